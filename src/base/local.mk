@@ -1,0 +1,13 @@
+noinst_LIBRARIES += libbase.a
+libbase_a_SOURCES = \
+	src/base/bytes.cc src/base/bytes.h \
+	src/base/chunks.cc src/base/chunks.h \
+	src/base/clock.h \
+	src/base/crc32c.cc src/base/crc32c.h \
+	src/base/endpoint.cc src/base/endpoint.h \
+	src/base/fd.cc src/base/fd.h \
+	src/base/files.cc src/base/files.h \
+	src/base/id.cc src/base/id.h \
+	src/base/ip.cc src/base/ip.h \
+	src/base/result.cc src/base/result.h \
+	src/base/text.cc src/base/text.h

@@ -1,0 +1,91 @@
+// The catalogue: every option and every scope, declared once. Parsing,
+// checking, fallback, console, completion, help and documentation read these
+// rows. The rows stand in options/*.def; adding an option is adding a row
+// there and the code that reads config::key::name.
+#pragma once
+
+#include "config/value.h"
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+namespace impulse::config {
+
+enum class ScopeKind : uint8_t {
+  global,
+  event_loop,
+  debug_flags,
+  esmtp_listener,
+  control_listener,
+  listen,
+  peer,
+  domain,
+  certificate,
+};
+constexpr size_t scope_kinds = 9;
+
+// A set of scope kinds.
+using ScopeSet = uint32_t;
+constexpr ScopeSet in(ScopeKind kind) { return 1U << static_cast<unsigned>(kind); }
+
+// How an instance name becomes canonical, and whether there is one.
+enum class Instance : uint8_t { none, optional, name, endpoint, network, domain };
+
+struct ScopeDef {
+  ScopeKind kind;
+  std::string_view name;   // "ESMTP_Listener"
+  ScopeSet parents;        // where it may stand
+  Instance instance;
+  std::string_view help;
+};
+
+// When a change applies (DESIGN §3, pipeline "diff").
+enum class Effect : uint8_t { live, next_message, next_session, relisten, restart };
+
+enum class Availability : uint8_t {
+  available,
+  retired,      // Momentum has it, it means nothing here: accepted with a notice
+  unavailable,  // known, its feature is not in this version: refused by name
+};
+
+struct OptionDef {
+  std::string_view name;        // "Listen_Backlog"
+  Type type;
+  std::string_view default_text;  // language spelling; empty: unset, the code asks with `is_set`
+  ScopeSet scopes;
+  Effect effect;
+  Availability availability;
+  std::string_view help;        // one line
+  std::string_view choices;     // enumeration: "ignore,pedantic,fix"
+  std::string_view area;        // "listening", "esmtp", … for documentation
+  int64_t min = 0;              // integer, size (bytes), duration (seconds): least and most
+  int64_t max = INT64_MAX;
+  uint16_t index = 0;           // row number
+};
+
+std::span<const OptionDef> options();
+std::span<const ScopeDef> scopes();
+const OptionDef* find_option(std::string_view name);  // case-insensitive; nullptr
+const ScopeDef* find_scope(std::string_view name);    // case-insensitive; nullptr
+const ScopeDef& scope_def(ScopeKind kind);
+std::string_view to_string(Effect effect);            // "next-session"
+std::string_view to_string(Type type);                // "duration"
+
+// The default of an option for a kind of listener: a few differ
+// (Control_Listener's Timeout, …); kind is ScopeKind::global elsewhere.
+const Value& default_value(const OptionDef& option, ScopeKind listener);
+
+// Canonical instance name: ":25" -> "*:25", "10.1.2.3/8" -> "10.0.0.0/8", domains
+// lower-cased. Errors say what was expected.
+Result<std::string> canonical_instance(const ScopeDef& scope, std::string_view instance);
+
+// A typed name of a row: options[key::idle_time] is a const Duration&.
+template <class T>
+struct Key {
+  uint16_t index;
+};
+
+}  // namespace impulse::config

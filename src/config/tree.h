@@ -1,0 +1,95 @@
+// Tree: what was said, immutable. A change makes a new root that shares all
+// it did not touch (path copy), so that a single `config set` costs what it
+// changes, not the size of the configuration.
+#pragma once
+
+#include "config/catalogue.h"
+#include "config/loader.h"
+#include "config/source.h"
+#include "config/value.h"
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace impulse::config {
+
+// One option, set in one scope.
+struct Setting {
+  const OptionDef* option = nullptr;
+  Value value;
+  RawValue raw;      // as it was written
+  Origin origin;
+  bool edited = false;  // by the console, not yet in a file
+};
+
+class Scope;
+using ScopePtr = std::shared_ptr<const Scope>;
+
+// One scope and what is in it. Repeated scopes of the same kind and canonical
+// instance are one.
+class Scope {
+ public:
+  Scope(const ScopeDef& def, std::string instance, Origin origin);
+
+  const ScopeDef& def() const { return *def_; }
+  const std::string& instance() const { return instance_; }  // canonical; empty when it has none
+  const Origin& origin() const { return origin_; }           // where it was first opened
+  std::string title() const;                                 // ESMTP_Listener, Listen "*:25"
+
+  const Setting* find(const OptionDef& option) const;        // nullptr: not set here
+  const std::vector<std::shared_ptr<const Setting>>& settings() const { return settings_; }  // by option index
+
+  ScopePtr child(ScopeKind kind, std::string_view canonical_instance) const;
+  // All children in order of declaration.
+  void each_child(const std::function<void(const ScopePtr&)>& visit) const;
+  size_t child_count() const;
+
+  // Path copying: new scopes that share everything else.
+  ScopePtr with_setting(std::shared_ptr<const Setting> setting) const;
+  ScopePtr without_setting(const OptionDef& option) const;
+  ScopePtr with_child(ScopePtr child) const;                 // adds, or replaces the one of the same name
+  ScopePtr without_child(ScopeKind kind, std::string_view canonical_instance) const;
+
+ private:
+  friend class TreeBuilder;  // tree_builder.cc: fills a scope before it is published
+  const ScopeDef* def_;
+  std::string instance_;
+  Origin origin_;
+  std::vector<std::shared_ptr<const Setting>> settings_;
+  struct Children;                       // persistent ordered map
+  std::shared_ptr<const Children> children_;
+};
+
+// Turns what was loaded into a tree: names resolved, values typed, instances
+// canonical, scopes reopened. All mistakes at once, in `diagnostics`; the tree
+// is usable only when there are no errors.
+struct Built {
+  ScopePtr root;
+  Diagnostics diagnostics;
+};
+Built build(const Loaded& loaded);
+
+// A scope's address: the names on the way to it, canonical.
+struct PathStep {
+  ScopeKind kind;
+  std::string instance;
+};
+using ScopePath = std::vector<PathStep>;
+std::string to_string(const ScopePath& path);  // "esmtp_listener listen *:25"; "" for global
+
+// Reads "esmtp_listener listen :25 peer 10.0.0.1" from a console line's words,
+// as far as they name scopes; `used` says how many words that were. A word
+// that could be a scope only in another place is an error with a suggestion.
+struct FoundPath {
+  ScopePath path;
+  size_t used = 0;
+};
+Result<FoundPath> read_path(std::span<const std::string> words);
+
+ScopePtr find_scope(const ScopePtr& root, const ScopePath& path);  // nullptr
+
+}  // namespace impulse::config

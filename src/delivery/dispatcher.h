@@ -1,0 +1,72 @@
+// Dispatcher: takes what the queue has ready, routes it, runs the couriers,
+// and turns their outcomes into journal records, log lines, retries and DSNs.
+// Lives on one loop (the delivery loop); only enqueue() and the functions
+// marked so may be called from elsewhere.
+#pragma once
+
+#include "base/id.h"
+#include "config/snapshot.h"
+#include "net/loop.h"
+#include "queue/queue.h"
+#include "spool/spool.h"
+#include "telemetry/counters.h"
+#include "telemetry/log.h"
+#include "telemetry/mainlog.h"
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace impulse::delivery {
+
+// One waiting recipient, for `mailq` and `message details`.
+struct Waiting {
+  MessageId id;
+  std::string sender;
+  std::string recipient;
+  std::string domain;
+  uint32_t attempts = 0;
+  WallTime received{};
+  WallTime next_attempt{};
+  std::string last_error;
+  uint64_t size = 0;
+  bool in_flight = false;
+};
+
+struct Parts {                     // all borrowed, outliving the Dispatcher
+  net::Loop& loop;
+  spool::Spool& spool;
+  telemetry::Mainlog& mainlog;
+  telemetry::Log& log;
+  telemetry::Counters& counters;
+  std::function<config::SnapshotPtr()> snapshot;   // the current one; any thread
+  // Hands a DSN in by the front door; the Dispatcher does not forget the
+  // bounced recipient before `done` said that the DSN is durable.
+  std::function<void(spool::Incoming, std::function<void(Result<MessageId>)> done)> inject;
+};
+
+class Dispatcher {
+ public:
+  static std::unique_ptr<Dispatcher> create(Parts parts);
+  virtual ~Dispatcher() = default;
+
+  // Any thread: recipients of a durable message. `states` may be empty (all pending).
+  virtual void enqueue(MessageId id, std::shared_ptr<const message::Envelope> envelope, uint64_t size,
+                       std::vector<spool::RecipientState> states) = 0;
+  // Loop thread: deliveries begin (after recovery) / no new ones begin; `idle`
+  // is called when those in flight have ended, at the latest after `patience`.
+  virtual void start() = 0;
+  virtual void stop(Duration patience, std::function<void()> idle) = 0;
+  // Loop thread: the configuration changed (Suspend_Delivery, Gateway …).
+  virtual void reconfigured() = 0;
+
+  // Loop thread.
+  virtual std::vector<queue::DomainStatus> domains() const = 0;
+  virtual std::vector<Waiting> waiting(std::string_view domain, size_t limit) const = 0;  // "" is all domains
+  virtual uint64_t size() const = 0;
+};
+
+}  // namespace impulse::delivery

@@ -1,0 +1,47 @@
+// Injector: the one door into the mailer. Makes a message durable, logs its
+// reception, hands its recipients to the queue, and only then answers.
+#pragma once
+
+#include "base/id.h"
+#include "base/result.h"
+#include "net/loop.h"
+#include "spool/spool.h"
+#include "telemetry/counters.h"
+#include "telemetry/mainlog.h"
+
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace impulse::inject {
+
+// A message that has become durable, on its way to the queue.
+struct Accepted {
+  MessageId id;
+  std::shared_ptr<const spool::Incoming> message;
+};
+
+class Injector {
+ public:
+  // All borrowed, and outliving it. `enqueue` is called on the spool's
+  // committer thread for every durable message: post from it.
+  Injector(spool::Spool& spool, telemetry::Mainlog& mainlog, telemetry::Counters& counters,
+           std::function<void(Accepted)> enqueue);
+
+  // Whether a new message would be taken now (MAIL, DATA). Any thread.
+  Result<> admission() const;
+
+  // Any thread; `done` is called on `loop`, once, after the message is on
+  // stable storage and on its way to the queue, or with the reason why not.
+  // `protocol` is the word for the log ("ESMTP", "ESMTPS", "LMTP" …).
+  void submit(spool::Incoming message, std::string protocol, net::Loop& loop,
+              std::function<void(Result<MessageId>)> done);
+
+ private:
+  spool::Spool& spool_;
+  telemetry::Mainlog& mainlog_;
+  telemetry::Counters& counters_;
+  std::function<void(Accepted)> enqueue_;
+};
+
+}  // namespace impulse::inject

@@ -1,0 +1,2 @@
+noinst_LIBRARIES += libmessage.a
+libmessage_a_SOURCES =

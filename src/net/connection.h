@@ -1,0 +1,109 @@
+// Connection: bytes in and out over a stream socket, with TLS, deadlines and
+// back-pressure. Knows no protocol. Lives on one loop; every call is made there.
+#pragma once
+
+#include "base/clock.h"
+#include "base/endpoint.h"
+#include "base/fd.h"
+#include "base/result.h"
+#include "net/loop.h"
+#include "net/tls.h"
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace impulse::net {
+
+enum class CloseReason {
+  peer_closed,   // orderly end of file from the peer (or TLS close_notify)
+  local,         // close() or finish() of ours has been carried out
+  timeout,       // the deadline passed and the handler closed because of it
+  reset,         // ECONNRESET, EPIPE, ETIMEDOUT …
+  tls_failed,    // handshake failed, or plain bytes on a TLS connection
+};
+
+// The owner's side. Calls come on the loop's thread, never from inside a call
+// that the handler itself made into the Connection (except on_data's own writes).
+class ConnectionHandler {
+ public:
+  virtual ~ConnectionHandler() = default;
+  // Bytes waiting, in order. Returns how many were taken; the rest is offered
+  // again with more behind it, or after resume_reading(). Taking less than all
+  // while not having paused means "need more first"; at most `input_limit`
+  // bytes are kept that way, then on_closed(reset).
+  virtual size_t on_data(std::string_view bytes) = 0;
+  // The TLS handshake ended well; plain bytes that were waiting are discarded.
+  virtual void on_tls(const TlsInfo&) {}
+  // client only: the TCP connection is up.
+  virtual void on_connected() {}
+  // deadline() passed. The handler may write, finish() or close().
+  virtual void on_deadline() = 0;
+  // All that was written has gone to the kernel (only after want_drained()).
+  virtual void on_drained() {}
+  // Last call. The handler may delete the Connection here (only here, or by
+  // destroying it from outside a callback).
+  virtual void on_closed(CloseReason reason, std::string_view detail) = 0;
+};
+
+struct ConnectionLimits {
+  size_t input_limit = 1 << 20;    // unconsumed input kept, bytes
+  size_t output_high = 256 << 10;  // above this much unsent output reading stops until it is below half
+};
+
+struct SocketOptions {
+  bool no_delay = true;
+  int ttl = 0;             // IP_TTL or IPV6_UNICAST_HOPS; 0 leaves the default
+  int tos = 0;             // IP_TOS or IPV6_TCLASS
+  int linger_seconds = -1; // SO_LINGER; -1 off
+};
+
+class Connection {
+ public:
+  // Takes an accepted, connected descriptor (made non-blocking here).
+  static std::unique_ptr<Connection> accepted(Loop& loop, UniqueFd fd, ConnectionHandler& handler,
+                                              const SocketOptions& options = {}, const ConnectionLimits& limits = {});
+  // Starts connecting; on_connected or on_closed follows. `source` binds the
+  // local address. Errors that show at once (no descriptors, bad address) are returned.
+  static Result<std::unique_ptr<Connection>> connect(Loop& loop, const Endpoint& to,
+                                                     const std::optional<IpAddress>& source,
+                                                     ConnectionHandler& handler, const SocketOptions& options = {},
+                                                     const ConnectionLimits& limits = {});
+  virtual ~Connection() = default;
+
+  // Copies into the output buffer; it leaves in one write at the end of the
+  // current callback.
+  virtual void write(std::string_view bytes) = 0;
+  // Bytes that must outlive the call until on_drained(): large bodies.
+  virtual size_t unsent() const = 0;
+  virtual void want_drained() = 0;
+  // STARTTLS and implicit TLS. What is in the output buffer leaves in plain
+  // first. Input that arrived behind the plain text is discarded by contract
+  // (the engine has refused or answered it already).
+  virtual void start_tls_server(TlsContextPtr context) = 0;
+  // `server_name` goes into SNI; checked against the certificate when `verify_name`.
+  virtual void start_tls_client(TlsContextPtr context, const std::string& server_name, bool verify_name) = 0;
+  virtual std::optional<TlsInfo> tls() const = 0;
+
+  virtual void pause_reading() = 0;
+  virtual void resume_reading() = 0;  // offers what is waiting again, from the loop, not from inside this call
+
+  // One deadline at a time, counted from now; on_deadline() once. 0 cancels.
+  virtual void deadline(Duration after) = 0;
+  // Stops reading, flushes (for at most a few seconds), sends close_notify
+  // and FIN, lingers briefly for the peer's FIN so that a late client still
+  // reads the last reply, then on_closed(local).
+  virtual void finish() = 0;
+  // At once, unsent output is dropped; on_closed(local) follows from the loop.
+  virtual void close() = 0;
+
+  virtual const Endpoint& peer() const = 0;   // Unix: the listening path
+  virtual const Endpoint& local() const = 0;
+  virtual Loop& loop() = 0;
+  virtual int fd() const = 0;  // for SO_PEERCRED
+  virtual uint64_t bytes_in() const = 0;
+  virtual uint64_t bytes_out() const = 0;
+};
+
+}  // namespace impulse::net

@@ -1,0 +1,84 @@
+// Loop: one libevent base and the thread that runs it. A connection lives and
+// dies on one loop; loops talk by posting closures.
+#pragma once
+
+#include "base/clock.h"
+#include "base/result.h"
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+
+struct event_base;
+
+namespace impulse::net {
+
+class Loop {
+ public:
+  // Errc::no_space when the kernel gives no descriptors.
+  static Result<std::unique_ptr<Loop>> create(std::string name);
+  virtual ~Loop() = default;
+
+  // Runs until stop(); on the calling thread, which is the loop's from then on.
+  virtual void run() = 0;
+  // Any thread. What was posted before is still run.
+  virtual void stop() = 0;
+  // Any thread: runs `work` on this loop's thread, in order of posting, not
+  // before the current callback ends. One wake-up for many posts.
+  virtual void post(std::function<void()> work) = 0;
+  virtual bool in_loop_thread() const = 0;
+  virtual const std::string& name() const = 0;
+  virtual event_base* base() = 0;  // for net/ only
+  // Time at the start of this round of callbacks; loop thread.
+  virtual SteadyTime now() const = 0;
+
+  // Sessions living here; whoever accepts picks the loop with the fewest.
+  std::atomic<uint32_t> sessions{0};
+};
+
+// A one-shot timer; libevent's common time-outs keep thousands with the same
+// duration in O(1). Loop thread only. Destroying it cancels it.
+class Timer {
+ public:
+  Timer(Loop& loop, std::function<void()> fire);
+  ~Timer();
+  Timer(const Timer&) = delete;
+  Timer& operator=(const Timer&) = delete;
+  void start(Duration after);  // restarts when running
+  void stop();
+  bool running() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// Calls `ready` on the loop's thread whenever `fd` may be read (level
+// triggered), while armed. Borrows the descriptor.
+class ReadWatch {
+ public:
+  ReadWatch(Loop& loop, int fd, std::function<void()> ready);
+  ~ReadWatch();
+  ReadWatch(const ReadWatch&) = delete;
+  ReadWatch& operator=(const ReadWatch&) = delete;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// Calls `caught` on the loop's thread for a Unix signal.
+class SignalWatch {
+ public:
+  SignalWatch(Loop& loop, int signal, std::function<void()> caught);
+  ~SignalWatch();
+  SignalWatch(const SignalWatch&) = delete;
+  SignalWatch& operator=(const SignalWatch&) = delete;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace impulse::net

@@ -1,0 +1,66 @@
+// Queue: what is waiting for delivery, by domain; who is next, and when.
+// One thread (the delivery loop's). Survives restarts through the spool's
+// journal, from which it is refilled.
+#pragma once
+
+#include "base/clock.h"
+#include "base/id.h"
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace impulse::queue {
+
+// One recipient of one message.
+struct Item {
+  MessageId id;
+  uint32_t recipient = 0;   // index in the envelope
+  uint32_t attempts = 0;    // delivery attempts that ended in a transient failure
+  WallTime received{};      // for expiry
+  WallTime next_attempt{};  // <= now: active
+};
+
+struct DomainStatus {
+  std::string domain;
+  uint64_t active = 0;      // ready to be tried
+  uint64_t delayed = 0;     // waiting for next_attempt
+  uint64_t in_flight = 0;   // taken, no outcome yet
+  std::optional<WallTime> next_attempt;  // earliest delayed
+};
+
+class Queue {
+ public:
+  // `ready` is called (on the owning thread) when a domain that had nothing
+  // active has something: from add() and from advance().
+  static std::unique_ptr<Queue> create(std::function<void(const std::string& domain)> ready);
+  virtual ~Queue() = default;
+
+  virtual void add(std::string_view domain, Item item, WallTime now) = 0;
+  // Up to `count` active items of a domain, oldest first; they are in flight
+  // until finish() or retry(). Items of the same message come together.
+  virtual std::vector<Item> take(std::string_view domain, size_t count) = 0;
+  virtual void finish(std::string_view domain, const Item& item) = 0;
+  virtual void retry(std::string_view domain, Item item, WallTime now) = 0;
+  // Moves what is due from delayed to active. Returns the next time at which
+  // something will be due.
+  virtual std::optional<WallTime> advance(WallTime now) = 0;
+
+  // Makes everything delayed of a domain due now; how many there were.
+  virtual size_t flush(std::string_view domain) = 0;
+
+  virtual std::vector<std::string> active_domains() const = 0;
+  virtual std::vector<DomainStatus> status() const = 0;     // sorted by domain
+  virtual std::vector<Item> list(std::string_view domain, size_t limit) const = 0;  // in flight, active, delayed
+  virtual uint64_t size() const = 0;
+};
+
+// When to try again after `attempts` failures: first `base`, doubling, at most
+// `max`, with up to 10 % jitter taken from `random` (0..1).
+Duration backoff(uint32_t attempts, Duration base, Duration max, double random);
+
+}  // namespace impulse::queue

@@ -1,0 +1,100 @@
+// ClientSession: the client's half (RFC 5321 §4, RFC 2920, RFC 3207), sans-IO.
+// Greets, upgrades to TLS, then sends one message after another.
+#pragma once
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "message/envelope.h"
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace impulse::smtp {
+
+enum class TlsUse : uint8_t { no, if_available, required };
+
+struct ClientSettings {
+  std::string ehlo_name;
+  TlsUse tls = TlsUse::if_available;
+  size_t max_line = 4096;          // of a reply; longer or endless replies end the session
+  size_t max_reply_lines = 128;
+};
+
+// One message for some of its recipients. Borrowed until job_done.
+struct Job {
+  std::string sender;
+  std::vector<std::string> recipients;
+  message::BodyType body_type = message::BodyType::seven_bit;
+  bool smtputf8 = false;
+  std::string_view trace;          // header fields in front
+  std::string_view body;           // CRLF lines; dot-stuffed by the engine
+};
+
+// What the other side said about one recipient (or about the session).
+struct Reply {
+  int code = 0;                    // 0: no answer (connection lost, time-out, nonsense)
+  std::string text;                // lines joined by ' ', escaped, at most 512 bytes; with the enhanced code
+  bool positive() const { return code >= 200 && code < 300; }
+  bool permanent() const { return code >= 500 && code < 600; }
+};
+
+enum class ClientNext : uint8_t { read, start_tls, idle, close };
+
+struct ClientOutput {
+  std::string bytes;               // to be sent; append only
+  ClientNext next = ClientNext::read;
+  Duration deadline{0};            // for the next reply; from ClientTimeouts
+};
+
+struct ClientTimeouts {            // RFC 5321 §4.5.3.2
+  Duration banner = std::chrono::seconds(300);
+  Duration ehlo = std::chrono::seconds(300);
+  Duration mail = std::chrono::seconds(300);
+  Duration rcpt = std::chrono::seconds(300);
+  Duration data = std::chrono::seconds(120);
+  Duration body = std::chrono::seconds(600);
+  Duration rset = std::chrono::seconds(30);
+};
+
+class ClientHost {
+ public:
+  virtual ~ClientHost() = default;
+  // Ready for a job (give it with send(), or quit()).
+  virtual void ready() = 0;
+  // One reply a recipient, in the job's order. Called exactly once a job,
+  // also when the session broke (code 0).
+  virtual void job_done(std::vector<Reply> replies) = 0;
+  // The session cannot be used: greeting refused, TLS required and not
+  // offered, nonsense. No job was in progress.
+  virtual void failed(const Reply& reason) = 0;
+};
+
+class ClientSession {
+ public:
+  ClientSession(ClientSettings settings, ClientTimeouts timeouts, ClientHost& host);
+  ~ClientSession();
+  ClientSession(const ClientSession&) = delete;
+  ClientSession& operator=(const ClientSession&) = delete;
+
+  void start(ClientOutput& out);                        // waits for the banner
+  size_t feed(std::string_view bytes, ClientOutput& out);
+  void tls_started(ClientOutput& out);
+  void tls_failed(std::string_view why, ClientOutput& out);
+  void send(const Job& job, ClientOutput& out);         // after ready()
+  void quit(ClientOutput& out);
+  // The connection is gone or the deadline passed: ends a job in progress with code 0 replies.
+  void lost(std::string_view why);
+
+  bool tls_active() const;
+  bool offers_size() const;
+  std::string_view state() const;                       // "banner", "ehlo", "mail", …
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace impulse::smtp

@@ -1,0 +1,130 @@
+// ServerSession: the server's half of one ESMTP session (RFC 5321), sans-IO.
+//
+// The owner feeds bytes and carries out what Output asks for:
+//
+//   session.start(out);                   // 220, or 554
+//   used = session.feed(bytes, out);      // as often as bytes come
+//
+// After each call: send out.reply (one write for a whole pipelined batch),
+// then do out.next. While next is `submit` or `start_tls` the engine takes no
+// bytes (feed returns 0) until submitted() or tls_started() was called.
+#pragma once
+
+#include "base/chunks.h"
+#include "base/clock.h"
+#include "base/id.h"
+#include "base/ip.h"
+#include "base/result.h"
+#include "message/envelope.h"
+#include "smtp/policy.h"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace impulse::smtp {
+
+struct ClientInfo {
+  IpAddress address;             // loopback for a Unix socket
+  uint16_t port = 0;
+  bool unix_socket = false;
+  std::string listener;          // canonical Listen
+};
+
+struct TlsState {
+  std::string version;           // "TLSv1.3"
+  std::string cipher;
+  int bits = 0;
+};
+
+// A complete message, ready to be made durable.
+struct Submission {
+  message::Envelope envelope;
+  std::string trace;             // Received (and what else is added), id left out
+  uint32_t id_offset = UINT32_MAX;
+  Chunks body;
+};
+
+enum class Next : uint8_t {
+  read,       // feed more bytes
+  submit,     // take_submission(), then submitted()
+  start_tls,  // after the reply has left: handshake, then tls_started()
+  close,      // after the reply has left
+};
+
+// What is being waited for; the owner runs one deadline for it.
+enum class Waiting : uint8_t { greeting, command, data, submit, tls };
+
+struct Output {
+  std::string reply;             // append only; the owner clears it
+  Next next = Next::read;
+  Waiting waiting = Waiting::command;
+  Duration delay{0};             // tarpit: hold the reply and the reading back for so long
+};
+
+// For logs and counters: why something was refused.
+struct Refusal {
+  int code = 0;                  // SMTP reply
+  std::string_view cause;        // stable word: "relay", "size", "syntax", "bad_sequence", "recipients", "lone_lf",
+                                 // "loop", "admission", "errors", "tls_required", "denied", "command_length"
+  std::string text;              // the reply's text
+};
+
+// What the engine asks of its owner. Synchronous, no I/O behind it.
+class ServerHost {
+ public:
+  virtual ~ServerHost() = default;
+  // At MAIL and RSET (a safe point). A new policy to go on with, nullptr to
+  // keep the present one, or an error: the session ends with "421 " and the
+  // error's message.
+  virtual Result<std::shared_ptr<const Policy>> safe_point() = 0;
+  // At MAIL and again at DATA: Errc::no_space gives 452 4.3.1, others 451 4.3.0.
+  virtual Result<> admit() = 0;
+  virtual WallTime now() = 0;
+  virtual void refused(const Refusal&) {}
+};
+
+class ServerSession {
+ public:
+  ServerSession(std::shared_ptr<const Policy> policy, ClientInfo client, ServerHost& host);
+  ~ServerSession();
+  ServerSession(const ServerSession&) = delete;
+  ServerSession& operator=(const ServerSession&) = delete;
+
+  // `tls` when the connection has been secured already (Use_SSL).
+  void start(std::optional<TlsState> tls, Output& out);
+  // Returns how many bytes were taken. All of them, unless next changed; an
+  // unfinished command line is kept inside (bounded by max_command_length).
+  size_t feed(std::string_view bytes, Output& out);
+
+  // After Next::submit.
+  Submission take_submission();
+  // 250 2.0.0 with the id; no_space 452 4.3.1, io 451 4.3.0, busy 451 4.3.2.
+  void submitted(const Result<MessageId>& result, std::string_view node, Output& out);
+
+  // After Next::start_tls: everything learnt in plain text is forgotten (RFC 3207 §4.2).
+  void tls_started(const TlsState& tls, Output& out);
+
+  // The deadline for `waiting` passed: 421 4.4.2 and close.
+  void timed_out(Output& out);
+  // The server wants to end (421 + text) at the next safe moment: at once when
+  // waiting for a command outside a transaction, else after the transaction.
+  void shut_down(std::string_view text, Output& out);
+
+  Duration deadline(Waiting waiting) const;  // from the policy
+  bool in_transaction() const;               // MAIL was accepted
+  const std::string& helo() const;
+  std::optional<TlsState> tls() const;
+  const Policy& policy() const;
+  std::string_view state() const;            // for `show inbound`: "connected", "greeted", "mail", "rcpt", "data", "commit"
+  uint64_t messages() const;                 // accepted in this session
+  uint64_t recipients() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace impulse::smtp

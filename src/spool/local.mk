@@ -1,0 +1,2 @@
+noinst_LIBRARIES += libspool.a
+libspool_a_SOURCES =

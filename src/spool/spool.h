@@ -1,0 +1,132 @@
+// Spool: accepted messages on stable storage until all their recipients have
+// an outcome. Format: doc/spool-format.md.
+#pragma once
+
+#include "base/chunks.h"
+#include "base/clock.h"
+#include "base/id.h"
+#include "base/result.h"
+#include "message/envelope.h"
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace impulse::spool {
+
+struct Settings {
+  std::string base;                        // Spoolbase, made if missing
+  mode_t mode = 0640;                      // Spool_Mode, of the segment files
+  uint64_t segment_size = 256ULL << 20;    // Spool_Segment_Size, bytes; at most 4 GiB
+  bool force_fsync = true;                 // Force_Fsync
+  uint64_t min_free_bytes = 0;             // Spool_Min_Free; 0: use the percentage
+  unsigned min_free_percent = 5;
+  Duration commit_delay{0};                // Spool_Commit_Delay
+};
+
+// A message as it is handed in.
+struct Incoming {
+  message::Envelope envelope;
+  // Header fields of ours that go in front of the body, CRLF at each end. The
+  // id is not known before the commit; readers insert it at `id_offset`.
+  std::string trace;
+  uint32_t id_offset = no_id;
+  Chunks body;  // CRLF line ends, unstuffed, no terminating dot
+
+  static constexpr uint32_t no_id = UINT32_MAX;
+};
+
+// What became of one recipient. Anything but `pending` is final.
+enum class State : uint8_t { pending = 0, delivered = 1, failed = 2, expired = 3 };
+
+struct RecipientState {
+  State state = State::pending;
+  uint32_t attempts = 0;
+  WallTime next_attempt{};   // pending only; the epoch means at once
+  std::string last_error;    // one line; at most 512 bytes are kept
+  friend bool operator==(const RecipientState&, const RecipientState&) = default;
+};
+
+// A message read back.
+struct Stored {
+  MessageId id;
+  message::Envelope envelope;
+  std::vector<RecipientState> states;  // one for each envelope recipient
+  std::string trace;                   // with the id in its place
+  std::string body;
+  uint64_t size() const { return trace.size() + body.size(); }
+};
+
+// A live message found at start-up (and by list()): no body.
+struct Summary {
+  MessageId id;
+  message::Envelope envelope;
+  std::vector<RecipientState> states;
+  uint64_t size = 0;  // trace and body, bytes
+};
+
+struct RecoveryReport {
+  uint64_t segments = 0;
+  uint64_t footers_used = 0;     // segments whose index was read, not scanned
+  uint64_t messages = 0;         // live
+  uint64_t damaged = 0;          // records kept aside in <base>/quarantine
+  uint64_t torn_bytes = 0;       // cut from the tail of the last segment
+  std::vector<std::string> notes;  // one line each, for the log
+};
+
+struct Status {
+  bool accepting = true;        // false: sick, or below Spool_Min_Free
+  std::string reason;           // why not
+  uint64_t messages = 0;        // live
+  uint64_t segments = 0;
+  uint64_t bytes = 0;           // on disk
+  uint64_t free_bytes = 0;      // of the file system
+  uint64_t commits = 0;         // batches since start
+  uint64_t committed = 0;       // messages since start
+};
+
+class Spool {
+ public:
+  // Takes the lock (Errc::busy: "held by process N"), recovers, calls `live`
+  // for each message that still has pending recipients, oldest first, on the
+  // calling thread, then starts the committer. A directory that cannot be
+  // written is an error. `log` gets operator lines (any thread): sick, well,
+  // damaged. Messages already in the file are never dropped.
+  static Result<std::unique_ptr<Spool>> open(const Settings& settings, std::string node,
+                                             const std::function<void(Summary)>& live,
+                                             std::function<void(std::string_view)> log, RecoveryReport* report = nullptr);
+  // Commits what is waiting, seals the open segment, releases the lock.
+  virtual ~Spool() = default;
+
+  // Hands a message over. `done` is called once, on the committer's thread
+  // (post from it to where it is wanted, and do nothing slow there), after the
+  // message is on stable storage: with its id, or with why not (no_space: 452,
+  // io: 451, busy: too much is waiting). After a positive answer the message
+  // survives everything. Never blocks. Any thread.
+  virtual void commit(std::shared_ptr<const Incoming> message, std::function<void(Result<MessageId>)> done) = 0;
+
+  // Journals what became of recipient number `recipient`. Written with the
+  // next batch; not waited for (a crash repeats a delivery, it never loses
+  // one). When the last recipient is final the message is gone for good.
+  // `done`, when given, is called on the committer's thread once durable.
+  virtual void record(MessageId id, uint32_t recipient, const RecipientState& state,
+                      std::function<void(Result<>)> done = nullptr) = 0;
+
+  // Any thread; blocking disk read, checked against its CRC. not_found when it
+  // is finished or never was; io when it is damaged.
+  virtual Result<Stored> read(MessageId id) const = 0;
+  // Without the body.
+  virtual Result<Summary> summary(MessageId id) const = 0;
+
+  // Cheap (atomics): whether a new message would be taken now. Asked at MAIL and DATA.
+  virtual Result<> admission() const = 0;
+  virtual Status status() const = 0;
+  virtual void set_live_settings(const Settings& settings) = 0;  // force_fsync, segment_size, min_free, commit_delay
+  virtual const std::string& node() const = 0;
+};
+
+}  // namespace impulse::spool

@@ -1,0 +1,2 @@
+noinst_LIBRARIES += libtelemetry.a
+libtelemetry_a_SOURCES =

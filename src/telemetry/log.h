@@ -1,0 +1,51 @@
+// The diagnostic log: levels, subsystems, stable ids. Over spdlog.
+#pragma once
+
+#include "base/result.h"
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace impulse::telemetry {
+
+enum class Level : uint8_t { critical, error, warning, notice, info, debug };
+
+// Where a line comes from; Debug_Flags sets a level for each.
+enum class Area : uint8_t { server, config, net, tls, smtp, spool, queue, delivery, control, count_ };
+std::string_view to_string(Level level);
+std::string_view to_string(Area area);
+
+class Log {
+ public:
+  // `path` empty: standard error. Lines are
+  //   2026-01-02T03:04:05.678Z level area id: text
+  static Result<std::unique_ptr<Log>> open(const std::string& path);
+  virtual ~Log() = default;
+
+  // Cheap test in front of expensive arguments.
+  bool wants(Level level, Area area) const {
+    return static_cast<uint8_t>(level) <= levels_[static_cast<size_t>(area)].load(std::memory_order_relaxed);
+  }
+  void set_level(Area area, Level level) {
+    levels_[static_cast<size_t>(area)].store(static_cast<uint8_t>(level), std::memory_order_relaxed);
+  }
+  // `id` is a stable word listed in doc/messages.md, such as "listener-bound".
+  // Control characters in `text` are escaped. Any thread.
+  void write(Level level, Area area, std::string_view id, std::string_view text) {
+    if (wants(level, area)) emit(level, area, id, text);
+  }
+  virtual Result<> reopen() = 0;
+  virtual void flush() = 0;
+
+ protected:
+  Log();  // every area at notice
+  virtual void emit(Level level, Area area, std::string_view id, std::string_view text) = 0;
+
+ private:
+  std::atomic<uint8_t> levels_[static_cast<size_t>(Area::count_)];
+};
+
+}  // namespace impulse::telemetry

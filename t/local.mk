@@ -1,0 +1,14 @@
+# Unit tests: one CppUnit program a folder of src/, sharing t/unit/main.cc.
+# t/unit/run and t/e2e/run are what ./check calls.
+if UNIT_TESTS
+include t/unit/base/local.mk
+include t/unit/message/local.mk
+include t/unit/config/local.mk
+include t/unit/net/local.mk
+include t/unit/telemetry/local.mk
+include t/unit/spool/local.mk
+include t/unit/queue/local.mk
+include t/unit/smtp/local.mk
+include t/unit/delivery/local.mk
+include t/unit/control/local.mk
+endif

@@ -1,0 +1,60 @@
+#include "base/text.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+
+using namespace impulse;
+using namespace std::string_view_literals;
+
+namespace {
+
+class TextTest : public CppUnit::TestFixture {
+  CPPUNIT_TEST_SUITE(TextTest);
+  CPPUNIT_TEST(compare_without_case);
+  CPPUNIT_TEST(cut_into_parts);
+  CPPUNIT_TEST(numbers);
+  CPPUNIT_TEST(utf8);
+  CPPUNIT_TEST(escapes_are_one_line);
+  CPPUNIT_TEST(suggestions);
+  CPPUNIT_TEST_SUITE_END();
+
+  void compare_without_case() {
+    CPPUNIT_ASSERT(iequals("Listen_Backlog", "LISTEN_backlog"));
+    CPPUNIT_ASSERT(!iequals("a", "ab"));
+    CPPUNIT_ASSERT(icompare("A", "b") < 0 && icompare("B", "a") > 0 && icompare("a", "A") == 0);
+    CPPUNIT_ASSERT_EQUAL(IHash()("FooBar"), IHash()("fOObAR"));
+  }
+  void cut_into_parts() {
+    CPPUNIT_ASSERT_EQUAL(size_t{3}, split("a,,b", ',').size());
+    CPPUNIT_ASSERT_EQUAL(size_t{1}, split("", ',').size());
+    const auto found = words("  a\t bc ");
+    CPPUNIT_ASSERT_EQUAL(size_t{2}, found.size());
+    CPPUNIT_ASSERT_EQUAL("bc"sv, found[1]);
+    CPPUNIT_ASSERT_EQUAL("x y"sv, trim(" \tx y\r\n"));
+  }
+  void numbers() {
+    CPPUNIT_ASSERT_EQUAL(UINT64_MAX, *parse_unsigned("18446744073709551615"));
+    for (const auto text : {""sv, "18446744073709551616"sv, "-1"sv, "+1"sv, "1x"sv, " 1"sv, "0x1"sv})
+      CPPUNIT_ASSERT_MESSAGE(std::string(text), !parse_unsigned(text));
+    CPPUNIT_ASSERT(!parse_unsigned("11", 10));
+  }
+  void utf8() {
+    CPPUNIT_ASSERT(is_utf8("a\xC3\xA4\xE2\x82\xAC\xF0\x9F\x98\x80"));
+    for (const auto text : {"\x80"sv, "\xC0\xAF"sv, "\xED\xA0\x80"sv, "\xF5\x80\x80\x80"sv, "\xE2\x82"sv, "\xF0\x80\x80\x80"sv})
+      CPPUNIT_ASSERT(!is_utf8(text));
+  }
+  void escapes_are_one_line() {
+    CPPUNIT_ASSERT_EQUAL(std::string("a\\r\\nb\\t\\x00\\x7F\\\\"), escape_line("a\r\nb\t\0\x7F\\"sv));
+    CPPUNIT_ASSERT_EQUAL(std::string("\xC3\xA4 \\xFF \\xC2\\x9B"), escape_line("\xC3\xA4 \xFF \xC2\x9B"));
+    CPPUNIT_ASSERT_EQUAL(std::string("abc…"), escape_line("abcdef", 3));
+  }
+  void suggestions() {
+    const std::string_view names[] = {"Listen_Backlog", "Listen", "Linger", "Enable"};
+    CPPUNIT_ASSERT_EQUAL("Listen_Backlog"sv, nearest("Lisen_backlgo", names));
+    CPPUNIT_ASSERT_EQUAL("Enable"sv, nearest("enabled", names));
+    CPPUNIT_ASSERT(nearest("Zebra", names).empty());
+    CPPUNIT_ASSERT_EQUAL(1U, edit_distance("ab", "ba"));
+  }
+};
+CPPUNIT_TEST_SUITE_REGISTRATION(TextTest);
+
+}  // namespace
