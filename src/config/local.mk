@@ -1,2 +1,3 @@
 noinst_LIBRARIES += libconfig.a
 libconfig_a_SOURCES =
+include src/config/language.mk
