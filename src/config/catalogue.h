@@ -61,7 +61,7 @@ struct OptionDef {
   std::string_view help;        // one line
   std::string_view choices;     // enumeration: "ignore,pedantic,fix"
   std::string_view area;        // "listening", "esmtp", … for documentation
-  int64_t min = 0;              // integer, size (bytes), duration (seconds): least and most
+  int64_t min = 0;              // integer, size (bytes), duration (seconds), octal: least and most
   int64_t max = INT64_MAX;
   uint16_t index = 0;           // row number
 };
@@ -78,6 +78,24 @@ std::string_view to_string(Type type);                // "duration"
 // (Control_Listener's Timeout, …); kind is ScopeKind::global elsewhere.
 const Value& default_value(const OptionDef& option, ScopeKind listener);
 
+// Whether Momentum (or a later Impulse) has a scope of that name that is not in
+// this version: refused as such, not as a typing error.
+bool is_unavailable_scope(std::string_view name);
+
+// The name most likely meant, empty when none is near: options (those that may
+// stand in that scope first, else any), and scopes.
+std::string_view suggest_option(std::string_view name, ScopeKind scope);
+std::string_view suggest_scope(std::string_view name);
+
+// "Deny is not available in this version"; empty when the option may be set.
+std::string unavailable_text(const OptionDef& option);
+// Where an option may stand: "ESMTP_Listener, Listen or the global scope".
+std::string scope_names(ScopeSet scopes);
+
+// The words of an enumeration, in order, and the word of a value.
+std::vector<std::string_view> choices(const OptionDef& option);
+std::string_view choice(const OptionDef& option, Enum value);
+
 // Canonical instance name: ":25" -> "*:25", "10.1.2.3/8" -> "10.0.0.0/8", domains
 // lower-cased. Errors say what was expected.
 Result<std::string> canonical_instance(const ScopeDef& scope, std::string_view instance);
@@ -87,5 +105,8 @@ template <class T>
 struct Key {
   uint16_t index;
 };
+
+// The word of an enumeration's value: choice(key::tls, options[key::tls]) == "required".
+inline std::string_view choice(Key<Enum> key, Enum value) { return choice(options()[key.index], value); }
 
 }  // namespace impulse::config

@@ -1,3 +1,24 @@
+# src/config: the configuration engine. language.mk lists the language's half.
 noinst_LIBRARIES += libconfig.a
 libconfig_a_SOURCES =
 include src/config/language.mk
+libconfig_a_SOURCES += \
+	src/config/catalogue.cc src/config/catalogue.h \
+	src/config/checks.cc src/config/checks.h \
+	src/config/engine.h \
+	src/config/instance.cc \
+	src/config/keys.h \
+	src/config/options/authentication.def \
+	src/config/options/control.def \
+	src/config/options/delivery.def \
+	src/config/options/ecstream.def \
+	src/config/options/esmtp.def \
+	src/config/options/http.def \
+	src/config/options/listening.def \
+	src/config/options/rows.def \
+	src/config/options/server.def \
+	src/config/options/spool.def \
+	src/config/options/tls.def \
+	src/config/snapshot.h \
+	src/config/tree.h \
+	src/config/value.cc src/config/value.h

@@ -1,0 +1,274 @@
+// What single options want beyond their type.
+#include "config/checks.h"
+
+#include "base/text.h"
+#include "config/keys.h"
+
+#include <algorithm>
+#include <array>
+
+namespace impulse::config {
+namespace {
+
+constexpr std::array<std::string_view, 5> built_extensions{"PIPELINING", "SIZE", "8BITMIME", "ENHANCEDSTATUSCODES",
+                                                           "STARTTLS"};
+constexpr std::array<std::string_view, 20> known_extensions{
+    "BINARYMIME",  "SMTPUTF8",     "CHUNKING",  "DSN",           "AUTH",        "XCLIENT",    "XREMOTEIP",
+    "XSETCONTEXT", "XDUMPCONTEXT", "DELIVERBY", "FUTURERELEASE", "MT-PRIORITY", "REQUIRETLS", "LIMITS",
+    "ETRN",        "XFORWARD",     "XEXDATA",   "VRFY",          "EXPN",        "HELP"};
+constexpr std::array<std::string_view, 10> areas{"server", "config", "net",      "tls",     "smtp",
+                                                 "spool",  "queue",  "delivery", "control", "ALL"};
+constexpr std::array<std::string_view, 6> tls_versions{"SSLv2", "SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"};
+
+template <size_t N>
+std::string_view canonical_word(const std::array<std::string_view, N>& words, std::string_view text) {
+  for (const std::string_view word : words)
+    if (iequals(word, text)) return word;
+  return {};
+}
+
+std::string word_list(std::span<const std::string_view> words) {
+  std::string list;
+  for (const std::string_view word : words) list.append(list.empty() ? "" : " ").append(word);
+  return list;
+}
+
+Result<> check_extensions(Strings& extensions) {
+  Strings canonical;
+  for (const std::string& extension : extensions) {
+    const auto parts = words(extension);
+    const std::string_view first = parts.empty() ? std::string_view{} : parts.front();
+    if (const auto word = canonical_word(built_extensions, extension); !word.empty()) {
+      if (std::ranges::find(canonical, word) == canonical.end()) canonical.emplace_back(word);
+    } else if (const auto known = canonical_word(known_extensions, first); !known.empty()) {
+      return fail(Errc::unavailable, "the extension {} is not available in this version (built are {})", known,
+                  word_list(built_extensions));
+    } else {
+      return fail(Errc::invalid, "'{}' is no SMTP extension; this version has {}", escape_line(extension, 80),
+                  word_list(built_extensions));
+    }
+  }
+  extensions = std::move(canonical);
+  return {};
+}
+
+Result<> check_protocols(Strings& protocols) {
+  for (std::string& protocol : protocols) {
+    if (iequals(protocol, "LHLO")) return fail(Errc::unavailable, "LHLO is not available in this version");
+    protocol = upper(protocol);
+    if (protocol != "HELO" && protocol != "EHLO")
+      return fail(Errc::invalid, "expected HELO or EHLO, got '{}'", escape_line(protocol, 80));
+  }
+  if (protocols.empty()) return fail(Errc::invalid, "expected HELO, EHLO or both, got nothing");
+  return {};
+}
+
+// Debug = "smtp config" is one string in Momentum's form.
+Result<> check_areas(Strings& list) {
+  Strings canonical;
+  for (const std::string& text : list) {
+    for (const std::string_view word : words(text)) {
+      const auto area = canonical_word(areas, word);
+      if (area.empty())
+        return fail(Errc::invalid, "expected areas of {}, got '{}'", word_list(areas), escape_line(word, 80));
+      canonical.emplace_back(area);
+    }
+  }
+  list = std::move(canonical);
+  return {};
+}
+
+// "+TLSv1.2:+TLSv1.3", "-TLSv1.2", "TLSv1.2,TLSv1.3", "ALL:-TLSv1.2".
+Result<> check_tls_protocols(std::string& text) {
+  bool relative = false;
+  std::vector<std::pair<char, std::string_view>> list;
+  std::string spaced = text;
+  for (char& c : spaced)
+    if (c == ':' || c == ',') c = ' ';
+  for (std::string_view word : words(spaced)) {
+    char sign = 0;
+    if (word.starts_with('+') || word.starts_with('-')) {
+      sign = word.front();
+      word.remove_prefix(1);
+      relative = true;
+    }
+    if (iequals(word, "TLSv1.0")) word = "TLSv1";
+    const auto version = canonical_word(tls_versions, word);
+    if (version.empty())
+      return fail(Errc::invalid, "expected TLS versions such as +TLSv1.2:+TLSv1.3, got '{}'", escape_line(word, 80));
+    const bool old = version != "TLSv1.2" && version != "TLSv1.3";
+    if (old && sign != '-')
+      return fail(Errc::unavailable, "{} is broken and not spoken here; TLSv1.2 and TLSv1.3 are", version);
+    if (old) continue;  // switching off what is never on
+    list.emplace_back(sign, version);
+  }
+  bool v12 = relative && !list.empty() && std::ranges::all_of(list, [](auto& e) { return e.first == '-'; });
+  bool v13 = v12;
+  if (list.empty()) v12 = v13 = !text.empty() && relative;
+  for (const auto& [sign, version] : list) (version == "TLSv1.2" ? v12 : v13) = sign != '-';
+  if (!v12 && !v13) return fail(Errc::invalid, "no TLS version is left; expected TLSv1.2, TLSv1.3 or both");
+  text = v12 && v13 ? "+TLSv1.2:+TLSv1.3" : v12 ? "+TLSv1.2" : "+TLSv1.3";
+  return {};
+}
+
+Result<> check_name(const std::string& text) {
+  if (text.empty() || is_domain(text)) return {};
+  if (text.starts_with('[') && text.ends_with(']')) {
+    std::string_view literal(text);
+    literal = literal.substr(1, literal.size() - 2);
+    if (istarts_with(literal, "IPv6:")) literal.remove_prefix(5);
+    if (IpAddress::parse(literal)) return {};
+  }
+  return fail(Errc::invalid, "expected a host name, got '{}'", escape_line(text, 80));
+}
+
+// host, host:port, address, [v6], [v6]:port.
+bool is_gateway(std::string_view text) {
+  if (IpAddress::parse(text)) return true;
+  std::string_view host = text;
+  const size_t colon = text.rfind(':');
+  if (colon != std::string_view::npos && (!text.starts_with('[') || !text.ends_with(']'))) {
+    const auto port = parse_unsigned(text.substr(colon + 1), 65535);
+    if (!port || *port == 0) return false;
+    host = text.substr(0, colon);
+  }
+  if (host.starts_with('[') && host.ends_with(']')) {
+    const auto address = IpAddress::parse(host.substr(1, host.size() - 2));
+    return address && address->is_v6();
+  }
+  return IpAddress::parse(host) || is_domain(host);
+}
+
+Result<> check_method(const OptionDef& option, Enum method) {
+  const std::string_view word = choice(option, method);
+  if (word == "esmtp" || word == "smtp" || word == "maildir") return {};
+  return fail(Errc::unavailable, "the delivery method {} is not available in this version", word);
+}
+
+bool is_timeout(Row row) {
+  switch (row) {
+    case Row::idle_time:
+    case Row::greeting_timeout:
+    case Row::command_timeout:
+    case Row::data_timeout:
+    case Row::tls_handshake_timeout:
+    case Row::timeout:
+    case Row::control_client_timeout:
+    case Row::connect_timeout:
+    case Row::ehlo_timeout:
+    case Row::mailfrom_timeout:
+    case Row::rcptto_timeout:
+    case Row::body_timeout:
+    case Row::rset_timeout:
+      return true;
+    default:
+      return false;
+  }
+}
+
+Result<> check_one_line(const std::string& text) {
+  const auto control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; };
+  if (std::ranges::none_of(text, control)) return {};
+  return fail(Errc::invalid, "expected one line without control characters, got '{}'", escape_line(text, 80));
+}
+
+Result<> check_text(Row row, std::string& text) {
+  // Certificates may stand in the file as they are.
+  if (row == Row::cert || row == Row::private_key) {
+    if (text.empty()) return fail(Errc::invalid, "expected a path or PEM text, got nothing");
+    return {};
+  }
+  if (auto line = check_one_line(text); !line) return line;
+  switch (row) {
+    case Row::tls_certificate:
+      if (iequals(text, "none")) text.clear();
+      return {};
+    case Row::tls_protocols:
+      return check_tls_protocols(text);
+    case Row::hostname:
+    case Row::banner_hostname:
+    case Row::received_hostname:
+    case Row::ehlo_hostname:
+      return check_name(text);
+    case Row::domain_for_unqualified_recipient_addresses:
+    case Row::domain_for_unqualified_sender_address:
+      if (text.empty() || is_domain(text)) return {};
+      return fail(Errc::invalid, "expected a domain, got '{}'", escape_line(text, 80));
+    case Row::nodename:
+      if (text.size() <= 64 && (text.empty() || is_domain(text))) return {};
+      return fail(Errc::invalid, "expected a name of at most 64 letters, digits, dots and hyphens, got '{}'",
+                  escape_line(text, 80));
+    case Row::bind_address:
+      if (text.empty() || IpAddress::parse(text)) return {};
+      return fail(Errc::invalid, "expected an IP address, got '{}'", escape_line(text, 80));
+    case Row::mailerdaemon: {
+      const size_t at = text.rfind('@');
+      const std::string_view domain = at == std::string::npos ? "" : std::string_view(text).substr(at + 1);
+      if (text.empty() || (at != 0 && is_domain(domain) && text.find_first_of(" <>") == std::string::npos)) return {};
+      return fail(Errc::invalid, "expected an address such as MAILER-DAEMON@example.com, got '{}'",
+                  escape_line(text, 80));
+    }
+    case Row::spoolbase:
+      if (!text.empty()) return {};
+      return fail(Errc::invalid, "expected the path of a folder, got nothing");
+    default:
+      return {};
+  }
+}
+
+}  // namespace
+
+bool is_domain(std::string_view text) {
+  if (text.empty() || text.size() > 255) return false;
+  for (const std::string_view label : split(text, '.')) {
+    if (label.empty() || label.size() > 63) return false;
+    const auto legal = [](char c) { return is_alpha(c) || is_digit(c) || c == '-' || c == '_'; };
+    if (!std::ranges::all_of(label, legal)) return false;
+  }
+  return true;
+}
+
+bool is_private(std::string_view text) {
+  return text.find("-----BEGIN") != std::string_view::npos && text.find("PRIVATE KEY") != std::string_view::npos;
+}
+
+std::optional<Value> join_array(const RawValue& raw, const OptionDef& option) {
+  if (static_cast<Row>(option.index) != Row::tls_protocols || raw.kind != RawValue::Kind::array) return std::nullopt;
+  std::string joined;
+  for (const RawValue& item : raw.items) joined.append(joined.empty() ? "" : ":").append(item.text);
+  return joined;
+}
+
+Result<> check_value(const OptionDef& option, Value& value) {
+  const auto row = static_cast<Row>(option.index);
+  // What is refused anyway needs no check, and its default may name what is not built.
+  if (option.availability == Availability::unavailable) return {};
+  if (auto* text = std::get_if<std::string>(&value)) return check_text(row, *text);
+  if (is_timeout(row) && std::get<Duration>(value) <= Duration{0})
+    return fail(Errc::invalid, "expected a duration above 0");
+  switch (row) {
+    case Row::smtp_extensions:
+      return check_extensions(std::get<Strings>(value));
+    case Row::smtp_protocols:
+      return check_protocols(std::get<Strings>(value));
+    case Row::critical:
+    case Row::error:
+    case Row::warning:
+    case Row::notice:
+    case Row::info:
+    case Row::debug:
+      return check_areas(std::get<Strings>(value));
+    case Row::delivery_method:
+      return check_method(option, std::get<Enum>(value));
+    case Row::gateway:
+      for (const std::string& host : std::get<Strings>(value))
+        if (!is_gateway(host))
+          return fail(Errc::invalid, "expected a host, host:port or [IPv6 address]:port, got '{}'",
+                      escape_line(host, 80));
+      return {};
+    default:
+      return {};
+  }
+}
+
+}  // namespace impulse::config

@@ -1,0 +1,70 @@
+// Instance names, made canonical by the kind of their scope, so that every
+// spelling of an address, a network or a domain names the same scope.
+#include "base/endpoint.h"
+#include "base/text.h"
+#include "config/catalogue.h"
+#include "config/checks.h"
+
+namespace impulse::config {
+namespace {
+
+Result<std::string> canonical_domain(std::string_view text) {
+  if (text.starts_with('/') && text.size() > 1)
+    return fail(Errc::unavailable, "Domain patterns such as {} are not available in this version",
+                escape_line(text, 80));
+  const std::string_view bare = text.ends_with('.') ? text.substr(0, text.size() - 1) : text;
+  if (is_domain(bare)) return lower(bare);
+  if (bare.starts_with('[') && bare.ends_with(']')) {  // a domain literal of RFC 5321 §4.1.3
+    std::string_view literal = bare.substr(1, bare.size() - 2);
+    if (istarts_with(literal, "IPv6:")) literal.remove_prefix(5);
+    if (IpAddress::parse(literal)) return lower(bare);
+  }
+  if (!is_ascii(text))
+    return fail(Errc::invalid, "expected a domain in its ASCII form (xn--…), got '{}'", escape_line(text, 80));
+  return fail(Errc::invalid, "expected a domain such as example.com, got '{}'", escape_line(text, 80));
+}
+
+Result<std::string> canonical_network(std::string_view text) {
+  // Brackets are not wanted here, but harmless.
+  std::string_view bare = text;
+  if (bare.starts_with('[') && bare.ends_with(']')) bare = bare.substr(1, bare.size() - 2);
+  const auto prefix = IpPrefix::parse(bare);
+  if (prefix) return prefix->to_string();
+  return fail(Errc::invalid, "expected a network such as 10.0.0.0/8, 192.0.2.1 or 2001:db8::/32, got '{}'",
+              escape_line(text, 80));
+}
+
+Result<std::string> canonical_endpoint(std::string_view text) {
+  // Port 0 asks the kernel for a free one; compile() warns of it.
+  const auto endpoint = Endpoint::parse(text, true);
+  if (endpoint) return endpoint->to_string();
+  return fail(Errc::invalid, "expected an address such as \"*:25\", \"192.0.2.1:25\", \"[::1]:25\" or \"/path\": {}",
+              endpoint.error().message);
+}
+
+}  // namespace
+
+Result<std::string> canonical_instance(const ScopeDef& scope, std::string_view instance) {
+  switch (scope.instance) {
+    case Instance::none:
+      if (instance.empty()) return std::string{};
+      return fail(Errc::invalid, "{} takes no name, got '{}'", scope.name, escape_line(instance, 80));
+    case Instance::optional:
+      return std::string(instance);
+    case Instance::name:
+      if (instance.empty()) return fail(Errc::invalid, "{} needs a name", scope.name);
+      for (const char c : instance)
+        if (static_cast<unsigned char>(c) <= 0x20 || c == 0x7f || c == '/')
+          return fail(Errc::invalid, "expected a name without white space and /, got '{}'", escape_line(instance, 80));
+      return std::string(instance);
+    case Instance::endpoint:
+      return canonical_endpoint(instance);
+    case Instance::network:
+      return canonical_network(instance);
+    case Instance::domain:
+      return canonical_domain(instance);
+  }
+  return std::string(instance);
+}
+
+}  // namespace impulse::config
