@@ -1,2 +1,4 @@
 noinst_LIBRARIES += libqueue.a
-libqueue_a_SOURCES =
+libqueue_a_SOURCES = \
+	src/queue/backoff.cc \
+	src/queue/queue.cc src/queue/queue.h

@@ -27,23 +27,33 @@ struct Item {
 
 struct DomainStatus {
   std::string domain;
-  uint64_t active = 0;      // ready to be tried
-  uint64_t delayed = 0;     // waiting for next_attempt
-  uint64_t in_flight = 0;   // taken, no outcome yet
+  uint64_t active = 0;                   // ready to be tried
+  uint64_t delayed = 0;                  // waiting for next_attempt
+  uint64_t in_flight = 0;                // taken, no outcome yet
   std::optional<WallTime> next_attempt;  // earliest delayed
 };
 
+// Domains are matched without case. Every operation costs O(log n); an item
+// costs its own 32 bytes (up to 64 while its block grows). Age is the order of
+// message ids, never a clock. A clock that is set back does not lengthen a
+// wait: what is left of it is kept. One that is set forward makes what it
+// passes due.
 class Queue {
  public:
-  // `ready` is called (on the owning thread) when a domain that had nothing
-  // active has something: from add() and from advance().
+  // `ready` is called (on the owning thread, as the last thing in the call)
+  // when a domain that had nothing active has something: from add(), retry(),
+  // flush() and advance(). It may call the queue again.
   static std::unique_ptr<Queue> create(std::function<void(const std::string& domain)> ready);
   virtual ~Queue() = default;
 
+  // An item (id and recipient) is in the queue once.
   virtual void add(std::string_view domain, Item item, WallTime now) = 0;
   // Up to `count` active items of a domain, oldest first; they are in flight
   // until finish() or retry(). Items of the same message come together.
   virtual std::vector<Item> take(std::string_view domain, size_t count) = 0;
+  // The same, of the oldest message only: one transaction's worth.
+  virtual std::vector<Item> take_message(std::string_view domain, size_t count) = 0;
+  // For items in flight; others are left alone.
   virtual void finish(std::string_view domain, const Item& item) = 0;
   virtual void retry(std::string_view domain, Item item, WallTime now) = 0;
   // Moves what is due from delayed to active. Returns the next time at which
@@ -53,14 +63,17 @@ class Queue {
   // Makes everything delayed of a domain due now; how many there were.
   virtual size_t flush(std::string_view domain) = 0;
 
+  // Fair: those from which nothing was taken for longest come first.
   virtual std::vector<std::string> active_domains() const = 0;
-  virtual std::vector<DomainStatus> status() const = 0;     // sorted by domain
+  virtual uint64_t active(std::string_view domain) const = 0;                       // how many
+  virtual std::vector<DomainStatus> status() const = 0;                             // sorted by domain
   virtual std::vector<Item> list(std::string_view domain, size_t limit) const = 0;  // in flight, active, delayed
   virtual uint64_t size() const = 0;
 };
 
 // When to try again after `attempts` failures: first `base`, doubling, at most
-// `max`, with up to 10 % jitter taken from `random` (0..1).
+// `max`; up to 10 % of that, taken from `random` (0..1), come on top, so that
+// those who failed together do not come back together. Never negative.
 Duration backoff(uint32_t attempts, Duration base, Duration max, double random);
 
 }  // namespace impulse::queue

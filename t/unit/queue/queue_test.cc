@@ -1,0 +1,247 @@
+// The queue's promises one by one.
+#include "queue/queue.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+
+namespace impulse::queue {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::seconds;
+
+constexpr WallTime start{std::chrono::sys_days(std::chrono::year{2026} / 3 / 1)};
+
+Item item(uint32_t offset, uint32_t recipient = 0, WallTime next = WallTime{}) {
+  return {{1, offset}, recipient, 0, start, next};
+}
+
+class QueueTest : public CppUnit::TestFixture {
+  CPPUNIT_TEST_SUITE(QueueTest);
+  CPPUNIT_TEST(oldest_first_whatever_the_order_of_adding);
+  CPPUNIT_TEST(a_message_s_recipients_come_together);
+  CPPUNIT_TEST(take_message_stops_at_the_message);
+  CPPUNIT_TEST(domains_take_turns);
+  CPPUNIT_TEST(ready_may_take_and_finish);
+  CPPUNIT_TEST(a_clock_set_back_lengthens_no_wait);
+  CPPUNIT_TEST(a_clock_set_back_and_forth_loses_nothing);
+  CPPUNIT_TEST(outcomes_of_strangers_change_nothing);
+  CPPUNIT_TEST(flush_of_nothing);
+  CPPUNIT_TEST(domains_fold_case);
+  CPPUNIT_TEST(list_keeps_its_limit_and_order);
+  CPPUNIT_TEST(far_future_does_not_overflow);
+  CPPUNIT_TEST(many_items_of_many_domains);
+  CPPUNIT_TEST_SUITE_END();
+
+  std::vector<std::string> ready_;
+  std::unique_ptr<Queue> queue_ = Queue::create([this](const std::string& domain) { ready_.push_back(domain); });
+
+  void oldest_first_whatever_the_order_of_adding() {
+    for (const uint32_t offset : {5, 1, 4, 2, 3}) queue_->add("d", item(offset), start);
+    for (uint32_t offset = 1; offset <= 5; ++offset) {
+      const auto taken = queue_->take("d", 1);
+      CPPUNIT_ASSERT_EQUAL(size_t{1}, taken.size());
+      CPPUNIT_ASSERT_EQUAL(offset, taken[0].id.offset);
+    }
+    CPPUNIT_ASSERT(queue_->take("d", 1).empty());
+    CPPUNIT_ASSERT_EQUAL(uint64_t{5}, queue_->status()[0].in_flight);
+    CPPUNIT_ASSERT_EQUAL(size_t{1}, ready_.size());
+  }
+
+  void a_message_s_recipients_come_together() {
+    for (uint32_t recipient = 0; recipient < 3; ++recipient) {
+      for (uint32_t offset = 1; offset <= 3; ++offset) queue_->add("d", item(offset, recipient), start);
+    }
+    const auto taken = queue_->take("d", 9);
+    for (uint32_t i = 0; i < 9; ++i) {
+      CPPUNIT_ASSERT_EQUAL(1 + i / 3, taken[i].id.offset);
+      CPPUNIT_ASSERT_EQUAL(i % 3, taken[i].recipient);
+    }
+  }
+
+  void take_message_stops_at_the_message() {
+    for (uint32_t recipient = 0; recipient < 3; ++recipient) queue_->add("d", item(1, recipient), start);
+    queue_->add("d", item(2), start);
+    CPPUNIT_ASSERT_EQUAL(size_t{2}, queue_->take_message("d", 2).size());
+    CPPUNIT_ASSERT_EQUAL(size_t{1}, queue_->take_message("d", 100).size());
+    CPPUNIT_ASSERT_EQUAL(uint32_t{2}, queue_->take_message("d", 100).at(0).id.offset);
+    CPPUNIT_ASSERT(queue_->take_message("d", 100).empty());
+    CPPUNIT_ASSERT(queue_->take_message("nowhere", 100).empty());
+  }
+
+  void domains_take_turns() {
+    for (uint32_t i = 0; i < 10; ++i) {
+      queue_->add("busy", item(i), start);
+      if (i < 2) queue_->add("calm", item(100 + i), start);
+    }
+    CPPUNIT_ASSERT((std::vector<std::string>{"busy", "calm"}) == queue_->active_domains());
+    queue_->take("busy", 1);
+    CPPUNIT_ASSERT((std::vector<std::string>{"calm", "busy"}) == queue_->active_domains());
+    queue_->take("calm", 1);
+    CPPUNIT_ASSERT((std::vector<std::string>{"busy", "calm"}) == queue_->active_domains());
+    queue_->take("calm", 1);
+    CPPUNIT_ASSERT((std::vector<std::string>{"busy"}) == queue_->active_domains());
+  }
+
+  void ready_may_take_and_finish() {
+    std::unique_ptr<Queue> queue;
+    size_t done = 0;
+    queue = Queue::create([&](const std::string& domain) {
+      for (const Item& each : queue->take(domain, 10)) {
+        queue->finish(domain, each);
+        ++done;
+      }
+    });
+    queue->add("d", item(1), start);
+    queue->add("d", item(2, 0, start + seconds(5)), start);
+    queue->add("e", item(3, 0, start + seconds(5)), start);
+    CPPUNIT_ASSERT(queue->advance(start + seconds(4)) == start + seconds(5));
+    CPPUNIT_ASSERT(!queue->advance(start + seconds(5)));
+    CPPUNIT_ASSERT_EQUAL(size_t{3}, done);
+    CPPUNIT_ASSERT_EQUAL(uint64_t{0}, queue->size());
+    CPPUNIT_ASSERT(queue->status().empty());
+  }
+
+  void a_clock_set_back_lengthens_no_wait() {
+    queue_->add("d", item(1, 0, start + seconds(10)), start);
+    // One second later somebody sets the clock back by a day: nine are left.
+    queue_->advance(start + seconds(1));
+    const WallTime set = start - hours(24);
+    CPPUNIT_ASSERT(queue_->advance(set) == set + seconds(9));
+    CPPUNIT_ASSERT(queue_->list("d", 1).at(0).next_attempt == set + seconds(9));
+    CPPUNIT_ASSERT(queue_->status()[0].next_attempt == set + seconds(9));
+    CPPUNIT_ASSERT(ready_.empty());
+    CPPUNIT_ASSERT(!queue_->advance(set + seconds(9)));
+    CPPUNIT_ASSERT_EQUAL(size_t{1}, ready_.size());
+    // What comes from now on is measured by the new clock.
+    queue_->add("e", item(2, 0, set + seconds(20)), set + seconds(10));
+    CPPUNIT_ASSERT(queue_->advance(set + seconds(10)) == set + seconds(20));
+  }
+
+  void a_clock_set_back_and_forth_loses_nothing() {
+    queue_->add("d", item(1, 0, start + seconds(100)), start);
+    for (int i = 0; i < 50; ++i) {
+      queue_->advance(start - hours(i));
+      queue_->advance(start + hours(1));  // seen: due, early, once
+    }
+    CPPUNIT_ASSERT_EQUAL(uint64_t{1}, queue_->active("d"));
+    CPPUNIT_ASSERT_EQUAL(size_t{1}, ready_.size());
+    CPPUNIT_ASSERT_EQUAL(uint64_t{1}, queue_->size());
+  }
+
+  void outcomes_of_strangers_change_nothing() {
+    queue_->add("d", item(1), start);
+    queue_->finish("d", item(1));  // not in flight
+    queue_->finish("d", item(2));
+    queue_->retry("d", item(1, 0, start + seconds(5)), start);
+    queue_->retry("other", item(1), start);
+    CPPUNIT_ASSERT_EQUAL(uint64_t{1}, queue_->size());
+    CPPUNIT_ASSERT_EQUAL(uint64_t{1}, queue_->active("d"));
+    const auto taken = queue_->take("d", 5);
+    queue_->finish("d", taken.at(0));
+    queue_->finish("d", taken.at(0));  // twice
+    CPPUNIT_ASSERT_EQUAL(uint64_t{0}, queue_->size());
+  }
+
+  void flush_of_nothing() {
+    CPPUNIT_ASSERT_EQUAL(size_t{0}, queue_->flush("nowhere"));
+    queue_->add("d", item(1), start);
+    CPPUNIT_ASSERT_EQUAL(size_t{0}, queue_->flush("d"));
+    queue_->add("d", item(2, 0, start + hours(5)), start);
+    CPPUNIT_ASSERT_EQUAL(size_t{1}, queue_->flush("d"));
+    CPPUNIT_ASSERT_EQUAL(size_t{2}, queue_->take("d", 5).size());
+    CPPUNIT_ASSERT(!queue_->advance(start + hours(6)));
+  }
+
+  void domains_fold_case() {
+    queue_->add("Example.COM", item(1), start);
+    queue_->add("example.com", item(2), start);
+    CPPUNIT_ASSERT_EQUAL(uint64_t{2}, queue_->active("EXAMPLE.com"));
+    CPPUNIT_ASSERT_EQUAL(size_t{1}, queue_->status().size());
+  }
+
+  void list_keeps_its_limit_and_order() {
+    for (const uint32_t offset : {6, 5, 4}) queue_->add("d", item(offset, 0, start + seconds(offset)), start);
+    for (const uint32_t offset : {3, 2, 1}) queue_->add("d", item(offset), start);
+    queue_->take("d", 1);
+    const auto all = queue_->list("d", 100);
+    CPPUNIT_ASSERT_EQUAL(size_t{6}, all.size());
+    for (uint32_t i = 0; i < 6; ++i) CPPUNIT_ASSERT_EQUAL(i + 1, all[i].id.offset);
+    for (size_t limit = 0; limit <= 6; ++limit) CPPUNIT_ASSERT_EQUAL(limit, queue_->list("d", limit).size());
+    CPPUNIT_ASSERT_EQUAL(uint32_t{5}, queue_->list("d", 5).back().id.offset);
+    CPPUNIT_ASSERT(queue_->list("nowhere", 5).empty());
+  }
+
+  void far_future_does_not_overflow() {
+    queue_->add("d", item(1, 0, WallTime::max()), start);
+    queue_->advance(start - hours(1));
+    queue_->add("d", item(2, 0, WallTime::max()), start - hours(1));
+    CPPUNIT_ASSERT_EQUAL(uint64_t{0}, queue_->active("d"));
+    CPPUNIT_ASSERT_EQUAL(size_t{2}, queue_->flush("d"));
+    CPPUNIT_ASSERT_EQUAL(size_t{2}, queue_->take("d", 9).size());
+  }
+
+  void many_items_of_many_domains() {
+    constexpr uint32_t domains = 200;
+    constexpr uint32_t items = 50000;
+    for (uint32_t i = 0; i < items; ++i) {
+      queue_->add("d" + std::to_string(i * 7919 % domains), item(i, 0, start + seconds(i % 100)), start);
+    }
+    size_t out = 0;
+    for (int second = 0; second < 100; ++second) {
+      queue_->advance(start + seconds(second));
+      for (const auto& domain : queue_->active_domains()) {
+        for (const Item& each : queue_->take(domain, SIZE_MAX)) {
+          CPPUNIT_ASSERT(each.next_attempt <= start + seconds(second));
+          queue_->finish(domain, each);
+          ++out;
+        }
+      }
+    }
+    CPPUNIT_ASSERT_EQUAL(size_t{items}, out);
+    CPPUNIT_ASSERT_EQUAL(uint64_t{0}, queue_->size());
+  }
+};
+
+class BackoffTest : public CppUnit::TestFixture {
+  CPPUNIT_TEST_SUITE(BackoffTest);
+  CPPUNIT_TEST(doubles_up_to_the_most);
+  CPPUNIT_TEST(jitter_is_at_most_a_tenth_on_top);
+  CPPUNIT_TEST(odd_numbers_do_no_harm);
+  CPPUNIT_TEST_SUITE_END();
+
+  void doubles_up_to_the_most() {
+    CPPUNIT_ASSERT(backoff(0, seconds(20), seconds(100), 0) == seconds(20));
+    CPPUNIT_ASSERT(backoff(1, seconds(20), seconds(100), 0) == seconds(20));
+    CPPUNIT_ASSERT(backoff(2, seconds(20), seconds(100), 0) == seconds(40));
+    CPPUNIT_ASSERT(backoff(3, seconds(20), seconds(100), 0) == seconds(80));
+    CPPUNIT_ASSERT(backoff(4, seconds(20), seconds(100), 0) == seconds(100));
+    CPPUNIT_ASSERT(backoff(UINT32_MAX, seconds(20), seconds(100), 0) == seconds(100));
+    CPPUNIT_ASSERT(backoff(1, seconds(200), seconds(100), 0) == seconds(100));
+  }
+
+  void jitter_is_at_most_a_tenth_on_top() {
+    for (uint32_t attempts = 0; attempts < 20; ++attempts) {
+      const Duration least = backoff(attempts, seconds(20), seconds(1000), 0);
+      const Duration most = backoff(attempts, seconds(20), seconds(1000), 1);
+      CPPUNIT_ASSERT(most == least + least / 10);
+      const Duration middle = backoff(attempts, seconds(20), seconds(1000), 0.5);
+      CPPUNIT_ASSERT(least < middle && middle < most);
+    }
+    CPPUNIT_ASSERT(backoff(1, seconds(20), seconds(100), 7.0) == seconds(22));
+    CPPUNIT_ASSERT(backoff(1, seconds(20), seconds(100), -7.0) == seconds(20));
+  }
+
+  void odd_numbers_do_no_harm() {
+    CPPUNIT_ASSERT(backoff(UINT32_MAX, Duration{0}, seconds(100), 1) == Duration{0});
+    CPPUNIT_ASSERT(backoff(9, seconds(-5), seconds(100), 1) == Duration{0});
+    CPPUNIT_ASSERT(backoff(9, seconds(5), seconds(-100), 1) == Duration{0});
+    CPPUNIT_ASSERT(backoff(UINT32_MAX, Duration{1}, Duration::max(), 1) == Duration::max());
+    CPPUNIT_ASSERT(backoff(70, seconds(1), Duration::max(), 0) == Duration::max());
+  }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(QueueTest);
+CPPUNIT_TEST_SUITE_REGISTRATION(BackoffTest);
+
+}  // namespace
+}  // namespace impulse::queue
