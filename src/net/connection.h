@@ -17,11 +17,11 @@
 namespace impulse::net {
 
 enum class CloseReason {
-  peer_closed,   // orderly end of file from the peer (or TLS close_notify)
-  local,         // close() or finish() of ours has been carried out
-  timeout,       // the deadline passed and the handler closed because of it
-  reset,         // ECONNRESET, EPIPE, ETIMEDOUT …
-  tls_failed,    // handshake failed, or plain bytes on a TLS connection
+  peer_closed,  // orderly end of file from the peer (or TLS close_notify)
+  local,        // close() or finish() of ours has been carried out
+  timeout,      // the deadline passed and the handler closed because of it
+  reset,        // ECONNRESET, EPIPE, ETIMEDOUT …
+  tls_failed,   // handshake failed, or plain bytes on a TLS connection
 };
 
 // The owner's side. Calls come on the loop's thread, never from inside a call
@@ -54,9 +54,9 @@ struct ConnectionLimits {
 
 struct SocketOptions {
   bool no_delay = true;
-  int ttl = 0;             // IP_TTL or IPV6_UNICAST_HOPS; 0 leaves the default
-  int tos = 0;             // IP_TOS or IPV6_TCLASS
-  int linger_seconds = -1; // SO_LINGER; -1 off
+  int ttl = 0;              // IP_TTL or IPV6_UNICAST_HOPS; 0 leaves the default
+  int tos = 0;              // IP_TOS or IPV6_TCLASS
+  int linger_seconds = -1;  // SO_LINGER; -1 off
 };
 
 class Connection {
@@ -67,8 +67,8 @@ class Connection {
   // Starts connecting; on_connected or on_closed follows. `source` binds the
   // local address. Errors that show at once (no descriptors, bad address) are returned.
   static Result<std::unique_ptr<Connection>> connect(Loop& loop, const Endpoint& to,
-                                                     const std::optional<IpAddress>& source,
-                                                     ConnectionHandler& handler, const SocketOptions& options = {},
+                                                     const std::optional<IpAddress>& source, ConnectionHandler& handler,
+                                                     const SocketOptions& options = {},
                                                      const ConnectionLimits& limits = {});
   virtual ~Connection() = default;
 
@@ -98,7 +98,7 @@ class Connection {
   // At once, unsent output is dropped; on_closed(local) follows from the loop.
   virtual void close() = 0;
 
-  virtual const Endpoint& peer() const = 0;   // Unix: the listening path
+  virtual const Endpoint& peer() const = 0;  // Unix: the listening path
   virtual const Endpoint& local() const = 0;
   virtual Loop& loop() = 0;
   virtual int fd() const = 0;  // for SO_PEERCRED

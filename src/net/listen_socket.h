@@ -17,10 +17,10 @@ namespace impulse::net {
 
 struct ListenAttributes {
   int backlog = 500;
-  mode_t file_mode = 0660;    // Unix sockets
+  mode_t file_mode = 0660;  // Unix sockets
   bool reuse_address = true;
-  bool reuse_port = false;    // the configuration asks for a socket a loop
-  int receive_buffer = 0;     // bytes; 0 leaves it to the kernel
+  bool reuse_port = false;  // the configuration asks for a socket a loop
+  int receive_buffer = 0;   // bytes; 0 leaves it to the kernel
   int send_buffer = 0;
 
   friend bool operator==(const ListenAttributes&, const ListenAttributes&) = default;
@@ -40,8 +40,8 @@ class ListenSocket {
   virtual ~ListenSocket() = default;  // closes; a Unix socket's file is removed when it is still ours
 
   // noexcept: what apply and finish do.
-  virtual void publish() noexcept = 0;   // Unix: rename into place
-  virtual void settle() noexcept = 0;    // clears a temporary SO_REUSEPORT
+  virtual void publish() noexcept = 0;  // Unix: rename into place
+  virtual void settle() noexcept = 0;   // clears a temporary SO_REUSEPORT
   // New backlog, mode and buffer sizes on the living socket.
   virtual void repoint(const ListenAttributes& attributes) noexcept = 0;
 

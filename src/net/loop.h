@@ -1,5 +1,6 @@
 // Loop: one libevent base and the thread that runs it. A connection lives and
-// dies on one loop; loops talk by posting closures.
+// dies on one loop; loops talk by posting closures. Closures given to a loop
+// (posts, timers, watches) must not let exceptions out: the program ends.
 #pragma once
 
 #include "base/clock.h"
@@ -22,7 +23,8 @@ class Loop {
 
   // Runs until stop(); on the calling thread, which is the loop's from then on.
   virtual void run() = 0;
-  // Any thread. What was posted before is still run.
+  // Any thread. What was posted before is still run; what comes later waits
+  // for the next run(), or is destroyed, unrun, with the loop.
   virtual void stop() = 0;
   // Any thread: runs `work` on this loop's thread, in order of posting, not
   // before the current callback ends. One wake-up for many posts.
@@ -38,7 +40,8 @@ class Loop {
 };
 
 // A one-shot timer; libevent's common time-outs keep thousands with the same
-// duration in O(1). Loop thread only. Destroying it cancels it.
+// duration in O(1). Loop thread only. Destroying it cancels it; `fire` itself
+// may do that.
 class Timer {
  public:
   Timer(Loop& loop, std::function<void()> fire);
@@ -55,7 +58,8 @@ class Timer {
 };
 
 // Calls `ready` on the loop's thread whenever `fd` may be read (level
-// triggered), while armed. Borrows the descriptor.
+// triggered), for as long as it lives. Borrows the descriptor, which must stay
+// open until then. `ready` may destroy it.
 class ReadWatch {
  public:
   ReadWatch(Loop& loop, int fd, std::function<void()> ready);
@@ -68,7 +72,8 @@ class ReadWatch {
   std::unique_ptr<Impl> impl_;
 };
 
-// Calls `caught` on the loop's thread for a Unix signal.
+// Calls `caught` on the loop's thread for a Unix signal. libevent lets one
+// loop of a process have signals: all of these belong on the same one.
 class SignalWatch {
  public:
   SignalWatch(Loop& loop, int signal, std::function<void()> caught);

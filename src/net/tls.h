@@ -16,14 +16,14 @@ enum class TlsVerify { none, optional, require };
 struct TlsSettings {
   // A path, "file:///path", or inline PEM; the chain may hold the key.
   std::string certificate;
-  std::string key;           // empty: the key is in `certificate`
-  std::string key_password;  // literal, or "file:/path"
+  std::string key;                              // empty: the key is in `certificate`
+  std::string key_password;                     // literal, or "file:/path"
   std::string protocols = "+TLSv1.2:+TLSv1.3";  // Momentum's +/- list, or names with commas or spaces
-  std::string ciphers;       // TLS 1.2; empty: the library's
-  std::string ciphersuites;  // TLS 1.3
+  std::string ciphers;                          // TLS 1.2; empty: the library's
+  std::string ciphersuites;                     // TLS 1.3
   std::string groups;
   bool prefer_server_ciphers = false;
-  std::string ca;            // file or folder of trusted issuers; client contexts: empty means the system's
+  std::string ca;  // file or folder of trusted issuers; client contexts: empty means the system's
   TlsVerify verify = TlsVerify::none;
   int verify_depth = 4;
   bool session_tickets = true;
