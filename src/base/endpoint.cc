@@ -26,7 +26,7 @@ Endpoint Endpoint::unix_socket(std::string path) {
 }
 
 Result<Endpoint> Endpoint::parse(std::string_view text, bool port_zero) {
-  if (text.starts_with('/')) {
+  if (text.starts_with('/') || text.starts_with("./") || text.starts_with("../")) {
     if (text.size() >= sizeof(sockaddr_un::sun_path))
       return fail(Errc::invalid, "socket path is {} bytes long, {} are possible: {}", text.size(),
                   sizeof(sockaddr_un::sun_path) - 1, escape_line(text, 128));

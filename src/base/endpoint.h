@@ -21,7 +21,8 @@ class Endpoint {
   static Endpoint unix_socket(std::string path);
 
   // "*:25" and ":25" (all IPv4 addresses), "127.0.0.1:25", "[*]:25" and
-  // "[::]:25" (all IPv6 addresses), "[2001:db8::1]:25", "/path/to/socket".
+  // "[::]:25" (all IPv6 addresses), "[2001:db8::1]:25", "/path/to/socket";
+  // a path that starts with "./" or "../" is relative to the working directory.
   // Host names are not taken. A port is needed, 1 to 65535, or 0 where
   // `port_zero` allows the kernel's choice (tests).
   static Result<Endpoint> parse(std::string_view text, bool port_zero = false);

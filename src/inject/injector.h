@@ -38,6 +38,8 @@ class Injector {
               std::function<void(Result<MessageId>)> done);
 
  private:
+  void accepted(MessageId id, const std::shared_ptr<const spool::Incoming>& message, const std::string& protocol);
+
   spool::Spool& spool_;
   telemetry::Mainlog& mainlog_;
   telemetry::Counters& counters_;

@@ -1,2 +1,3 @@
 noinst_LIBRARIES += libinject.a
-libinject_a_SOURCES =
+libinject_a_SOURCES = \
+	src/inject/injector.cc src/inject/injector.h

@@ -1,2 +1,17 @@
-noinst_LIBRARIES += libserver.a
-libserver_a_SOURCES =
+sbin_PROGRAMS += impulsed
+impulsed_SOURCES = \
+	src/server/command_line.cc src/server/command_line.h \
+	src/server/console_connection.cc src/server/console_connection.h \
+	src/server/console_service.cc src/server/console_service.h \
+	src/server/daemon.cc src/server/daemon.h \
+	src/server/incoming.h \
+	src/server/listeners.cc src/server/listeners.h \
+	src/server/loops.cc src/server/loops.h \
+	src/server/mail_session.cc src/server/mail_session.h \
+	src/server/main.cc \
+	src/server/notify.cc src/server/notify.h \
+	src/server/settings.cc src/server/settings.h \
+	src/server/tls_store.cc src/server/tls_store.h
+impulsed_CPPFLAGS = $(AM_CPPFLAGS) -DIMPULSE_CONF='"$(sysconfdir)/impulse/impulse.conf"'
+impulsed_CXXFLAGS = $(AM_CXXFLAGS) $(SYSTEMD_CFLAGS) $(GMIME_CFLAGS)
+impulsed_LDADD = $(IMPULSE_LIBS)

@@ -29,6 +29,7 @@ class EndpointTest : public CppUnit::TestFixture {
     same("[::1]:25", "[0::0:1]:25");
     same("[fd82:7796:815b:af9d:230:48ff:fef2:aa4a]:587", "[fd82:7796:815b:af9d:230:48ff:fef2:aa4a]:587");  // M34
     same("/tmp/2025", "/tmp/2025");            // M27
+    same("./var/control.sock", "./var/control.sock");
   }
   void refusals() {
     for (const char* text : {"", "25", "*", "localhost:25", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536",

@@ -1,0 +1,128 @@
+#include "server/console_connection.h"
+
+#include <pwd.h>
+#include <sys/socket.h>
+
+#include "config.h"
+
+namespace impulse::server {
+
+namespace key = config::key;
+using telemetry::Area;
+using telemetry::Level;
+
+namespace {
+
+constexpr size_t output_room = 64 << 10;  // bytes said ahead of what the client has read
+
+std::string user_name(uid_t uid) {
+  passwd entry{};
+  passwd* found = nullptr;
+  char buffer[4096];
+  if (::getpwuid_r(uid, &entry, buffer, sizeof buffer, &found) != 0 || found == nullptr) return {};
+  return found->pw_name;
+}
+
+}  // namespace
+
+ConsoleConnection::ConsoleConnection(ConsoleService& service, Incoming incoming, const config::Options& options)
+    : service_(service), snapshot_(std::move(incoming.snapshot)), options_(options), listen_(incoming.listen) {
+  connection_ = net::Connection::accepted(service_.parts_.main, std::move(incoming.fd), *this);
+}
+
+control::PeerIdentity ConsoleConnection::identity() const {
+  control::PeerIdentity who;
+  who.via = listen_.to_string();
+  ucred credentials{};
+  socklen_t length = sizeof credentials;
+  if (listen_.is_unix() &&
+      ::getsockopt(connection_->fd(), SOL_SOCKET, SO_PEERCRED, &credentials, &length) == 0) {
+    who.uid = credentials.uid;
+    who.user = user_name(credentials.uid);
+  }
+  return who;
+}
+
+void ConsoleConnection::start(const control::CommandTable& commands, std::string_view refusal) {
+  refusal_ = refusal;
+  session_ = std::make_unique<control::Session>(
+      service_, commands, identity(), control::About{PACKAGE_VERSION, wall_now},
+      [this](const control::PeerIdentity& who, std::string_view command, const control::Status& status) {
+        service_.parts_.counters.add(telemetry::Counter::control_commands);
+        service_.parts_.log.write(
+            Level::notice, Area::control, "control-command",
+            fmt::format("{} via {}: {} ={}", who.to_string(), who.via, command, static_cast<int>(status.code)));
+      });
+  connection_->deadline(options_[key::timeout]);
+  if (options_[key::use_ssl]) {
+    connection_->start_tls_server(service_.parts_.tls.server_context(*snapshot_, options_));
+    return;
+  }
+  greet();
+}
+
+void ConsoleConnection::greet() {
+  begun_ = true;
+  if (!refusal_.empty()) {
+    service_.parts_.log.write(Level::warning, Area::control, "control-refused",
+                              fmt::format("{}: {}", connection_->peer().to_string(), refusal_));
+    connection_->write(fmt::format("!error control-denied {}\n=6 denied\n", refusal_));
+    connection_->finish();
+    return;
+  }
+  pump();
+}
+
+void ConsoleConnection::on_tls(const net::TlsInfo&) { greet(); }
+
+// Says what there is to say, as far as the client keeps up.
+void ConsoleConnection::pump() {
+  while (session_->busy() && connection_->unsent() < output_room) {
+    std::string out;
+    session_->produce(out, output_room);
+    if (out.empty()) break;
+    connection_->write(out);
+  }
+  if (session_->requests() != requests_) {
+    requests_ = session_->requests();
+    connection_->deadline(options_[key::timeout]);
+  }
+  if (session_->finished()) connection_->finish();
+}
+
+size_t ConsoleConnection::on_data(std::string_view bytes) {
+  if (!begun_ || !refusal_.empty()) return bytes.size();
+  size_t used = 0;
+  pump();
+  while (used < bytes.size() && !session_->busy() && !session_->finished()) {
+    used += session_->feed(bytes.substr(used));
+    pump();
+  }
+  if (session_->finished()) return bytes.size();
+  if (session_->busy()) {
+    connection_->pause_reading();
+    connection_->want_drained();
+  }
+  return used;
+}
+
+void ConsoleConnection::on_drained() {
+  pump();
+  if (session_->busy())
+    connection_->want_drained();
+  else if (!session_->finished())
+    connection_->resume_reading();
+}
+
+void ConsoleConnection::on_deadline() {
+  if (begun_ && refusal_.empty() && session_->idle()) {
+    connection_->write("!notice control-timeout idle for too long\n");
+    connection_->finish();
+  } else {
+    connection_->close();
+  }
+}
+
+void ConsoleConnection::on_closed(net::CloseReason, std::string_view) { service_.ended(*this); }
+
+}  // namespace impulse::server

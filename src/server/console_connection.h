@@ -1,0 +1,45 @@
+// ConsoleConnection: one control client: a net::Connection and the sans-IO
+// control::Session, with the reading and writing between them.
+#pragma once
+
+#include "control/protocol.h"
+#include "net/connection.h"
+#include "server/console_service.h"
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace impulse::server {
+
+class ConsoleConnection : private net::ConnectionHandler {
+ public:
+  ConsoleConnection(ConsoleService& service, Incoming incoming, const config::Options& options);
+
+  // Begins; `refusal` is what a client that may not be here is told.
+  void start(const control::CommandTable& commands, std::string_view refusal);
+  void close() { connection_->close(); }
+
+ private:
+  size_t on_data(std::string_view bytes) override;
+  void on_tls(const net::TlsInfo&) override;
+  void on_deadline() override;
+  void on_drained() override;
+  void on_closed(net::CloseReason reason, std::string_view detail) override;
+
+  control::PeerIdentity identity() const;
+  void pump();
+  void greet();
+
+  ConsoleService& service_;
+  config::SnapshotPtr snapshot_;  // keeps options_
+  const config::Options& options_;
+  Endpoint listen_;
+  std::unique_ptr<net::Connection> connection_;
+  std::unique_ptr<control::Session> session_;
+  std::string refusal_;
+  bool begun_ = false;
+  uint64_t requests_ = 0;  // answered when the deadline was set
+};
+
+}  // namespace impulse::server

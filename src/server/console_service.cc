@@ -1,0 +1,178 @@
+#include "server/console_service.h"
+
+#include "server/console_connection.h"
+#include "server/mail_session.h"
+
+#include <algorithm>
+#include <latch>
+#include <mutex>
+
+namespace impulse::server {
+
+namespace key = config::key;
+
+ConsoleService::ConsoleService(ConsoleParts parts)
+    : parts_(std::move(parts)), commands_(control::all_commands()), started_(wall_now()) {}
+
+ConsoleService::~ConsoleService() = default;
+
+void ConsoleService::accept(Incoming incoming) {
+  const config::ListenConf* conf = incoming.snapshot->find_listen(incoming.listener, incoming.listen);
+  if (conf == nullptr) return;
+  const bool local = incoming.peer.is_unix() || incoming.peer.address().is_loopback();
+  const config::Options& options =
+      conf->for_peer(incoming.peer.is_unix() ? IpAddress::v4(0x7F000001) : incoming.peer.address());
+  std::string_view refusal;
+  if (options[key::deny])
+    refusal = "this client is denied by the configuration";
+  else if (!local)  // until consoles can authenticate
+    refusal = "the console is open to this machine only";
+  auto connection = std::make_unique<ConsoleConnection>(*this, std::move(incoming), options);
+  ConsoleConnection& started = *connection;
+  connections_.emplace(&started, std::move(connection));
+  started.start(commands_, refusal);
+}
+
+void ConsoleService::ended(ConsoleConnection& connection) { connections_.erase(&connection); }
+
+void ConsoleService::close_all() { connections_.clear(); }
+
+config::Engine& ConsoleService::engine() { return parts_.engine; }
+const telemetry::Counters& ConsoleService::counters() { return parts_.counters; }
+WallTime ConsoleService::started() { return started_; }
+std::string ConsoleService::node() { return parts_.spool.node(); }
+void ConsoleService::shut_down() { parts_.shut_down(); }
+
+std::vector<control::InboundSession> ConsoleService::inbound() {
+  std::vector<control::InboundSession> found;
+  std::mutex mutex;
+  parts_.loops.run_on_all([&](Worker& worker) {
+    const SteadyTime now = steady_now();
+    const std::lock_guard lock(mutex);
+    for (const auto& [id, session] : worker.sessions) {
+      const smtp::ServerSession& engine = session->engine();
+      control::InboundSession row;
+      row.id = id;
+      row.listener = session->listen().to_string();
+      row.peer = session->peer().to_string();
+      row.helo = engine.helo();
+      row.state = engine.state();
+      row.tls = engine.tls().has_value();
+      row.messages = engine.messages();
+      row.recipients = engine.recipients();
+      row.bytes_in = session->bytes_in();
+      row.generation = session->generation();
+      row.age = std::chrono::duration_cast<Duration>(now - session->began());
+      found.push_back(std::move(row));
+    }
+  });
+  std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
+  return found;
+}
+
+std::vector<control::ListenStatus> ConsoleService::listens() {
+  const auto bound = parts_.bound();
+  const auto sessions = inbound();
+  std::vector<control::ListenStatus> found;
+  for (const auto& conf : parts_.engine.current()->listens()) {
+    control::ListenStatus row;
+    row.listener = config::scope_def(conf->listener()).name;
+    row.endpoint = conf->endpoint().to_string();
+    row.bound = std::any_of(bound.begin(), bound.end(), [&](const Listeners::Bound& b) {
+      return b.listener == conf->listener() && b.endpoint == conf->endpoint();
+    });
+    if (conf->listener() == config::ScopeKind::control_listener)
+      row.sessions = connections_.size();
+    else
+      row.sessions = static_cast<uint64_t>(std::count_if(sessions.begin(), sessions.end(), [&](const auto& session) {
+        return session.listener == row.endpoint;
+      }));
+    found.push_back(std::move(row));
+  }
+  return found;
+}
+
+void ConsoleService::on_delivery_loop(const std::function<void()>& work) {
+  std::latch done(1);
+  parts_.delivery_loop.post([&] {
+    work();
+    done.count_down();
+  });
+  done.wait();
+}
+
+std::vector<control::QueuedDomain> ConsoleService::queue_domains() {
+  std::vector<control::QueuedDomain> found;
+  on_delivery_loop([&] {
+    for (const queue::DomainStatus& status : parts_.dispatcher.domains())
+      found.push_back({status.domain, status.active, status.delayed, status.in_flight});
+  });
+  return found;
+}
+
+std::vector<control::QueuedRecipient> ConsoleService::queue(std::string_view domain, size_t limit) {
+  std::vector<control::QueuedRecipient> found;
+  on_delivery_loop([&] {
+    for (delivery::Waiting& waiting : parts_.dispatcher.waiting(domain, limit)) {
+      control::QueuedRecipient row;
+      row.id = waiting.id.to_string(parts_.spool.node());
+      row.sender = std::move(waiting.sender);
+      row.recipient = std::move(waiting.recipient);
+      row.domain = std::move(waiting.domain);
+      row.attempts = waiting.attempts;
+      row.received = waiting.received;
+      row.next_attempt = waiting.next_attempt;
+      row.last_error = std::move(waiting.last_error);
+      row.size = waiting.size;
+      row.in_flight = waiting.in_flight;
+      found.push_back(std::move(row));
+    }
+  });
+  return found;
+}
+
+Result<control::MessageDetails> ConsoleService::message(MessageId id) {
+  const auto stored = parts_.spool.read(id);
+  if (!stored) return std::unexpected(stored.error());
+  control::MessageDetails details;
+  details.id = id.to_string(parts_.spool.node());
+  details.sender = stored->envelope.sender;
+  details.received = stored->envelope.received;
+  details.client = stored->envelope.client.to_string();
+  details.helo = stored->envelope.client_helo;
+  details.listener = stored->envelope.listener;
+  details.size = stored->size();
+  const size_t end = stored->body.find("\r\n\r\n");
+  details.header = stored->trace + stored->body.substr(0, end == std::string::npos ? 0 : end + 2);
+  for (size_t i = 0; i < stored->envelope.recipients.size(); ++i) {
+    const spool::RecipientState& state = stored->states[i];
+    control::MessageDetails::Recipient row;
+    row.address = stored->envelope.recipients[i].address;
+    switch (state.state) {
+      case spool::State::pending:
+        row.state = "pending";
+        row.next_attempt = state.next_attempt;
+        break;
+      case spool::State::delivered:
+        row.state = "delivered";
+        break;
+      case spool::State::failed:
+        row.state = "failed";
+        break;
+      case spool::State::expired:
+        row.state = "expired";
+        break;
+    }
+    row.attempts = state.attempts;
+    row.last_error = state.last_error;
+    details.recipients.push_back(std::move(row));
+  }
+  return details;
+}
+
+control::SpoolStatus ConsoleService::spool() {
+  const spool::Status status = parts_.spool.status();
+  return {status.accepting, status.reason, status.messages, status.segments, status.bytes, status.free_bytes};
+}
+
+}  // namespace impulse::server

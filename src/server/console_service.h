@@ -1,0 +1,76 @@
+// ConsoleService: the control listeners' side of the daemon. Carries bytes
+// between connections and control::Session, and answers what commands ask.
+// Everything here happens on the main loop.
+#pragma once
+
+#include "control/command.h"
+#include "control/protocol.h"
+#include "control/system.h"
+#include "delivery/dispatcher.h"
+#include "net/connection.h"
+#include "server/incoming.h"
+#include "server/listeners.h"
+#include "server/loops.h"
+#include "server/tls_store.h"
+#include "spool/spool.h"
+#include "telemetry/counters.h"
+#include "telemetry/log.h"
+
+#include <functional>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+namespace impulse::server {
+
+struct ConsoleParts {  // borrowed, outliving it
+  net::Loop& main;
+  config::Engine& engine;
+  telemetry::Counters& counters;
+  telemetry::Log& log;
+  TlsStore& tls;
+  Loops& loops;
+  spool::Spool& spool;
+  net::Loop& delivery_loop;
+  delivery::Dispatcher& dispatcher;
+  std::function<std::vector<Listeners::Bound>()> bound;
+  std::function<void()> shut_down;
+};
+
+class ConsoleConnection;
+
+class ConsoleService : private control::System {
+ public:
+  explicit ConsoleService(ConsoleParts parts);
+  ~ConsoleService() override;
+
+  void accept(Incoming incoming);
+  void close_all();
+
+ private:
+  friend class ConsoleConnection;
+  void ended(ConsoleConnection& connection);
+
+  // control::System
+  config::Engine& engine() override;
+  const telemetry::Counters& counters() override;
+  std::vector<control::InboundSession> inbound() override;
+  std::vector<control::ListenStatus> listens() override;
+  std::vector<control::QueuedDomain> queue_domains() override;
+  std::vector<control::QueuedRecipient> queue(std::string_view domain, size_t limit) override;
+  Result<control::MessageDetails> message(MessageId id) override;
+  control::SpoolStatus spool() override;
+  WallTime started() override;
+  std::string node() override;
+  void shut_down() override;
+
+  // Runs `work` on the delivery loop and waits for it.
+  void on_delivery_loop(const std::function<void()>& work);
+
+  ConsoleParts parts_;
+  control::CommandTable commands_;
+  WallTime started_;
+  std::unordered_map<ConsoleConnection*, std::unique_ptr<ConsoleConnection>> connections_;
+};
+
+}  // namespace impulse::server

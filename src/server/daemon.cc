@@ -1,0 +1,278 @@
+#include "server/daemon.h"
+
+#include "base/files.h"
+#include "base/text.h"
+#include "server/notify.h"
+#include "server/settings.h"
+
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+
+#include "config.h"
+
+namespace impulse::server {
+
+namespace key = config::key;
+using telemetry::Area;
+using telemetry::Counter;
+using telemetry::Level;
+
+namespace {
+
+constexpr Duration shutdown_poll = std::chrono::milliseconds(20);
+
+std::vector<std::string> search_path() {
+  std::vector<std::string> path;
+  if (const char* value = std::getenv("IMPULSE_CONF_PATH"))
+    for (const std::string_view part : split(value, ':'))
+      if (!part.empty()) path.emplace_back(part);
+  return path;
+}
+
+void print(const config::Diagnostics& diagnostics) {
+  for (const config::Diagnostic& diagnostic : diagnostics) fmt::print(stderr, "{}\n", diagnostic.render());
+}
+
+bool complain(const Error& error) {
+  fmt::print(stderr, "impulsed: {}\n", error.message);
+  return false;
+}
+
+std::unique_ptr<config::Engine> make_engine(const std::string& file) {
+  return config::Engine::create({file, {search_path(), {}}});
+}
+
+}  // namespace
+
+bool check_configuration(const std::string& file) {
+  const auto engine = make_engine(file);
+  TlsStore tls;
+  engine->add_participant(tls);
+  const config::Report report = engine->load(true);
+  print(report.diagnostics);
+  if (!report.error.empty()) fmt::print(stderr, "impulsed: {}\n", report.error);
+  if (report.ok) fmt::print("{}: well\n", file);
+  return report.ok;
+}
+
+Daemon::Daemon(std::string file) : engine_(make_engine(file)) { engine_->add_participant(tls_); }
+
+Daemon::~Daemon() {
+  if (delivery_thread_.joinable()) {
+    delivery_loop_->stop();
+    delivery_thread_.join();
+  }
+}
+
+bool Daemon::start() {
+  config::Report report = engine_->load();
+  print(report.diagnostics);
+  if (!report.ok) {
+    if (!report.error.empty()) fmt::print(stderr, "impulsed: {}\n", report.error);
+    return false;
+  }
+  if (!open_stores()) return false;
+  if (auto listening = start_listening(); !listening) {
+    log_->write(Level::critical, Area::net, "listen-failed", listening.error().message);
+    log_->flush();
+    return complain(listening.error());
+  }
+  const config::Options& global = engine_->current()->global();
+  pidfile_ = global[key::pidfile];
+  if (!pidfile_.empty())
+    if (auto written = replace_file(pidfile_, fmt::format("{}\n", ::getpid()), 0644); !written)
+      return complain(written.error());
+  delivery_loop_->post([this] { dispatcher_->start(); });
+  log_->write(Level::notice, Area::server, "server-ready",
+              fmt::format("impulsed {} is ready, process {}, configuration {}", PACKAGE_VERSION, ::getpid(),
+                          engine_->file()));
+  notify_ready();
+  return true;
+}
+
+bool Daemon::open_stores() {
+  const config::SnapshotPtr snapshot = engine_->current();
+  const config::Options& global = snapshot->global();
+  if (auto raised = raise_descriptor_limit(global); !raised) return complain(raised.error());
+
+  auto log = telemetry::Log::open(global[key::diagnostic_log]);
+  if (!log) return complain(log.error());
+  log_ = std::move(*log);
+  set_log_levels(snapshot->debug_flags(), *log_);
+  auto mainlog = telemetry::Mainlog::open(global[key::mainlog]);
+  if (!mainlog) return complain(mainlog.error());
+  mainlog_ = std::move(*mainlog);
+
+  auto main = net::Loop::create("main");
+  if (!main) return complain(main.error());
+  main_ = std::move(*main);
+  auto delivery = net::Loop::create("delivery");
+  if (!delivery) return complain(delivery.error());
+  delivery_loop_ = std::move(*delivery);
+
+  // Live messages are read before the dispatcher can be made: it needs the spool.
+  std::vector<spool::Summary> live;
+  spool::RecoveryReport recovery;
+  const std::string node = node_name(global);
+  auto spool = spool::Spool::open(
+      spool_settings(global), node, [&](spool::Summary summary) { live.push_back(std::move(summary)); },
+      [this](std::string_view line) { log_->write(Level::error, Area::spool, "spool", line); }, &recovery);
+  if (!spool) return complain(spool.error());
+  spool_ = std::move(*spool);
+  for (const std::string& note : recovery.notes) log_->write(Level::warning, Area::spool, "spool-recovery", note);
+  log_->write(Level::notice, Area::spool, "spool-recovered",
+              fmt::format("{} messages in {} segments ({} by their index), {} damaged records, {} torn bytes",
+                          recovery.messages, recovery.segments, recovery.footers_used, recovery.damaged,
+                          recovery.torn_bytes));
+
+  injector_ = std::make_unique<inject::Injector>(*spool_, *mainlog_, counters_, [this](inject::Accepted accepted) {
+    // A copy, so that the body goes when the session is done with it.
+    const spool::Incoming& message = *accepted.message;
+    dispatcher_->enqueue(accepted.id, std::make_shared<const message::Envelope>(message.envelope),
+                         message.trace.size() + message.body.size(), {});
+  });
+  dispatcher_ = delivery::Dispatcher::create(
+      {*delivery_loop_, *spool_, *mainlog_, *log_, counters_, [this] { return engine_->current(); },
+       [this](spool::Incoming incoming, std::function<void(Result<MessageId>)> done) {
+         injector_->submit(std::move(incoming), "DSN", *delivery_loop_, std::move(done));
+       }});
+  for (spool::Summary& summary : live) {
+    const auto envelope = std::make_shared<const message::Envelope>(std::move(summary.envelope));
+    dispatcher_->enqueue(summary.id, envelope, summary.size, std::move(summary.states));
+  }
+  delivery_thread_ = std::thread([this] { delivery_loop_->run(); });
+  return true;
+}
+
+Result<> Daemon::start_listening() {
+  services_ = std::make_unique<MailServices>(MailServices{*injector_, counters_, *log_, tls_, spool_->node()});
+  console_ = std::make_unique<ConsoleService>(ConsoleParts{*main_, *engine_, counters_, *log_, tls_, loops_, *spool_,
+                                                           *delivery_loop_, *dispatcher_,
+                                                           [this] { return listeners_->bound(); },
+                                                           [this] { begin_shutdown(); }});
+  listeners_ = std::make_unique<Listeners>(
+      *main_, loops_, *log_,
+      [this](Worker& worker, Incoming incoming) {
+        MailSession::begin(*services_, worker, next_session_.fetch_add(1, std::memory_order_relaxed),
+                           std::move(incoming));
+      },
+      [this](Incoming incoming) { console_->accept(std::move(incoming)); });
+
+  // From here on both follow the configuration; the first time is by hand,
+  // since logs and spool had to be there before them.
+  const config::SnapshotPtr snapshot = engine_->current();
+  if (auto prepared = listeners_->prepare(nullptr, snapshot); !prepared) return prepared;
+  apply(snapshot);
+  listeners_->apply(snapshot);
+  listeners_->finish();
+  engine_->add_participant(*this);
+  engine_->add_participant(*listeners_);
+  return {};
+}
+
+// The answer to a change is given only after every loop works under it.
+void Daemon::apply(const config::SnapshotPtr& next) noexcept {
+  counters_.add(Counter::config_commits);
+  set_log_levels(next->debug_flags(), *log_);
+  spool_->set_live_settings(spool_settings(next->global()));
+  loops_.run_on_all([&](Worker& worker) {
+    worker.snapshot = next;
+    // A session may end, and leave the table, while it is told.
+    std::vector<uint64_t> ids;
+    for (const auto& [id, session] : worker.sessions) ids.push_back(id);
+    for (const uint64_t id : ids)
+      if (const auto it = worker.sessions.find(id); it != worker.sessions.end()) it->second->configuration_changed();
+  });
+  delivery_loop_->post([this] { dispatcher_->reconfigured(); });
+}
+
+void Daemon::reload_by_signal() {
+  notify_reloading();
+  if (auto reopened = log_->reopen(); !reopened)
+    log_->write(Level::error, Area::server, "log-reopen-failed", reopened.error().message);
+  if (auto reopened = mainlog_->reopen(); !reopened)
+    log_->write(Level::error, Area::server, "log-reopen-failed", reopened.error().message);
+  const config::Report report = engine_->reload();
+  for (const config::Diagnostic& diagnostic : report.diagnostics)
+    log_->write(diagnostic.severity == config::Diagnostic::Severity::error ? Level::error : Level::warning,
+                Area::config, diagnostic.id, diagnostic.headline());
+  for (const std::string& edit : report.dropped_edits)
+    log_->write(Level::warning, Area::config, "config-edit-dropped", edit);
+  if (report.ok) {
+    log_->write(Level::notice, Area::config, "config-reloaded",
+                fmt::format("generation {}, {} changes", report.generation, report.changes.size()));
+  } else {
+    counters_.add(Counter::config_failures);
+    log_->write(Level::error, Area::config, "config-refused",
+                report.error.empty() ? "the configuration stays as it was" : report.error);
+  }
+  notify_ready();
+}
+
+void Daemon::begin_shutdown() {
+  if (shutdown_deadline_) return;
+  const Duration patience = engine_->current()->global()[key::shutdown_timeout];
+  shutdown_deadline_ = steady_now() + patience;
+  log_->write(Level::notice, Area::server, "server-stopping", "shutting down");
+  notify_stopping();
+  listeners_->close_all();
+  loops_.run_on_all([](Worker& worker) {
+    std::vector<uint64_t> ids;
+    for (const auto& [id, session] : worker.sessions) ids.push_back(id);
+    for (const uint64_t id : ids)
+      if (const auto it = worker.sessions.find(id); it != worker.sessions.end()) it->second->shut_down();
+  });
+  delivery_loop_->post([this, patience] { dispatcher_->stop(patience, [this] { delivery_idle_ = true; }); });
+  shutdown_timer_ = std::make_unique<net::Timer>(*main_, [this] { shutdown_step(); });
+  shutdown_timer_->start(shutdown_poll);
+}
+
+void Daemon::shutdown_step() {
+  uint32_t sessions = 0;
+  for (const Worker* worker : loops_.all()) sessions += worker->loop->sessions.load();
+  const bool late = steady_now() >= *shutdown_deadline_;
+  if (sessions > 0 && late && !dropped_) {
+    dropped_ = true;
+    log_->write(Level::warning, Area::server, "sessions-dropped",
+                fmt::format("{} sessions had not ended in Shutdown_Timeout", sessions));
+    loops_.run_on_all([](Worker& worker) {
+      for (const auto& [id, session] : worker.sessions) session->drop();
+    });
+  }
+  if (sessions == 0 && (delivery_idle_ || late)) {
+    main_->stop();
+    return;
+  }
+  shutdown_timer_->start(shutdown_poll);
+}
+
+void Daemon::run() {
+  const auto watch = [this](int signal, auto work) {
+    signals_.push_back(std::make_unique<net::SignalWatch>(*main_, signal, work));
+  };
+  watch(SIGTERM, [this] { begin_shutdown(); });
+  watch(SIGINT, [this] { begin_shutdown(); });
+  watch(SIGHUP, [this] { reload_by_signal(); });
+  main_->run();
+
+  // Nothing comes in any more: take down from the doors to the store.
+  console_->close_all();
+  loops_.stop();
+  delivery_loop_->stop();
+  delivery_thread_.join();
+  dispatcher_.reset();
+  signals_.clear();
+  shutdown_timer_.reset();
+  console_.reset();
+  listeners_.reset();
+  spool_.reset();
+  mainlog_.reset();
+  if (!pidfile_.empty()) ::unlink(pidfile_.c_str());
+  log_->write(Level::notice, Area::server, "server-ended", "ended in order");
+  log_->flush();
+}
+
+}  // namespace impulse::server

@@ -1,0 +1,77 @@
+// Daemon: the parts, made in order, handed to each other, and taken down again.
+#pragma once
+
+#include "config/engine.h"
+#include "delivery/dispatcher.h"
+#include "inject/injector.h"
+#include "net/loop.h"
+#include "server/console_service.h"
+#include "server/listeners.h"
+#include "server/loops.h"
+#include "server/mail_session.h"
+#include "server/tls_store.h"
+#include "spool/spool.h"
+#include "telemetry/counters.h"
+#include "telemetry/log.h"
+#include "telemetry/mainlog.h"
+
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace impulse::server {
+
+// `impulsed --check`: validates everything and changes nothing. Prints what is
+// wrong, with its place, to standard error. True: all is well.
+bool check_configuration(const std::string& file);
+
+class Daemon : private config::Participant {
+ public:
+  explicit Daemon(std::string file);
+  ~Daemon() override;
+
+  // Reads the configuration and makes everything it asks for. Errors have
+  // been printed to standard error. Listening has begun when it returns true.
+  bool start();
+  // Until the end is asked for; then takes everything down in order.
+  void run();
+
+ private:
+  bool open_stores();
+  Result<> start_listening();
+  void reload_by_signal();
+  void begin_shutdown();
+  void shutdown_step();
+
+  // config::Participant: what follows the configuration besides listeners and TLS.
+  void apply(const config::SnapshotPtr& next) noexcept override;
+
+  std::unique_ptr<config::Engine> engine_;
+  telemetry::Counters counters_;
+  TlsStore tls_;
+  std::unique_ptr<telemetry::Log> log_;
+  std::unique_ptr<telemetry::Mainlog> mainlog_;
+  std::unique_ptr<net::Loop> main_;
+  std::unique_ptr<net::Loop> delivery_loop_;
+  std::unique_ptr<spool::Spool> spool_;
+  std::unique_ptr<delivery::Dispatcher> dispatcher_;
+  std::thread delivery_thread_;
+  std::unique_ptr<inject::Injector> injector_;
+  std::unique_ptr<MailServices> services_;
+  Loops loops_;
+  std::unique_ptr<Listeners> listeners_;
+  std::unique_ptr<ConsoleService> console_;
+  std::atomic<uint64_t> next_session_{1};
+
+  std::vector<std::unique_ptr<net::SignalWatch>> signals_;
+  std::unique_ptr<net::Timer> shutdown_timer_;
+  std::optional<SteadyTime> shutdown_deadline_;
+  std::atomic<bool> delivery_idle_{false};
+  bool dropped_ = false;
+  std::string pidfile_;
+};
+
+}  // namespace impulse::server

@@ -1,0 +1,91 @@
+#include "server/loops.h"
+
+#include <algorithm>
+#include <latch>
+
+namespace impulse::server {
+
+Loops::~Loops() { stop(); }
+
+size_t Loops::wanted(const config::Options& options) {
+  const int64_t asked = options[config::key::concurrency];
+  if (asked > 0) return static_cast<size_t>(asked);
+  return std::max(1U, std::thread::hardware_concurrency());
+}
+
+Result<> Loops::grow(const config::Snapshot& next) {
+  for (const std::string& name : next.event_loops()) {
+    Pool& pool = pools_[name];
+    const size_t count = wanted(*next.event_loop(name));
+    while (pool.workers.size() < count) {
+      auto loop = net::Loop::create(fmt::format("{}-{}", name, pool.workers.size()));
+      if (!loop) return std::unexpected(loop.error());
+      auto worker = std::make_unique<Worker>();
+      worker->loop = std::move(*loop);
+      worker->thread = std::thread([loop = worker->loop.get()] { loop->run(); });
+      pool.workers.push_back(std::move(worker));
+    }
+  }
+  return {};
+}
+
+void Loops::resize(const config::Snapshot& next) noexcept {
+  for (const std::string& name : next.event_loops()) {
+    Pool& pool = pools_[name];
+    pool.serving = std::min(wanted(*next.event_loop(name)), pool.workers.size());
+  }
+}
+
+std::vector<Worker*> Loops::pool(const std::string& name, size_t at_most) const {
+  std::vector<Worker*> found;
+  const auto it = pools_.find(name);
+  if (it == pools_.end()) return found;
+  const Pool& pool = it->second;
+  size_t count = pool.serving > 0 ? pool.serving : pool.workers.size();
+  if (at_most > 0) count = std::min(count, at_most);
+  for (size_t i = 0; i < count; ++i) found.push_back(pool.workers[i].get());
+  return found;
+}
+
+std::vector<Worker*> Loops::all() const {
+  std::vector<Worker*> found;
+  for (const auto& [name, pool] : pools_)
+    for (const auto& worker : pool.workers) found.push_back(worker.get());
+  return found;
+}
+
+void Loops::run_on_all(const std::function<void(Worker&)>& work) const {
+  const auto workers = all();
+  std::latch done(static_cast<std::ptrdiff_t>(workers.size()));
+  for (Worker* worker : workers)
+    worker->loop->post([&work, worker, &done] {
+      work(*worker);
+      done.count_down();
+    });
+  done.wait();
+}
+
+void Loops::run_on(Worker& worker, const std::function<void()>& work) {
+  std::latch done(1);
+  worker.loop->post([&] {
+    work();
+    done.count_down();
+  });
+  done.wait();
+}
+
+void Loops::stop() {
+  for (Worker* worker : all()) {
+    if (!worker->thread.joinable()) continue;
+    worker->loop->stop();
+    worker->thread.join();
+  }
+}
+
+Worker& least_busy(const std::vector<Worker*>& workers) {
+  return **std::min_element(workers.begin(), workers.end(), [](const Worker* a, const Worker* b) {
+    return a->loop->sessions.load(std::memory_order_relaxed) < b->loop->sessions.load(std::memory_order_relaxed);
+  });
+}
+
+}  // namespace impulse::server

@@ -1,0 +1,63 @@
+// The daemon's event loops: pools of worker threads (EventLoop scopes), each
+// loop with the snapshot it works under and the sessions that live on it.
+#pragma once
+
+#include "config/snapshot.h"
+#include "net/loop.h"
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+namespace impulse::server {
+
+class MailSession;
+
+// One loop and what lives on it. Everything but `loop` itself is touched by
+// the loop's own thread only.
+struct Worker {
+  std::unique_ptr<net::Loop> loop;
+  std::thread thread;
+  config::SnapshotPtr snapshot;
+  std::unordered_map<uint64_t, MailSession*> sessions;  // by session id; they remove themselves
+};
+
+// All worker loops. Main thread, but for pick().
+class Loops {
+ public:
+  ~Loops();  // stops and joins
+
+  // Starts the threads that `next` asks for and that are not there yet. A
+  // pool that shrinks keeps its threads, but gets no new sessions on the surplus.
+  Result<> grow(const config::Snapshot& next);
+  void resize(const config::Snapshot& next) noexcept;
+
+  // The loops of a pool that serve new sessions.
+  std::vector<Worker*> pool(const std::string& name, size_t at_most) const;
+  // Every loop there is.
+  std::vector<Worker*> all() const;
+
+  // Runs `work` on each worker's thread and waits until all have. Loops never
+  // wait for the main thread, so this ends.
+  void run_on_all(const std::function<void(Worker&)>& work) const;
+  static void run_on(Worker& worker, const std::function<void()>& work);
+
+  void stop();  // ends the threads; sessions must be gone
+
+ private:
+  struct Pool {
+    std::vector<std::unique_ptr<Worker>> workers;
+    size_t serving = 0;
+  };
+  static size_t wanted(const config::Options& options);
+  std::map<std::string, Pool, std::less<>> pools_;
+};
+
+// The worker with the fewest sessions (DESIGN §2, Threads). Any thread.
+Worker& least_busy(const std::vector<Worker*>& workers);
+
+}  // namespace impulse::server

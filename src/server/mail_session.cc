@@ -1,0 +1,265 @@
+#include "server/mail_session.h"
+
+#include "base/text.h"
+
+namespace impulse::server {
+
+namespace key = config::key;
+using telemetry::Area;
+using telemetry::Counter;
+using telemetry::Level;
+
+namespace {
+
+smtp::TlsState tls_state(const net::TlsInfo& info) { return {info.version, info.cipher, info.bits}; }
+
+net::SocketOptions socket_options(const config::Options& options) {
+  net::SocketOptions socket;
+  socket.no_delay = options[key::disable_nagle_algorithm];
+  socket.ttl = static_cast<int>(options[key::ip_ttl]);
+  socket.tos = static_cast<int>(options[key::ip_tos]);
+  const Duration linger = options[key::linger];
+  socket.linger_seconds =
+      linger < Duration::zero() ? -1 : static_cast<int>(std::chrono::duration_cast<std::chrono::seconds>(linger).count());
+  return socket;
+}
+
+}  // namespace
+
+void MailSession::begin(MailServices& services, Worker& worker, uint64_t id, Incoming incoming) {
+  std::unique_ptr<MailSession> session(new MailSession(services, worker, id, incoming));
+  if (!session->attach(std::move(incoming))) {
+    services.counters.add(Counter::connections_refused);
+    return;
+  }
+  services.counters.add(Counter::connections_accepted);
+  session.release()->start();  // ended by on_closed
+}
+
+MailSession::MailSession(MailServices& services, Worker& worker, uint64_t id, const Incoming& incoming)
+    : services_(services),
+      worker_(worker),
+      id_(id),
+      listener_(incoming.listener),
+      listen_(incoming.listen),
+      snapshot_(incoming.snapshot),
+      began_(worker.loop->now()),
+      tarpit_(*worker.loop, [this] { reply_sent(); }),
+      self_(std::make_shared<MailSession*>(this)) {
+  services_.counters.add(Counter::sessions_open);
+  worker_.sessions.emplace(id_, this);
+}
+
+MailSession::~MailSession() {
+  *self_ = nullptr;
+  worker_.sessions.erase(id_);
+  worker_.loop->sessions.fetch_sub(1, std::memory_order_relaxed);
+  services_.counters.add(Counter::sessions_open, -1);
+}
+
+// False: no such Listen under that snapshot.
+bool MailSession::attach(Incoming incoming) {
+  const Endpoint& peer = incoming.peer;
+  const config::ListenConf* conf = snapshot_->find_listen(listener_, listen_);
+  if (conf == nullptr) return false;
+  client_ = peer.is_unix() ? IpAddress::v4(0x7F000001) : peer.address();
+  options_ = &conf->for_peer(client_);
+  connection_ = net::Connection::accepted(*worker_.loop, std::move(incoming.fd), *this, socket_options(*options_));
+  smtp::ClientInfo info;
+  info.address = client_;
+  info.port = peer.is_unix() ? uint16_t{0} : peer.port();
+  info.unix_socket = peer.is_unix();
+  info.listener = listen_.to_string();
+  engine_ = std::make_unique<smtp::ServerSession>(policy_for(*options_), std::move(info),
+                                                 static_cast<smtp::ServerHost&>(*this));
+  return true;
+}
+
+std::shared_ptr<const smtp::Policy> MailSession::policy_for(const config::Options& options) const {
+  return options.derived<smtp::Policy>([&](const config::Options& chain) {
+    return smtp::make_policy(chain, services_.tls.server_context(*snapshot_, chain) != nullptr);
+  });
+}
+
+void MailSession::start() {
+  if ((*options_)[key::use_ssl]) {
+    connection_->deadline((*options_)[key::tls_handshake_timeout]);
+    connection_->start_tls_server(services_.tls.server_context(*snapshot_, *options_));
+    return;
+  }
+  engine_->start(std::nullopt, out_);
+  carry_out();
+}
+
+size_t MailSession::on_data(std::string_view bytes) {
+  size_t used = 0;
+  // One turn a submission: what is pipelined behind it waits in the connection.
+  while (used < bytes.size() && !holding_ && out_.next == smtp::Next::read) {
+    const size_t taken = engine_->feed(bytes.substr(used), out_);
+    used += taken;
+    if (out_.waiting == smtp::Waiting::data) armed_.reset();  // a block of data has come: the time-out runs anew
+    if (taken == 0 && out_.next == smtp::Next::read) break;
+    if (out_.delay > Duration::zero()) break;
+  }
+  carry_out();
+  return used;
+}
+
+// Sends what the engine has to say, then does what it asks for.
+void MailSession::carry_out() {
+  if (holding_) return;
+  if (out_.delay > Duration::zero()) {
+    holding_ = true;
+    connection_->pause_reading();
+    tarpit_.start(out_.delay);
+    out_.delay = Duration::zero();
+    return;
+  }
+  if (!out_.reply.empty()) {
+    connection_->write(out_.reply);
+    out_.reply.clear();
+    armed_.reset();
+  }
+  switch (out_.next) {
+    case smtp::Next::read:
+      arm_deadline();
+      return;
+    case smtp::Next::submit:
+      connection_->pause_reading();
+      connection_->deadline(Duration::zero());
+      armed_.reset();
+      submit();
+      return;
+    case smtp::Next::start_tls:
+      connection_->deadline((*options_)[key::tls_handshake_timeout]);
+      armed_ = smtp::Waiting::tls;
+      connection_->start_tls_server(services_.tls.server_context(*snapshot_, *options_));
+      return;
+    case smtp::Next::close:
+      connection_->deadline(Duration::zero());
+      connection_->finish();
+      return;
+  }
+}
+
+// The tarpit's time is over: the held reply leaves, reading goes on.
+void MailSession::reply_sent() {
+  holding_ = false;
+  connection_->resume_reading();
+  carry_out();
+}
+
+// One deadline for what is waited for. It is not renewed by bytes that do not
+// complete a command, so that a slow sender of single bytes gains no time.
+void MailSession::arm_deadline() {
+  if (armed_ == out_.waiting) return;
+  armed_ = out_.waiting;
+  connection_->deadline(engine_->deadline(out_.waiting));
+}
+
+void MailSession::submit() {
+  smtp::Submission submission = engine_->take_submission();
+  spool::Incoming incoming;
+  incoming.envelope = std::move(submission.envelope);
+  incoming.trace = std::move(submission.trace);
+  incoming.id_offset = submission.id_offset;
+  incoming.body = std::move(submission.body);
+  services_.injector.submit(std::move(incoming), engine_->tls() ? "ESMTPS" : "ESMTP", *worker_.loop,
+                            [self = self_](const Result<MessageId>& result) {
+                              if (*self != nullptr) (*self)->submitted(result);
+                            });
+}
+
+void MailSession::submitted(const Result<MessageId>& result) {
+  if (!result)
+    services_.log.write(Level::error, Area::spool, "message-refused",
+                        fmt::format("session {}: {}", id_, result.error().message));
+  out_.next = smtp::Next::read;
+  engine_->submitted(result, services_.node, out_);
+  carry_out();
+  connection_->resume_reading();
+}
+
+void MailSession::on_tls(const net::TlsInfo& info) {
+  services_.counters.add(Counter::tls_handshakes);
+  const bool first = !armed_;  // Use_SSL: the session has not begun
+  armed_.reset();
+  out_.next = smtp::Next::read;
+  if (first)
+    engine_->start(tls_state(info), out_);
+  else
+    engine_->tls_started(tls_state(info), out_);
+  carry_out();
+}
+
+void MailSession::on_deadline() {
+  if (out_.next == smtp::Next::start_tls || (!connection_->tls() && (*options_)[key::use_ssl])) {
+    connection_->close();
+    return;
+  }
+  engine_->timed_out(out_);
+  carry_out();
+}
+
+void MailSession::on_closed(net::CloseReason reason, std::string_view detail) {
+  if (reason == net::CloseReason::tls_failed) {
+    services_.counters.add(Counter::tls_failures);
+    services_.log.write(Level::notice, Area::tls, "tls-failed",
+                        fmt::format("session {} from {}: {}", id_, peer().to_string(), detail));
+  }
+  if (services_.log.wants(Level::debug, Area::smtp))
+    services_.log.write(Level::debug, Area::smtp, "session-end",
+                        fmt::format("session {} from {}: {} messages, {}", id_, peer().to_string(),
+                                    engine_->messages(), detail));
+  delete this;
+}
+
+// Our options under a newer snapshot, or why the session has to end for it.
+Result<const config::Options*> MailSession::options_under(const config::Snapshot& next) const {
+  const config::ListenConf* conf = next.find_listen(listener_, listen_);
+  if (conf != nullptr && conf->enabled() && !engine_->policy().reconfig_always) {
+    const config::Options& options = conf->for_peer(client_);
+    if (options_->equivalent(options) && !options[key::deny]) return &options;
+  }
+  return fail(Errc::busy, "{}", engine_->policy().reconfig_message);
+}
+
+Result<std::shared_ptr<const smtp::Policy>> MailSession::safe_point() {
+  if (worker_.snapshot == snapshot_) return nullptr;
+  const auto options = options_under(*worker_.snapshot);
+  if (!options) return std::unexpected(options.error());
+  snapshot_ = worker_.snapshot;
+  options_ = *options;
+  return policy_for(*options_);
+}
+
+void MailSession::configuration_changed() {
+  // Busy sessions ask at MAIL or RSET; so do those that need not end.
+  if (armed_ != smtp::Waiting::command || holding_ || engine_->in_transaction()) return;
+  if (const auto options = options_under(*worker_.snapshot); !options) {
+    engine_->shut_down(options.error().message, out_);
+    carry_out();
+  }
+}
+
+void MailSession::shut_down() {
+  engine_->shut_down("4.3.2 Service shutting down", out_);
+  if (out_.next == smtp::Next::close || !out_.reply.empty()) carry_out();
+}
+
+void MailSession::drop() { connection_->close(); }
+
+Result<> MailSession::admit() { return services_.injector.admission(); }
+
+WallTime MailSession::now() { return wall_now(); }
+
+void MailSession::refused(const smtp::Refusal& refusal) {
+  const bool data = refusal.cause == "size" || refusal.cause == "lone_lf" || refusal.cause == "loop";
+  services_.counters.add(data ? Counter::messages_refused : Counter::commands_refused);
+  if (services_.log.wants(Level::info, Area::smtp))
+    services_.log.write(Level::info, Area::smtp, "refused",
+                        fmt::format("session {} from {}: {} {} ({})", id_, peer().to_string(), refusal.code,
+                                    refusal.text, refusal.cause));
+}
+
+}  // namespace impulse::server

@@ -1,0 +1,96 @@
+// MailSession: one ESMTP client. Joins a net::Connection, the sans-IO engine
+// smtp::ServerSession, and the injector; owns itself until the connection is
+// closed. Lives on one worker's loop.
+#pragma once
+
+#include "config/snapshot.h"
+#include "inject/injector.h"
+#include "net/connection.h"
+#include "server/incoming.h"
+#include "server/loops.h"
+#include "server/tls_store.h"
+#include "smtp/server_session.h"
+#include "telemetry/counters.h"
+#include "telemetry/log.h"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace impulse::server {
+
+// What every mail session needs of the daemon; borrowed, outliving them all.
+struct MailServices {
+  inject::Injector& injector;
+  telemetry::Counters& counters;
+  telemetry::Log& log;
+  TlsStore& tls;
+  std::string node;
+};
+
+class MailSession : private net::ConnectionHandler, private smtp::ServerHost {
+ public:
+  // On the worker's loop. `worker.loop->sessions` was raised by the caller
+  // when it chose the worker.
+  static void begin(MailServices& services, Worker& worker, uint64_t id, Incoming incoming);
+  ~MailSession() override;
+
+  // A newer snapshot is in force: an idle session looks at once, a busy one at
+  // its next safe point (DESIGN §3, Reconfig_Policy).
+  void configuration_changed();
+  // The daemon ends: 421 at the next safe moment.
+  void shut_down();
+  // At once, without a word.
+  void drop();
+
+  uint64_t id() const { return id_; }
+  const Endpoint& listen() const { return listen_; }
+  const Endpoint& peer() const { return connection_->peer(); }
+  uint64_t bytes_in() const { return connection_->bytes_in(); }
+  uint64_t generation() const { return snapshot_->generation(); }
+  SteadyTime began() const { return began_; }
+  const smtp::ServerSession& engine() const { return *engine_; }
+
+ private:
+  MailSession(MailServices& services, Worker& worker, uint64_t id, const Incoming& incoming);
+  bool attach(Incoming incoming);
+  void start();
+  void carry_out();
+  void reply_sent();
+  void arm_deadline();
+  void submit();
+  void submitted(const Result<MessageId>& result);
+  std::shared_ptr<const smtp::Policy> policy_for(const config::Options& options) const;
+  Result<const config::Options*> options_under(const config::Snapshot& next) const;
+
+  // net::ConnectionHandler
+  size_t on_data(std::string_view bytes) override;
+  void on_tls(const net::TlsInfo& info) override;
+  void on_deadline() override;
+  void on_closed(net::CloseReason reason, std::string_view detail) override;
+  // smtp::ServerHost
+  Result<std::shared_ptr<const smtp::Policy>> safe_point() override;
+  Result<> admit() override;
+  WallTime now() override;
+  void refused(const smtp::Refusal& refusal) override;
+
+  MailServices& services_;
+  Worker& worker_;
+  const uint64_t id_;
+  const config::ScopeKind listener_;
+  const Endpoint listen_;
+  IpAddress client_;                     // loopback for Unix sockets
+  config::SnapshotPtr snapshot_;         // pinned; options_ points into it
+  const config::Options* options_ = nullptr;
+  SteadyTime began_;
+  std::unique_ptr<net::Connection> connection_;
+  std::unique_ptr<smtp::ServerSession> engine_;
+  smtp::Output out_;
+  std::optional<smtp::Waiting> armed_;   // what the deadline runs for
+  net::Timer tarpit_;
+  bool holding_ = false;                 // tarpit: reply and reading wait
+  std::shared_ptr<MailSession*> self_;   // null inside once we are gone: late answers of the spool look
+};
+
+}  // namespace impulse::server
