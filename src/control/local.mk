@@ -1,2 +1,27 @@
 noinst_LIBRARIES += libcontrol.a
-libcontrol_a_SOURCES =
+libcontrol_a_SOURCES = \
+	src/control/answer.h \
+	src/control/columns.cc src/control/columns.h \
+	src/control/command.cc src/control/command.h \
+	src/control/commands/commands.h \
+	src/control/commands/complete.cc \
+	src/control/commands/config_edit.cc \
+	src/control/commands/config_read.cc \
+	src/control/commands/config_show.cc \
+	src/control/commands/config_target.cc src/control/commands/config_target.h \
+	src/control/commands/help.cc \
+	src/control/commands/mailq.cc \
+	src/control/commands/message.cc \
+	src/control/commands/server.cc \
+	src/control/commands/sessions.cc \
+	src/control/commands/summary.cc \
+	src/control/commands/table.cc \
+	src/control/completion.cc src/control/completion.h \
+	src/control/limits.h \
+	src/control/protocol.cc src/control/protocol.h \
+	src/control/render.cc src/control/render.h \
+	src/control/request.cc src/control/request.h \
+	src/control/safe_text.h \
+	src/control/status.cc src/control/status.h \
+	src/control/system.h \
+	src/control/writer.cc src/control/writer.h

@@ -1,0 +1,30 @@
+// The functions behind the rows of table.cc.
+#pragma once
+
+#include "control/command.h"
+
+namespace impulse::control {
+
+Answer config_get(const Invocation& call);
+Answer config_set(const Invocation& call);
+Answer config_unset(const Invocation& call);
+Answer config_eval(const Invocation& call);
+Answer config_explain(const Invocation& call);
+Answer config_show(const Invocation& call);
+Answer config_showrecurse(const Invocation& call);
+Answer config_reload(const Invocation& call);
+
+Answer summary(const Invocation& call);
+Answer show_inbound(const Invocation& call);
+Answer listener_show(const Invocation& call);
+Answer mailq(const Invocation& call);
+Answer message_details(const Invocation& call);
+
+Answer help(const Invocation& call);
+Answer complete(const Invocation& call);
+Answer version(const Invocation& call);
+Answer pid(const Invocation& call);
+Answer shut_down(const Invocation& call);
+Answer quit(const Invocation& call);
+
+}  // namespace impulse::control

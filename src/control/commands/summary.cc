@@ -1,0 +1,104 @@
+// summary: the daemon at a glance.
+#include "control/columns.h"
+#include "control/commands/commands.h"
+#include "control/commands/config_target.h"
+#include "telemetry/counters.h"
+
+namespace impulse::control {
+
+namespace {
+
+struct Sums {
+  uint64_t domains = 0;
+  uint64_t active = 0;
+  uint64_t delayed = 0;
+  uint64_t in_flight = 0;
+};
+
+Sums sum(System& system) {
+  Sums sums;
+  for (const QueuedDomain& row : system.queue_domains()) {
+    ++sums.domains;
+    sums.active += row.active;
+    sums.delayed += row.delayed;
+    sums.in_flight += row.in_flight;
+  }
+  return sums;
+}
+
+double rate(int64_t count, Duration time) {
+  return time > Duration{0} ? static_cast<double>(count) * 1e6 / static_cast<double>(time.count()) : 0;
+}
+
+void say_json(Writer& writer, System& system, const About& about) {
+  const Sums sums = sum(system);
+  const SpoolStatus spool = system.spool();
+  Json counters = Json::object();
+  for (size_t i = 0; i < telemetry::counter_defs().size(); ++i)
+    counters[std::string(telemetry::counter_defs()[i].name)] =
+        system.counters().value(static_cast<telemetry::Counter>(i));
+  const Duration uptime = about.now() - system.started();
+  Json document{
+      {"node", system.node()},
+      {"version", about.version},
+      {"generation", system.engine().current()->generation()},
+      {"started", time_text(system.started())},
+      {"uptime", std::chrono::duration_cast<std::chrono::seconds>(uptime).count()},
+      {"queue",
+       {{"domains", sums.domains}, {"active", sums.active}, {"delayed", sums.delayed}, {"in_flight", sums.in_flight}}},
+      {"spool",
+       {{"accepting", spool.accepting},
+        {"reason", spool.reason},
+        {"messages", spool.messages},
+        {"segments", spool.segments},
+        {"bytes", spool.bytes},
+        {"free_bytes", spool.free_bytes}}},
+      {"counters", std::move(counters)}};
+  writer.document(document);
+}
+
+void say_text(Writer& writer, System& system, const About& about) {
+  using telemetry::Counter;
+  const auto value = [&](Counter counter) { return system.counters().value(counter); };
+  const auto row = [&](std::string_view name, const auto& shown) {
+    writer.text(fmt::format("{:>34} {}", name, shown));
+  };
+  const Sums sums = sum(system);
+  const SpoolStatus spool = system.spool();
+  const Duration uptime = about.now() - system.started();
+  writer.text("Summary Statistics");
+  row("Outbound Concurrency:", value(Counter::outbound_open));
+  row("Inbound Concurrency:", value(Counter::sessions_open));
+  row("Active Domains:", sums.domains);
+  row("Active Queue Size:", sums.active);
+  row("Delayed Queue Size:", sums.delayed);
+  row("In Delivery:", sums.in_flight);
+  row("Total Queue Size:", sums.active + sums.delayed + sums.in_flight);
+  row("Successfully Delivered Messages:", value(Counter::deliveries));
+  row("Transient Failures:", value(Counter::transient_failures));
+  row("Failed Messages:", value(Counter::permanent_failures));
+  row("Rejected Messages:", value(Counter::messages_refused));
+  row("Received Messages:", value(Counter::messages_received));
+  row("Delivery Rate:", fmt::format("{:.2f} messages/second", rate(value(Counter::deliveries), uptime)));
+  row("Reception Rate:", fmt::format("{:.2f} messages/second", rate(value(Counter::messages_received), uptime)));
+  row("Spooled Messages:", spool.messages);
+  row("Spool Size:",
+      fmt::format("{} bytes in {}, {} free", spool.bytes, counted(spool.segments, "segment"), spool.free_bytes));
+  row("Accepting:", spool.accepting ? "yes" : "no: " + field(spool.reason));
+  row("Configuration Generation:", system.engine().current()->generation());
+  row("Uptime:", fmt::format("{} seconds", std::chrono::duration_cast<std::chrono::seconds>(uptime).count()));
+}
+
+}  // namespace
+
+Answer summary(const Invocation& call) {
+  if (!call.words.empty()) return usage("summary", "nothing is expected behind it");
+  return Answer::once({}, [&system = call.system, &about = call.about](Writer& writer) {
+    if (writer.json())
+      say_json(writer, system, about);
+    else
+      say_text(writer, system, about);
+  });
+}
+
+}  // namespace impulse::control

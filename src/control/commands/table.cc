@@ -1,0 +1,72 @@
+// The commands, one row each: dispatch, help and completion read them.
+#include "control/commands/commands.h"
+
+namespace impulse::control {
+
+namespace {
+
+constexpr Command table[] = {
+    {"complete", "LINE", "what could follow in an unfinished command line",
+     "For clients that edit lines. LINE is taken as it is, blanks at its end and open quotes included. Each line of "
+     "the answer is a whole word that can stand in place of the last one; behind a blank, a new one.",
+     Argument::line, false, complete},
+    {"config eval", "[SCOPE...] OPTION", "the value in force for a scope",
+     "The value that a scope gets for an option: its own, or what it falls back to (more general scopes, then the "
+     "default). Of an option whose changes wait for a restart, the value the daemon is running with, and the one "
+     "that waits.",
+     Argument::scope_option, false, config_eval},
+    {"config explain", "[SCOPE...] OPTION", "where a value comes from",
+     "The whole ladder of places that can set an option for a scope, most specific first, down to the default; "
+     "with file, line and column of those that do, and an arrow at the one that won.",
+     Argument::scope_option, false, config_explain},
+    {"config get", "[SCOPE...] OPTION", "the value set in exactly that scope",
+     "Does not look further than the scope it is asked about: see 'config eval' for the value in force.",
+     Argument::scope_option, false, config_get},
+    {"config reload", "[--check]", "read the configuration file again",
+     "Everything is checked and acquired before anything is changed: with a mistake anywhere, all stays as it is. "
+     "What was set from a console and not written to the file is dropped, and named. With --check the file is "
+     "checked and the differences are shown, and nothing is changed.",
+     Argument::check, false, config_reload},
+    {"config set", "[SCOPE...] OPTION [=] VALUE", "set an option, at once",
+     "VALUE is one word, a quoted string, an array ( a b ) or a dictionary [ k = v ]; or it follows as the payload "
+     "(config set OPTION <<END). A Listen, Peer or Domain that is not there yet is created. The answer names what "
+     "changed and when it takes effect. The file is not changed: a reload drops it.",
+     Argument::setting, true, config_set},
+    {"config show", "[SCOPE...] [OPTION]", "what is set in a scope",
+     "The scope's own options, and the headings of the scopes in it.", Argument::scope_option, false, config_show},
+    {"config showrecurse", "[SCOPE...]", "what is set in a scope and below it",
+     "In the language of the configuration file. Secrets are redacted.", Argument::scope, false, config_showrecurse},
+    {"config unset", "[SCOPE...] OPTION | SCOPE...", "take an option or a whole scope away",
+     "The option falls back to more general scopes, then to its default; the answer says to what. Without an option "
+     "the whole scope goes. The global scope cannot be unset.",
+     Argument::scope_option, false, config_unset},
+    {"help", "[COMMAND | OPTION | SCOPE]", "commands, options and scopes explained", "", Argument::command, false,
+     help},
+    {"listener show", "", "where the daemon listens",
+     "Each Listen with its listener, whether its socket is bound, and how many sessions came by it.", Argument::nothing,
+     false, listener_show},
+    {"mailq", "[DOMAIN [--limit N]]", "what waits for delivery",
+     "Without a domain, a line for each domain that has mail waiting: recipients due now, delayed, and in delivery. "
+     "With one, its recipients; 100 of them, or as many as --limit says, at most 1000.",
+     Argument::domain, false, mailq},
+    {"message details", "ID", "one message in the spool",
+     "Its envelope, the state of each recipient, and its header section.", Argument::message, false, message_details},
+    {"pid", "", "the daemon's process id", "", Argument::nothing, false, pid},
+    {"quit", "", "end this console session", "", Argument::nothing, false, quit},
+    {"show inbound", "", "mail sessions that are open now",
+     "One line a session: where it came in, from whom, in which state, for how long, what it brought so far, and "
+     "the generation of the configuration it works under.",
+     Argument::nothing, false, show_inbound},
+    {"shutdown", "", "stop the daemon in order",
+     "Stops accepting, lets transactions under way end, makes everything durable and exits.", Argument::nothing, false,
+     shut_down},
+    {"summary", "", "the daemon at a glance", "Counters since start-up, queue and spool.", Argument::nothing, false,
+     summary},
+    {"version", "", "the daemon's version", "", Argument::nothing, false, version},
+};
+
+}  // namespace
+
+std::span<const Command> all_commands() { return table; }
+
+}  // namespace impulse::control

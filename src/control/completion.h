@@ -1,0 +1,22 @@
+// Completion: what could stand where an unfinished command line ends. From the
+// table of commands, the catalogue, and the tree that is in force.
+#pragma once
+
+#include "control/command.h"
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace impulse::control {
+
+struct Candidates {
+  std::vector<std::string> words;  // each a whole word that can replace the last one; sorted; quoted where it must be
+  bool cut = false;                // there are more than max_candidates
+};
+
+// `line` is a command as far as it was typed; behind a blank the next word is
+// wanted. An open quote is part of the last word.
+Candidates completions(const CommandTable& table, System& system, std::string_view line);
+
+}  // namespace impulse::control

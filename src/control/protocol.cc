@@ -1,0 +1,247 @@
+#include "control/protocol.h"
+
+#include "base/text.h"
+#include "control/limits.h"
+#include "control/safe_text.h"
+
+#include <unistd.h>
+
+#include <exception>
+
+namespace impulse::control {
+
+namespace {
+
+constexpr size_t kept_end = 256;  // bytes kept of each end of an overlong line: more than a tag and a marker need
+
+std::string greeting(System& system, const About& about) {
+  return fmt::format("* ECTL/1 impulse/{} node={} pid={} gen={}\n", about.version, safe_text(system.node()), getpid(),
+                     system.engine().current()->generation());
+}
+
+std::string_view without_cr(std::string_view line) {
+  if (line.ends_with('\r')) line.remove_suffix(1);
+  return line;
+}
+
+void give_back(std::string& text) {
+  if (text.capacity() > 4096)
+    text = std::string();
+  else
+    text.clear();
+}
+
+void refuse(ReadRequest& read, std::string id, std::string why) {
+  if (!read.error_id.empty()) return;  // the first mistake is the one to tell
+  read.error_id = std::move(id);
+  read.error = std::move(why);
+}
+
+// Where the rest of a raw command begins: behind `count` words and one blank.
+std::string_view rest_behind(std::string_view line, size_t count) {
+  for (; count > 0; --count) {
+    while (!line.empty() && is_space(line.front())) line.remove_prefix(1);
+    while (!line.empty() && !is_space(line.front())) line.remove_prefix(1);
+  }
+  if (!line.empty()) line.remove_prefix(1);
+  return line;
+}
+
+Answer unknown_command(const CommandTable& table, std::span<const std::string_view> words, size_t used,
+                       std::string place) {
+  std::string known;
+  for (size_t i = 0; i < used; ++i) known += fmt::format("{}{}", i == 0 ? "" : " ", lower(words[i]));
+  const auto possible = table.next_words(words.first(used));
+  std::string text;
+  std::string id = "control-unknown-command";
+  if (used == words.size()) {
+    id = "control-incomplete-command";
+    text = fmt::format("'{}' needs one of: {}", known, fmt::join(possible, ", "));
+  } else {
+    text = used == 0 ? fmt::format("unknown command '{}'", words[used])
+                     : fmt::format("'{}' has no '{}'; it has: {}", known, words[used], fmt::join(possible, ", "));
+    const std::string_view suggestion = nearest(words[used], possible);
+    if (!suggestion.empty())
+      text += fmt::format("; did you mean '{}{}{}'?", known, known.empty() ? "" : " ", suggestion);
+    else if (used == 0)
+      text += "; try 'help'";
+  }
+  return Answer::once({Code::usage, {}, {}},
+                      [id = std::move(id), text = std::move(text), place = std::move(place)](Writer& writer) {
+                        writer.notice(config::Diagnostic::Severity::error, id, place, text);
+                      });
+}
+
+}  // namespace
+
+Session::Session(System& system, const CommandTable& table, PeerIdentity peer, About about, Audit audit)
+    : system_(system),
+      table_(table),
+      peer_(std::move(peer)),
+      about_(std::move(about)),
+      audit_(std::move(audit)),
+      ready_(greeting(system_, about_)) {}
+
+size_t Session::held() const {
+  return line_.text.capacity() + line_.tail.capacity() + waiting_.request.payload.capacity() +
+         waiting_.request.line.capacity() + waiting_.request.command.capacity();
+}
+
+void Session::Line::append(std::string_view piece) {
+  if (!overlong && text.size() + piece.size() < max_line) {
+    text += piece;
+    return;
+  }
+  if (!overlong) {
+    overlong = true;
+    tail = text.substr(text.size() - std::min(text.size(), kept_end));
+    if (text.size() < kept_end) text += piece.substr(0, kept_end - text.size());
+    text.resize(std::min(text.size(), kept_end));
+    text.shrink_to_fit();
+  }
+  tail += piece.substr(piece.size() - std::min(piece.size(), kept_end));
+  if (tail.size() > kept_end) tail.erase(0, tail.size() - kept_end);
+}
+
+size_t Session::feed(std::string_view bytes) {
+  if (ending_) return bytes.size();
+  size_t taken = 0;
+  while (!busy() && taken < bytes.size()) {
+    const std::string_view rest = bytes.substr(taken);
+    const size_t end = rest.find('\n');
+    line_.append(rest.substr(0, end));
+    if (end == std::string_view::npos) return bytes.size();
+    taken += end + 1;
+    if (in_payload_)
+      end_of_payload_line();
+    else
+      end_of_line();
+    give_back(line_.text);
+    line_.tail.clear();
+    line_.overlong = false;
+  }
+  return taken;
+}
+
+void Session::end_of_line() {
+  ReadRequest read;
+  if (line_.overlong) {
+    read.request.tag = tag_of(line_.text);
+    read.request.word = payload_word_of(without_cr(line_.tail));
+    read.request.command = escape_line(line_.text, 64);
+    refuse(read, "control-line-too-long", fmt::format("a line has at most {} bytes", max_line));
+  } else {
+    const std::string_view line = without_cr(line_.text);
+    if (trim(line).empty() && check_bytes(line)) return;  // blank lines are no requests
+    read = read_request(line);
+  }
+  if (read.request.word.empty()) return received(std::move(read));
+  waiting_ = std::move(read);
+  in_payload_ = true;
+}
+
+void Session::end_of_payload_line() {
+  std::string& payload = waiting_.request.payload;
+  const std::string_view line = without_cr(line_.text);
+  if (line_.overlong) {
+    refuse(waiting_, "control-line-too-long", fmt::format("a line has at most {} bytes", max_line));
+  } else if (line == waiting_.request.word) {
+    in_payload_ = false;
+    return received(std::exchange(waiting_, {}));
+  } else if (payload.size() + line.size() + 1 > max_payload) {
+    refuse(waiting_, "control-payload-too-large", fmt::format("a payload has at most {} bytes", max_payload));
+  } else if (auto checked = check_bytes(line); !checked) {
+    refuse(waiting_, "control-bad-bytes", "in the payload: " + checked.error().message);
+  } else if (waiting_.error_id.empty()) {
+    payload += line;
+    payload += '\n';
+  }
+  if (!waiting_.error_id.empty()) payload = std::string();  // goes on to the end, but is not kept
+}
+
+void Session::received(ReadRequest read) {
+  ++requests_;
+  Request& request = read.request;
+  try {
+    if (!read.error_id.empty())
+      answer_ = Answer::error(Code::usage, std::move(read.error_id), std::move(read.error));
+    else
+      answer_ = dispatch(request);
+  } catch (const std::exception& error) {
+    answer_ = Answer::error(Code::failed, "control-internal", fmt::format("internal error: {}", error.what()));
+  }
+  if (audit_) audit_(peer_, escape_line(request.command), answer_.status);
+  tag_ = std::move(request.tag);
+  json_ = request.json;
+  answering_ = true;
+}
+
+Answer Session::dispatch(const Request& request) {
+  if (request.command.empty()) return Answer::error(Code::usage, "control-no-command", "a command is expected");
+  config::Source source;
+  source.name = "console: " + peer_.to_string();
+  source.text = request.line;
+  return run_command(request, std::make_shared<const config::Source>(std::move(source)));
+}
+
+Answer Session::run_command(const Request& request, const std::shared_ptr<const config::Source>& source) {
+  Invocation call{system_, table_, peer_, about_, request.json, {}, {}, nullptr, source};
+  const auto plain = words(request.line);
+  CommandTable::Found found = table_.find(plain);
+  config::ParsedLine parsed;
+  if (found.command != nullptr && found.command->argument == Argument::line) {
+    call.rest = rest_behind(request.line, found.used);
+  } else {
+    parsed = config::parse_line(source);
+    if (config::has_errors(parsed.diagnostics))
+      return Answer::once({Code::usage, {}, {}}, [source, parsed = std::move(parsed)](Writer& writer) {
+        for (const auto& diagnostic : parsed.diagnostics) writer.diagnostic(diagnostic, source.get());
+      });
+    if (parsed.words.empty()) return {};  // a comment
+    std::vector<std::string_view> names;
+    for (const config::RawValue& word : parsed.words) {
+      if (word.kind != config::RawValue::Kind::word && word.kind != config::RawValue::Kind::string) break;
+      names.push_back(word.text);
+    }
+    found = table_.find(names);
+    if (found.command == nullptr) {
+      if (names.empty()) return Answer::error(Code::usage, "control-no-command", "a command is expected, not a value");
+      const config::Place place = parsed.words[std::min(found.used, names.size() - 1)].place;
+      return unknown_command(table_, names, found.used, fmt::format("console:{}:{}", place.line, place.column));
+    }
+    call.words = std::span<const config::RawValue>(parsed.words).subspan(found.used);
+  }
+  if (!request.word.empty()) {
+    if (!found.command->takes_payload)
+      return Answer::error(Code::usage, "control-unexpected-payload",
+                           fmt::format("'{}' takes no payload", found.command->name));
+    call.payload = &request.payload;
+  }
+  return found.command->run(call);
+}
+
+bool Session::produce(std::string& out, size_t budget) {
+  const size_t before = out.size();
+  if (!ready_.empty()) {
+    out += ready_;
+    ready_ = std::string();
+  }
+  Writer writer(out, json_);
+  while (answering_ && out.size() - before < budget) {
+    bool more = false;
+    try {
+      more = answer_.lines && answer_.lines(writer);
+    } catch (const std::exception& error) {
+      writer.error("control-internal", fmt::format("internal error: {}", error.what()));
+      answer_.status = {Code::failed, {}, {}};
+    }
+    if (more) continue;
+    writer.status(answer_.status, tag_);
+    ending_ = answer_.finish;
+    answer_ = {};
+    answering_ = false;
+  }
+  return busy();
+}
+
+}  // namespace impulse::control

@@ -1,0 +1,91 @@
+// Session: one control connection's side of ECTL/1 (doc/control-protocol.md),
+// sans-IO. Bytes go in by feed(), bytes come out of produce(); whoever owns the
+// connection carries them:
+//
+//   pump:       while (room for output && produce(out, budget)) write(out)
+//   on data:    pump; while not busy() and bytes are left: feed(bytes), pump.
+//               Still busy(): stop reading, ask to be told when drained.
+//   on drained: pump; no longer busy(): read on.
+//   and then:   finished(): finish the connection.
+//
+// Requests are answered one after the other, in order: while an answer is
+// under way feed() takes nothing, so that what a client pipelines stays in its
+// own socket. One thread (System's).
+#pragma once
+
+#include "control/command.h"
+#include "control/request.h"
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace impulse::control {
+
+class Session {
+ public:
+  // Called once for each request, when its status is known and before its
+  // lines are sent: who, the command as typed, the status.
+  using Audit = std::function<void(const PeerIdentity&, std::string_view command, const Status&)>;
+
+  // `system` and `table` must outlive the session. The greeting is the first
+  // thing that produce() gives.
+  Session(System& system, const CommandTable& table, PeerIdentity peer, About about, Audit audit = {});
+
+  // Takes bytes, at most up to the end of one request; returns how many.
+  size_t feed(std::string_view bytes);
+  // Appends up to about `budget` bytes (at most some 64 KiB more). True: there
+  // is more to say, call again when there is room.
+  bool produce(std::string& out, size_t budget);
+
+  // There is something to say.
+  bool busy() const { return !ready_.empty() || answering_; }
+  // The session has ended (quit, shutdown) and all has been said.
+  bool finished() const { return ending_ && !busy(); }
+  // It is the client's turn. Half a request counts as idle too, so that a
+  // time-out catches those who never end their line.
+  bool idle() const { return !busy(); }
+  // Requests read so far; a time-out for idle clients starts again when it grows.
+  uint64_t requests() const { return requests_; }
+  const PeerIdentity& peer() const { return peer_; }
+  // Memory held for an unfinished request, bytes: bounded, whatever is sent.
+  size_t held() const;
+
+ private:
+  // A line on its way in. Of one that is too long only the ends are kept: the
+  // tag is in the one, the payload marker in the other.
+  struct Line {
+    std::string text;
+    std::string tail;
+    bool overlong = false;
+    void append(std::string_view piece);
+  };
+
+  void end_of_line();
+  void end_of_payload_line();
+  void received(ReadRequest read);  // a request is complete
+  Answer dispatch(const Request& request);
+  Answer run_command(const Request& request, const std::shared_ptr<const config::Source>& source);
+
+  System& system_;
+  const CommandTable& table_;
+  PeerIdentity peer_;
+  About about_;
+  Audit audit_;
+
+  Line line_;
+  ReadRequest waiting_;  // for its payload
+  bool in_payload_ = false;
+
+  std::string ready_;  // said, not yet produced
+  bool answering_ = false;
+  Answer answer_;
+  std::string tag_;  // of the request that is being answered
+  bool json_ = false;
+  bool ending_ = false;
+  uint64_t requests_ = 0;
+};
+
+}  // namespace impulse::control
