@@ -27,14 +27,14 @@
 namespace impulse::smtp {
 
 struct ClientInfo {
-  IpAddress address;             // loopback for a Unix socket
+  IpAddress address;  // loopback for a Unix socket
   uint16_t port = 0;
   bool unix_socket = false;
-  std::string listener;          // canonical Listen
+  std::string listener;  // canonical Listen
 };
 
 struct TlsState {
-  std::string version;           // "TLSv1.3"
+  std::string version;  // "TLSv1.3"
   std::string cipher;
   int bits = 0;
 };
@@ -42,9 +42,10 @@ struct TlsState {
 // A complete message, ready to be made durable.
 struct Submission {
   message::Envelope envelope;
-  std::string trace;             // Received (and what else is added), id left out
+  std::string trace;  // Received (and what else is added), id left out
   uint32_t id_offset = UINT32_MAX;
   Chunks body;
+  std::string protocol;  // for the log: "SMTP", "ESMTP", "ESMTPS"
 };
 
 enum class Next : uint8_t {
@@ -58,25 +59,30 @@ enum class Next : uint8_t {
 enum class Waiting : uint8_t { greeting, command, data, submit, tls };
 
 struct Output {
-  std::string reply;             // append only; the owner clears it
+  std::string reply;  // append only; the owner clears it
   Next next = Next::read;
   Waiting waiting = Waiting::command;
-  Duration delay{0};             // tarpit: hold the reply and the reading back for so long
+  Duration delay{0};  // tarpit: hold the reply and the reading back for so long; of this call alone
+  // The deadline for `waiting` begins anew: a command was answered, a new line
+  // began, data came. When false an earlier deadline goes on (a slow dribble of
+  // bytes gains a client no time).
+  bool restart_deadline = false;
 };
 
 // For logs and counters: why something was refused.
 struct Refusal {
-  int code = 0;                  // SMTP reply
-  std::string_view cause;        // stable word: "relay", "size", "syntax", "bad_sequence", "recipients", "lone_lf",
-                                 // "loop", "admission", "errors", "tls_required", "denied", "command_length"
-  std::string text;              // the reply's text
+  int code = 0;            // SMTP reply
+  std::string_view cause;  // stable word: "relay", "size", "syntax", "bad_sequence", "recipients", "lone_lf",
+                           // "loop", "admission", "errors", "tls_required", "denied", "command_length",
+                           // "address", "sender", "receptions", "lone_lf_command", "injection", "http"
+  std::string text;        // the reply's text, with the enhanced code
 };
 
 // What the engine asks of its owner. Synchronous, no I/O behind it.
 class ServerHost {
  public:
   virtual ~ServerHost() = default;
-  // At MAIL and RSET (a safe point). A new policy to go on with, nullptr to
+  // At MAIL, RSET and HELO or EHLO (a safe point). A new policy to go on with, nullptr to
   // keep the present one, or an error: the session ends with "421 " and the
   // error's message.
   virtual Result<std::shared_ptr<const Policy>> safe_point() = 0;
@@ -113,13 +119,16 @@ class ServerSession {
   // waiting for a command outside a transaction, else after the transaction.
   void shut_down(std::string_view text, Output& out);
 
-  Duration deadline(Waiting waiting) const;  // from the policy
-  bool in_transaction() const;               // MAIL was accepted
+  // From the policy; 0: none. For Waiting::command it is Idle_Time between
+  // commands and Command_Timeout once a line has begun. tls: the owner's own.
+  Duration deadline(Waiting waiting) const;
+  bool in_transaction() const;  // MAIL was accepted
   const std::string& helo() const;
   std::optional<TlsState> tls() const;
   const Policy& policy() const;
-  std::string_view state() const;            // for `show inbound`: "connected", "greeted", "mail", "rcpt", "data", "commit"
-  uint64_t messages() const;                 // accepted in this session
+  std::string_view state()
+      const;  // for `show inbound`: "connected", "greeted", "mail", "rcpt", "data", "commit", "starttls", "closed"
+  uint64_t messages() const;  // accepted in this session
   uint64_t recipients() const;
 
  private:

@@ -1,0 +1,164 @@
+#include "smtp/data_receiver.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+namespace impulse::smtp {
+
+namespace {
+
+const char* find(const char* from, const char* end, char c) {
+  const void* const found = std::memchr(from, c, static_cast<size_t>(end - from));
+  return found != nullptr ? static_cast<const char*>(found) : end;
+}
+
+std::string_view view(const char* from, const char* end) { return {from, static_cast<size_t>(end - from)}; }
+
+}  // namespace
+
+void DataReceiver::begin(const Policy& policy) {
+  at_ = At::line_start;
+  verdict_ = Verdict::good;
+  max_size_ = policy.max_message_size;
+  max_received_ = policy.max_received_headers;
+  in_headers_ = policy.lone_lf_headers;
+  in_body_ = policy.lone_lf_body;
+  headers_ = {};
+  block_ = policy.body_block;
+  body_ = Chunks(block_);
+}
+
+Chunks DataReceiver::take_body() { return std::exchange(body_, Chunks(block_)); }
+
+size_t DataReceiver::feed(std::string_view bytes) {
+  const char* at = bytes.data();
+  const char* const end = at + bytes.size();
+  Marks marks;
+  while (at != end && at_ != At::end) {
+    const bool plain = (at_ == At::line_start && *at != '.') || at_ == At::text;
+    if (plain) at = run(at, end, marks);
+    if (at != end) step(*at++);
+  }
+  return static_cast<size_t>(at - bytes.data());
+}
+
+// The fast way: whole lines, as long as nothing is the matter with them. Stops
+// before whatever step() has to look at: a dot that opens a line, a lone CR
+// or LF, a CR at the end of the input.
+const char* DataReceiver::run(const char* from, const char* end, Marks& marks) {
+  const char* line = from;
+  while (line != end) {
+    if (*line == '.' && (line != from || at_ == At::line_start)) {
+      keep(view(from, line));
+      at_ = At::line_start;
+      return line;
+    }
+    // Each mark is looked for once, even when the input is nothing but lone CRs or LFs.
+    if (marks.cr == nullptr || marks.cr < line) marks.cr = find(line, end, '\r');
+    if (marks.lf == nullptr || marks.lf < line) marks.lf = find(line, end, '\n');
+    if (marks.lf == end || marks.cr + 1 != marks.lf) {
+      const char* const stop = std::min(marks.cr, marks.lf);
+      keep(view(from, stop));
+      if (stop != from) at_ = stop == line ? At::line_start : At::text;
+      return stop;
+    }
+    line = marks.lf + 1;
+  }
+  keep(view(from, end));
+  at_ = At::line_start;  // the input ended in CRLF
+  return end;
+}
+
+// One byte, by the book.
+void DataReceiver::step(char c) {
+  switch (at_) {
+    case At::line_start:
+      if (c == '.')
+        at_ = At::dot;
+      else
+        text(c);
+      break;
+    case At::dot:
+      if (c == '\r')
+        at_ = At::dot_cr;
+      else
+        text(c);  // the dot was stuffing
+      break;
+    case At::dot_cr:
+      if (c == '\n') {
+        at_ = At::end;
+        break;
+      }
+      lone('\r');
+      text(c);
+      break;
+    case At::text:
+      text(c);
+      break;
+    case At::cr:
+      if (c == '\n') {
+        keep("\r\n");
+        at_ = At::line_start;
+        break;
+      }
+      lone('\r');
+      text(c);
+      break;
+    case At::end:
+      break;
+  }
+}
+
+void DataReceiver::text(char c) {
+  if (c == '\r') {
+    at_ = At::cr;
+    return;
+  }
+  at_ = At::text;
+  if (c == '\n')
+    lone(c);
+  else
+    keep({&c, 1});
+}
+
+void DataReceiver::lone(char c) {
+  switch (headers_.done() ? in_body_ : in_headers_) {
+    case Policy::LoneLf::ignore:
+      keep({&c, 1});
+      break;
+    case Policy::LoneLf::fix:
+      keep("\r\n");
+      break;
+    case Policy::LoneLf::pedantic:
+      refuse(Verdict::lone_lf);
+      break;
+  }
+}
+
+// Which of two faults comes first must not depend on how the bytes were cut:
+// so the header fields in front of the size limit are looked at before it.
+void DataReceiver::keep(std::string_view bytes) {
+  if (verdict_ != Verdict::good) return;
+  const bool too_big = max_size_ != 0 && bytes.size() > max_size_ - body_.size();
+  const std::string_view fits = too_big ? bytes.substr(0, max_size_ - body_.size()) : bytes;
+  if (!headers_.done()) {
+    headers_.feed(fits);
+    if (max_received_ != 0 && headers_.received() > max_received_) {
+      refuse(Verdict::loop);
+      return;
+    }
+  }
+  if (too_big)
+    refuse(Verdict::too_big);
+  else
+    body_.append(bytes);
+}
+
+void DataReceiver::refuse(Verdict verdict) {
+  if (verdict_ != Verdict::good) return;
+  verdict_ = verdict;
+  body_ = Chunks(block_);
+}
+
+}  // namespace impulse::smtp

@@ -1,0 +1,63 @@
+// DataReceiver: message data behind 354 (RFC 5321 §4.5.2): finds the end,
+// takes the dots out, keeps the bytes, counts what has to be counted.
+//
+// Only CR LF . CR LF ends the data (and . CR LF at its very start), whatever
+// the policy says about lone CRs and LFs, and also while a message that is
+// refused already is read to its end. A line of the transfer starts behind
+// CR LF and nowhere else: so a dot behind a lone LF is content, even when
+// `fix` makes that LF a CRLF in what is stored.
+#pragma once
+
+#include "base/chunks.h"
+#include "message/header_scan.h"
+#include "smtp/policy.h"
+
+#include <cstdint>
+#include <string_view>
+
+namespace impulse::smtp {
+
+class DataReceiver {
+ public:
+  enum class Verdict : uint8_t { good, too_big, lone_lf, loop };
+
+  // Starts a message; what was there is dropped. Of the policy it takes
+  // max_message_size, max_received_headers, body_block and the lone_lf settings.
+  void begin(const Policy& policy);
+  // Takes bytes up to the end of data; returns how many.
+  size_t feed(std::string_view bytes);
+
+  bool done() const { return at_ == At::end; }
+  // The first thing that was wrong; from then on nothing is kept.
+  Verdict verdict() const { return verdict_; }
+  const Chunks& body() const { return body_; }
+  Chunks take_body();
+
+ private:
+  enum class At : uint8_t { line_start, dot, dot_cr, text, cr, end };
+
+  // The next CR and LF of the input, its end when there is none; nullptr: not looked for yet.
+  struct Marks {
+    const char* cr = nullptr;
+    const char* lf = nullptr;
+  };
+
+  void step(char c);
+  const char* run(const char* from, const char* end, Marks& marks);
+  void text(char c);
+  void keep(std::string_view bytes);
+  void lone(char c);
+  void refuse(Verdict verdict);
+
+  At at_ = At::end;
+  Verdict verdict_ = Verdict::good;
+  uint64_t max_size_ = 0;
+  uint32_t max_received_ = 0;
+  Policy::LoneLf in_headers_ = Policy::LoneLf::pedantic;
+  Policy::LoneLf in_body_ = Policy::LoneLf::pedantic;
+  message::HeaderScan headers_;
+  size_t block_ = 16384;
+  Chunks body_;
+};
+
+}  // namespace impulse::smtp

@@ -1,0 +1,106 @@
+#include "smtp/policy.h"
+
+#include "base/text.h"
+#include "config/keys.h"
+#include "config/snapshot.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+
+namespace impulse::smtp {
+
+namespace {
+
+namespace key = config::key;
+
+std::string system_name() {
+  std::array<char, 256> name{};
+  if (::gethostname(name.data(), name.size() - 1) != 0 || name[0] == '\0') return "localhost";
+  return name.data();
+}
+
+bool offers(const config::Strings& words, std::string_view word) {
+  return std::any_of(words.begin(), words.end(), [&](const std::string& each) { return iequals(each, word); });
+}
+
+// Momentum's Static_Banner is the whole line, its code included.
+std::string_view without_code(std::string_view banner) {
+  if (banner.starts_with("220 ") || banner.starts_with("220-")) banner.remove_prefix(4);
+  return trim(banner);
+}
+
+Policy::LoneLf lone_lf(config::Enum choice) {
+  constexpr std::array order{Policy::LoneLf::ignore, Policy::LoneLf::pedantic, Policy::LoneLf::fix};
+  return order.at(choice.index);  // as the catalogue lists them
+}
+
+uint32_t count(int64_t value) { return static_cast<uint32_t>(std::clamp<int64_t>(value, 0, UINT32_MAX)); }
+
+}  // namespace
+
+std::shared_ptr<const Policy> make_policy(const config::Options& options, bool tls_usable) {
+  Policy policy;
+  std::string host = options[key::hostname];
+  if (host.empty()) host = system_name();
+  const auto name_or_host = [&](const std::string& name) { return name.empty() ? host : name; };
+  policy.hostname = name_or_host(options[key::banner_hostname]);
+  policy.received_hostname = name_or_host(options[key::received_hostname]);
+  policy.banner = without_code(options[key::static_banner]);
+  if (policy.banner.empty()) policy.banner = policy.hostname + " ESMTP Impulse";
+
+  const config::Strings& protocols = options[key::smtp_protocols];
+  policy.helo = offers(protocols, "HELO");
+  policy.ehlo = offers(protocols, "EHLO");
+  const config::Strings& extensions = options[key::smtp_extensions];
+  policy.pipelining = offers(extensions, "PIPELINING");
+  policy.size = offers(extensions, "SIZE");
+  policy.eight_bit_mime = offers(extensions, "8BITMIME");
+  policy.enhanced_status_codes = offers(extensions, "ENHANCEDSTATUSCODES");
+  policy.starttls = tls_usable && !options[key::use_ssl];
+
+  policy.tls_required = options[key::tls_required];
+  policy.starttls_reject_injection = options[key::starttls_injection_policy].index == 0;
+  policy.deny = options[key::deny];
+
+  policy.require_ehlo = options[key::require_ehlo];
+  policy.allow_null_sender = options[key::allow_null_envelope_sender];
+  policy.allow_ip_literal = options[key::allow_ip_literal];
+  policy.allow_trailing_whitespace = options[key::allow_trailing_whitespace_in_commands];
+  policy.pedantic_addresses = options[key::rfc2821_pedantic_address_rules];
+  policy.allow_whitespace_in_envelope = options[key::rfc2821_allow_whitespace_in_envelope];
+  policy.unqualified_recipient_domain = options[key::domain_for_unqualified_recipient_addresses];
+  policy.unqualified_sender_domain = options[key::domain_for_unqualified_sender_address];
+
+  policy.max_message_size = options[key::max_message_size];
+  policy.max_recipients = count(options[key::max_recipients_per_message]);
+  policy.max_recipients_connection = count(options[key::max_recipients_per_connection]);
+  policy.max_receptions_connection = count(options[key::max_receptions_per_connection]);
+  policy.max_command_length =
+      static_cast<uint32_t>(std::clamp<uint64_t>(options[key::max_command_length], 512, 1U << 20));
+  policy.max_errors = count(options[key::max_errors]);
+  policy.max_received_headers = count(options[key::max_received_headers]);
+  policy.body_block = static_cast<size_t>(std::clamp<uint64_t>(options[key::growbuf_size], 512, 1U << 24));
+
+  policy.open_relay = options[key::open_relay];
+  policy.relay_hosts = options[key::relay_hosts];
+  policy.relay_domains = options[key::relay_domains];
+  policy.relay_sending_domains = options[key::relay_for_sending_domains];
+
+  policy.lone_lf_body = lone_lf(options[key::rfc2822_lone_lf_in_body]);
+  policy.lone_lf_headers = lone_lf(options[key::rfc2822_lone_lf_in_headers]);
+  policy.trace_headers = options[key::rfc2822_trace_headers];
+
+  policy.greeting_timeout = options[key::greeting_timeout];
+  policy.command_timeout = options[key::command_timeout];
+  policy.idle_timeout = options[key::idle_time];
+  policy.data_timeout = options[key::data_timeout];
+  policy.error_delay = options[key::error_delay];
+
+  policy.reconfig_message = options[key::reconfig_message];
+  policy.reconfig_always = options[key::reconfig_policy].index == 1;
+  return std::make_shared<const Policy>(std::move(policy));
+}
+
+}  // namespace impulse::smtp

@@ -1,0 +1,30 @@
+#include "smtp/replies.h"
+
+#include "base/text.h"
+
+#include <fmt/format.h>
+
+namespace impulse::smtp {
+
+void append_reply_line(std::string& out, int code, std::string_view enhanced, std::string_view text, bool last) {
+  constexpr size_t longest = 510;  // without CRLF, RFC 5321 §4.5.3.1.5
+  const size_t start = out.size();
+  out += fmt::format("{:03}{}{}{}", code, last ? ' ' : '-', enhanced, enhanced.empty() ? "" : " ");
+  for (const char c : text) out += c >= ' ' && c < 0x7F ? c : '?';
+  if (out.size() - start > longest) out.resize(start + longest);
+  out += "\r\n";
+}
+
+CodedText split_enhanced(std::string_view text) {
+  size_t at = 0;
+  for (int part = 0; part < 3; ++part) {
+    const size_t start = at;
+    while (at < text.size() && is_digit(text[at])) ++at;
+    if (at == start || at - start > 3) return {{}, text};
+    if (part < 2 && (at == text.size() || text[at++] != '.')) return {{}, text};
+  }
+  if (at < text.size() && text[at] != ' ') return {{}, text};
+  return {text.substr(0, at), at < text.size() ? text.substr(at + 1) : std::string_view()};
+}
+
+}  // namespace impulse::smtp

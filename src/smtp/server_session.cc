@@ -1,0 +1,311 @@
+#include "smtp/server_session.h"
+
+#include "smtp/server_impl.h"
+
+#include "base/text.h"
+
+#include <fmt/format.h>
+
+namespace impulse::smtp {
+
+void ServerSession::Impl::begin(Output& out) {
+  out_ = &out;
+  out.delay = Duration(0);
+  out.restart_deadline = false;
+}
+
+void ServerSession::Impl::finish() {
+  switch (phase_) {
+    case Phase::command:
+      out_->next = Next::read;
+      out_->waiting = spoken_ ? Waiting::command : Waiting::greeting;
+      break;
+    case Phase::data:
+      out_->next = Next::read;
+      out_->waiting = Waiting::data;
+      break;
+    case Phase::submit:
+      out_->next = Next::submit;
+      out_->waiting = Waiting::submit;
+      break;
+    case Phase::tls:
+      out_->next = Next::start_tls;
+      out_->waiting = Waiting::tls;
+      break;
+    case Phase::closed:
+      out_->next = Next::close;
+      break;
+  }
+  out_ = nullptr;
+}
+
+void ServerSession::Impl::close() {
+  phase_ = Phase::closed;
+  transaction_ = {};
+  data_ = {};
+  lines_.reset();
+}
+
+void ServerSession::Impl::say(const ServerReply& reply, std::string_view text) {
+  append_reply_line(out_->reply, reply.code, policy_->enhanced_status_codes ? reply.enhanced : "", text);
+  out_->restart_deadline = true;
+}
+
+void ServerSession::Impl::say_closing(std::string_view text) {
+  const CodedText coded = split_enhanced(text);
+  say({421, coded.enhanced.empty() ? "4.3.2" : coded.enhanced, coded.text});
+  close();
+}
+
+void ServerSession::Impl::note(const ServerReply& reply, std::string_view cause, std::string_view text) {
+  host_.refused({reply.code, cause, fmt::format("{}{}{}", reply.enhanced, reply.enhanced.empty() ? "" : " ", text)});
+}
+
+void ServerSession::Impl::refuse(const ServerReply& reply, std::string_view cause, std::string_view text) {
+  if (reply.code >= 500) {
+    ++errors_;
+    if (policy_->max_errors != 0 && errors_ > policy_->max_errors) {
+      note(reply::too_many_errors, "errors", reply::too_many_errors.text);
+      say(reply::too_many_errors);
+      close();
+      return;
+    }
+    if (errors_ > policy_->max_errors / 2) out_->delay += policy_->error_delay;
+  }
+  note(reply, cause, text);
+  say(reply, text);
+}
+
+bool ServerSession::Impl::safe_point() {
+  Result<std::shared_ptr<const Policy>> next = host_.safe_point();
+  if (!next) {
+    say_closing(next.error().message);
+    return false;
+  }
+  if (*next != nullptr) policy_ = std::move(*next);
+  return true;
+}
+
+bool ServerSession::Impl::tls_missing() {
+  if (!policy_->tls_required || tls_) return false;
+  refuse(reply::tls_first, "tls_required");
+  return true;
+}
+
+bool ServerSession::Impl::plain(const Command& command) {
+  if (without_trailing_whitespace(command.arguments).empty()) return true;
+  refuse(reply::no_arguments, "syntax");
+  return false;
+}
+
+// A session that was asked to end does so as soon as nobody is hurt.
+void ServerSession::Impl::end_if_asked() {
+  if (shut_down_ && phase_ == Phase::command && !transaction_.open) say_closing(*shut_down_);
+}
+
+size_t ServerSession::Impl::feed(std::string_view bytes) {
+  size_t used = 0;
+  while (used < bytes.size()) {
+    if (phase_ == Phase::command) {
+      used += take_line(bytes.substr(used));
+    } else if (phase_ == Phase::data) {
+      used += data_.feed(bytes.substr(used));
+      out_->restart_deadline = true;
+      if (data_.done()) end_of_data();
+    } else {
+      break;
+    }
+  }
+  return phase_ == Phase::closed ? bytes.size() : used;
+}
+
+size_t ServerSession::Impl::take_line(std::string_view bytes) {
+  const bool begun = lines_.in_line();
+  const LineReader::Result read = lines_.feed(bytes, policy_->max_command_length);
+  if (read.event == LineReader::Event::more) {
+    if (!begun && spoken_) out_->restart_deadline = true;  // from Idle_Time to Command_Timeout
+    return read.used;
+  }
+  spoken_ = true;
+  size_t used = read.used;
+  switch (read.event) {
+    case LineReader::Event::line: {
+      const std::string_view behind = bytes.substr(used);
+      run(parse_command(read.line), read.ended_in_lf, behind);
+      if (phase_ == Phase::tls) used = bytes.size();  // what was behind STARTTLS is gone
+      break;
+    }
+    case LineReader::Event::too_long:
+      refuse(reply::line_too_long, "command_length");
+      break;
+    case LineReader::Event::lone_lf:
+      note(reply::lone_lf_command, "lone_lf_command", reply::lone_lf_command.text);
+      say(reply::lone_lf_command);
+      close();
+      break;
+    case LineReader::Event::more:
+      break;
+  }
+  end_if_asked();
+  return used;
+}
+
+void ServerSession::Impl::run(const Command& command, bool ended_in_lf, std::string_view behind) {
+  if (denied_ && command.verb != Verb::quit) {
+    refuse(reply::denied_session, "denied");
+    return;
+  }
+  if (has_control(command.name) || has_control(command.arguments)) {
+    refuse(reply::bad_bytes, "syntax");
+    return;
+  }
+  // In an address other bytes have an answer of their own.
+  if (command.verb != Verb::mail && command.verb != Verb::rcpt && command.verb != Verb::helo &&
+      command.verb != Verb::ehlo && !(is_ascii(command.name) && is_ascii(command.arguments))) {
+    refuse(reply::bad_bytes, "syntax");
+    return;
+  }
+  dispatch(command, ended_in_lf, behind);
+}
+
+void ServerSession::Impl::dispatch(const Command& command, bool ended_in_lf, std::string_view behind) {
+  switch (command.verb) {
+    case Verb::helo:
+      return on_greeting(command, Greeting::helo);
+    case Verb::ehlo:
+      return on_greeting(command, Greeting::ehlo);
+    case Verb::mail:
+      return on_mail(command);
+    case Verb::rcpt:
+      return on_rcpt(command);
+    case Verb::data:
+      return on_data(command, ended_in_lf);
+    case Verb::rset:
+      return on_rset(command);
+    case Verb::noop:
+      return on_noop();
+    case Verb::vrfy:
+      return on_vrfy(command);
+    case Verb::help:
+      return on_help();
+    case Verb::quit:
+      return on_quit(command);
+    case Verb::starttls:
+      return on_starttls(command, behind);
+    case Verb::unavailable:
+      return refuse(reply::not_available, "syntax");
+    case Verb::http:
+      note(reply::not_http, "http", reply::not_http.text);
+      say(reply::not_http);
+      return close();
+    case Verb::unknown:
+      return refuse(reply::unknown_command, "syntax");
+    case Verb::empty:
+      return refuse(reply::empty_command, "syntax");
+  }
+}
+
+ServerSession::ServerSession(std::shared_ptr<const Policy> policy, ClientInfo client, ServerHost& host)
+    : impl_(std::make_unique<Impl>(std::move(policy), std::move(client), host)) {}
+
+ServerSession::~ServerSession() = default;
+
+void ServerSession::start(std::optional<TlsState> tls, Output& out) {
+  impl_->begin(out);
+  impl_->tls_ = std::move(tls);
+  impl_->denied_ = impl_->policy_->deny;
+  if (impl_->denied_) {
+    impl_->note(reply::denied, "denied", reply::denied.text);
+    impl_->say(reply::denied);
+  } else {
+    impl_->say({220, "", impl_->policy_->banner});
+  }
+  impl_->finish();
+}
+
+size_t ServerSession::feed(std::string_view bytes, Output& out) {
+  impl_->begin(out);
+  const size_t used = impl_->feed(bytes);
+  impl_->finish();
+  return used;
+}
+
+Submission ServerSession::take_submission() { return impl_->take_submission(); }
+
+void ServerSession::submitted(const Result<MessageId>& result, std::string_view node, Output& out) {
+  impl_->begin(out);
+  if (impl_->phase_ == Impl::Phase::submit) impl_->submitted(result, node);
+  impl_->finish();
+}
+
+void ServerSession::tls_started(const TlsState& tls, Output& out) {
+  impl_->begin(out);
+  if (impl_->phase_ == Impl::Phase::tls) {
+    impl_->phase_ = Impl::Phase::command;
+    impl_->tls_ = tls;
+    impl_->greeting_ = Impl::Greeting::none;
+    impl_->helo_.clear();
+    impl_->transaction_ = {};
+    impl_->lines_.reset();
+    out.restart_deadline = true;
+    impl_->end_if_asked();
+  }
+  impl_->finish();
+}
+
+void ServerSession::timed_out(Output& out) {
+  impl_->begin(out);
+  if (impl_->phase_ == Impl::Phase::command || impl_->phase_ == Impl::Phase::data) impl_->say(reply::timed_out);
+  impl_->close();
+  impl_->finish();
+}
+
+void ServerSession::shut_down(std::string_view text, Output& out) {
+  impl_->begin(out);
+  if (impl_->phase_ != Impl::Phase::closed) impl_->shut_down_ = std::string(text);
+  impl_->end_if_asked();
+  impl_->finish();
+}
+
+Duration ServerSession::deadline(Waiting waiting) const {
+  const Policy& policy = *impl_->policy_;
+  switch (waiting) {
+    case Waiting::greeting:
+      return policy.greeting_timeout;
+    case Waiting::command:
+      return impl_->lines_.in_line() ? policy.command_timeout : policy.idle_timeout;
+    case Waiting::data:
+      return policy.data_timeout;
+    case Waiting::submit:
+    case Waiting::tls:
+      break;
+  }
+  return Duration(0);
+}
+
+bool ServerSession::in_transaction() const { return impl_->transaction_.open; }
+const std::string& ServerSession::helo() const { return impl_->helo_; }
+std::optional<TlsState> ServerSession::tls() const { return impl_->tls_; }
+const Policy& ServerSession::policy() const { return *impl_->policy_; }
+uint64_t ServerSession::messages() const { return impl_->messages_; }
+uint64_t ServerSession::recipients() const { return impl_->recipients_; }
+
+std::string_view ServerSession::state() const {
+  switch (impl_->phase_) {
+    case Impl::Phase::data:
+      return "data";
+    case Impl::Phase::submit:
+      return "commit";
+    case Impl::Phase::tls:
+      return "starttls";
+    case Impl::Phase::closed:
+      return "closed";
+    case Impl::Phase::command:
+      break;
+  }
+  if (!impl_->transaction_.recipients.empty()) return "rcpt";
+  if (impl_->transaction_.open) return "mail";
+  return impl_->greeting_ == Impl::Greeting::none ? "connected" : "greeted";
+}
+
+}  // namespace impulse::smtp
