@@ -4,8 +4,14 @@ libconfig_a_SOURCES =
 include src/config/language.mk
 libconfig_a_SOURCES += \
 	src/config/catalogue.cc src/config/catalogue.h \
+	src/config/chain_cache.h \
 	src/config/checks.cc src/config/checks.h \
-	src/config/engine.h \
+	src/config/children.cc src/config/children.h \
+	src/config/compiler.cc src/config/compiler.h \
+	src/config/cross_checks.cc \
+	src/config/diff.cc \
+	src/config/engine.cc src/config/engine.h \
+	src/config/explain.cc \
 	src/config/instance.cc \
 	src/config/keys.h \
 	src/config/options/authentication.def \
@@ -19,6 +25,11 @@ libconfig_a_SOURCES += \
 	src/config/options/server.def \
 	src/config/options/spool.def \
 	src/config/options/tls.def \
-	src/config/snapshot.h \
-	src/config/tree.h \
+	src/config/path.cc \
+	src/config/prefix_trie.cc src/config/prefix_trie.h \
+	src/config/semantic_ids.h \
+	src/config/setting.cc src/config/setting.h \
+	src/config/snapshot.cc src/config/snapshot.h \
+	src/config/tree.cc src/config/tree.h \
+	src/config/tree_builder.cc \
 	src/config/value.cc src/config/value.h

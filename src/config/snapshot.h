@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <typeindex>
@@ -27,7 +28,8 @@ class Options {
   const T& operator[](Key<T> key) const {
     return std::get<T>(*values_[key.index]);
   }
-  // False: neither set nor given a default (the empty default of a string).
+  // False: neither set nor given a default (the empty default of a string), or
+  // set to the empty string, which takes away what stands further out.
   template <class T>
   bool is_set(Key<T> key) const {
     return set_[key.index];
@@ -50,7 +52,7 @@ class Options {
   }
 
  private:
-  friend class Compiler;  // snapshot.cc
+  friend class Compiler;  // compiler.h
   std::vector<const Value*> values_;
   std::vector<bool> set_;
   mutable std::mutex derived_mutex_;
@@ -102,14 +104,21 @@ class Snapshot {
 
   // The ladder of an option as seen from a scope, most specific first, down to the default.
   virtual std::vector<Rung> explain(const ScopePath& path, const OptionDef& option) const = 0;
-  // The effective value at a scope (what `config eval` shows).
+  // The effective value at a scope (what `config eval` shows). For an option
+  // that waits for a restart: the running value.
   virtual Value eval(const ScopePath& path, const OptionDef& option) const = 0;
+  // The configured value of an option that waits for a restart; empty when
+  // what is configured is what runs.
+  virtual std::optional<Value> pending(const OptionDef& option) const = 0;
 };
 using SnapshotPtr = std::shared_ptr<const Snapshot>;
 
 // Compiles a tree. Mistakes that only show here (a TLS_Certificate naming no
 // Certificate scope, two Listens of different listeners on one endpoint) go to
-// `diagnostics`; nullptr when one is an error.
-SnapshotPtr compile(ScopePtr root, uint64_t generation, Diagnostics& diagnostics);
+// `diagnostics`; nullptr when one is an error. `previous` is the snapshot that
+// runs: what did not change is taken over from it (Listens with their Peer
+// chains and derived objects), and so are the values of restart-class options.
+SnapshotPtr compile(ScopePtr root, uint64_t generation, Diagnostics& diagnostics,
+                    const SnapshotPtr& previous = nullptr);
 
 }  // namespace impulse::config

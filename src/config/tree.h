@@ -11,6 +11,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,6 +28,7 @@ struct Setting {
 };
 
 class Scope;
+class ChildMap;  // children.h
 using ScopePtr = std::shared_ptr<const Scope>;
 
 // One scope and what is in it. Repeated scopes of the same kind and canonical
@@ -47,6 +49,7 @@ class Scope {
   // All children in order of declaration.
   void each_child(const std::function<void(const ScopePtr&)>& visit) const;
   size_t child_count() const;
+  const ChildMap& children(ScopeKind kind) const;            // of one kind, by instance
 
   // Path copying: new scopes that share everything else.
   ScopePtr with_setting(std::shared_ptr<const Setting> setting) const;
@@ -56,11 +59,11 @@ class Scope {
 
  private:
   friend class TreeBuilder;  // tree_builder.cc: fills a scope before it is published
+  struct Children;           // a persistent map for each kind
   const ScopeDef* def_;
   std::string instance_;
   Origin origin_;
   std::vector<std::shared_ptr<const Setting>> settings_;
-  struct Children;                       // persistent ordered map
   std::shared_ptr<const Children> children_;
 };
 
@@ -91,5 +94,13 @@ struct FoundPath {
 Result<FoundPath> read_path(std::span<const std::string> words);
 
 ScopePtr find_scope(const ScopePtr& root, const ScopePath& path);  // nullptr
+// A root with the scope at `path` replaced by what `edit` makes of it, its
+// ancestors copied, everything else shared. Scopes missing on the way are
+// opened, with that origin. `edit` returning null takes the scope away.
+ScopePtr edit_scope(const ScopePtr& root, const ScopePath& path, const Origin& origin,
+                    const std::function<ScopePtr(const ScopePtr&)>& edit);
+// The path with instances canonical; errors when a step may not stand where it
+// does, or its name is of the wrong form.
+Result<ScopePath> canonical_path(const ScopePath& path);
 
 }  // namespace impulse::config

@@ -1,0 +1,118 @@
+// Blocks of effective values: the order of precedence of DESIGN §3 "Fallback",
+// laid from the bottom up, so that what is laid later wins:
+//   default, global, listener, Peers directly in the listener (shortest prefix
+//   first), Listen, Peers in the Listen (shortest prefix first).
+#include "config/compiler.h"
+
+#include "config/keys.h"
+
+namespace impulse::config {
+namespace {
+
+bool is_empty_text(const Value& value) {
+  const auto* text = std::get_if<std::string>(&value);
+  return text && text->empty();
+}
+
+void lay_peers(Options& options, const PeerTrie& trie, const Scope* deepest) {
+  if (!deepest) return;
+  const auto network = IpPrefix::parse(deepest->instance());
+  if (!network) return;
+  for (const ScopePtr& peer : trie.holding(*network)) Compiler::lay(options, peer->settings());
+}
+
+}  // namespace
+
+const OptionDef* Compiler::synonym(ScopeKind listener, const OptionDef& option) {
+  if (listener == ScopeKind::control_listener && option.index == key::timeout.index)
+    return &definition(key::control_client_timeout);
+  return nullptr;
+}
+
+void Compiler::start(Options& options, ScopeKind listener, const Settings& global) {
+  options.values_.resize(option_count);
+  options.set_.resize(option_count);
+  for (const OptionDef& option : config::options()) {
+    options.values_[option.index] = &default_value(option, listener);
+    options.set_[option.index] = !option.default_text.empty();
+  }
+  lay(options, global);
+  for (const OptionDef& option : config::options()) {
+    const OptionDef* other = synonym(listener, option);
+    if (!other) continue;
+    options.values_[option.index] = options.values_[other->index];
+    options.set_[option.index] = options.set_[other->index];
+  }
+}
+
+void Compiler::lay(Options& options, const Settings& settings) {
+  for (const auto& setting : settings) {
+    const uint16_t index = setting->option->index;
+    options.values_[index] = &setting->value;
+    options.set_[index] = !is_empty_text(setting->value);
+  }
+}
+
+bool Options::equivalent(const Options& other) const {
+  for (const OptionDef& option : config::options()) {
+    const size_t i = option.index;
+    if (option.effect == Effect::live || values_[i] == other.values_[i]) continue;
+    if (set_[i] != other.set_[i] || *values_[i] != *other.values_[i]) return false;
+  }
+  return true;
+}
+
+Block::Block(ScopeKind listener, SettingsPtr effective_global, ScopePtr over)
+    : global(std::move(effective_global)), scope(std::move(over)) {
+  Compiler::start(options, listener, *global);
+  if (scope) Compiler::lay(options, scope->settings());
+}
+
+bool same_values(const Settings& a, const Settings& b) {
+  if (a.size() != b.size()) return false;
+  for (size_t i = 0; i < a.size(); ++i)
+    if (a[i] != b[i] && (a[i]->option != b[i]->option || a[i]->value != b[i]->value)) return false;
+  return true;
+}
+
+bool same_scope(const Scope& a, const Scope& b, size_t& budget) {
+  if (&a == &b) return true;
+  if (budget == 0) return false;
+  --budget;
+  if (!same_values(a.settings(), b.settings())) return false;
+  for (const ScopeDef& kind : scopes())
+    if (!same_children(a.children(kind.kind), b.children(kind.kind), budget)) return false;
+  return true;
+}
+
+bool same_children(const ChildMap& a, const ChildMap& b, size_t& budget) {
+  return ChildMap::difference(
+      a, b, [&](const ScopePtr& was, const ScopePtr& is) { return was && is && same_scope(*was, *is, budget); });
+}
+
+ListenCore::ListenCore(ScopeKind listener, SettingsPtr global, const ListenerPart& part, ScopePtr listen,
+                       PeerTrie peers)
+    : listener_(listener),
+      global_(std::move(global)),
+      outside_(part.settings),
+      outer_(part.peers),
+      listen_(std::move(listen)),
+      inner_(std::move(peers)) {}
+
+void ListenCore::fill(Options& options, const Scope* inner, const Scope* outer) const {
+  Compiler::start(options, listener_, *global_);
+  Compiler::lay(options, *outside_);
+  lay_peers(options, outer_, outer);
+  Compiler::lay(options, listen_->settings());
+  lay_peers(options, inner_, inner);
+}
+
+CompiledListen::CompiledListen(ScopeKind listener, Endpoint endpoint, Origin origin, bool listener_enabled,
+                               std::shared_ptr<const ListenCore> core)
+    : listener_(listener),
+      endpoint_(std::move(endpoint)),
+      origin_(std::move(origin)),
+      enabled_(listener_enabled && core->base()[key::enable]),
+      core_(std::move(core)) {}
+
+}  // namespace impulse::config

@@ -1,0 +1,159 @@
+// The parts a snapshot is compiled of: blocks of effective values, and what a
+// Listen needs to give one to each of its clients. For snapshot.cc.
+#pragma once
+
+#include "config/chain_cache.h"
+#include "config/prefix_trie.h"
+#include "config/snapshot.h"
+
+#include <map>
+#include <memory>
+#include <vector>
+
+namespace impulse::config {
+
+using Settings = std::vector<std::shared_ptr<const Setting>>;
+using SettingsPtr = std::shared_ptr<const Settings>;
+
+// Lays scopes over each other, the least specific first. The caller keeps the
+// settings alive as long as the block.
+class Compiler {
+ public:
+  // Defaults of that kind of listener, then the global scope.
+  static void start(Options& options, ScopeKind listener, const Settings& global);
+  static void lay(Options& options, const Settings& settings);
+  // What the global scope says under another name: Control_Client_Timeout is
+  // the fallback of a Control_Listener's Timeout.
+  static const OptionDef* synonym(ScopeKind listener, const OptionDef& option);
+};
+
+// A block that keeps alive what it points to.
+struct Block {
+  SettingsPtr global;
+  ScopePtr scope;
+  Options options;
+
+  Block(ScopeKind listener, SettingsPtr effective_global, ScopePtr over);
+};
+
+// Same options, same values; where they were written does not matter.
+bool same_values(const Settings& a, const Settings& b);
+// Same scopes with the same values, all the way down. Gives up (false) after
+// `budget` differing pointers, so that a huge tree that was read anew is not
+// kept in memory twice.
+bool same_children(const ChildMap& a, const ChildMap& b, size_t& budget);
+bool same_scope(const Scope& a, const Scope& b, size_t& budget);
+constexpr size_t compare_budget = 10000;
+
+// What all Listens of one listener share.
+struct ListenerPart {
+  ScopePtr scope;
+  SettingsPtr settings;
+  PeerTrie peers;
+};
+
+// The values of one Listen, for every client. Immutable but for its cache.
+class ListenCore {
+ public:
+  ListenCore(ScopeKind listener, SettingsPtr global, const ListenerPart& part, ScopePtr listen, PeerTrie peers);
+
+  const Options& base() const { return chain(nullptr, nullptr); }
+  const Options& for_peer(const IpAddress& address) const {
+    return chain(inner_.longest(address), outer_.longest(address));
+  }
+  const PeerTrie& peers() const { return inner_; }
+  const ScopePtr& scope() const { return listen_; }
+
+ private:
+  const Options& chain(const Scope* inner, const Scope* outer) const {
+    return cache_.get({inner, outer}, [&](Options& options) { fill(options, inner, outer); });
+  }
+  void fill(Options& options, const Scope* inner, const Scope* outer) const;
+
+  ScopeKind listener_;
+  SettingsPtr global_;
+  SettingsPtr outside_;  // the listener's
+  PeerTrie outer_;       // Peers directly in the listener
+  ScopePtr listen_;
+  PeerTrie inner_;  // Peers in the Listen
+  ChainCache cache_;
+};
+
+class CompiledListen final : public ListenConf {
+ public:
+  CompiledListen(ScopeKind listener, Endpoint endpoint, Origin origin, bool listener_enabled,
+                 std::shared_ptr<const ListenCore> core);
+
+  ScopeKind listener() const override { return listener_; }
+  const Endpoint& endpoint() const override { return endpoint_; }
+  const Origin& origin() const override { return origin_; }
+  bool enabled() const override { return enabled_; }
+  const Options& options() const override { return core_->base(); }
+  const Options& for_peer(const IpAddress& address) const override { return core_->for_peer(address); }
+  const std::shared_ptr<const ListenCore>& core() const { return core_; }
+
+ private:
+  ScopeKind listener_;
+  Endpoint endpoint_;
+  Origin origin_;
+  bool enabled_;
+  std::shared_ptr<const ListenCore> core_;
+};
+
+// Values of Domain scopes, each made when it is first asked for.
+struct DomainBlocks {
+  SettingsPtr global;
+  ChildMap scopes;  // what the cache points to
+  ChainCache cache;
+};
+
+class CompiledSnapshot final : public Snapshot {
+ public:
+  CompiledSnapshot(ScopePtr root, uint64_t generation, const CompiledSnapshot* previous);
+
+  uint64_t generation() const override { return generation_; }
+  const ScopePtr& root() const override { return root_; }
+  const Options& global() const override { return global_block_->options; }
+  const std::vector<std::shared_ptr<const ListenConf>>& listens() const override { return listens_; }
+  const ListenConf* find_listen(ScopeKind listener, const Endpoint& endpoint) const override;
+  const Options& for_domain(std::string_view domain) const override;
+  const Options* certificate(std::string_view name) const override;
+  std::vector<std::string> certificates() const override;
+  const Options* event_loop(std::string_view name) const override;
+  std::vector<std::string> event_loops() const override;
+  const Options& debug_flags() const override { return debug_flags_->options; }
+  std::vector<Rung> explain(const ScopePath& path, const OptionDef& option) const override;
+  Value eval(const ScopePath& path, const OptionDef& option) const override;
+  std::optional<Value> pending(const OptionDef& option) const override;
+
+ private:
+  using Blocks = std::map<std::string, std::shared_ptr<const Block>, std::less<>>;
+  struct Step;  // explain.cc
+
+  void compile_global(const CompiledSnapshot* previous);
+  void compile_listener(ScopeKind kind, const CompiledSnapshot* previous);
+  std::shared_ptr<const CompiledListen> compile_listen(ScopeKind kind, const ListenerPart& part, bool part_same,
+                                                       bool listener_enabled, const ScopePtr& scope,
+                                                       const CompiledSnapshot* previous) const;
+  const CompiledListen* listen_at(ScopeKind listener, const Endpoint& endpoint) const;
+  std::vector<Step> ladder(const ScopePath& path, const OptionDef& option) const;
+
+  ScopePtr root_;
+  uint64_t generation_;
+  SettingsPtr global_;      // the root's, with restart-class options as they run
+  bool same_base_ = false;  // global values and certificates are those of the previous snapshot
+  std::shared_ptr<const Block> global_block_;
+  std::map<ScopeKind, ListenerPart> listeners_;
+  std::vector<std::shared_ptr<const ListenConf>> listens_;  // all CompiledListen
+  std::shared_ptr<const DomainBlocks> domains_;
+  Blocks certificates_;
+  Blocks event_loops_;
+  std::shared_ptr<const Block> debug_flags_;
+};
+
+// What only shows when all is there (names that refer to scopes, options that
+// need others). `before` is what `previous` was compiled of; scopes that did
+// not change since are not looked at again.
+void cross_check(const CompiledSnapshot& next, const CompiledSnapshot* previous, Diagnostics& diagnostics);
+
+}  // namespace impulse::config
