@@ -1,0 +1,7 @@
+check_PROGRAMS += t/unit/message_tests
+t_unit_message_tests_SOURCES = t/unit/main.cc \
+	t/unit/message/address_test.cc \
+	t/unit/message/header_scan_test.cc \
+	t/unit/message/received_test.cc
+t_unit_message_tests_CXXFLAGS = $(AM_CXXFLAGS) $(CPPUNIT_CFLAGS)
+t_unit_message_tests_LDADD = libmessage.a libbase.a $(FMT_LIBS) $(CPPUNIT_LIBS)
