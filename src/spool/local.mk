@@ -1,2 +1,17 @@
 noinst_LIBRARIES += libspool.a
-libspool_a_SOURCES =
+libspool_a_SOURCES = \
+	src/spool/commit_queue.cc src/spool/commit_queue.h \
+	src/spool/committer.cc src/spool/committer.h \
+	src/spool/file_ops.cc src/spool/file_ops.h \
+	src/spool/health.h \
+	src/spool/index.cc src/spool/index.h \
+	src/spool/journal.cc src/spool/journal.h \
+	src/spool/log_spool.cc src/spool/log_spool.h \
+	src/spool/message_codec.cc src/spool/message_codec.h \
+	src/spool/record.cc src/spool/record.h \
+	src/spool/recovery.cc src/spool/recovery.h \
+	src/spool/segment_files.cc src/spool/segment_files.h \
+	src/spool/segment_reader.cc src/spool/segment_reader.h \
+	src/spool/segment_writer.cc src/spool/segment_writer.h \
+	src/spool/spool.h \
+	src/spool/wire.h

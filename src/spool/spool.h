@@ -19,13 +19,13 @@
 namespace impulse::spool {
 
 struct Settings {
-  std::string base;                        // Spoolbase, made if missing
-  mode_t mode = 0640;                      // Spool_Mode, of the segment files
-  uint64_t segment_size = 256ULL << 20;    // Spool_Segment_Size, bytes; at most 4 GiB
-  bool force_fsync = true;                 // Force_Fsync
-  uint64_t min_free_bytes = 0;             // Spool_Min_Free; 0: use the percentage
+  std::string base;                      // Spoolbase, made if missing
+  mode_t mode = 0640;                    // Spool_Mode, of the segment files
+  uint64_t segment_size = 256ULL << 20;  // Spool_Segment_Size, bytes; at most 4 GiB
+  bool force_fsync = true;               // Force_Fsync
+  uint64_t min_free_bytes = 0;           // Spool_Min_Free; 0: use the percentage
   unsigned min_free_percent = 5;
-  Duration commit_delay{0};                // Spool_Commit_Delay
+  Duration commit_delay{0};  // Spool_Commit_Delay
 };
 
 // A message as it is handed in.
@@ -46,8 +46,8 @@ enum class State : uint8_t { pending = 0, delivered = 1, failed = 2, expired = 3
 struct RecipientState {
   State state = State::pending;
   uint32_t attempts = 0;
-  WallTime next_attempt{};   // pending only; the epoch means at once
-  std::string last_error;    // one line; at most 512 bytes are kept
+  WallTime next_attempt{};  // pending only; the epoch means at once
+  std::string last_error;   // one line; at most 512 bytes are kept
   friend bool operator==(const RecipientState&, const RecipientState&) = default;
 };
 
@@ -71,22 +71,22 @@ struct Summary {
 
 struct RecoveryReport {
   uint64_t segments = 0;
-  uint64_t footers_used = 0;     // segments whose index was read, not scanned
-  uint64_t messages = 0;         // live
-  uint64_t damaged = 0;          // records kept aside in <base>/quarantine
-  uint64_t torn_bytes = 0;       // cut from the tail of the last segment
+  uint64_t footers_used = 0;       // segments whose index was read, not scanned
+  uint64_t messages = 0;           // live
+  uint64_t damaged = 0;            // records kept aside in <base>/quarantine
+  uint64_t torn_bytes = 0;         // cut from the tail of the last segment
   std::vector<std::string> notes;  // one line each, for the log
 };
 
 struct Status {
-  bool accepting = true;        // false: sick, or below Spool_Min_Free
-  std::string reason;           // why not
-  uint64_t messages = 0;        // live
+  bool accepting = true;  // false: sick, or below Spool_Min_Free
+  std::string reason;     // why not
+  uint64_t messages = 0;  // live
   uint64_t segments = 0;
-  uint64_t bytes = 0;           // on disk
-  uint64_t free_bytes = 0;      // of the file system
-  uint64_t commits = 0;         // batches since start
-  uint64_t committed = 0;       // messages since start
+  uint64_t bytes = 0;       // on disk
+  uint64_t free_bytes = 0;  // of the file system
+  uint64_t commits = 0;     // batches since start
+  uint64_t committed = 0;   // messages since start
 };
 
 class Spool {
@@ -98,7 +98,8 @@ class Spool {
   // damaged. Messages already in the file are never dropped.
   static Result<std::unique_ptr<Spool>> open(const Settings& settings, std::string node,
                                              const std::function<void(Summary)>& live,
-                                             std::function<void(std::string_view)> log, RecoveryReport* report = nullptr);
+                                             std::function<void(std::string_view)> log,
+                                             RecoveryReport* report = nullptr);
   // Commits what is waiting, seals the open segment, releases the lock.
   virtual ~Spool() = default;
 

@@ -1,0 +1,59 @@
+#include "spool/commit_queue.h"
+
+#include <utility>
+
+namespace impulse::spool {
+
+namespace {
+
+// That much company is enough not to wait for more.
+constexpr uint64_t enough = 1 << 20;
+
+}  // namespace
+
+void CommitQueue::wake(std::unique_lock<std::mutex>& lock) {
+  const bool wake = std::exchange(sleeping_, false);
+  lock.unlock();
+  if (wake) changed_.notify_one();
+}
+
+void CommitQueue::put(PendingMessage message) {
+  const uint64_t bytes = message.refused ? 0 : message.record_size();
+  waiting_ += bytes;
+  std::unique_lock lock(mutex_);
+  work_.messages.push_back(std::move(message));
+  work_.bytes += bytes;
+  wake(lock);
+}
+
+void CommitQueue::put(PendingEntry entry) {
+  std::unique_lock lock(mutex_);
+  work_.entries.push_back(std::move(entry));
+  wake(lock);
+}
+
+void CommitQueue::stop() {
+  std::unique_lock lock(mutex_);
+  work_.stop = true;
+  wake(lock);
+}
+
+void CommitQueue::take(Work& work, Duration timeout, Duration delay) {
+  std::unique_lock lock(mutex_);
+  const auto wait_until = [&](SteadyTime deadline, auto&& ready) {
+    while (!ready()) {
+      sleeping_ = true;
+      if (changed_.wait_until(lock, deadline) == std::cv_status::timeout) break;
+    }
+    sleeping_ = false;
+  };
+  wait_until(steady_now() + timeout, [&] { return !work_.empty() || work_.stop; });
+  if (delay > Duration::zero() && !work_.empty())
+    wait_until(steady_now() + delay, [&] { return work_.stop || work_.bytes >= enough; });
+  std::swap(work.messages, work_.messages);
+  std::swap(work.entries, work_.entries);
+  work.bytes = std::exchange(work_.bytes, 0);
+  work.stop = work_.stop;
+}
+
+}  // namespace impulse::spool

@@ -1,0 +1,230 @@
+#include "spool/index.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace impulse::spool {
+
+namespace {
+
+// Bytes a message takes in a checkpoint, roughly: planning only.
+constexpr uint64_t checkpoint_cost = 64;
+
+}  // namespace
+
+void Index::add_segment(uint32_t number, uint32_t nonce) {
+  const std::lock_guard lock(mutex_);
+  segments_[number].nonce = nonce;
+}
+
+void Index::add_messages(uint32_t segment, const std::vector<Message>& messages) {
+  const std::lock_guard lock(mutex_);
+  auto& live = segments_[segment].live;
+  for (const Message& message : messages)
+    live[message.offset] = {message.meta_length, message.body_length, message.recipients, message.recipients, nullptr};
+  messages_ += messages.size();
+}
+
+void Index::set_bytes(uint32_t segment, uint64_t bytes) {
+  const std::lock_guard lock(mutex_);
+  segments_[segment].bytes = bytes;
+}
+
+void Index::seal(uint32_t segment) {
+  const std::lock_guard lock(mutex_);
+  segments_[segment].sealed = true;
+  changed_ = true;
+}
+
+void Index::keep(uint32_t segment) {
+  const std::lock_guard lock(mutex_);
+  segments_[segment].kept = true;
+}
+
+void Index::set_note(Entry& entry, uint32_t recipient, const RecipientState& state) {
+  if (!entry.notes) entry.notes = std::make_unique<Note[]>(entry.recipients);
+  Note& note = entry.notes[recipient];
+  if (note.state == State::pending && state.state != State::pending) --entry.left;
+  note.state = state.state;
+  note.attempts = state.attempts;
+  note.next_attempt = state.next_attempt;
+  note.error.reset();
+  if (const std::string_view error = cut_error(state.last_error); !error.empty()) {
+    note.error = std::make_unique<char[]>(error.size() + 1);
+    std::memcpy(note.error.get(), error.data(), error.size());
+  }
+}
+
+void Index::erase(Segment& segment, std::unordered_map<uint32_t, Entry>::iterator entry) {
+  segment.live.erase(entry);
+  --messages_;
+  if (segment.live.empty()) changed_ = true;
+}
+
+Index::Applied Index::apply(const JournalEntry& entry) {
+  const std::lock_guard lock(mutex_);
+  const auto segment = segments_.find(entry.target.segment);
+  if (segment == segments_.end()) return Applied::unknown;
+  const auto found = segment->second.live.find(entry.target.offset);
+  if (found == segment->second.live.end()) return Applied::unknown;
+  Entry& message = found->second;
+  if (entry.recipient != JournalEntry::whole_message) {
+    if (entry.recipient >= message.recipients) return Applied::unknown;
+    if (message.notes && message.notes[entry.recipient].state != State::pending) return Applied::already;
+    // The last one: no need to note it.
+    if (message.left > 1 || entry.state.state == State::pending) {
+      set_note(message, entry.recipient, entry.state);
+      return Applied::pending;
+    }
+  }
+  erase(segment->second, found);
+  return Applied::finished;
+}
+
+void Index::add_target(uint32_t holder, uint32_t target) {
+  const std::lock_guard lock(mutex_);
+  if (holder == target || !segments_.contains(target)) return;
+  auto& targets = segments_[holder].targets;
+  const auto place = std::lower_bound(targets.begin(), targets.end(), target);
+  if (place == targets.end() || *place != target) targets.insert(place, target);
+}
+
+void Index::add_checkpoint(uint32_t holder, const Checkpoint& checkpoint, bool restore) {
+  add_target(holder, checkpoint.segment);
+  const std::lock_guard lock(mutex_);
+  const auto found = segments_.find(checkpoint.segment);
+  if (found == segments_.end()) return;
+  Segment& segment = found->second;
+  segment.checkpoint = std::max(segment.checkpoint, holder);
+  changed_ = true;
+  if (!restore) return;
+  std::unordered_map<uint32_t, Entry> live;
+  for (const CheckpointMessage& message : checkpoint.messages) {
+    auto node = segment.live.extract(message.offset);
+    if (node.empty()) continue;
+    Entry& entry = node.mapped();
+    if (!message.states.empty() && message.states.size() == entry.recipients) {
+      entry.notes.reset();
+      entry.left = entry.recipients;
+      for (uint32_t i = 0; i < entry.recipients; ++i) set_note(entry, i, message.states[i]);
+      if (entry.left == 0) continue;
+    }
+    live.insert(std::move(node));
+  }
+  messages_ -= segment.live.size();  // what was not listed
+  segment.live = std::move(live);
+}
+
+void Index::drop_from(const VoidRange& range) {
+  const std::lock_guard lock(mutex_);
+  const auto found = segments_.find(range.segment);
+  if (found == segments_.end()) return;
+  messages_ -= std::erase_if(found->second.live, [&](const auto& entry) { return entry.first >= range.offset; });
+  changed_ = true;
+}
+
+std::vector<RecipientState> Index::states_of(const Entry& entry, bool short_form) {
+  std::vector<RecipientState> states;
+  if (!entry.notes && short_form) return states;
+  states.resize(entry.recipients);
+  for (uint32_t i = 0; entry.notes && i < entry.recipients; ++i) {
+    const Note& note = entry.notes[i];
+    states[i] = {note.state, note.attempts, note.next_attempt, note.error ? note.error.get() : ""};
+  }
+  return states;
+}
+
+std::optional<Located> Index::find(MessageId id) const {
+  const std::lock_guard lock(mutex_);
+  const auto segment = segments_.find(id.segment);
+  if (segment == segments_.end()) return std::nullopt;
+  const auto entry = segment->second.live.find(id.offset);
+  if (entry == segment->second.live.end()) return std::nullopt;
+  return Located{segment->second.nonce, entry->second.meta_length, entry->second.body_length,
+                 states_of(entry->second, false)};
+}
+
+std::vector<Index::Message> Index::live_in(uint32_t number) const {
+  std::vector<Message> messages;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto segment = segments_.find(number);
+    if (segment == segments_.end()) return messages;
+    messages.reserve(segment->second.live.size());
+    for (const auto& [offset, entry] : segment->second.live)
+      messages.push_back({offset, entry.meta_length, entry.body_length, entry.recipients});
+  }
+  std::sort(messages.begin(), messages.end(), [](const auto& a, const auto& b) { return a.offset < b.offset; });
+  return messages;
+}
+
+std::vector<MessageId> Index::live() const {
+  std::vector<MessageId> ids;
+  {
+    const std::lock_guard lock(mutex_);
+    ids.reserve(messages_);
+    for (const auto& [number, segment] : segments_)
+      for (const auto& [offset, entry] : segment.live) ids.push_back({number, offset});
+  }
+  std::sort(ids.begin(), ids.end());
+  return ids;
+}
+
+void Index::totals(uint64_t& segments, uint64_t& bytes) const {
+  const std::lock_guard lock(mutex_);
+  segments = segments_.size();
+  bytes = 0;
+  for (const auto& [number, segment] : segments_) bytes += segment.bytes;
+}
+
+Checkpoint Index::checkpoint_of(uint32_t number, const Segment& segment) const {
+  Checkpoint checkpoint;
+  checkpoint.segment = number;
+  for (const auto& [offset, entry] : segment.live) checkpoint.messages.push_back({offset, states_of(entry, true)});
+  std::sort(checkpoint.messages.begin(), checkpoint.messages.end(),
+            [](const auto& a, const auto& b) { return a.offset < b.offset; });
+  return checkpoint;
+}
+
+Index::Removal Index::plan_removal() const {
+  const std::lock_guard lock(mutex_);
+  Removal removal;
+  if (segments_.empty()) return removal;
+  // The newest one stays: its number is what keeps numbers growing.
+  const uint32_t newest = segments_.rbegin()->first;
+  std::vector<uint32_t> wanted;
+  for (const auto& [number, segment] : segments_) {
+    if (!segment.live.empty() || !segment.sealed || segment.kept || number == newest) continue;
+    std::vector<uint32_t> needed_by;
+    uint64_t cost = 0;
+    for (const uint32_t target : segment.targets) {
+      const auto found = segments_.find(target);
+      if (found == segments_.end() || found->second.checkpoint > number) continue;
+      needed_by.push_back(target);
+      cost += checkpoint_cost * (1 + found->second.live.size());
+      if (cost * 4 > segment.bytes) break;  // before looking at each of them
+      for (const auto& [offset, entry] : found->second.live)
+        if (entry.notes) cost += checkpoint_cost * entry.recipients;
+    }
+    if (needed_by.empty())
+      removal.removable.push_back(number);
+    else if (cost * 4 <= segment.bytes)
+      wanted.insert(wanted.end(), needed_by.begin(), needed_by.end());
+  }
+  std::sort(wanted.begin(), wanted.end());
+  wanted.erase(std::unique(wanted.begin(), wanted.end()), wanted.end());
+  // A segment that goes away by itself needs no checkpoint.
+  std::erase_if(wanted, [&](uint32_t number) {
+    return std::binary_search(removal.removable.begin(), removal.removable.end(), number);
+  });
+  for (const uint32_t number : wanted) removal.checkpoints.push_back(checkpoint_of(number, segments_.at(number)));
+  return removal;
+}
+
+void Index::remove(uint32_t segment) {
+  const std::lock_guard lock(mutex_);
+  segments_.erase(segment);
+  changed_ = true;
+}
+
+}  // namespace impulse::spool

@@ -1,0 +1,104 @@
+// Index: what is live in the spool, in memory. Envelopes and bodies stay on
+// the disk. Any thread; one lock, held briefly.
+#pragma once
+
+#include "base/id.h"
+#include "spool/journal.h"
+#include "spool/spool.h"
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+namespace impulse::spool {
+
+// Where a live message lies, and how its recipients stand.
+struct Located {
+  uint32_t nonce = 0;
+  uint32_t meta_length = 0;
+  uint32_t body_length = 0;
+  std::vector<RecipientState> states;
+};
+
+class Index {
+ public:
+  using Message = Footer::Message;
+  enum class Applied { unknown, already, pending, finished };
+
+  void add_segment(uint32_t number, uint32_t nonce);
+  void add_messages(uint32_t segment, const std::vector<Message>& messages);
+  void set_bytes(uint32_t segment, uint64_t bytes);
+  // No more records will come; it may be removed once nothing needs it.
+  void seal(uint32_t segment);
+  // It stays, whatever happens: what was damaged in it could not be kept aside.
+  void keep(uint32_t segment);
+
+  // Final states are never changed: `already`. `finished`: that was the last
+  // pending recipient, and the message is not in the index any more.
+  Applied apply(const JournalEntry& entry);
+  // Segment `holder` holds journal entries for `target`.
+  void add_target(uint32_t holder, uint32_t target);
+  // Everything about checkpoint.segment that was journalled before `holder` is
+  // superseded. With `restore` its content is taken over too (recovery).
+  void add_checkpoint(uint32_t holder, const Checkpoint& checkpoint, bool restore);
+  void drop_from(const VoidRange& range);
+
+  std::optional<Located> find(MessageId id) const;
+  std::vector<Message> live_in(uint32_t segment) const;  // ascending
+  std::vector<MessageId> live() const;                   // oldest first
+  uint64_t messages() const { return messages_; }        // atomic
+  void totals(uint64_t& segments, uint64_t& bytes) const;
+
+  // What may be removed now, ascending; and, for segments that only still
+  // hold journal entries for older ones, the checkpoints that would free them
+  // (never more to write than a quarter of what that frees).
+  struct Removal {
+    std::vector<uint32_t> removable;
+    std::vector<Checkpoint> checkpoints;
+  };
+  Removal plan_removal() const;
+  void remove(uint32_t segment);
+  // Whether plan_removal() may have something new since this was last asked.
+  bool take_changed() { return changed_.exchange(false); }
+
+ private:
+  struct Note {  // of a recipient that was tried
+    WallTime next_attempt{};
+    std::unique_ptr<char[]> error;  // null-terminated; null: none
+    uint32_t attempts = 0;
+    State state = State::pending;
+  };
+  struct Entry {
+    uint32_t meta_length = 0;
+    uint32_t body_length = 0;
+    uint32_t recipients = 0;
+    uint32_t left = 0;              // pending
+    std::unique_ptr<Note[]> notes;  // one a recipient; null: all pending, none tried
+  };
+  struct Segment {
+    uint32_t nonce = 0;
+    uint64_t bytes = 0;
+    bool sealed = false;
+    bool kept = false;
+    uint32_t checkpoint = 0;        // newest segment that holds a checkpoint of this one; 0: none
+    std::vector<uint32_t> targets;  // sorted
+    std::unordered_map<uint32_t, Entry> live;
+  };
+
+  static void set_note(Entry& entry, uint32_t recipient, const RecipientState& state);
+  static std::vector<RecipientState> states_of(const Entry& entry, bool short_form);
+  Checkpoint checkpoint_of(uint32_t number, const Segment& segment) const;
+  void erase(Segment& segment, std::unordered_map<uint32_t, Entry>::iterator entry);
+
+  mutable std::mutex mutex_;
+  std::map<uint32_t, Segment> segments_;
+  std::atomic<uint64_t> messages_{0};
+  std::atomic<bool> changed_{true};
+};
+
+}  // namespace impulse::spool

@@ -1,0 +1,81 @@
+// The journal: what became of messages after they were accepted. Payloads of
+// the journal, checkpoint, void and footer records.
+#pragma once
+
+#include "spool/record.h"
+#include "spool/spool.h"
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace impulse::spool {
+
+inline constexpr size_t max_error_text = 512;
+
+// `text` cut to max_error_text bytes, not inside a UTF-8 sequence.
+std::string_view cut_error(std::string_view text);
+
+// One entry of a journal record: recipient number `recipient` of `target` is
+// now in `state`; or, with recipient `whole_message`, the message is finished
+// whatever its recipients' states are (it was damaged).
+struct JournalEntry {
+  static constexpr uint32_t whole_message = UINT32_MAX;
+
+  MessageId target;
+  uint32_t recipient = 0;
+  RecipientState state;
+};
+
+void encode_entry(const JournalEntry& entry, std::string& out);
+// Calls `each` for the entries of a record; false when it is malformed.
+bool decode_entries(std::string_view payload, const std::function<void(const JournalEntry&)>& each);
+
+// A message that a checkpoint lists.
+struct CheckpointMessage {
+  uint32_t offset = 0;
+  std::vector<RecipientState> states;  // empty: all pending and never tried
+};
+
+// All live messages of `segment`; what is not listed is finished.
+struct Checkpoint {
+  uint32_t segment = 0;
+  std::vector<CheckpointMessage> messages;
+
+  std::string encode() const;
+  static std::optional<Checkpoint> decode(std::string_view payload);
+};
+
+// Nothing in `segment` from `offset` on was ever acknowledged: it was written
+// by a commit that failed, and could not be cut off.
+struct VoidRange {
+  uint32_t segment = 0;
+  uint32_t offset = 0;
+
+  std::string encode() const;
+  static std::optional<VoidRange> decode(std::string_view payload);
+};
+
+// The index at the end of a sealed segment.
+struct Footer {
+  struct Message {
+    uint32_t offset = 0;
+    uint32_t meta_length = 0;
+    uint32_t body_length = 0;
+    uint32_t recipients = 0;
+  };
+  struct Other {  // a record that is not a message
+    RecordType type{};
+    uint32_t offset = 0;
+    uint32_t meta_length = 0;
+  };
+  std::vector<Message> messages;  // live when the segment was sealed, ascending
+  std::vector<Other> others;      // ascending
+
+  std::string encode() const;
+  static std::optional<Footer> decode(std::string_view payload);
+};
+
+}  // namespace impulse::spool

@@ -1,0 +1,235 @@
+#include "spool/log_spool.h"
+
+#include "base/crc32c.h"
+#include "base/text.h"
+#include "spool/message_codec.h"
+#include "spool/recovery.h"
+#include "spool/segment_reader.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <set>
+
+namespace impulse::spool {
+
+namespace {
+
+// <base>/lock, held as long as this lives.
+Result<std::unique_ptr<File>> take_lock(const std::shared_ptr<FileOps>& ops, const std::string& base) {
+  const std::string path = base + "/lock";
+  const int fd = ops->open(path, O_RDWR | O_CREAT, 0640);
+  if (fd < 0) return file_error(fd, path);
+  auto file = std::make_unique<File>(ops, fd);
+  if (const int result = ops->lock(fd); result == -EWOULDBLOCK) {
+    char text[32] = {};
+    const ssize_t got = ops->pread(fd, text, sizeof text - 1, 0);
+    const auto holder = trim(std::string_view(text, got > 0 ? static_cast<size_t>(got) : 0));
+    return fail(Errc::busy, "{}: held by process {}", base, holder.empty() ? "?" : escape_line(holder));
+  } else if (result < 0) {
+    return file_error(result, path);
+  }
+  const std::string text = fmt::format("{}\n", ::getpid());
+  int result = ops->truncate(fd, 0);
+  if (result >= 0) result = file->write(text, 0);
+  if (result < 0) return file_error(result, path);
+  return file;
+}
+
+class LogSpool final : public Spool {
+ public:
+  LogSpool(std::shared_ptr<FileOps> ops, const Tuning& tuning, const Settings& settings, std::string node,
+           std::function<void(std::string_view)> log)
+      : max_waiting_(tuning.max_waiting),
+        node_(std::move(node)),
+        log_(log ? std::move(log) : [](std::string_view) {}),
+        files_(std::move(ops), settings.base, settings.mode) {}
+
+  Result<> start(std::unique_ptr<File> lock, const Tuning& tuning, const Settings& settings,
+                 const std::function<void(Summary)>& live, RecoveryReport& report, bool log_notes) {
+    lock_ = std::move(lock);
+    auto recovered = recover(files_, index_, live, report);
+    if (!recovered) return std::unexpected(recovered.error());
+    for (const std::string& note : report.notes)
+      if (log_notes) log_("spool: " + note);
+    for (const JournalEntry& tombstone : recovered->tombstones) journal(tombstone, std::nullopt, nullptr, true);
+    committer_ =
+        std::make_unique<Committer>(files_, index_, health_, queue_, settings, tuning, log_, recovered->last_number);
+    return committer_->start();
+  }
+
+  void commit(std::shared_ptr<const Incoming> message, std::function<void(Result<MessageId>)> done) override {
+    PendingMessage pending;
+    pending.done = std::move(done);
+    if (auto made = prepare(*message, pending); !made) {
+      pending = {.message = nullptr,
+                 .done = std::move(pending.done),
+                 .refused = std::move(made.error()),
+                 .head = {},
+                 .body = {}};
+    } else {
+      pending.message = std::move(message);
+    }
+    queue_.put(std::move(pending));
+  }
+
+  void record(MessageId id, uint32_t recipient, const RecipientState& state,
+              std::function<void(Result<>)> done) override {
+    const JournalEntry entry{id, recipient, state};
+    const auto applied = recipient == JournalEntry::whole_message ? Index::Applied::unknown : index_.apply(entry);
+    std::optional<Error> refused;
+    if (applied == Index::Applied::unknown)
+      refused = Error{Errc::not_found, fmt::format("no recipient {} of {} is waiting", recipient, id.to_string(node_))};
+    const bool write = applied == Index::Applied::pending || applied == Index::Applied::finished;
+    if (write || done) journal(entry, std::move(refused), std::move(done), write);
+  }
+
+  Result<Stored> read(MessageId id) const override {
+    auto stored = load(id);
+    if (!stored && stored.error().code == Errc::io) damaged(id, stored.error());
+    return stored;
+  }
+
+  Result<Summary> summary(MessageId id) const override {
+    auto located = index_.find(id);
+    if (!located) return gone(id);
+    auto summary = read_summary(files_, id, std::move(*located));
+    if (!summary && !index_.find(id)) return gone(id);  // finished meanwhile
+    if (!summary && summary.error().code == Errc::io) damaged(id, summary.error());
+    return summary;
+  }
+
+  Result<> admission() const override {
+    if (queue_.waiting() > max_waiting_) return busy();
+    return health_.admission();
+  }
+
+  Status status() const override {
+    Status status;
+    if (auto admitted = admission(); !admitted) {
+      status.accepting = false;
+      status.reason = admitted.error().message;
+    }
+    status.messages = index_.messages();
+    index_.totals(status.segments, status.bytes);
+    status.free_bytes = health_.free_bytes();
+    status.commits = committer_->batches();
+    status.committed = committer_->committed();
+    return status;
+  }
+
+  void set_live_settings(const Settings& settings) override { committer_->set(settings); }
+  const std::string& node() const override { return node_; }
+
+ private:
+  std::unexpected<Error> gone(MessageId id) const {
+    return fail(Errc::not_found, "{}: no such message, or it is finished", id.to_string(node_));
+  }
+  std::unexpected<Error> busy() const {
+    return fail(Errc::busy, "{} bytes are waiting to be written", queue_.waiting());
+  }
+
+  // Everything that can be done on the caller's thread.
+  Result<> prepare(const Incoming& message, PendingMessage& pending) const {
+    const size_t recipients = message.envelope.recipients.size();
+    if (recipients == 0 || recipients >= JournalEntry::whole_message)
+      return fail(Errc::invalid, "a message needs recipients");
+    if (message.id_offset != Incoming::no_id && message.id_offset > message.trace.size())
+      return fail(Errc::invalid, "the id has no place in the trace");
+    const uint64_t waiting = queue_.waiting();
+    if (waiting > 0 && waiting + message.body.size() > max_waiting_) return busy();
+    pending.head.assign(record_header_size, '\0');
+    encode_message(message, node_, pending.head);
+    if (pending.head.size() + message.body.size() > segment_limit - segment_header_size)
+      return fail(Errc::invalid, "a message of {} bytes is too large for the spool", message.body.size());
+    pending.body = message.body.parts();
+    pending.body_length = static_cast<uint32_t>(message.body.size());
+    pending.meta_crc = crc32c(0, std::string_view(pending.head).substr(record_header_size));
+    for (const std::string_view part : pending.body) pending.body_crc = crc32c(pending.body_crc, part);
+    return {};
+  }
+
+  void journal(const JournalEntry& entry, std::optional<Error> refused, std::function<void(Result<>)> done,
+               bool write) {
+    PendingEntry pending{entry.target, {}, std::move(refused), std::move(done)};
+    if (write) encode_entry(entry, pending.bytes);
+    queue_.put(std::move(pending));
+  }
+
+  Result<Stored> load(MessageId id) const {
+    auto located = index_.find(id);
+    if (!located) return gone(id);
+    const auto file = files_.get(id.segment);
+    if (!file && !index_.find(id)) return gone(id);
+    if (!file) return std::unexpected(Error{Errc::io, file.error().message});
+    auto head = read_head(**file, id.segment, located->nonce, RecordType::message, id.offset, located->meta_length);
+    if (!head) return std::unexpected(head.error());
+    auto meta = decode_message(head->meta);
+    if (!meta) return std::unexpected(Error{Errc::io, std::move(meta.error().message)});
+    auto body = read_body(**file, head->header);
+    if (!body) return std::unexpected(body.error());
+    if (meta->envelope.recipients.size() != located->states.size())
+      return fail(Errc::io, "{}: not the message the index says", id.to_string(node_));
+    Stored stored;
+    stored.id = id;
+    stored.trace = meta->trace_with(id);
+    stored.envelope = std::move(meta->envelope);
+    stored.states = std::move(located->states);
+    stored.body = std::move(*body);
+    return stored;
+  }
+
+  // Said once, and kept aside, before its segment goes.
+  void damaged(MessageId id, const Error& why) const {
+    {
+      const std::lock_guard lock(damaged_mutex_);
+      if (!damaged_.insert(id).second) return;
+    }
+    const auto located = index_.find(id);
+    const auto file = files_.get(id.segment);
+    std::string kept = "cannot be kept aside";
+    if (located && file) {
+      const uint64_t length = record_header_size + uint64_t{located->meta_length} + located->body_length;
+      const auto copied = files_.keep_aside(**file, id.segment, id.offset, length, "bad");
+      kept = copied ? "kept aside in quarantine" : "cannot be kept aside: " + copied.error().message;
+    }
+    log_(fmt::format("spool: {}: {}; {}", id.to_string(node_), why.message, kept));
+  }
+
+  const uint64_t max_waiting_;
+  const std::string node_;
+  const std::function<void(std::string_view)> log_;
+  std::unique_ptr<File> lock_;
+  SegmentFiles files_;
+  Index index_;
+  Health health_;
+  CommitQueue queue_;
+  mutable std::mutex damaged_mutex_;
+  mutable std::set<MessageId> damaged_;
+  std::unique_ptr<Committer> committer_;  // last: ends first
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Spool>> open_log_spool(std::shared_ptr<FileOps> ops, const Tuning& tuning,
+                                              const Settings& settings, std::string node,
+                                              const std::function<void(Summary)>& live,
+                                              std::function<void(std::string_view)> log, RecoveryReport* report) {
+  if (const int made = ops->make_directories(settings.base, 0750); made < 0) return file_error(made, settings.base);
+  auto lock = take_lock(ops, settings.base);
+  if (!lock) return std::unexpected(lock.error());
+  auto spool = std::make_unique<LogSpool>(ops, tuning, settings, std::move(node), std::move(log));
+  RecoveryReport unwanted;
+  auto started = spool->start(std::move(*lock), tuning, settings, live, report ? *report : unwanted, report == nullptr);
+  if (!started) return std::unexpected(started.error());
+  return spool;
+}
+
+Result<std::unique_ptr<Spool>> Spool::open(const Settings& settings, std::string node,
+                                           const std::function<void(Summary)>& live,
+                                           std::function<void(std::string_view)> log, RecoveryReport* report) {
+  return open_log_spool(system_files(), {}, settings, std::move(node), live, std::move(log), report);
+}
+
+}  // namespace impulse::spool

@@ -1,0 +1,76 @@
+// The frame of the format: segment header, record header, trailer. The bytes
+// are described in doc/spool-format.md; this is the only code that knows them.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace impulse::spool {
+
+inline constexpr uint32_t format_version = 1;
+inline constexpr size_t segment_header_size = 64;
+inline constexpr size_t record_header_size = 40;
+inline constexpr size_t trailer_size = 32;
+inline constexpr size_t record_alignment = 8;
+// Offsets are 32 bits. No record but the footer starts or ends beyond this.
+inline constexpr uint64_t segment_limit = 0xF0000000;
+
+enum class RecordType : uint8_t {
+  message = 1,     // metadata (message_codec.h) and body
+  journal = 2,     // outcomes and reschedules (journal.h)
+  checkpoint = 3,  // all that is live in one older segment
+  void_range = 4,  // an older segment is void from an offset on
+  footer = 5,      // index of the segment; only as its last record
+};
+
+constexpr uint64_t aligned(uint64_t size) { return (size + record_alignment - 1) & ~uint64_t{record_alignment - 1}; }
+
+// First bytes of a file. The nonce is random, and in each record: what a
+// sender puts into a body can never be taken for a record.
+struct SegmentHeader {
+  uint32_t version = format_version;
+  uint32_t segment = 0;
+  uint32_t nonce = 0;
+  int64_t created = 0;  // microseconds since 1970
+
+  std::string encode() const;
+  // Nothing when it is damaged.
+  static std::optional<SegmentHeader> decode(std::string_view bytes);
+};
+
+struct RecordHeader {
+  RecordType type = RecordType::message;
+  uint32_t segment = 0;
+  uint32_t nonce = 0;
+  uint32_t offset = 0;  // of this header in its segment
+  uint32_t meta_length = 0;
+  uint32_t body_length = 0;
+  uint32_t meta_crc = 0;
+  uint32_t body_crc = 0;
+
+  uint64_t content_size() const { return record_header_size + uint64_t{meta_length} + body_length; }
+  uint64_t size() const { return aligned(content_size()); }
+  void encode(char* out) const;  // record_header_size bytes
+  // Nothing when it is damaged; whether it belongs here is the caller's to see.
+  static std::optional<RecordHeader> decode(std::string_view bytes);
+};
+
+// Does this look like the start of a record? Cheap; for the search after damage.
+bool may_be_record(std::string_view bytes);
+
+// Last bytes of a sealed file.
+struct Trailer {
+  uint32_t segment = 0;
+  uint32_t nonce = 0;
+  uint32_t footer = 0;  // offset of the footer record
+
+  std::string encode() const;
+  static std::optional<Trailer> decode(std::string_view bytes);
+};
+
+std::string segment_name(uint32_t number);                               // "6734AF21.seg"
+std::optional<uint32_t> parse_segment_name(std::string_view file_name);  // nothing for other names
+
+}  // namespace impulse::spool

@@ -1,0 +1,199 @@
+#include "spool/recovery.h"
+
+#include "spool/message_codec.h"
+#include "spool/segment_reader.h"
+#include "spool/segment_writer.h"
+
+#include <algorithm>
+#include <optional>
+
+namespace impulse::spool {
+
+namespace {
+
+// A segment without a (good) footer: it gets one when all are read.
+struct Unsealed {
+  uint32_t number = 0;
+  uint32_t nonce = 0;
+  uint64_t file_size = 0;
+  uint64_t end = 0;
+  uint64_t torn = 0;
+  std::vector<Damage> damage;
+  std::vector<Footer::Other> others;
+};
+
+class Recovery {
+ public:
+  Recovery(SegmentFiles& files, Index& index, RecoveryReport& report) : files_(files), index_(index), report_(report) {}
+
+  Result<Recovered> run(const std::function<void(Summary)>& live) {
+    std::vector<std::string> names;
+    if (const int result = files_.ops().list(files_.base(), names); result < 0)
+      return file_error(result, files_.base());
+    std::vector<uint32_t> numbers;
+    for (const std::string& name : names)
+      if (const auto number = parse_segment_name(name)) numbers.push_back(*number);
+    std::sort(numbers.begin(), numbers.end());
+    // In order: a segment's journal speaks only of itself and of older ones.
+    for (const uint32_t number : numbers)
+      if (auto loaded = load(number); !loaded) return std::unexpected(loaded.error());
+    for (Unsealed& segment : unsealed_) finish(segment);
+    for (const MessageId id : index_.live()) announce(id, live);
+    if (!numbers.empty()) recovered_.last_number = numbers.back();
+    report_.messages = index_.messages();
+    return std::move(recovered_);
+  }
+
+ private:
+  template <class... Args>
+  void note(fmt::format_string<Args...> format, Args&&... args) {
+    report_.notes.push_back(fmt::format(format, std::forward<Args>(args)...));
+  }
+
+  Result<> load(uint32_t number) {
+    const auto file = files_.get(number);
+    if (!file) return std::unexpected(file.error());
+    auto content = read_segment(**file, number);
+    if (!content) return unreadable(number, **file, content.error());
+    ++report_.segments;
+    if (content->by_footer) ++report_.footers_used;
+    index_.add_segment(number, content->nonce);
+    index_.set_bytes(number, content->file_size);
+    index_.add_messages(number, content->messages);
+    for (const OtherRecord& record : content->others) take(number, record);
+    index_.seal(number);
+    if (content->by_footer) return {};
+    Unsealed& segment = unsealed_.emplace_back();
+    segment = {number, content->nonce, content->file_size, content->end, content->torn, content->damage, {}};
+    for (const OtherRecord& record : content->others)
+      segment.others.push_back({record.type, record.offset, static_cast<uint32_t>(record.payload.size())});
+    return {};
+  }
+
+  // No header, and nothing to be found: an empty one, or all damaged.
+  Result<> unreadable(uint32_t number, const File& file, const Error& why) {
+    if (why.code != Errc::invalid) return std::unexpected(why);
+    const int64_t size = file.ops().size(file.fd());
+    if (size <= static_cast<int64_t>(segment_header_size)) {  // the power went while it was being made
+      index_.add_segment(number, 0);
+      index_.seal(number);
+      return {};
+    }
+    files_.forget(number);
+    if (auto moved = files_.keep_aside_whole(number); !moved) return moved;
+    ++report_.damaged;
+    note("{}; it was moved to quarantine", why.message);
+    return {};
+  }
+
+  void take(uint32_t holder, const OtherRecord& record) {
+    bool good = true;
+    if (record.type == RecordType::journal) {
+      good = decode_entries(record.payload, [&](const JournalEntry& entry) {
+        index_.apply(entry);
+        index_.add_target(holder, entry.target.segment);
+      });
+    } else if (record.type == RecordType::checkpoint) {
+      const auto checkpoint = Checkpoint::decode(record.payload);
+      if ((good = checkpoint.has_value())) index_.add_checkpoint(holder, *checkpoint, true);
+    } else if (record.type == RecordType::void_range) {
+      const auto range = VoidRange::decode(record.payload);
+      if ((good = range.has_value())) {
+        index_.drop_from(*range);
+        index_.add_target(holder, range->segment);
+        voids_.push_back(*range);
+      }
+    }
+    if (!good) note("{} at {:08X}: the record is malformed and was ignored", segment_name(holder), record.offset);
+  }
+
+  void finish(Unsealed& segment) {
+    for (const VoidRange& range : voids_) {
+      if (range.segment != segment.number || range.offset >= segment.end) continue;
+      segment.end = range.offset;
+      segment.torn = 0;
+      std::erase_if(segment.damage, [&](const Damage& damage) { return damage.offset >= range.offset; });
+      std::erase_if(segment.others, [&](const Footer::Other& other) { return other.offset >= range.offset; });
+    }
+    bool safe = true;
+    for (const Damage& damage : segment.damage) safe &= keep_aside(segment.number, damage, "bad", "is damaged");
+    report_.damaged += segment.damage.size();
+    if (segment.torn > 0) safe &= keep_aside(segment.number, {segment.end, segment.torn}, "torn", "is torn");
+    report_.torn_bytes += segment.torn;
+    if (!safe || segment.end == segment_header_size) return;  // as it is, or soon removed
+    if (auto sealed = seal(segment); !sealed)
+      note("{}: no footer: {}", segment_name(segment.number), sealed.error().message);
+  }
+
+  bool keep_aside(uint32_t number, const Damage& damage, std::string_view suffix, std::string_view what) {
+    const auto file = files_.get(number);
+    const auto kept = file ? files_.keep_aside(**file, number, damage.offset, damage.length, suffix)
+                           : Result<>(std::unexpected(file.error()));
+    note("{} at {:08X}: {} bytes {}{}{}", segment_name(number), damage.offset, damage.length, what,
+         kept ? ", kept aside in quarantine" : ", and cannot be kept aside: ", kept ? "" : kept.error().message);
+    if (!kept) index_.keep(number);
+    return kept.has_value();
+  }
+
+  Result<> seal(const Unsealed& segment) {
+    const auto file = files_.open_writable(segment.number);
+    if (!file) return std::unexpected(file.error());
+    const std::string bytes =
+        encode_seal(segment.number, segment.nonce, segment.end, {index_.live_in(segment.number), segment.others});
+    FileOps& ops = (*file)->ops();
+    int result = ops.truncate((*file)->fd(), segment.end);
+    if (result >= 0) result = (*file)->write(bytes, segment.end);
+    if (result >= 0) result = ops.sync_file((*file)->fd());
+    if (result < 0) return file_error(result, files_.path(segment.number));
+    index_.set_bytes(segment.number, segment.end + bytes.size());
+    return {};
+  }
+
+  void announce(MessageId id, const std::function<void(Summary)>& live) {
+    auto located = index_.find(id);
+    const uint64_t length = record_header_size + uint64_t{located->meta_length} + located->body_length;
+    auto summary = read_summary(files_, id, std::move(*located));
+    if (summary) {
+      if (live) live(std::move(*summary));
+      return;
+    }
+    ++report_.damaged;
+    keep_aside(id.segment, {id.offset, length}, "bad", "is damaged");
+    const JournalEntry tombstone{id, JournalEntry::whole_message, {}};
+    index_.apply(tombstone);
+    recovered_.tombstones.push_back(tombstone);
+  }
+
+  SegmentFiles& files_;
+  Index& index_;
+  RecoveryReport& report_;
+  Recovered recovered_;
+  std::vector<Unsealed> unsealed_;
+  std::vector<VoidRange> voids_;
+};
+
+}  // namespace
+
+Result<Recovered> recover(SegmentFiles& files, Index& index, const std::function<void(Summary)>& live,
+                          RecoveryReport& report) {
+  return Recovery(files, index, report).run(live);
+}
+
+Result<Summary> read_summary(const SegmentFiles& files, MessageId id, Located located) {
+  const auto file = files.get(id.segment);
+  if (!file) return std::unexpected(file.error());
+  auto head = read_head(**file, id.segment, located.nonce, RecordType::message, id.offset, located.meta_length);
+  if (!head) return std::unexpected(head.error());
+  auto meta = decode_message(head->meta);
+  if (!meta) return std::unexpected(Error{Errc::io, std::move(meta.error().message)});
+  if (meta->envelope.recipients.size() != located.states.size() || head->header.body_length != located.body_length)
+    return fail(Errc::io, "{} at {:08X}: not the message the index says", segment_name(id.segment), id.offset);
+  Summary summary;
+  summary.id = id;
+  summary.size = meta->trace_size() + head->header.body_length;
+  summary.envelope = std::move(meta->envelope);
+  summary.states = std::move(located.states);
+  return summary;
+}
+
+}  // namespace impulse::spool

@@ -1,0 +1,29 @@
+// Recovery: from the files to the index, at start-up.
+#pragma once
+
+#include "base/result.h"
+#include "spool/index.h"
+#include "spool/segment_files.h"
+#include "spool/spool.h"
+
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+namespace impulse::spool {
+
+struct Recovered {
+  uint32_t last_number = 0;              // the highest segment number in use
+  std::vector<JournalEntry> tombstones;  // of messages found damaged: to be journalled
+};
+
+// Reads all segments into `index`, cuts torn tails, keeps damage aside, seals
+// what was left open, and calls `live` for each live message, oldest first.
+// Whatever it is stopped in the middle of, it can be done again.
+Result<Recovered> recover(SegmentFiles& files, Index& index, const std::function<void(Summary)>& live,
+                          RecoveryReport& report);
+
+// A live message without its body. Errc::io when it is damaged.
+Result<Summary> read_summary(const SegmentFiles& files, MessageId id, Located located);
+
+}  // namespace impulse::spool

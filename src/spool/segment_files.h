@@ -1,0 +1,63 @@
+// The files of a spool: names, a few open descriptors for readers, and the
+// folder where damaged bytes are kept aside.
+#pragma once
+
+#include "base/result.h"
+#include "spool/file_ops.h"
+
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <utility>
+
+namespace impulse::spool {
+
+class SegmentFiles {
+ public:
+  SegmentFiles(std::shared_ptr<FileOps> ops, std::string base, mode_t mode)
+      : ops_(std::move(ops)), base_(std::move(base)), mode_(mode) {}
+
+  FileOps& ops() const { return *ops_; }
+  const std::string& base() const { return base_; }
+  std::string path(uint32_t number) const;
+
+  // Makes the file; it must not be there.
+  Result<std::shared_ptr<File>> create(uint32_t number);
+  // For reading, from the cache or opened. Any thread. Errc::not_found when
+  // the segment is not there (any more).
+  Result<std::shared_ptr<File>> get(uint32_t number) const;
+  // For reading and writing, not cached.
+  Result<std::shared_ptr<File>> open_writable(uint32_t number) const;
+  void forget(uint32_t number);      // those who have it keep it
+  Result<> remove(uint32_t number);  // the name, not yet durably
+  Result<> sync_names() const;       // makes created and removed names durable
+
+  // Copies a range to <base>/quarantine/SSSSSSSS-OOOOOOOO.<suffix>, durably.
+  // An older copy with that name is replaced. Any thread.
+  Result<> keep_aside(const File& file, uint32_t number, uint64_t offset, uint64_t length,
+                      std::string_view suffix) const;
+  // Moves a whole file there.
+  Result<> keep_aside_whole(uint32_t number) const;
+
+ private:
+  std::string quarantine() const { return base_ + "/quarantine"; }
+  void remember(uint32_t number, std::shared_ptr<File> file) const;
+
+  static constexpr size_t open_files = 128;
+  std::shared_ptr<FileOps> ops_;
+  std::string base_;
+  mode_t mode_;
+  using Cached = std::pair<uint32_t, std::shared_ptr<File>>;
+  mutable std::mutex mutex_;          // of the cache
+  mutable std::list<Cached> recent_;  // the latest used first
+  mutable std::unordered_map<uint32_t, std::list<Cached>::iterator> cache_;
+};
+
+// An Error for the negative errno a FileOps call returned. Unlike base's, it
+// knows which mean that the disk is full.
+std::unexpected<Error> file_error(int64_t code, std::string_view what);
+
+}  // namespace impulse::spool

@@ -1,0 +1,251 @@
+#include "spool/segment_reader.h"
+
+#include "base/crc32c.h"
+#include "spool/message_codec.h"
+#include "spool/segment_files.h"
+
+#include <algorithm>
+#include <cstring>
+#include <optional>
+
+namespace impulse::spool {
+
+namespace {
+
+constexpr size_t window_size = 1 << 20;
+
+// A window that moves over a file.
+class Window {
+ public:
+  Window(const File& file, uint64_t size) : file_(file), size_(size) {}
+
+  uint64_t size() const { return size_; }
+  // Up to `count` (at most window_size) bytes from `offset`; fewer at the end
+  // of the file. What the disk cannot read is 0xFF.
+  std::string_view at(uint64_t offset, size_t count) {
+    if (offset >= size_) return {};
+    count = static_cast<size_t>(std::min<uint64_t>(count, size_ - offset));
+    if (offset < start_ || offset + count > start_ + bytes_.size()) {
+      start_ = offset;
+      bytes_.resize(std::min<uint64_t>(window_size, size_ - offset));
+      if (file_.read(bytes_.data(), bytes_.size(), offset) < 0) read_piecewise();
+    }
+    return std::string_view(bytes_).substr(offset - start_, count);
+  }
+  uint32_t crc(uint64_t offset, uint64_t length) {
+    uint32_t crc = 0;
+    while (length > 0) {
+      const std::string_view part = at(offset, std::min<uint64_t>(length, window_size));
+      crc = crc32c(crc, part);
+      offset += part.size();
+      length -= part.size();
+    }
+    return crc;
+  }
+  std::string copy(uint64_t offset, uint64_t length) {
+    std::string out;
+    while (out.size() < length) out += at(offset + out.size(), std::min<uint64_t>(length - out.size(), window_size));
+    return out;
+  }
+
+ private:
+  void read_piecewise() {
+    constexpr size_t sector = 4096;
+    for (size_t at = 0; at < bytes_.size(); at += sector) {
+      const size_t count = std::min(sector, bytes_.size() - at);
+      if (file_.read(bytes_.data() + at, count, start_ + at) < 0) std::memset(bytes_.data() + at, 0xFF, count);
+    }
+  }
+
+  const File& file_;
+  uint64_t size_;
+  uint64_t start_ = 0;
+  std::string bytes_;
+};
+
+class Scanner {
+ public:
+  Scanner(Window& window, uint32_t number, uint32_t nonce) : window_(window), number_(number) {
+    content_.nonce = nonce;
+    content_.file_size = window.size();
+  }
+
+  SegmentContent run() {
+    uint64_t at = segment_header_size;
+    while (at < window_.size() && !finished_) {
+      if (const auto header = header_at(at)) {
+        take(*header);
+        at += header->size();
+        continue;
+      }
+      const uint64_t next = search(at + record_alignment);
+      if (next >= window_.size()) {
+        content_.torn = nonzero(at);
+        break;
+      }
+      if (nonzero(at, next) > 0) content_.damage.push_back({at, next - at});
+      at = next;
+    }
+    return std::move(content_);
+  }
+
+  // A record of ours that lies in the file with its whole length.
+  std::optional<RecordHeader> header_at(uint64_t offset) {
+    const auto header = RecordHeader::decode(window_.at(offset, record_header_size));
+    if (!header || header->segment != number_ || header->nonce != content_.nonce || header->offset != offset ||
+        offset + header->content_size() > window_.size())
+      return std::nullopt;
+    return header;
+  }
+
+ private:
+  // The next record from `offset` on, or the end of the file.
+  uint64_t search(uint64_t offset) {
+    for (; offset < window_.size(); offset += record_alignment)
+      if (may_be_record(window_.at(offset, record_header_size)) && header_at(offset)) return offset;
+    return window_.size();
+  }
+  // How many bytes there are from the first that is not zero to `to`.
+  uint64_t nonzero(uint64_t from, uint64_t to = UINT64_MAX) {
+    to = std::min(to, window_.size());
+    uint64_t last = from;
+    for (uint64_t at = from; at < to;) {
+      const std::string_view part = window_.at(at, std::min<uint64_t>(to - at, window_size));
+      if (const size_t found = part.find_last_not_of('\0'); found != part.npos) last = at + found + 1;
+      at += part.size();
+    }
+    return last - from;
+  }
+  void take(const RecordHeader& header) {
+    if (header.type == RecordType::footer) {
+      finished_ = true;  // nothing is written behind it
+      return;
+    }
+    content_.end = header.offset + header.size();
+    const uint64_t meta_at = header.offset + record_header_size;
+    const std::string meta = window_.copy(meta_at, header.meta_length);
+    const bool good = crc32c(0, meta) == header.meta_crc &&
+                      window_.crc(meta_at + header.meta_length, header.body_length) == header.body_crc;
+    if (good && header.type == RecordType::message) {
+      if (const auto recipients = count_recipients(meta)) {
+        content_.messages.push_back({header.offset, header.meta_length, header.body_length, *recipients});
+        return;
+      }
+    } else if (good) {
+      content_.others.push_back({header.type, header.offset, meta});
+      return;
+    }
+    content_.damage.push_back({header.offset, header.content_size()});
+  }
+
+  Window& window_;
+  uint32_t number_;
+  SegmentContent content_;
+  bool finished_ = false;
+};
+
+// The nonce of a segment whose header is damaged: the trailer's, or that of
+// all the records that can be found; nothing when they differ.
+Result<uint32_t> find_nonce(Window& window, uint32_t number) {
+  if (window.size() >= segment_header_size + trailer_size)
+    if (const auto trailer = Trailer::decode(window.at(window.size() - trailer_size, trailer_size));
+        trailer && trailer->segment == number)
+      return trailer->nonce;
+  std::optional<uint32_t> nonce;
+  for (uint64_t at = segment_header_size; at < window.size(); at += record_alignment) {
+    const auto bytes = window.at(at, record_header_size);
+    if (!may_be_record(bytes)) continue;
+    const auto header = RecordHeader::decode(bytes);
+    if (!header || header->segment != number || header->offset != at) continue;
+    if (nonce && *nonce != header->nonce)
+      return fail(Errc::invalid, "{}: its header is damaged, and its records disagree", segment_name(number));
+    nonce = header->nonce;
+  }
+  if (!nonce) return fail(Errc::invalid, "{}: neither a header nor any record is readable", segment_name(number));
+  return *nonce;
+}
+
+Result<uint32_t> nonce_of(Window& window, uint32_t number) {
+  const auto header = SegmentHeader::decode(window.at(0, segment_header_size));
+  if (!header) return find_nonce(window, number);
+  if (header->version != format_version)
+    return fail(Errc::unavailable, "{}: written by a newer version (format {})", segment_name(number), header->version);
+  if (header->segment != number)
+    return fail(Errc::invalid, "{}: holds segment {:08X}", segment_name(number), header->segment);
+  return header->nonce;
+}
+
+// Nothing when the footer cannot be trusted.
+std::optional<SegmentContent> by_footer(const File& file, Window& window, uint32_t number, uint32_t nonce) {
+  if (window.size() < segment_header_size + record_header_size + trailer_size) return std::nullopt;
+  const auto trailer = Trailer::decode(window.at(window.size() - trailer_size, trailer_size));
+  if (!trailer || trailer->segment != number || trailer->nonce != nonce) return std::nullopt;
+  const auto header = RecordHeader::decode(window.at(trailer->footer, record_header_size));
+  if (!header || header->offset + header->size() + trailer_size != window.size()) return std::nullopt;
+  auto head = read_head(file, number, nonce, RecordType::footer, trailer->footer, header->meta_length);
+  if (!head) return std::nullopt;
+  auto footer = Footer::decode(head->meta);
+  if (!footer) return std::nullopt;
+  SegmentContent content;
+  content.nonce = nonce;
+  content.file_size = window.size();
+  content.end = trailer->footer;
+  content.by_footer = true;
+  content.messages = std::move(footer->messages);
+  for (const Footer::Other& other : footer->others) {
+    auto record = read_head(file, number, nonce, other.type, other.offset, other.meta_length);
+    if (!record) return std::nullopt;  // let the scan find out what is damaged
+    content.others.push_back({other.type, other.offset, std::move(record->meta)});
+  }
+  return content;
+}
+
+Result<SegmentContent> read_content(const File& file, uint32_t number, bool use_footer) {
+  const int64_t size = file.ops().size(file.fd());
+  if (size < 0) return file_error(size, segment_name(number));
+  Window window(file, static_cast<uint64_t>(size));
+  const auto nonce = nonce_of(window, number);
+  if (!nonce) return std::unexpected(nonce.error());
+  if (use_footer)
+    if (auto content = by_footer(file, window, number, *nonce)) return std::move(*content);
+  return Scanner(window, number, *nonce).run();
+}
+
+}  // namespace
+
+Result<SegmentContent> read_segment(const File& file, uint32_t number) { return read_content(file, number, true); }
+Result<SegmentContent> scan_segment(const File& file, uint32_t number) { return read_content(file, number, false); }
+
+Result<RecordHead> read_head(const File& file, uint32_t number, uint32_t nonce, RecordType type, uint32_t offset,
+                             uint32_t meta_length) {
+  const auto where = [&] { return fmt::format("{} at {:08X}", segment_name(number), offset); };
+  const int64_t size = file.ops().size(file.fd());
+  if (size < 0) return file_error(size, where());
+  if (uint64_t{offset} + record_header_size + meta_length > static_cast<uint64_t>(size))
+    return fail(Errc::io, "{}: the file ends before it", where());
+  std::string bytes(record_header_size + meta_length, '\0');
+  if (const int result = file.read(bytes.data(), bytes.size(), offset); result < 0) return file_error(result, where());
+  const auto header = RecordHeader::decode(bytes);
+  if (!header || header->type != type || header->segment != number || header->nonce != nonce ||
+      header->offset != offset || header->meta_length != meta_length)
+    return fail(Errc::io, "{}: the record is damaged", where());
+  bytes.erase(0, record_header_size);
+  if (crc32c(0, bytes) != header->meta_crc) return fail(Errc::io, "{}: the record is damaged", where());
+  return RecordHead{*header, std::move(bytes)};
+}
+
+Result<std::string> read_body(const File& file, const RecordHeader& header) {
+  std::string body;
+  int result = 0;
+  const uint64_t at = uint64_t{header.offset} + record_header_size + header.meta_length;
+  body.resize_and_overwrite(header.body_length, [&](char* to, size_t count) {
+    result = file.read(to, count, at);
+    return result < 0 ? 0 : count;
+  });
+  if (result < 0) return file_error(result, segment_name(header.segment));
+  if (crc32c(0, body) != header.body_crc)
+    return fail(Errc::io, "{} at {:08X}: the body is damaged", segment_name(header.segment), header.offset);
+  return body;
+}
+
+}  // namespace impulse::spool

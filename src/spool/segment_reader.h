@@ -1,0 +1,56 @@
+// Reading segments: what a whole one contains (by its footer or by scanning
+// it), and single records, checked.
+#pragma once
+
+#include "base/result.h"
+#include "spool/file_ops.h"
+#include "spool/journal.h"
+#include "spool/record.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace impulse::spool {
+
+struct Damage {
+  uint64_t offset = 0;
+  uint64_t length = 0;
+};
+
+// A record that is not a message, read and checked.
+struct OtherRecord {
+  RecordType type{};
+  uint32_t offset = 0;
+  std::string payload;
+};
+
+struct SegmentContent {
+  uint32_t nonce = 0;
+  uint64_t file_size = 0;
+  uint64_t end = segment_header_size;  // of its last good record, footer not counted
+  bool by_footer = false;
+  std::vector<Footer::Message> messages;  // ascending
+  std::vector<OtherRecord> others;        // ascending, without the footer
+  std::vector<Damage> damage;             // in front of `end`, or whole records
+  uint64_t torn = 0;                      // bytes behind `end` that are no record (zeros are not counted)
+};
+
+// Errc::invalid: the file is no segment that can be made sense of;
+// Errc::unavailable: a newer version wrote it. Sectors the disk cannot read are damage.
+Result<SegmentContent> read_segment(const File& file, uint32_t number);
+// The same, but never by the footer.
+Result<SegmentContent> scan_segment(const File& file, uint32_t number);
+
+// Header and metadata of the record at `offset`, which must be of that type
+// and nonce. Errc::io for damage too.
+struct RecordHead {
+  RecordHeader header;
+  std::string meta;
+};
+Result<RecordHead> read_head(const File& file, uint32_t number, uint32_t nonce, RecordType type, uint32_t offset,
+                             uint32_t meta_length);
+// Its body, checked.
+Result<std::string> read_body(const File& file, const RecordHeader& header);
+
+}  // namespace impulse::spool

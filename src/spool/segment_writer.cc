@@ -1,0 +1,165 @@
+#include "spool/segment_writer.h"
+
+#include "base/clock.h"
+#include "base/crc32c.h"
+
+#include <algorithm>
+#include <random>
+
+namespace impulse::spool {
+
+namespace {
+
+// Zeros to write; one block, used as often as needed.
+constexpr size_t zero_block = 65536;
+const char zeros[zero_block] = {};
+
+// A batch larger than this gains nothing from zeros written ahead.
+constexpr uint64_t small_batch = 128 << 10;
+constexpr uint64_t page = 4096;
+
+}  // namespace
+
+void Batch::add(std::string_view bytes) {
+  if (bytes.empty()) return;
+  parts_.push_back({const_cast<char*>(bytes.data()), bytes.size()});
+  size_ += bytes.size();
+}
+
+void Batch::pad() { add({zeros, static_cast<size_t>(aligned(size_) - size_)}); }
+
+std::string encode_seal(uint32_t number, uint32_t nonce, uint64_t end, const Footer& footer) {
+  const std::string payload = footer.encode();
+  RecordHeader header;
+  header.type = RecordType::footer;
+  header.segment = number;
+  header.nonce = nonce;
+  header.offset = static_cast<uint32_t>(end);
+  header.meta_length = static_cast<uint32_t>(payload.size());
+  header.meta_crc = crc32c(0, payload);
+  std::string bytes(record_header_size, '\0');
+  header.encode(bytes.data());
+  bytes += payload;
+  bytes.resize(aligned(bytes.size()), '\0');
+  return bytes + Trailer{number, nonce, header.offset}.encode();
+}
+
+Result<> SegmentWriter::begin(int64_t seconds, bool durable) {
+  const int64_t number = std::max(int64_t{last_number_} + 1, seconds);
+  if (number > UINT32_MAX) return fail(Errc::io, "segment numbers are used up");
+  auto made = files_.create(static_cast<uint32_t>(number));
+  if (!made) return std::unexpected(made.error());
+  SegmentHeader header;
+  header.segment = static_cast<uint32_t>(number);
+  header.nonce = std::random_device()();
+  header.created = wall_now().time_since_epoch().count();
+  const File& file = **made;
+  Result<> done;
+  if (const int result = file.write(header.encode(), 0); result < 0)
+    done = file_error(result, files_.path(header.segment));
+  if (done && durable)
+    if (const int result = file.ops().sync_data(file.fd()); result < 0)
+      done = file_error(result, files_.path(header.segment));
+  if (done) done = files_.sync_names();
+  if (!done) {
+    // Should this fail too, an empty segment stays behind; the number is lost.
+    if (!files_.remove(header.segment)) last_number_ = header.segment;
+    return done;
+  }
+  file_ = std::move(*made);
+  last_number_ = header.segment;
+  nonce_ = header.nonce;
+  end_ = file_end_ = segment_header_size;
+  others_.clear();
+  return {};
+}
+
+uint32_t SegmentWriter::add_message(Batch& batch, std::string& head, uint32_t meta_crc,
+                                    const std::vector<std::string_view>& body, uint32_t body_length,
+                                    uint32_t body_crc) {
+  RecordHeader header;
+  header.type = RecordType::message;
+  header.segment = last_number_;
+  header.nonce = nonce_;
+  header.offset = static_cast<uint32_t>(next_offset(batch));
+  header.meta_length = static_cast<uint32_t>(head.size() - record_header_size);
+  header.body_length = body_length;
+  header.meta_crc = meta_crc;
+  header.body_crc = body_crc;
+  header.encode(head.data());
+  batch.add(head);
+  for (const std::string_view part : body) batch.add(part);
+  batch.pad();
+  return header.offset;
+}
+
+void SegmentWriter::add_other(Batch& batch, RecordType type, std::string_view payload) {
+  RecordHeader header;
+  header.type = type;
+  header.segment = last_number_;
+  header.nonce = nonce_;
+  header.offset = static_cast<uint32_t>(next_offset(batch));
+  header.meta_length = static_cast<uint32_t>(payload.size());
+  header.meta_crc = crc32c(0, payload);
+  std::string& record = batch.own_.emplace_back(record_header_size, '\0');
+  header.encode(record.data());
+  record += payload;
+  batch.add(record);
+  batch.pad();
+  batch.others_.push_back({type, header.offset, header.meta_length});
+}
+
+// A file that grows makes the file system commit its own journal with every
+// sync. So small batches write some zeros beyond themselves, into which the
+// next ones go: they cost a third less. Returns where the file ends then.
+uint64_t SegmentWriter::extend(Batch& batch) {
+  const uint64_t end = end_ + batch.size_;
+  if (end <= file_end_) return file_end_;
+  if (zero_ahead_ == 0 || batch.size_ > small_batch) return end;
+  const uint64_t target = (end + zero_ahead_) / page * page;
+  for (uint64_t at = end; at < target; at += zero_block)
+    batch.parts_.push_back(
+        {const_cast<char*>(zeros), static_cast<size_t>(std::min<uint64_t>(zero_block, target - at))});
+  return std::max(end, target);
+}
+
+Result<> SegmentWriter::write(Batch& batch, bool sync) {
+  const uint64_t new_end = end_ + batch.size_;
+  const uint64_t new_file_end = extend(batch);
+  if (const int result = file_->write(batch.parts_, end_); result < 0)
+    return file_error(result, files_.path(last_number_));
+  if (sync)
+    if (const int result = file_->ops().sync_data(file_->fd()); result < 0)
+      return file_error(result, files_.path(last_number_));
+  end_ = new_end;
+  file_end_ = new_file_end;
+  others_.insert(others_.end(), batch.others_.begin(), batch.others_.end());
+  batch.parts_.clear();
+  batch.size_ = 0;
+  batch.own_.clear();
+  batch.others_.clear();
+  return {};
+}
+
+Result<> SegmentWriter::seal(std::vector<Footer::Message> live) {
+  const std::shared_ptr<File> file = std::move(file_);
+  const std::string seal = encode_seal(last_number_, nonce_, end_, {std::move(live), std::move(others_)});
+  others_.clear();
+  int result = file->write(seal, end_);
+  // The trailer has to be the end of the file.
+  if (result >= 0 && file_end_ > end_ + seal.size()) result = file->ops().truncate(file->fd(), end_ + seal.size());
+  if (result >= 0) result = file->ops().sync_data(file->fd());
+  end_ += seal.size();
+  if (result < 0) return file_error(result, files_.path(last_number_));
+  return {};
+}
+
+std::optional<VoidRange> SegmentWriter::abandon() {
+  const std::shared_ptr<File> file = std::move(file_);
+  others_.clear();
+  FileOps& ops = file->ops();
+  if (ops.truncate(file->fd(), end_) >= 0 && ops.sync_file(file->fd()) >= 0) return std::nullopt;
+  return VoidRange{last_number_, static_cast<uint32_t>(end_)};
+}
+
+}  // namespace impulse::spool

@@ -1,0 +1,92 @@
+// SegmentWriter: makes segments and appends to the newest one. The committer's
+// thread only (and recovery's, before there is one).
+#pragma once
+
+#include "base/result.h"
+#include "spool/journal.h"
+#include "spool/record.h"
+#include "spool/segment_files.h"
+
+#include <sys/uio.h>
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace impulse::spool {
+
+// A seal for a segment that ends at `end`: footer and trailer.
+std::string encode_seal(uint32_t number, uint32_t nonce, uint64_t end, const Footer& footer);
+
+// A batch of records that is written, and made durable, as one. Borrows what
+// is added to it, until it is cleared.
+class Batch {
+ public:
+  bool empty() const { return parts_.empty(); }
+  uint64_t size() const { return size_; }
+
+  friend class SegmentWriter;
+
+ private:
+  void add(std::string_view bytes);
+  void pad();
+
+  std::vector<iovec> parts_;
+  uint64_t size_ = 0;
+  std::deque<std::string> own_;  // records made here
+  std::vector<Footer::Other> others_;
+};
+
+class SegmentWriter {
+ public:
+  // `zero_ahead`: see extend().
+  SegmentWriter(SegmentFiles& files, uint32_t last_number, uint64_t zero_ahead)
+      : files_(files), last_number_(last_number), zero_ahead_(zero_ahead) {}
+
+  bool is_open() const { return file_ != nullptr; }
+  uint32_t number() const { return last_number_; }
+  uint32_t nonce() const { return nonce_; }
+  uint64_t end() const { return end_; }
+  bool empty() const { return end_ == segment_header_size; }
+
+  // Makes a new segment, numbered `seconds` since 1970 or one more than the
+  // last; its name is durable on return, its header with the first batch (at
+  // once with `durable`). On failure nothing is open.
+  Result<> begin(int64_t seconds, bool durable);
+
+  // Where the next record of the batch would lie. The caller keeps it below segment_limit.
+  uint64_t next_offset(const Batch& batch) const { return end_ + batch.size(); }
+  // Adds a message; `head` has record_header_size bytes in front of the
+  // metadata, which are filled in. Returns its offset.
+  uint32_t add_message(Batch& batch, std::string& head, uint32_t meta_crc, const std::vector<std::string_view>& body,
+                       uint32_t body_length, uint32_t body_crc);
+  void add_other(Batch& batch, RecordType type, std::string_view payload);
+  // Writes the batch and, with `sync`, makes it durable. After an error the
+  // segment must be abandoned. Empties the batch on success.
+  Result<> write(Batch& batch, bool sync);
+
+  // Closes the segment with a footer. It is complete without one too (the next
+  // start scans it then), so that a failure does no harm.
+  Result<> seal(std::vector<Footer::Message> live);
+  // Closes the segment after a failed write: what lies behind its last good
+  // byte is cut off, durably; else the range that must be voided elsewhere.
+  std::optional<VoidRange> abandon();
+
+ private:
+  uint64_t extend(Batch& batch);
+
+  SegmentFiles& files_;
+  uint32_t last_number_;
+  uint64_t zero_ahead_;
+  std::shared_ptr<File> file_;
+  uint32_t nonce_ = 0;
+  uint64_t end_ = 0;       // of the good records
+  uint64_t file_end_ = 0;  // of the file: zeros from end_ on
+  std::vector<Footer::Other> others_;
+};
+
+}  // namespace impulse::spool
