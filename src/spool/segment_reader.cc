@@ -238,9 +238,10 @@ Result<std::string> read_body(const File& file, const RecordHeader& header) {
   std::string body;
   int result = 0;
   const uint64_t at = uint64_t{header.offset} + record_header_size + header.meta_length;
-  body.resize_and_overwrite(header.body_length, [&](char* to, size_t count) {
-    result = file.read(to, count, at);
-    return result < 0 ? 0 : count;
+  // Not the lambda's `count`: GCC 12 passes the capacity there.
+  body.resize_and_overwrite(header.body_length, [&](char* to, size_t) {
+    result = file.read(to, header.body_length, at);
+    return result < 0 ? size_t{0} : size_t{header.body_length};
   });
   if (result < 0) return file_error(result, segment_name(header.segment));
   if (crc32c(0, body) != header.body_crc)

@@ -47,7 +47,7 @@ class SpoolTest : public CppUnit::TestFixture {
       auto spool = kit::open(settings_);
       id = kit::accept(*spool, incoming);
       const auto stored = spool->read(id);
-      CPPUNIT_ASSERT(stored);
+      CPPUNIT_ASSERT_MESSAGE(stored ? "" : stored.error().message, stored.has_value());
       CPPUNIT_ASSERT(stored->envelope == envelope);
       CPPUNIT_ASSERT(stored->body == "Subject: x\r\n\r\nhello\r\n");
       CPPUNIT_ASSERT(stored->id == id);
