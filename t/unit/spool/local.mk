@@ -1,5 +1,6 @@
-check_PROGRAMS +=
-    t / unit / spool_tests t_unit_spool_tests_SOURCES =
-        t / unit / main.cc t / unit / spool / kit.h t / unit / spool / spool_test.cc t_unit_spool_tests_CXXFLAGS =
-            $(AM_CXXFLAGS) $(CPPUNIT_CFLAGS) t_unit_spool_tests_LDADD =
-                libspool.a libmessage.a libbase.a $(FMT_LIBS) $(CPPUNIT_LIBS)
+check_PROGRAMS += t/unit/spool_tests
+t_unit_spool_tests_SOURCES = t/unit/main.cc \
+	t/unit/spool/kit.h \
+	t/unit/spool/spool_test.cc
+t_unit_spool_tests_CXXFLAGS = $(AM_CXXFLAGS) $(CPPUNIT_CFLAGS)
+t_unit_spool_tests_LDADD = libspool.a libmessage.a libbase.a $(FMT_LIBS) $(CPPUNIT_LIBS)
