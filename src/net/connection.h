@@ -24,8 +24,11 @@ enum class CloseReason {
   tls_failed,   // handshake failed, or plain bytes on a TLS connection
 };
 
-// The owner's side. Calls come on the loop's thread, never from inside a call
-// that the handler itself made into the Connection (except on_data's own writes).
+// The owner's side. Calls come on the loop's thread, always from an event of
+// the loop, never from inside a call into the Connection. The owner may destroy
+// the Connection at any time on that thread, in any of these calls too: the
+// handler is not called again (bytes handed to on_data stay valid until it
+// returns). An exception that leaves a call closes the connection (reset).
 class ConnectionHandler {
  public:
   virtual ~ConnectionHandler() = default;
@@ -42,8 +45,8 @@ class ConnectionHandler {
   virtual void on_deadline() = 0;
   // All that was written has gone to the kernel (only after want_drained()).
   virtual void on_drained() {}
-  // Last call. The handler may delete the Connection here (only here, or by
-  // destroying it from outside a callback).
+  // Last call, exactly once unless the Connection is destroyed before. The
+  // descriptor is closed. The handler may destroy the Connection here.
   virtual void on_closed(CloseReason reason, std::string_view detail) = 0;
 };
 
@@ -54,9 +57,11 @@ struct ConnectionLimits {
 
 struct SocketOptions {
   bool no_delay = true;
-  int ttl = 0;              // IP_TTL or IPV6_UNICAST_HOPS; 0 leaves the default
-  int tos = 0;              // IP_TOS or IPV6_TCLASS
-  int linger_seconds = -1;  // SO_LINGER; -1 off
+  int ttl = 0;  // IP_TTL or IPV6_UNICAST_HOPS; 0 leaves the default
+  int tos = 0;  // IP_TOS or IPV6_TCLASS
+  // SO_LINGER: 0 resets the connection on close; more is how long finish() may
+  // take to get rid of unsent output (the kernel's own way would stop the loop); -1: 5 s.
+  int linger_seconds = -1;
 };
 
 class Connection {
@@ -73,27 +78,35 @@ class Connection {
   virtual ~Connection() = default;
 
   // Copies into the output buffer; it leaves in one write at the end of the
-  // current callback.
+  // current callback, or of this round of the loop when the call comes from
+  // elsewhere. Ignored after finish(), close() and on_closed().
   virtual void write(std::string_view bytes) = 0;
-  // Bytes that must outlive the call until on_drained(): large bodies.
-  virtual size_t unsent() const = 0;
-  virtual void want_drained() = 0;
+  // Output does not wait for the input's fate: what is written is limited by
+  // the caller. For large bodies write a part, want_drained(), go on in on_drained().
+  virtual size_t unsent() const = 0;  // bytes the kernel has not taken yet
+  virtual void want_drained() = 0;    // on_drained() once, when (or as) unsent() is 0
   // STARTTLS and implicit TLS. What is in the output buffer leaves in plain
-  // first. Input that arrived behind the plain text is discarded by contract
-  // (the engine has refused or answered it already).
+  // first; what is written from now on goes through TLS. Input that arrived
+  // behind the plain text is discarded by contract (the engine has refused or
+  // answered it already): what on_data did not take is never offered again.
+  // on_tls() or on_closed(tls_failed) follows. Time limit: deadline().
   virtual void start_tls_server(TlsContextPtr context) = 0;
   // `server_name` goes into SNI; checked against the certificate when `verify_name`.
   virtual void start_tls_client(TlsContextPtr context, const std::string& server_name, bool verify_name) = 0;
   virtual std::optional<TlsInfo> tls() const = 0;
 
+  // While an answer is due that comes from elsewhere (a commit, another loop),
+  // pause: the end of the peer's input (nc -N, a half close) ends the
+  // connection as soon as it is read and what is written has gone.
   virtual void pause_reading() = 0;
   virtual void resume_reading() = 0;  // offers what is waiting again, from the loop, not from inside this call
 
   // One deadline at a time, counted from now; on_deadline() once. 0 cancels.
+  // Also the only guard against a peer that does not read its answers.
   virtual void deadline(Duration after) = 0;
-  // Stops reading, flushes (for at most a few seconds), sends close_notify
-  // and FIN, lingers briefly for the peer's FIN so that a late client still
-  // reads the last reply, then on_closed(local).
+  // Stops reading, flushes (for at most 5 s or linger_seconds), sends
+  // close_notify and FIN, lingers up to 2 s for the peer's FIN so that a late
+  // client still reads the last reply, then on_closed(local).
   virtual void finish() = 0;
   // At once, unsent output is dropped; on_closed(local) follows from the loop.
   virtual void close() = 0;

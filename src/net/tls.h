@@ -1,9 +1,11 @@
 // TLS settings compiled once (per configuration commit) into an OpenSSL context.
 #pragma once
 
+#include "base/clock.h"
 #include "base/result.h"
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -42,6 +44,10 @@ class TlsContext {
   ~TlsContext();
   TlsContext(const TlsContext&) = delete;
   TlsContext& operator=(const TlsContext&) = delete;
+
+  // When the (first) certificate ends. A past time is no error here: the
+  // owner warns. None without a certificate.
+  std::optional<WallTime> certificate_expiry() const;
 
   SSL_CTX* native() const { return context_; }  // for net/ only
 
