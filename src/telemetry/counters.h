@@ -18,7 +18,7 @@ enum class Counter : uint16_t {
 
 struct CounterDef {
   std::string_view name;
-  bool gauge;             // goes up and down
+  bool gauge;  // goes up and down
   std::string_view help;
 };
 std::span<const CounterDef> counter_defs();  // by Counter's value

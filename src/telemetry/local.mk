@@ -1,2 +1,11 @@
 noinst_LIBRARIES += libtelemetry.a
-libtelemetry_a_SOURCES =
+libtelemetry_a_SOURCES = \
+	src/telemetry/counters.cc \
+	src/telemetry/counters.def \
+	src/telemetry/counters.h \
+	src/telemetry/line_writer.cc \
+	src/telemetry/line_writer.h \
+	src/telemetry/log.cc \
+	src/telemetry/log.h \
+	src/telemetry/mainlog.cc \
+	src/telemetry/mainlog.h

@@ -1,0 +1,9 @@
+check_PROGRAMS += t/unit/telemetry_tests
+t_unit_telemetry_tests_SOURCES = t/unit/main.cc \
+	t/unit/telemetry/counters_test.cc \
+	t/unit/telemetry/line_writer_test.cc \
+	t/unit/telemetry/log_test.cc \
+	t/unit/telemetry/mainlog_test.cc \
+	t/unit/telemetry/temp_dir.h
+t_unit_telemetry_tests_CXXFLAGS = $(AM_CXXFLAGS) $(CPPUNIT_CFLAGS)
+t_unit_telemetry_tests_LDADD = libtelemetry.a libbase.a $(FMT_LIBS) $(CPPUNIT_LIBS)

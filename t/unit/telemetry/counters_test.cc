@@ -1,0 +1,64 @@
+// The table of counters is whole, and counting from many threads loses nothing.
+#include "telemetry/counters.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+
+#include <set>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+using namespace impulse::telemetry;
+
+class CountersTest : public CppUnit::TestFixture {
+  CPPUNIT_TEST_SUITE(CountersTest);
+  CPPUNIT_TEST(every_counter_is_described_once);
+  CPPUNIT_TEST(definitions_stand_at_their_counters_place);
+  CPPUNIT_TEST(starts_at_zero_and_adds);
+  CPPUNIT_TEST(loses_nothing_between_threads);
+  CPPUNIT_TEST_SUITE_END();
+
+  void every_counter_is_described_once() {
+    const auto defs = counter_defs();
+    CPPUNIT_ASSERT_EQUAL(static_cast<size_t>(Counter::count_), defs.size());
+    std::set<std::string_view> names;
+    for (const auto& def : defs) {
+      CPPUNIT_ASSERT(names.insert(def.name).second);
+      CPPUNIT_ASSERT(!def.help.empty());
+      // Fit for a Prometheus name and for a console line.
+      CPPUNIT_ASSERT(def.name.find_first_not_of("abcdefghijklmnopqrstuvwxyz_") == std::string_view::npos);
+    }
+  }
+
+  void definitions_stand_at_their_counters_place() {
+    const auto& open = counter_defs()[static_cast<size_t>(Counter::sessions_open)];
+    CPPUNIT_ASSERT(open.name == "sessions_open");
+    CPPUNIT_ASSERT(open.gauge);
+    const auto& received = counter_defs()[static_cast<size_t>(Counter::messages_received)];
+    CPPUNIT_ASSERT(received.name == "messages_received");
+    CPPUNIT_ASSERT(!received.gauge);
+  }
+
+  void starts_at_zero_and_adds() {
+    Counters counters;
+    CPPUNIT_ASSERT_EQUAL(int64_t{0}, counters.value(Counter::sessions_open));
+    counters.add(Counter::sessions_open);
+    counters.add(Counter::sessions_open, 4);
+    counters.add(Counter::sessions_open, -2);
+    CPPUNIT_ASSERT_EQUAL(int64_t{3}, counters.value(Counter::sessions_open));
+    CPPUNIT_ASSERT_EQUAL(int64_t{0}, counters.value(Counter::connections_accepted));
+  }
+
+  void loses_nothing_between_threads() {
+    Counters counters;
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 4; ++i) {
+      threads.emplace_back([&] {
+        for (int n = 0; n < 10000; ++n) counters.add(Counter::bytes_received, 3);
+      });
+    }
+    for (auto& thread : threads) thread.join();
+    CPPUNIT_ASSERT_EQUAL(int64_t{4 * 10000 * 3}, counters.value(Counter::bytes_received));
+  }
+};
+CPPUNIT_TEST_SUITE_REGISTRATION(CountersTest);
