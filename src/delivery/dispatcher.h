@@ -36,13 +36,13 @@ struct Waiting {
   bool in_flight = false;
 };
 
-struct Parts {                     // all borrowed, outliving the Dispatcher
+struct Parts {  // all borrowed, outliving the Dispatcher
   net::Loop& loop;
   spool::Spool& spool;
   telemetry::Mainlog& mainlog;
   telemetry::Log& log;
   telemetry::Counters& counters;
-  std::function<config::SnapshotPtr()> snapshot;   // the current one; any thread
+  std::function<config::SnapshotPtr()> snapshot;  // the current one; any thread
   // Hands a DSN in by the front door; the Dispatcher does not forget the
   // bounced recipient before `done` said that the DSN is durable.
   std::function<void(spool::Incoming, std::function<void(Result<MessageId>)> done)> inject;

@@ -1,2 +1,15 @@
 noinst_LIBRARIES += libdelivery.a
-libdelivery_a_SOURCES =
+libdelivery_a_SOURCES = \
+	src/delivery/backlog.cc src/delivery/backlog.h \
+	src/delivery/bounce.cc src/delivery/bounce.h \
+	src/delivery/courier.cc src/delivery/courier.h \
+	src/delivery/dispatcher.cc src/delivery/dispatcher.h \
+	src/delivery/hop.cc src/delivery/hop.h \
+	src/delivery/ledger.cc src/delivery/ledger.h \
+	src/delivery/maildir.cc src/delivery/maildir.h \
+	src/delivery/maildir_path.cc src/delivery/maildir_path.h \
+	src/delivery/mailroom.cc src/delivery/mailroom.h \
+	src/delivery/office.h \
+	src/delivery/resolver.cc src/delivery/resolver.h \
+	src/delivery/route.cc src/delivery/route.h \
+	src/delivery/workers.cc src/delivery/workers.h

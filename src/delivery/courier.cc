@@ -1,0 +1,204 @@
+// Moves bytes between a connection and a client session, and keeps the time.
+#include "delivery/courier.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace impulse::delivery {
+namespace {
+
+// A next host that takes a body slower than this in a whole Body_Timeout is
+// as good as dead.
+constexpr uint64_t least_progress = 64 << 10;
+constexpr Duration quit_patience = std::chrono::seconds(3);
+constexpr Duration handshake_patience = std::chrono::seconds(60);
+
+smtp::ClientSettings session_settings(const Route& route, bool plain) {
+  smtp::ClientSettings settings;
+  settings.ehlo_name = route.ehlo_name;
+  settings.tls = plain ? smtp::TlsUse::no : route.tls;
+  return settings;
+}
+
+}  // namespace
+
+Courier::Courier(uint64_t number, net::Loop& loop, CourierHost& host, RoutePtr route, Target target, bool plain)
+    : number_(number),
+      loop_(loop),
+      host_(host),
+      route_(std::move(route)),
+      target_(std::move(target)),
+      session_(session_settings(*route_, plain), route_->timeouts, *this) {}
+
+Courier::~Courier() = default;
+
+Result<> Courier::start() {
+  auto connection = net::Connection::connect(loop_, target_.endpoint, route_->source, *this);
+  if (!connection) return std::unexpected(connection.error());
+  connection_ = std::move(*connection);
+  arm(route_->connect_timeout);
+  return {};
+}
+
+void Courier::send(std::shared_ptr<const spool::Stored> message, const std::vector<uint32_t>& recipients) {
+  resting_ = false;
+  message_ = std::move(message);
+  smtp::Job job;
+  job.sender = message_->envelope.sender;
+  for (const uint32_t number : recipients) job.recipients.push_back(message_->envelope.recipients[number].address);
+  job.body_type = message_->envelope.body_type;
+  job.smtputf8 = message_->envelope.smtputf8;
+  job.trace = message_->trace;
+  job.body = message_->body;
+  smtp::ClientOutput out;
+  session_.send(job, out);
+  carry_out(out);
+  // What cannot be sent at all is done at once; the host hears of it from the
+  // loop, not from inside its own call.
+  if (replies_ || ready_ || end_) {
+    loop_.post([this, weak = std::weak_ptr(alive_)] {
+      if (!weak.expired()) tell();
+    });
+  }
+}
+
+void Courier::rest() {
+  if (route_->idle_timeout <= Duration{0}) return quit();
+  resting_ = true;
+  arm(route_->idle_timeout);
+}
+
+void Courier::hold() {
+  resting_ = false;
+  arm(Duration{0});
+}
+
+void Courier::quit() {
+  resting_ = false;
+  if (quitting_) return;
+  quitting_ = true;
+  end(CourierHost::End::orderly, "quit");
+  smtp::ClientOutput out;
+  session_.quit(out);
+  carry_out(out);
+  arm(quit_patience);
+}
+
+void Courier::close() {
+  resting_ = false;
+  end(CourierHost::End::orderly, "closed");
+  connection_->close();
+}
+
+std::string Courier::local() const { return connection_ ? connection_->local().to_string() : std::string(); }
+
+size_t Courier::on_data(std::string_view bytes) {
+  smtp::ClientOutput out;
+  const size_t used = session_.feed(bytes, out);
+  carry_out(out);
+  tell();
+  return used;
+}
+
+void Courier::on_tls(const net::TlsInfo&) {
+  handshaking_ = false;
+  smtp::ClientOutput out;
+  session_.tls_started(out);
+  carry_out(out);
+  tell();
+}
+
+void Courier::on_connected() {
+  connected_ = true;
+  smtp::ClientOutput out;
+  session_.start(out);
+  carry_out(out);
+}
+
+void Courier::on_deadline() {
+  if (resting_) return quit();
+  const uint64_t out = connection_->bytes_out();
+  const bool moved = out >= marked_out_ + least_progress || (connection_->unsent() == 0 && out > marked_out_);
+  if (message_ && !quitting_ && moved) return arm(period_);
+  if (!connected_) {
+    end(CourierHost::End::unreachable, fmt::format("connection to {} timed out", target_.endpoint.to_string()));
+  } else if (handshaking_) {
+    end(CourierHost::End::tls, "TLS handshake timed out");
+  } else {
+    end(CourierHost::End::lost,
+        fmt::format("timed out waiting for {} ({})", target_.endpoint.to_string(), session_.state()));
+  }
+  connection_->close();
+}
+
+void Courier::on_closed(net::CloseReason reason, std::string_view detail) {
+  std::string why(detail);
+  if (why.empty()) why = reason == net::CloseReason::peer_closed ? "connection closed by the other side" : "closed";
+  using End = CourierHost::End;
+  if (!connected_) {
+    end(End::unreachable, fmt::format("cannot connect to {}: {}", target_.endpoint.to_string(), why));
+  } else if (handshaking_ || reason == net::CloseReason::tls_failed) {
+    end(End::tls, "TLS: " + why);
+  } else {
+    end(End::lost, fmt::format("{}: {} ({})", target_.endpoint.to_string(), why, session_.state()));
+  }
+  // Only behind the reply to DATA can the other side have taken a message.
+  const bool harmless = session_.state() == "mail" || session_.state() == "rcpt";
+  const bool again = message_ && jobs_ > 0 && harmless && end_->first == End::lost;
+  session_.lost(end_->second);
+  ready_ = false;
+  if (replies_) {
+    message_.reset();
+    host_.courier_done(*this, *std::exchange(replies_, std::nullopt), again);
+  }
+  host_.courier_ended(*this, end_->first, end_->second);
+}
+
+void Courier::failed(const smtp::Reply& reason) {
+  end(CourierHost::End::refused, reason.text.empty() ? fmt::format("refused with code {}", reason.code) : reason.text);
+  ready_ = false;
+}
+
+void Courier::carry_out(const smtp::ClientOutput& out) {
+  if (!out.bytes.empty()) connection_->write(out.bytes);
+  if (out.deadline > Duration{0}) arm(out.deadline);
+  if (out.next == smtp::ClientNext::start_tls) {
+    handshaking_ = true;
+    arm(std::min(handshake_patience, route_->timeouts.ehlo));
+    connection_->start_tls_client(route_->tls_context, target_.host, route_->tls_verify_name);
+  } else if (out.next == smtp::ClientNext::close) {
+    connection_->finish();
+  }
+}
+
+void Courier::tell() {
+  if (replies_) {
+    ++jobs_;
+    message_.reset();
+    const bool gone =
+        std::all_of(replies_->begin(), replies_->end(), [](const auto& reply) { return reply.code == 421; });
+    host_.courier_done(*this, *std::exchange(replies_, std::nullopt), gone && jobs_ > 1);
+  }
+  if (end_ && !quitting_) {
+    ready_ = false;
+    connection_->finish();
+  }
+  if (ready_ && !quitting_) {
+    ready_ = false;
+    was_ready_ = true;
+    arm(Duration{0});
+    host_.courier_ready(*this);
+  }
+}
+
+void Courier::arm(Duration after) {
+  period_ = after;
+  marked_out_ = connection_->bytes_out();
+  connection_->deadline(after);
+}
+
+void Courier::end(CourierHost::End end, std::string why) {
+  if (!end_) end_.emplace(end, std::move(why));
+}
+
+}  // namespace impulse::delivery

@@ -1,0 +1,108 @@
+// Courier: one outbound connection, with the client's half of ESMTP on it.
+// Loop thread.
+#pragma once
+
+#include "delivery/route.h"
+#include "net/connection.h"
+#include "smtp/client_session.h"
+#include "spool/spool.h"
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace impulse::delivery {
+
+struct Target {
+  Endpoint endpoint;
+  std::string host;  // as the Gateway names it; for SNI and certificate checks
+};
+
+class Courier;
+
+// Its owner. None of these calls comes from inside a call to the Courier. The
+// owner deletes a Courier outside of them only.
+class CourierHost {
+ public:
+  enum class End : uint8_t {
+    unreachable,  // no TCP connection
+    tls,          // the TLS handshake failed
+    refused,      // the greeting or EHLO was, or the session made no sense
+    lost,         // time-out, reset, closed by the other side
+    orderly,      // quit
+  };
+  virtual ~CourierHost() = default;
+  virtual void courier_ready(Courier& courier) = 0;  // give it something: send(), rest() or quit()
+  // The replies of a job, in its order. `again`: the connection had been used
+  // before and was given up by the other side before it can have taken
+  // anything of this message: no fault of the message, nor of its domain.
+  virtual void courier_done(Courier& courier, std::vector<smtp::Reply> replies, bool again) = 0;
+  virtual void courier_ended(Courier& courier, End end, const std::string& why) = 0;  // last call
+};
+
+class Courier final : private net::ConnectionHandler, private smtp::ClientHost {
+ public:
+  // `plain`: without STARTTLS, whatever the route says (after a handshake that failed).
+  Courier(uint64_t number, net::Loop& loop, CourierHost& host, RoutePtr route, Target target, bool plain);
+  ~Courier() override;
+
+  // Begins to connect; an error that shows at once is returned and nothing
+  // else is called.
+  Result<> start();
+  // After courier_ready: the message for the recipients of that number.
+  void send(std::shared_ptr<const spool::Stored> message, const std::vector<uint32_t>& recipients);
+  // After courier_ready, while there is nothing to send; quits by itself
+  // after the route's Idle_Timeout.
+  void rest();
+  void hold();  // a message is on its way: the idle time does not run
+  void quit();
+  void close();  // at once; courier_ended follows
+
+  uint64_t number() const { return number_; }
+  const Target& target() const { return target_; }
+  bool resting() const { return resting_; }
+  bool was_ready() const { return was_ready_; }
+  uint64_t jobs() const { return jobs_; }  // done
+  std::string local() const;
+  std::string_view protocol() const { return session_.tls_active() ? "ESMTPS" : "ESMTP"; }
+
+ private:
+  size_t on_data(std::string_view bytes) override;
+  void on_tls(const net::TlsInfo& info) override;
+  void on_connected() override;
+  void on_deadline() override;
+  void on_closed(net::CloseReason reason, std::string_view detail) override;
+  void ready() override { ready_ = true; }
+  void job_done(std::vector<smtp::Reply> replies) override { replies_ = std::move(replies); }
+  void failed(const smtp::Reply& reason) override;
+
+  void carry_out(const smtp::ClientOutput& out);
+  void tell();  // the host, what the session said meanwhile
+  void arm(Duration after);
+  void end(CourierHost::End end, std::string why);
+
+  const uint64_t number_;
+  net::Loop& loop_;
+  CourierHost& host_;
+  const RoutePtr route_;
+  const Target target_;
+  smtp::ClientSession session_;
+  std::unique_ptr<net::Connection> connection_;
+  std::shared_ptr<const spool::Stored> message_;  // while a job is under way
+  std::optional<std::vector<smtp::Reply>> replies_;
+  std::optional<std::pair<CourierHost::End, std::string>> end_;  // the first reason counts
+  uint64_t jobs_ = 0;
+  uint64_t marked_out_ = 0;  // bytes that had left when the deadline was set
+  Duration period_{0};       // of the deadline
+  bool connected_ = false;
+  bool ready_ = false;
+  bool was_ready_ = false;
+  bool resting_ = false;
+  bool quitting_ = false;
+  bool handshaking_ = false;
+  std::shared_ptr<char> alive_ = std::make_shared<char>();
+};
+
+}  // namespace impulse::delivery

@@ -1,0 +1,317 @@
+// The Dispatcher: puts the parts together, routes domains to them, keeps the
+// queue's clock.
+#include "delivery/dispatcher.h"
+
+#include "base/text.h"
+#include "delivery/backlog.h"
+#include "delivery/hop.h"
+#include "delivery/ledger.h"
+#include "delivery/mailroom.h"
+#include "delivery/office.h"
+#include "delivery/resolver.h"
+#include "delivery/workers.h"
+
+#include <algorithm>
+#include <deque>
+#include <map>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
+
+namespace impulse::delivery {
+namespace {
+
+using telemetry::Area;
+using telemetry::Counter;
+using telemetry::Level;
+
+// The wall clock may be set while we wait for a moment of it: it is looked at
+// this often at least.
+constexpr Duration longest_wait = std::chrono::seconds(30);
+constexpr Duration shortest_wait = std::chrono::milliseconds(1);
+constexpr unsigned reader_threads = 2;
+// Messages failed in one go, before the loop does other things.
+constexpr size_t slice = 200;
+
+class PartsDispatcher final : public Dispatcher {
+ public:
+  explicit PartsDispatcher(Parts parts)
+      : parts_(std::move(parts)),
+        queue_(queue::Queue::create([this](const std::string& domain) { look_at(domain); })),
+        readers_(reader_threads),
+        resolver_(parts_.loop),
+        ledger_(parts_, *queue_, backlog_, readers_, [this] { settled(); }),
+        office_{parts_,
+                *queue_,
+                backlog_,
+                ledger_,
+                readers_,
+                resolver_,
+                0,
+                false,
+                false,
+                [this](std::string_view domain) { return route_to(*parts_.snapshot(), domain); },
+                [this](const std::string& domain) { look_at(domain); },
+                [this](const std::string& domain, Outcome outcome, Attempt attempt) {
+                  fail_domain(domain, std::move(outcome), std::move(attempt));
+                },
+                [this] { freed(); }},
+        mailroom_(office_),
+        timer_(parts_.loop, [this] { wake(); }),
+        patience_(parts_.loop, [this] { give_up_waiting(); }) {}
+
+  ~PartsDispatcher() override { alive_.reset(); }
+
+  void enqueue(MessageId id, std::shared_ptr<const message::Envelope> envelope, uint64_t size,
+               std::vector<spool::RecipientState> states) override {
+    on_loop([this, id, envelope = std::move(envelope), size, states = std::move(states)] {
+      add(id, *envelope, size, states);
+    });
+  }
+
+  void start() override {
+    started_ = true;
+    tick();
+    reconfigured();
+  }
+
+  void stop(Duration patience, std::function<void()> idle) override {
+    office_.stopping = true;
+    idle_ = std::move(idle);
+    failing_.clear();
+    mailroom_.stop();
+    for (auto& [key, hop] : hops_) hop->stop();
+    timer_.stop();
+    patience_.start(std::max(patience, shortest_wait));
+    check_idle();
+  }
+
+  void reconfigured() override {
+    for (const std::string& domain : queue_->active_domains()) look_at(domain);
+  }
+
+  std::vector<queue::DomainStatus> domains() const override { return queue_->status(); }
+
+  std::vector<Waiting> waiting(std::string_view domain, size_t limit) const override {
+    std::vector<Waiting> all;
+    for (const auto& status : queue_->status()) {
+      if (all.size() >= limit) break;
+      if (domain.empty() || iequals(domain, status.domain)) list(status, limit - all.size(), all);
+    }
+    return all;
+  }
+
+  uint64_t size() const override { return queue_->size(); }
+
+ private:
+  struct Failing {
+    Outcome outcome;
+    Attempt attempt;
+  };
+
+  void on_loop(std::function<void()> work) {
+    parts_.loop.post([weak = std::weak_ptr(alive_), work = std::move(work)] {
+      if (!weak.expired()) work();
+    });
+  }
+
+  void add(MessageId id, const message::Envelope& envelope, uint64_t size,
+           const std::vector<spool::RecipientState>& states) {
+    const WallTime now = wall_now();
+    std::vector<std::pair<std::string, queue::Item>> items;
+    for (uint32_t i = 0; i < envelope.recipients.size(); ++i) {
+      const spool::RecipientState* state = i < states.size() ? &states[i] : nullptr;
+      if (state != nullptr && state->state != spool::State::pending) continue;
+      std::string domain = message::domain_of(envelope.recipients[i].address);
+      queue::Item item{id, i, 0, envelope.received, {}};
+      if (state != nullptr) {
+        // The clock may have been wrong when the time was set.
+        const Duration most = office_.route(domain)->max_retry_interval;
+        item.attempts = state->attempts;
+        item.next_attempt = std::min(state->next_attempt, now + most + most / 10);
+      }
+      items.emplace_back(std::move(domain), item);
+    }
+    if (items.empty() || !backlog_.add(id, envelope, size, static_cast<uint32_t>(items.size()))) return;
+    parts_.counters.add(Counter::queued_recipients, static_cast<int64_t>(items.size()));
+    for (const auto& [domain, item] : items) {
+      if (item.recipient < states.size() && !states[item.recipient].last_error.empty()) {
+        backlog_.set_error(id, item.recipient, std::make_shared<const std::string>(states[item.recipient].last_error));
+      }
+      queue_->add(domain, item, now);
+      if (item.next_attempt > now) {
+        settled();
+      } else {
+        look_at(domain);  // more work than a moment ago, for more connections
+      }
+    }
+  }
+
+  // From anywhere on the loop, also from inside the queue: done when it comes round.
+  void look_at(const std::string& domain) {
+    if (!started_ || office_.stopping || !to_look_at_set_.insert(domain).second) return;
+    to_look_at_.push_back(domain);
+    if (to_look_at_.size() > 1) return;
+    on_loop([this] {
+      const auto domains = std::exchange(to_look_at_, {});
+      to_look_at_set_.clear();
+      for (const std::string& each : domains) dispatch(each);
+    });
+  }
+
+  void dispatch(const std::string& domain) {
+    if (office_.stopping || failing_.contains(domain) || queue_->active(domain) == 0) return;
+    const RoutePtr route = office_.route(domain);
+    if (route->suspended) return;  // until reconfigured()
+    switch (route->method) {
+      case Route::Method::smtp:
+        hop(route).want(domain, route);
+        break;
+      case Route::Method::maildir:
+        mailroom_.want(domain);
+        break;
+      case Route::Method::none:
+        parts_.log.write(Level::warning, Area::delivery, "no-route", fmt::format("{}: {}", domain, route->problem));
+        fail_domain(domain, {Outcome::Kind::transient, route->problem, "4.4.4", {}}, {});
+        break;
+    }
+  }
+
+  Hop& hop(const RoutePtr& route) {
+    auto& found = hops_[route->hop];
+    if (found == nullptr) {
+      for (const std::string& note : route->notes) parts_.log.write(Level::warning, Area::delivery, "tls-client", note);
+      found = std::make_unique<Hop>(office_, route->hop);
+    }
+    return *found;
+  }
+
+  // In slices, so that a long queue does not hold up the loop.
+  void fail_domain(const std::string& domain, Outcome outcome, Attempt attempt) {
+    if (office_.stopping) return;
+    failing_.insert_or_assign(domain, Failing{std::move(outcome), std::move(attempt)});
+    fail_later();
+  }
+
+  void fail_later() {
+    if (fail_posted_) return;
+    fail_posted_ = true;
+    on_loop([this] {
+      fail_posted_ = false;
+      fail_slice();
+    });
+  }
+
+  void fail_slice() {
+    for (size_t count = 0; count < slice && !failing_.empty(); ++count) {
+      const auto first = failing_.begin();
+      auto items = queue_->take_message(first->first, SIZE_MAX);
+      if (items.empty()) {
+        failing_.erase(first);
+        continue;
+      }
+      ledger_.settle_all(first->first, office_.route(first->first), items, first->second.outcome,
+                         first->second.attempt);
+    }
+    if (!failing_.empty()) fail_later();
+  }
+
+  // A connection or a job has ended.
+  void freed() {
+    if (office_.stopping) return settled();
+    if (!office_.short_of_connections || pump_posted_) return;
+    pump_posted_ = true;
+    on_loop([this] {
+      pump_posted_ = false;
+      office_.short_of_connections = false;
+      for (auto& [key, hop] : hops_) hop->pump();
+    });
+  }
+
+  void settled() {
+    if (settled_posted_) return;
+    settled_posted_ = true;
+    on_loop([this] {
+      settled_posted_ = false;
+      if (office_.stopping) return check_idle();
+      if (started_) tick();
+    });
+  }
+
+  void wake() {
+    std::erase_if(hops_, [](const auto& each) { return each.second->disposable(); });
+    tick();
+  }
+
+  void tick() {
+    if (office_.stopping) return;
+    const WallTime now = wall_now();
+    const auto next = queue_->advance(now);
+    timer_.start(next ? std::clamp(*next - now, shortest_wait, longest_wait) : longest_wait);
+  }
+
+  void check_idle() {
+    if (!idle_) return;
+    size_t busy = mailroom_.busy() + ledger_.pending_bounces();
+    for (const auto& [key, hop] : hops_) busy += hop->connections();
+    if (busy == 0) give_up_waiting();
+  }
+
+  // What is still under way stays pending in the spool.
+  void give_up_waiting() {
+    patience_.stop();
+    hops_.clear();
+    if (idle_) std::exchange(idle_, nullptr)();
+  }
+
+  void list(const queue::DomainStatus& domain, size_t limit, std::vector<Waiting>& all) const {
+    uint64_t in_flight = domain.in_flight;  // they come first
+    for (const queue::Item& item : queue_->list(domain.domain, limit)) {
+      Waiting one;
+      one.id = item.id;
+      one.domain = domain.domain;
+      one.attempts = item.attempts;
+      one.received = item.received;
+      one.next_attempt = item.next_attempt;
+      one.last_error = backlog_.error(item.id, item.recipient);
+      one.in_flight = in_flight > 0;
+      if (in_flight > 0) --in_flight;
+      if (const Backlog::Message* message = backlog_.find(item.id)) {
+        one.sender = message->sender();
+        one.recipient = message->recipient(item.recipient);
+        one.size = message->size();
+      }
+      all.push_back(std::move(one));
+    }
+  }
+
+  Parts parts_;
+  std::unique_ptr<queue::Queue> queue_;
+  Backlog backlog_;
+  Workers readers_;
+  Resolver resolver_;
+  Ledger ledger_;
+  Office office_;
+  Mailroom mailroom_;
+  std::unordered_map<std::string, std::unique_ptr<Hop>> hops_;
+  net::Timer timer_;     // the queue's next wake-up
+  net::Timer patience_;  // after stop()
+  std::function<void()> idle_;
+
+  std::vector<std::string> to_look_at_;
+  std::unordered_set<std::string> to_look_at_set_;
+  std::map<std::string, Failing> failing_;
+  bool started_ = false;
+  bool fail_posted_ = false;
+  bool pump_posted_ = false;
+  bool settled_posted_ = false;
+  std::shared_ptr<char> alive_ = std::make_shared<char>();
+};
+
+}  // namespace
+
+std::unique_ptr<Dispatcher> Dispatcher::create(Parts parts) {
+  return std::make_unique<PartsDispatcher>(std::move(parts));
+}
+
+}  // namespace impulse::delivery

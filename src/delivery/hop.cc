@@ -1,0 +1,345 @@
+// Connections to a next host: when to make one, and what to do with it.
+#include "delivery/hop.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace impulse::delivery {
+
+using telemetry::Area;
+using telemetry::Counter;
+using telemetry::Level;
+
+namespace {
+
+constexpr Duration first_rest = std::chrono::seconds(1);
+constexpr Duration longest_rest = std::chrono::minutes(5);
+constexpr auto plain_for = std::chrono::minutes(10);
+constexpr int too_many_recipients = 452;  // RFC 5321 §4.5.3.1.10
+
+}  // namespace
+
+// One attempt to get a connection, over all addresses of all next hosts.
+struct Hop::Opening {
+  RoutePtr route;
+  size_t gateway = 0;  // next to resolve
+  std::vector<Target> targets;
+  size_t next = 0;
+  std::string last_error = "no address to connect to";
+  std::string last_peer;
+  std::string last_remote;
+};
+
+struct Hop::Entry {
+  std::unique_ptr<Courier> courier;
+  std::shared_ptr<Opening> opening;  // until it is ready
+  bool plain = false;
+  // What it carries.
+  std::string domain;
+  RoutePtr route;
+  std::vector<queue::Item> items;
+  bool sent = false;  // handed to the session
+};
+
+Hop::Hop(Office& office, std::string key)
+    : office_(office), key_(std::move(key)), timer_(office.parts.loop, [this] { pump(); }) {}
+
+Hop::~Hop() {
+  office_.connections -= established_ + openings_;
+  office_.parts.counters.add(Counter::outbound_open, -static_cast<int64_t>(established_));
+}
+
+void Hop::want(const std::string& domain, const RoutePtr& route) {
+  route_ = route;
+  if (wanted_.insert(domain).second) wanting_.push_back(domain);
+  pump();
+}
+
+void Hop::pump() {
+  if (office_.stopping) return;
+  for (auto& [number, entry] : entries_) {
+    if (wanting_.empty()) return;
+    if (entry->courier->resting()) serve(*entry);
+  }
+  while (may_open()) open();
+}
+
+bool Hop::may_open() {
+  if (wanting_.empty() || office_.stopping) return false;
+  if (!proven_ && openings_ > 0) return false;
+  if (established_ + openings_ >= route_->max_connections) return false;
+  // Each connection being made will take one message; no more of them than there is work.
+  uint64_t active = 0;
+  for (const std::string& domain : wanting_) {
+    active += office_.queue.active(domain);
+    if (active > openings_) break;
+  }
+  if (active <= openings_) return false;
+  const SteadyTime now = steady_now();
+  if (now < down_until_) {
+    if (!timer_.running()) timer_.start(std::chrono::ceil<Duration>(down_until_ - now));
+    return false;
+  }
+  if (office_.connections >= route_->server_max_connections) {
+    office_.short_of_connections = true;
+    return false;
+  }
+  return true;
+}
+
+void Hop::open() {
+  ++openings_;
+  ++office_.connections;
+  auto opening = std::make_shared<Opening>();
+  opening->route = route_;
+  resolve(opening);
+}
+
+// Addresses of one next host after the other, then the attempts.
+void Hop::resolve(const std::shared_ptr<Opening>& opening) {
+  while (opening->gateway < opening->route->gateways.size()) {
+    const Gateway& gateway = opening->route->gateways[opening->gateway++];
+    if (gateway.address) {
+      opening->targets.push_back({Endpoint::tcp(*gateway.address, gateway.port), gateway.host});
+      continue;
+    }
+    office_.resolver.resolve(gateway.host, [this, weak = std::weak_ptr(alive_), opening,
+                                            &gateway](const Result<std::vector<IpAddress>>& answer) {
+      if (weak.expired()) return;
+      if (answer) {
+        for (const IpAddress& address : *answer) {
+          opening->targets.push_back({Endpoint::tcp(address, gateway.port), gateway.host});
+        }
+      } else {
+        opening->last_error = answer.error().message;
+        opening->last_peer = gateway.host;
+      }
+      resolve(opening);
+    });
+    return;
+  }
+  try_next(opening);
+}
+
+void Hop::try_next(const std::shared_ptr<Opening>& opening) {
+  if (office_.stopping || opening->next >= opening->targets.size()) return opening_failed(opening);
+  const Target& target = opening->targets[opening->next++];
+  const bool plain = steady_now() < plain_until_ && opening->route->tls == smtp::TlsUse::if_available;
+  connect(opening, target, plain);
+}
+
+void Hop::connect(const std::shared_ptr<Opening>& opening, const Target& target, bool plain) {
+  auto entry = std::make_unique<Entry>();
+  entry->opening = opening;
+  entry->plain = plain;
+  const uint64_t number = ++next_number_;
+  entry->courier = std::make_unique<Courier>(number, office_.parts.loop, static_cast<CourierHost&>(*this),
+                                             opening->route, target, plain);
+  if (auto started = entry->courier->start(); !started) {
+    opening->last_error = started.error().message;
+    opening->last_peer = target.endpoint.to_string();
+    office_.parts.loop.post([this, weak = std::weak_ptr(alive_), opening] {
+      if (!weak.expired()) try_next(opening);
+    });
+    return;
+  }
+  entries_.emplace(number, std::move(entry));
+}
+
+void Hop::opening_failed(const std::shared_ptr<Opening>& opening) {
+  --openings_;
+  give_back_slot();
+  if (office_.stopping) return;
+  ++failures_;
+  const Duration most = std::min(longest_rest, opening->route->retry_interval);
+  down_until_ = steady_now() + queue::backoff(failures_, std::min(first_rest, most), most, 0);
+  // A host that serves us on other connections is not down: it takes no more.
+  if (established_ == 0) {
+    proven_ = false;
+    office_.parts.log.write(Level::warning, Area::delivery, "gateway-unreachable", opening->last_error);
+    wanted_.clear();
+    const Outcome outcome{Outcome::Kind::transient, opening->last_error, "4.4.1", {}};
+    const Attempt attempt{opening->last_peer, {}, "ESMTP", opening->last_remote};
+    for (const std::string& domain : std::exchange(wanting_, {})) office_.fail_domain(domain, outcome, attempt);
+  }
+  pump();
+}
+
+void Hop::give_back_slot() {
+  --office_.connections;
+  office_.freed();
+}
+
+// Finds work for a courier that is ready, by the domains' turns.
+void Hop::serve(Entry& entry) {
+  Courier& courier = *entry.courier;
+  const uint64_t most = route_->max_deliveries;
+  if (office_.stopping || (most > 0 && courier.jobs() >= most)) return courier.quit();
+  while (!wanting_.empty()) {
+    const std::string domain = std::move(wanting_.front());
+    wanting_.pop_front();
+    const RoutePtr route = office_.route(domain);
+    if (route->method != Route::Method::smtp || route->hop != key_ || route->suspended) {
+      wanted_.erase(domain);
+      office_.look_again(domain);
+      continue;
+    }
+    route_ = route;
+    auto items = office_.queue.take_message(domain, route->batch);
+    if (office_.queue.active(domain) > 0) {
+      wanting_.push_back(domain);
+    } else {
+      wanted_.erase(domain);
+    }
+    office_.ledger.drop_expired(domain, route, items);
+    if (items.empty()) continue;
+    entry.domain = domain;
+    entry.route = route;
+    entry.items = std::move(items);
+    entry.sent = false;
+    return fetch(entry);
+  }
+  if (!courier.resting()) courier.rest();
+}
+
+void Hop::fetch(Entry& entry) {
+  entry.courier->hold();
+  office_.readers.post([this, weak = std::weak_ptr(alive_), &spool = office_.parts.spool, &loop = office_.parts.loop,
+                        number = entry.courier->number(), id = entry.items.front().id] {
+    auto message = std::make_shared<Result<spool::Stored>>(spool.read(id));
+    loop.post([this, weak, number, message] {
+      if (!weak.expired()) fetched(number, std::move(*message));
+    });
+  });
+}
+
+void Hop::fetched(uint64_t number, Result<spool::Stored> message) {
+  const auto found = entries_.find(number);
+  if (found == entries_.end()) return;  // it ended meanwhile, and its items went back
+  Entry& entry = *found->second;
+  if (office_.stopping) {
+    office_.ledger.put_back(entry.domain, std::exchange(entry.items, {}));
+    return entry.courier->quit();
+  }
+  if (!message) {
+    auto items = std::exchange(entry.items, {});
+    if (message.error().code == Errc::not_found) {
+      office_.ledger.forget(entry.domain, items);
+    } else {
+      office_.parts.log.write(Level::error, Area::delivery, "message-unreadable", message.error().message);
+      const Outcome outcome{Outcome::Kind::transient, "spool: " + message.error().message, "4.3.0", {}};
+      office_.ledger.settle_all(entry.domain, entry.route, items, outcome, {});
+    }
+    return serve(entry);
+  }
+  // Who has an outcome already is not asked for another one.
+  std::vector<queue::Item> strangers;
+  std::erase_if(entry.items, [&](const queue::Item& item) {
+    const bool pending =
+        item.recipient < message->envelope.recipients.size() &&
+        (item.recipient >= message->states.size() || message->states[item.recipient].state == spool::State::pending);
+    if (!pending) strangers.push_back(item);
+    return !pending;
+  });
+  office_.ledger.forget(entry.domain, strangers);
+  if (entry.items.empty()) return serve(entry);
+  std::vector<uint32_t> recipients;
+  for (const queue::Item& item : entry.items) recipients.push_back(item.recipient);
+  entry.sent = true;
+  entry.courier->send(std::make_shared<const spool::Stored>(std::move(*message)), recipients);
+}
+
+void Hop::courier_ready(Courier& courier) {
+  Entry& entry = *entries_.at(courier.number());
+  if (entry.opening) {
+    entry.opening.reset();
+    --openings_;
+    ++established_;
+    proven_ = true;
+    failures_ = 0;
+    down_until_ = {};
+    timer_.stop();
+    office_.parts.counters.add(Counter::outbound_connections);
+    office_.parts.counters.add(Counter::outbound_open);
+  }
+  serve(entry);
+  pump();
+}
+
+void Hop::courier_done(Courier& courier, std::vector<smtp::Reply> replies, bool again) {
+  Entry& entry = *entries_.at(courier.number());
+  const auto items = std::exchange(entry.items, {});
+  entry.sent = false;
+  if (again) return office_.ledger.put_back(entry.domain, items);
+  const bool some = std::any_of(replies.begin(), replies.end(), [](const auto& reply) { return reply.positive(); });
+  std::vector<queue::Item> tried;
+  std::vector<queue::Item> next_batch;
+  std::vector<Outcome> outcomes;
+  for (size_t i = 0; i < items.size(); ++i) {
+    smtp::Reply reply = i < replies.size() ? std::move(replies[i]) : smtp::Reply{};
+    if (some && reply.code == too_many_recipients) {
+      next_batch.push_back(items[i]);
+      continue;
+    }
+    Outcome outcome;
+    outcome.kind = reply.positive()    ? Outcome::Kind::delivered
+                   : reply.permanent() ? Outcome::Kind::permanent
+                                       : Outcome::Kind::transient;
+    outcome.status = status_of(reply);
+    outcome.response = reply.code == 0 ? reply.text : fmt::format("{} {}", reply.code, reply.text);
+    if (outcome.response.empty()) outcome.response = "no answer";
+    tried.push_back(items[i]);
+    outcomes.push_back(std::move(outcome));
+  }
+  const Attempt attempt{courier.target().endpoint.to_string(), courier.local(), std::string(courier.protocol()),
+                        courier.target().host};
+  office_.ledger.put_back(entry.domain, next_batch);
+  office_.ledger.settle(entry.domain, entry.route, tried, std::move(outcomes), attempt);
+}
+
+void Hop::courier_ended(Courier& courier, End end, const std::string& why) {
+  const auto found = entries_.find(courier.number());
+  std::unique_ptr<Entry> entry = std::move(found->second);
+  entries_.erase(found);
+  // Nothing was said about these yet.
+  if (!entry->items.empty()) office_.ledger.put_back(entry->domain, std::exchange(entry->items, {}));
+  const std::shared_ptr<Opening> opening = std::exchange(entry->opening, nullptr);
+  if (opening) {
+    const Target& target = courier.target();
+    opening->last_error = why;
+    opening->last_peer = target.endpoint.to_string();
+    opening->last_remote = end == End::refused ? target.host : std::string();
+    if (end == End::tls && opening->route->tls == smtp::TlsUse::if_available && !entry->plain && !office_.stopping) {
+      office_.parts.log.write(Level::notice, Area::delivery, "tls-fallback",
+                              fmt::format("{}: {}; going on without TLS", opening->last_peer, why));
+      plain_until_ = steady_now() + plain_for;
+      connect(opening, target, true);
+    } else {
+      try_next(opening);
+    }
+  } else {
+    --established_;
+    office_.parts.counters.add(Counter::outbound_open, -1);
+    give_back_slot();
+    pump();
+  }
+  ended_.push_back(std::move(entry));
+  office_.parts.loop.post([this, weak = std::weak_ptr(alive_)] {
+    if (!weak.expired()) ended_.clear();
+  });
+}
+
+void Hop::stop() {
+  timer_.stop();
+  wanting_.clear();
+  wanted_.clear();
+  for (auto& [number, entry] : entries_) {
+    if (entry->courier->resting()) {
+      entry->courier->quit();
+    } else if (entry->opening) {
+      entry->courier->close();
+    }
+  }
+}
+
+}  // namespace impulse::delivery

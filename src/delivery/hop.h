@@ -1,0 +1,71 @@
+// Hop: a next host and the connections to it, shared by all domains that go
+// there in the same way. Serves the domains in turn; makes connections as
+// there is work, within the limits; one at a time, and ever more rarely, while
+// the host is down. Loop thread.
+#pragma once
+
+#include "delivery/courier.h"
+#include "delivery/office.h"
+
+#include <deque>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+namespace impulse::delivery {
+
+class Hop final : private CourierHost {
+ public:
+  Hop(Office& office, std::string key);
+  ~Hop() override;
+  Hop(const Hop&) = delete;
+  Hop& operator=(const Hop&) = delete;
+
+  // The domain has something active and this is its route.
+  void want(const std::string& domain, const RoutePtr& route);
+  void pump();  // makes use of what there is
+  void stop();  // ends what has no message under way
+  size_t connections() const { return entries_.size(); }
+  bool disposable() const { return entries_.empty() && openings_ == 0 && wanting_.empty() && !timer_.running(); }
+
+ private:
+  struct Opening;
+  struct Entry;
+
+  void open();
+  void resolve(const std::shared_ptr<Opening>& opening);
+  void try_next(const std::shared_ptr<Opening>& opening);
+  void connect(const std::shared_ptr<Opening>& opening, const Target& target, bool plain);
+  void opening_failed(const std::shared_ptr<Opening>& opening);
+  void give_back_slot();
+  bool may_open();
+  void serve(Entry& entry);
+  void fetch(Entry& entry);
+  void fetched(uint64_t number, Result<spool::Stored> message);
+
+  void courier_ready(Courier& courier) override;
+  void courier_done(Courier& courier, std::vector<smtp::Reply> replies, bool again) override;
+  void courier_ended(Courier& courier, End end, const std::string& why) override;
+
+  Office& office_;
+  const std::string key_;
+  RoutePtr route_;                          // the latest
+  std::deque<std::string> wanting_;         // domains, in turn
+  std::unordered_set<std::string> wanted_;  // the same
+  std::unordered_map<uint64_t, std::unique_ptr<Entry>> entries_;
+  std::vector<std::unique_ptr<Entry>> ended_;  // until the loop comes round
+  uint64_t next_number_ = 0;
+  // Each holds one of the office's connections.
+  size_t openings_ = 0;       // not ready yet
+  size_t established_ = 0;    // have been ready
+  bool proven_ = false;       // the last attempt to connect succeeded
+  uint32_t failures_ = 0;     // in a row
+  SteadyTime down_until_{};   // no new connection before
+  SteadyTime plain_until_{};  // STARTTLS is broken there
+  net::Timer timer_;
+  std::shared_ptr<char> alive_ = std::make_shared<char>();
+};
+
+}  // namespace impulse::delivery

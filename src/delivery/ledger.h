@@ -1,0 +1,89 @@
+// Ledger: what became of a delivery attempt, put where it belongs: the spool's
+// journal, the main log, the counters, the queue; and a bounce to the sender
+// when a recipient is given up. Loop thread.
+#pragma once
+
+#include "delivery/backlog.h"
+#include "delivery/bounce.h"
+#include "delivery/dispatcher.h"
+#include "delivery/route.h"
+#include "delivery/workers.h"
+#include "queue/queue.h"
+
+#include <functional>
+#include <memory>
+#include <random>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace impulse::delivery {
+
+// One recipient's outcome of one attempt.
+struct Outcome {
+  enum class Kind : uint8_t { delivered, transient, permanent };
+  Kind kind = Kind::transient;
+  std::string response;  // what was said, or what went wrong; one line
+  std::string status;    // RFC 3463, for a bounce
+  std::string peer;      // where this one went; empty: as the attempt says
+};
+
+// Where an attempt went, for the logs.
+struct Attempt {
+  std::string peer;      // host and port, or a Maildir
+  std::string local;     // our address
+  std::string protocol;  // "ESMTP", "ESMTPS", "MAILDIR"
+  std::string remote;    // name of the host that gave the response; empty: it was us
+};
+
+class Ledger {
+ public:
+  // All borrowed. `settled` is called when something was settled that
+  // leaves the queue different: a retry to wait for, nothing left in flight.
+  Ledger(Parts& parts, queue::Queue& queue, Backlog& backlog, Workers& workers, std::function<void()> settled);
+  ~Ledger();
+  Ledger(const Ledger&) = delete;
+  Ledger& operator=(const Ledger&) = delete;
+
+  // Outcomes of items of one message; as many of the one as of the other.
+  void settle(std::string_view domain, const RoutePtr& route, const std::vector<queue::Item>& items,
+              std::vector<Outcome> outcomes, const Attempt& attempt);
+  // The same outcome for all.
+  void settle_all(std::string_view domain, const RoutePtr& route, const std::vector<queue::Item>& items,
+                  const Outcome& outcome, const Attempt& attempt);
+  // Takes from `items` those that have been tried and are too old by now, and gives
+  // them up.
+  void drop_expired(std::string_view domain, const RoutePtr& route, std::vector<queue::Item>& items);
+  // Nothing was tried: back to the queue as they were.
+  void put_back(std::string_view domain, const std::vector<queue::Item>& items);
+  // The message is not in the spool (any more): nothing can be done for them.
+  void forget(std::string_view domain, const std::vector<queue::Item>& items);
+
+  size_t pending_bounces() const { return pending_; }
+
+ private:
+  struct GivenUp;  // one message's recipients on their way to a bounce
+
+  void delivered(std::string_view domain, const queue::Item& item, const Outcome& outcome, const Attempt& attempt);
+  void retry(std::string_view domain, queue::Item item, Duration wait, const Outcome& outcome, const Attempt& attempt);
+  void give_up(GivenUp given_up);
+  void bounce(std::shared_ptr<GivenUp> given_up);
+  void bounce_done(const std::shared_ptr<GivenUp>& given_up, const Result<MessageId>& stored);
+  void finish(std::string_view domain, const queue::Item& item);
+  telemetry::Record record(std::string_view domain, const queue::Item& item, const Outcome& outcome,
+                           const Attempt& attempt) const;
+  Duration backoff(const Route& route, uint32_t attempts);
+
+  Parts& parts_;
+  queue::Queue& queue_;
+  Backlog& backlog_;
+  Workers& workers_;
+  std::function<void()> settled_;
+  std::minstd_rand random_{std::random_device{}()};
+  size_t pending_ = 0;
+  uint64_t serial_ = 0;
+  std::shared_ptr<const std::string> last_error_;  // shared by those who failed alike
+  std::shared_ptr<char> alive_ = std::make_shared<char>();
+};
+
+}  // namespace impulse::delivery

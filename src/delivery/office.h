@@ -1,0 +1,40 @@
+// Office: what the parts of a Dispatcher share. Made by the Dispatcher, which
+// owns all of it. Loop thread.
+#pragma once
+
+#include "delivery/backlog.h"
+#include "delivery/dispatcher.h"
+#include "delivery/ledger.h"
+#include "delivery/resolver.h"
+#include "delivery/route.h"
+#include "delivery/workers.h"
+#include "queue/queue.h"
+
+#include <functional>
+#include <string>
+#include <string_view>
+
+namespace impulse::delivery {
+
+struct Office {
+  Parts& parts;
+  queue::Queue& queue;
+  Backlog& backlog;
+  Ledger& ledger;
+  Workers& readers;  // of messages, and writers of bounces
+  Resolver& resolver;
+  size_t connections = 0;             // outbound, also those being made
+  bool short_of_connections = false;  // somebody waits for freed()
+  bool stopping = false;              // nothing new is begun
+
+  // The route under the current configuration.
+  std::function<RoutePtr(std::string_view domain)> route;
+  // Looks at the domain again: its route has changed. From the loop, later.
+  std::function<void(const std::string& domain)> look_again;
+  // Everything active of the domain has failed with that.
+  std::function<void(const std::string& domain, Outcome outcome, Attempt attempt)> fail_domain;
+  // A connection has gone, or a job has ended: others may have waited for it.
+  std::function<void()> freed;
+};
+
+}  // namespace impulse::delivery

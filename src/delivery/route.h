@@ -1,0 +1,84 @@
+// Route: all that the configuration says about delivery to a domain, read
+// once. Made from a scope's effective options, kept with them, immutable; any
+// thread.
+#pragma once
+
+#include "base/clock.h"
+#include "base/ip.h"
+#include "base/result.h"
+#include "config/snapshot.h"
+#include "delivery/maildir_path.h"
+#include "net/tls.h"
+#include "smtp/client_session.h"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace impulse::delivery {
+
+// One next host of a Gateway.
+struct Gateway {
+  std::string host;                  // a name, or the address as text
+  std::optional<IpAddress> address;  // set: nothing to resolve
+  uint16_t port = 25;
+};
+
+// "host", "host:port", "192.0.2.1", "192.0.2.1:port", "2001:db8::1",
+// "[2001:db8::1]", "[2001:db8::1]:port".
+Result<Gateway> parse_gateway(std::string_view text, uint16_t default_port);
+
+struct Route {
+  enum class Method : uint8_t { none, smtp, maildir };
+  enum class Original : uint8_t { headers, full, no };
+
+  Method method = Method::none;
+  std::string problem;             // none: why nothing can be delivered; one line
+  std::vector<std::string> notes;  // smtp: what could not be used, for the log
+  bool suspended = false;
+
+  // smtp
+  std::vector<Gateway> gateways;  // in order of preference
+  std::string hop;                // equal: connections may be shared
+  smtp::TlsUse tls = smtp::TlsUse::if_available;
+  bool tls_verify_name = false;
+  net::TlsContextPtr tls_context;  // null with TlsUse::no
+  std::optional<IpAddress> source;
+  std::string ehlo_name;
+  smtp::ClientTimeouts timeouts;
+  Duration connect_timeout{0};
+  Duration idle_timeout{0};
+  size_t max_connections = 20;
+  size_t server_max_connections = 20000;
+  uint64_t max_deliveries = 0;  // a connection; 0: no limit
+  size_t batch = 100;           // recipients a transaction
+
+  // maildir
+  MaildirPath maildir;
+
+  // What becomes of failures.
+  Duration expiration{0};
+  Duration retry_interval{0};
+  Duration max_retry_interval{0};
+  uint32_t max_retries = 0;  // 0: until it expires
+  bool never_retry = false;
+  bool bounces = true;
+  Original original = Original::headers;
+  std::string mailer_daemon;  // address
+  std::string hostname;
+};
+using RoutePtr = std::shared_ptr<const Route>;
+
+// The route to a domain under a snapshot. Made at the first call, then one
+// look-up.
+RoutePtr route_to(const config::Snapshot& snapshot, std::string_view domain);
+
+// Mistakes of delivery options that only show together, or outside the
+// configuration: no Maildir_Path, an unknown placeholder, an unreadable TLS_CA.
+// For a commit's check phase. `diagnostics` gets one for each scope.
+void check_routes(const config::Snapshot& snapshot, config::Diagnostics& diagnostics);
+
+}  // namespace impulse::delivery
