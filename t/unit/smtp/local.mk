@@ -1,0 +1,11 @@
+# The server's half; the client's tests are in t/unit/smtp_client/.
+check_PROGRAMS += t/unit/smtp_tests
+t_unit_smtp_tests_SOURCES = t/unit/main.cc \
+	t/unit/smtp/conformance_test.cc \
+	t/unit/smtp/data_receiver_test.cc \
+	t/unit/smtp/line_test.cc \
+	t/unit/smtp/session_test.cc \
+	t/unit/smtp/support.h \
+	t/unit/smtp/walk_test.cc
+t_unit_smtp_tests_CXXFLAGS = $(AM_CXXFLAGS) $(CPPUNIT_CFLAGS)
+t_unit_smtp_tests_LDADD = libsmtp.a libconfig.a libmessage.a libbase.a $(PCRE2_LIBS) $(FMT_LIBS) $(CPPUNIT_LIBS)

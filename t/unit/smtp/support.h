@@ -1,0 +1,166 @@
+// A client and an owner for ServerSession in tests: bytes in, replies and
+// messages out, with the input cut as a test likes.
+#pragma once
+
+#include "base/text.h"
+#include "smtp/server_session.h"
+
+#include <cppunit/TestAssert.h>
+
+#include <functional>
+#include <memory>
+#include <random>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace smtp_test {
+
+using namespace impulse;
+using namespace impulse::smtp;
+
+// An owner whose every answer a test can set.
+class FakeHost : public ServerHost {
+ public:
+  Result<std::shared_ptr<const Policy>> safe_point() override {
+    ++safe_points;
+    return std::exchange(next_policy, Result<std::shared_ptr<const Policy>>(nullptr));
+  }
+  Result<> admit() override { return admission; }
+  WallTime now() override { return WallTime(std::chrono::seconds(1700557500)); }
+  void refused(const Refusal& refusal) override {
+    causes.push_back(std::to_string(refusal.code) + ' ' + std::string(refusal.cause));
+    last_text = refusal.text;
+  }
+
+  Result<std::shared_ptr<const Policy>> next_policy{nullptr};
+  Result<> admission{};
+  Result<MessageId> commit{MessageId{1, 0x40}};
+  int safe_points = 0;
+  std::vector<std::string> causes;
+  std::string last_text;
+};
+
+struct Message {
+  std::string sender;
+  std::vector<std::string> recipients;
+  std::string body;
+  std::string trace;  // with the id in its place
+  std::string protocol;
+  message::Envelope envelope;
+};
+
+// How many of the waiting bytes are fed next; more than there are is fine.
+using Cutting = std::function<size_t(size_t waiting)>;
+inline Cutting whole() {
+  return [](size_t waiting) { return waiting; };
+}
+inline Cutting bytes() {
+  return [](size_t) { return size_t{1}; };
+}
+inline Cutting random_cuts(unsigned seed) {
+  return [random = std::mt19937(seed)](size_t) mutable { return size_t{1 + random() % 9}; };
+}
+
+// A policy as a relay for its own client; tests change what they are about.
+inline Policy usual_policy() {
+  Policy policy;
+  policy.hostname = "mx.example";
+  policy.banner = "mx.example ESMTP Impulse";
+  policy.received_hostname = "mx.example";
+  policy.relay_hosts = NetworkList({*IpPrefix::parse("127.0.0.0/8")});
+  return policy;
+}
+
+class Dialogue {
+ public:
+  explicit Dialogue(const Policy& policy = usual_policy(), Cutting cutting = whole(),
+                    std::string_view from = "127.0.0.1", std::optional<TlsState> tls = {})
+      : cutting_(std::move(cutting)) {
+    ClientInfo client;
+    client.address = *IpAddress::parse(from);
+    client.listener = "*:25";
+    session = std::make_unique<ServerSession>(std::make_shared<const Policy>(policy), client, host);
+    Output out;
+    session->start(std::move(tls), out);
+    banner = after(out);
+  }
+
+  // Feeds it all, committing what is submitted; stops at STARTTLS and at the
+  // end of the session. Returns the replies.
+  std::string say(std::string_view input) {
+    std::string replies;
+    while (!input.empty() && !closed && !wants_tls) {
+      const std::string_view piece = input.substr(0, std::min(cutting_(input.size()), input.size()));
+      Output out;
+      const size_t used = session->feed(piece, out);
+      CPPUNIT_ASSERT(used <= piece.size());
+      if (out.next == Next::read) CPPUNIT_ASSERT_EQUAL(piece.size(), used);
+      input.remove_prefix(used);
+      replies += after(out);
+      if (out.next == Next::submit) {
+        Output none;  // takes nothing while it waits
+        CPPUNIT_ASSERT_EQUAL(size_t{0}, session->feed("NOOP\r\n", none));
+        CPPUNIT_ASSERT(none.reply.empty() && none.next == Next::submit);
+        take();
+        Output final;
+        session->submitted(host.commit, "node", final);
+        replies += after(final);
+      }
+    }
+    return replies;
+  }
+  // The replies' codes: "250 250 354".
+  std::string codes(std::string_view input) { return codes_of(say(input)); }
+  static std::string codes_of(std::string_view replies) {
+    std::string found;
+    while (!replies.empty()) {
+      const size_t end = replies.find("\r\n");
+      CPPUNIT_ASSERT(end != std::string_view::npos && end >= 4 && end <= 510);
+      if (replies[3] == ' ') found += (found.empty() ? "" : " ") + std::string(replies.substr(0, 3));
+      replies.remove_prefix(end + 2);
+    }
+    return found;
+  }
+  void tls(std::string_view version = "TLSv1.3") {
+    CPPUNIT_ASSERT(wants_tls);
+    wants_tls = false;
+    Output out;
+    session->tls_started({std::string(version), "TLS_AES_256_GCM_SHA384", 256}, out);
+    CPPUNIT_ASSERT(after(out).empty());
+  }
+  std::string after(Output& out) {
+    closed = out.next == Next::close;
+    wants_tls = out.next == Next::start_tls;
+    last = out;
+    delay += out.delay;
+    return out.reply;
+  }
+
+  FakeHost host;
+  std::unique_ptr<ServerSession> session;
+  std::string banner;
+  std::vector<Message> messages;
+  bool closed = false;
+  bool wants_tls = false;
+  Output last;
+  Duration delay{0};
+
+ private:
+  void take() {
+    Submission taken = session->take_submission();
+    Message message;
+    message.sender = taken.envelope.sender;
+    for (const auto& recipient : taken.envelope.recipients) message.recipients.push_back(recipient.address);
+    message.body = taken.body.to_string();
+    message.trace = taken.trace;
+    if (taken.id_offset != UINT32_MAX) message.trace.insert(taken.id_offset, "ID");
+    message.protocol = taken.protocol;
+    message.envelope = taken.envelope;
+    messages.push_back(std::move(message));
+  }
+
+  Cutting cutting_;
+};
+
+}  // namespace smtp_test
