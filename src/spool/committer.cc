@@ -72,6 +72,8 @@ void Committer::run() {
     look_at_space(false);
   } while (!work_.stop || !work_.messages.empty());
   if (writer_.is_open() && !writer_.empty()) close_segment();
+  for (PendingEntry& entry : entries_)
+    if (entry.done) entry.done(std::unexpected(*sick_));
 }
 
 void Committer::process() {
@@ -132,11 +134,13 @@ void Committer::commit_batch(size_t& next) {
   if (next == messages.size()) add_entries(batch, taken);
 
   // A checkpoint replaces what is removed then: never unsynced.
-  if (!batch.empty())
+  if (!batch.empty()) {
     if (auto done = writer_.write(batch, now_.force_fsync || with_checkpoints); !done) {
       next = first;
       return failed(done.error());
     }
+    ++batches_;
+  }
   complete(first, written, taken, with_checkpoints);
 }
 
@@ -160,7 +164,6 @@ void Committer::add_entries(Batch& batch, size_t& taken) {
 // A batch is durable: into the index with it, and say so.
 void Committer::complete(size_t first, const std::vector<Index::Message>& written, size_t entries, bool checkpoints) {
   const uint32_t number = writer_.number();
-  ++batches_;
   std::vector<Index::Message> accepted;
   accepted.reserve(written.size());
   for (const Index::Message& message : written)
@@ -176,13 +179,6 @@ void Committer::complete(size_t first, const std::vector<Index::Message>& writte
   }
   for (size_t i = 0; i < entries; ++i)
     if (!entries_[i].bytes.empty()) index_.add_target(number, entries_[i].target.segment);
-  for (size_t i = 0; i < written.size(); ++i) {
-    PendingMessage& message = work_.messages[first + i];
-    if (message.refused)
-      message.done(std::unexpected(std::move(*message.refused)));
-    else
-      message.done(MessageId{number, written[i].offset});
-  }
   std::vector<PendingEntry> done(std::make_move_iterator(entries_.begin()),
                                  std::make_move_iterator(entries_.begin() + static_cast<std::ptrdiff_t>(entries)));
   entries_.erase(entries_.begin(), entries_.begin() + static_cast<std::ptrdiff_t>(entries));
@@ -192,6 +188,13 @@ void Committer::complete(size_t first, const std::vector<Index::Message>& writte
       entry.done(std::unexpected(std::move(*entry.refused)));
     else
       entry.done({});
+  }
+  for (size_t i = 0; i < written.size(); ++i) {
+    PendingMessage& message = work_.messages[first + i];
+    if (message.refused)
+      message.done(std::unexpected(std::move(*message.refused)));
+    else
+      message.done(MessageId{number, written[i].offset});
   }
 }
 
