@@ -83,7 +83,7 @@ Result<> check_items(std::string_view list, std::string_view kind, int (*set)(SS
 }
 
 Result<> use_list(SSL_CTX* context, const std::string& list, std::string_view kind, int (*set)(SSL_CTX*, const char*)) {
-  if (trim(list).empty()) return {};
+  if (list_items(list).empty()) return {};  // the library's own
   if (auto known = check_items(list, kind, set); !known) return known;
   // OpenSSL wants colons.
   std::string joined;

@@ -1,8 +1,11 @@
 check_PROGRAMS += t/unit/net_tests
 t_unit_net_tests_SOURCES = t/unit/main.cc \
+	t/unit/net/certs.h \
 	t/unit/net/kit.h \
 	t/unit/net/recorder.h \
 	t/unit/net/loop_test.cc \
-	t/unit/net/connection_test.cc
+	t/unit/net/connection_test.cc \
+	t/unit/net/tls_context_test.cc \
+	t/unit/net/tls_connection_test.cc
 t_unit_net_tests_CXXFLAGS = $(AM_CXXFLAGS) $(CPPUNIT_CFLAGS)
 t_unit_net_tests_LDADD = libnet.a libbase.a $(NET_LIBS) $(FMT_LIBS) $(CPPUNIT_LIBS)

@@ -1,0 +1,95 @@
+// Keys and certificates made on the spot, with OpenSSL's own functions.
+#pragma once
+
+#include "kit.h"
+
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
+
+#include <fstream>
+#include <memory>
+#include <string>
+
+namespace impulse::net::test {
+
+class Identity {
+ public:
+  struct Options {
+    std::string common_name = "localhost";
+    std::string alt_names = "DNS:localhost,DNS:*.example.com,IP:127.0.0.1";
+    long valid_from = -3600;  // seconds from now
+    long valid_to = 86400;
+    bool authority = false;
+  };
+
+  // Signed by `issuer`, or by itself.
+  explicit Identity(const Options& options, const Identity* issuer = nullptr)
+      : key_(EVP_EC_gen("P-256"), &EVP_PKEY_free), certificate_(X509_new(), &X509_free) {
+    X509* x = certificate_.get();
+    X509_set_version(x, 2);
+    static long serial = 1;
+    ASN1_INTEGER_set(X509_get_serialNumber(x), serial++);
+    X509_gmtime_adj(X509_getm_notBefore(x), options.valid_from);
+    X509_gmtime_adj(X509_getm_notAfter(x), options.valid_to);
+    X509_set_pubkey(x, key_.get());
+    X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN", MBSTRING_UTF8,
+                               reinterpret_cast<const unsigned char*>(options.common_name.c_str()), -1, -1, 0);
+    const Identity& signer = issuer != nullptr ? *issuer : *this;
+    X509_set_issuer_name(x, X509_get_subject_name(signer.certificate_.get()));
+    extension(signer.certificate_.get(), NID_basic_constraints, options.authority ? "critical,CA:TRUE" : "CA:FALSE");
+    if (options.authority) extension(signer.certificate_.get(), NID_key_usage, "keyCertSign,cRLSign");
+    if (!options.alt_names.empty()) extension(signer.certificate_.get(), NID_subject_alt_name, options.alt_names);
+    CPPUNIT_ASSERT(X509_sign(x, signer.key_.get(), EVP_sha256()) > 0);
+  }
+  Identity() : Identity(Options()) {}
+
+  std::string certificate() const {
+    return pem([&](BIO* bio) { return PEM_write_bio_X509(bio, certificate_.get()); });
+  }
+  // PKCS #8, encrypted when a password is given.
+  std::string key(const std::string& password = "") const {
+    return pem([&](BIO* bio) {
+      return PEM_write_bio_PKCS8PrivateKey(bio, key_.get(), password.empty() ? nullptr : EVP_aes_128_cbc(),
+                                           password.empty() ? nullptr : password.data(),
+                                           static_cast<int>(password.size()), nullptr, nullptr);
+    });
+  }
+  // The older form, "BEGIN EC PRIVATE KEY" with its encryption in a header.
+  std::string traditional_key(const std::string& password) const {
+    return pem([&](BIO* bio) {
+      return PEM_write_bio_PrivateKey_traditional(
+          bio, key_.get(), password.empty() ? nullptr : EVP_aes_128_cbc(),
+          password.empty() ? nullptr : reinterpret_cast<unsigned char*>(const_cast<char*>(password.data())),
+          static_cast<int>(password.size()), nullptr, nullptr);
+    });
+  }
+
+ private:
+  void extension(X509* issuer, int nid, const std::string& value) {
+    X509V3_CTX context;
+    X509V3_set_ctx_nodb(&context);
+    X509V3_set_ctx(&context, issuer, certificate_.get(), nullptr, nullptr, 0);
+    X509_EXTENSION* e = X509V3_EXT_conf_nid(nullptr, &context, nid, value.c_str());
+    CPPUNIT_ASSERT(e != nullptr);
+    X509_add_ext(certificate_.get(), e, -1);
+    X509_EXTENSION_free(e);
+  }
+  static std::string pem(const std::function<int(BIO*)>& write) {
+    const std::unique_ptr<BIO, decltype(&BIO_free)> bio(BIO_new(BIO_s_mem()), &BIO_free);
+    CPPUNIT_ASSERT(write(bio.get()) == 1);
+    char* data = nullptr;
+    const long size = BIO_get_mem_data(bio.get(), &data);
+    return std::string(data, static_cast<size_t>(size));
+  }
+
+  std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> key_;
+  std::unique_ptr<X509, decltype(&X509_free)> certificate_;
+};
+
+inline std::string write_file(const std::string& path, const std::string& content) {
+  std::ofstream(path, std::ios::binary) << content;
+  return path;
+}
+
+}  // namespace impulse::net::test
