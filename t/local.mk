@@ -11,4 +11,5 @@ include t/unit/queue/local.mk
 include t/unit/smtp/local.mk
 include t/unit/delivery/local.mk
 include t/unit/control/local.mk
+include t/unit/config_language/local.mk
 endif

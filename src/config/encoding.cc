@@ -52,7 +52,10 @@ bool check_encoding(std::string_view text, DiagnosticSink& sink) {
     const size_t begin = i;
     const bool nul = text[i] == '\0';
     while (i < text.size() && (text[i] == '\0') == nul && sequence(text, i) == 0) ++i;
-    for (size_t end; (end = text.find('\n', counted)) < begin; ++line) line_start = counted = end + 1;
+    const std::string_view before = text.substr(0, begin);
+    for (size_t end; (end = before.find('\n', counted)) != std::string_view::npos; ++line)
+      line_start = counted = end + 1;
+    counted = begin;
     const Place place{line, static_cast<uint32_t>(begin - line_start + 1)};
     sink.error(id::encoding, place, i - begin,
                nul ? std::string("expected text, found a NUL byte")

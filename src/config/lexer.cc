@@ -225,7 +225,8 @@ void Lexer::skip_trivia(Token& token) {
         reported_ = begin + 1;
         sink_.error(id::unterminated_comment, place, 2, "expected '*/' at the end of this comment, found end of text");
       }
-      while ((position_ = text_.find('\n', position_)) < end) {
+      const std::string_view comment = text_.substr(0, end);
+      while ((position_ = comment.find('\n', position_)) != std::string_view::npos) {
         token.first_on_line = true;
         ++line_;
         line_start_ = ++position_;

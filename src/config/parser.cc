@@ -17,8 +17,7 @@ constexpr std::string_view keyword_readonly_include = "readonly_include";
 
 }  // namespace
 
-Parser::Parser(const Source& source, DiagnosticSink& sink)
-    : text_(source.text), sink_(sink), lexer_(source.text, sink) {}
+Parser::Parser(const Source& source, DiagnosticSink& sink) : sink_(sink), lexer_(source.text, sink) {}
 
 std::vector<Node> Parser::whole_text() {
   advance();
@@ -233,7 +232,9 @@ bool Parser::scope(const Token& name, const Token* instance) {
 // start of a line, or the brace that ends the scope. `open` says how many
 // brackets and parentheses are open.
 void Parser::recover(unsigned open) {
-  open_values_ = 0;
+  // In an array "name =" can only be the next statement: its end was forgotten.
+  const bool in_array = open > 0 && open_dictionaries_ == 0;
+  open_values_ = open_dictionaries_ = 0;
   after_value_ = false;
   size_t blocks = 0;
   for (;; advance()) {
@@ -262,12 +263,22 @@ void Parser::recover(unsigned open) {
         }
         break;
       case TokenKind::word:
-        if (blocks == 0 && token_.first_on_line && open == 0) return;
+        if (blocks == 0 && token_.first_on_line && (open == 0 || (in_array && at_assignment()))) return;
         break;
       default:
         break;
     }
   }
+}
+
+// At a word: is "=" the next token?
+bool Parser::at_assignment() {
+  const Token word = token_;
+  const size_t end_before = previous_end_;
+  advance();
+  const bool found = token_.kind == TokenKind::equals;
+  go_back_to(word, end_before);
+  return found;
 }
 
 // Over a whole { … } without looking at what is in it.

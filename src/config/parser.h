@@ -50,6 +50,7 @@ class Parser {
   bool option(const Token& name);
   bool scope(const Token& name, const Token* instance);
   void recover(unsigned open_values = 0);
+  bool at_assignment();
   void skip_block();
   bool no_statement(const Token& name);
   bool no_scope(const Token& name, const Token& instance);
@@ -69,14 +70,14 @@ class Parser {
   bool fail(std::string expected, std::string hint = {});
   std::string text_of(const Token& token) const;  // unquoted
 
-  std::string_view text_;
   DiagnosticSink& sink_;
   Lexer lexer_;
-  Token token_;               // the one to be looked at
-  size_t previous_end_ = 0;   // of the token before it
-  unsigned depth_ = 0;        // open braces, brackets and parentheses
-  unsigned open_values_ = 0;  // open brackets and parentheses
-  Place long_string_;         // where the last string that spans lines began, and the line on which it ended
+  Token token_;                     // the one to be looked at
+  size_t previous_end_ = 0;         // of the token before it
+  unsigned depth_ = 0;              // open braces, brackets and parentheses
+  unsigned open_values_ = 0;        // open brackets and parentheses
+  unsigned open_dictionaries_ = 0;  // open brackets
+  Place long_string_;               // where the last string that spans lines began, and the line on which it ended
   uint32_t long_string_end_ = 0;
   bool after_value_ = false;       // the statement before was an option
   bool on_line_of_value_ = false;  // … and this one starts on the line where that one ended

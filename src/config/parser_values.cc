@@ -33,6 +33,7 @@ bool Parser::value(RawValue& out) {
     case TokenKind::open_bracket: {
       const bool is_array = token_.kind == TokenKind::open_paren;
       ++open_values_;
+      if (!is_array) ++open_dictionaries_;
       if (too_deep(token_)) {
         recover(--open_values_);
         return false;
@@ -42,6 +43,7 @@ bool Parser::value(RawValue& out) {
       --depth_;
       if (!read) return false;
       --open_values_;
+      if (!is_array) --open_dictionaries_;
       advance();
       out.span.end = previous_end_;
       return true;
@@ -156,7 +158,10 @@ std::vector<RawValue> Parser::whole_line() {
       word.text = text_of(token_);
       advance(LexMode::line);
     } else if (starts_value()) {
-      if (!value(words.emplace_back())) break;
+      if (!value(words.emplace_back())) {
+        words.pop_back();
+        break;
+      }
       // The token behind it was read as part of a file's text.
       go_back_to(token_, previous_end_, LexMode::line);
     } else {
