@@ -20,6 +20,7 @@ struct Answer {
   Status status;
   Step lines;           // empty: the status is all
   bool finish = false;  // the session ends after it
+  bool audit = true;    // an act, or a look, worth a line in the log; completion is not
 
   // All of it in one step: for answers that are short whatever happens.
   template <class Say>

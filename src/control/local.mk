@@ -19,6 +19,7 @@ libcontrol_a_SOURCES = \
 	src/control/completion.cc src/control/completion.h \
 	src/control/limits.h \
 	src/control/protocol.cc src/control/protocol.h \
+	src/control/redact.cc src/control/redact.h \
 	src/control/render.cc src/control/render.h \
 	src/control/request.cc src/control/request.h \
 	src/control/safe_text.h \

@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "control/limits.h"
+#include "control/redact.h"
 #include "control/safe_text.h"
 
 #include <unistd.h>
@@ -24,9 +25,11 @@ std::string_view without_cr(std::string_view line) {
   return line;
 }
 
+// Empties a string, and gives its memory back when it is much (assigning an
+// empty one would keep it).
 void give_back(std::string& text) {
   if (text.capacity() > 4096)
-    text = std::string();
+    std::string().swap(text);
   else
     text.clear();
 }
@@ -45,6 +48,13 @@ std::string_view rest_behind(std::string_view line, size_t count) {
   }
   if (!line.empty()) line.remove_prefix(1);
   return line;
+}
+
+Step say_diagnostics(std::shared_ptr<const config::Source> source, config::Diagnostics diagnostics) {
+  const size_t count = diagnostics.size();
+  return each(count, [source = std::move(source), diagnostics = std::move(diagnostics)](Writer& writer, size_t i) {
+    writer.diagnostic(diagnostics[i], source.get());
+  });
 }
 
 Answer unknown_command(const CommandTable& table, std::span<const std::string_view> words, size_t used,
@@ -156,7 +166,7 @@ void Session::end_of_payload_line() {
     payload += line;
     payload += '\n';
   }
-  if (!waiting_.error_id.empty()) payload = std::string();  // goes on to the end, but is not kept
+  if (!waiting_.error_id.empty()) give_back(payload);  // goes on to the end, but is not kept
 }
 
 void Session::received(ReadRequest read) {
@@ -170,7 +180,7 @@ void Session::received(ReadRequest read) {
   } catch (const std::exception& error) {
     answer_ = Answer::error(Code::failed, "control-internal", fmt::format("internal error: {}", error.what()));
   }
-  if (audit_) audit_(peer_, escape_line(request.command), answer_.status);
+  if (audit_ && answer_.audit) audit_(peer_, loggable_command(request.command), answer_.status);
   tag_ = std::move(request.tag);
   json_ = request.json;
   answering_ = true;
@@ -194,9 +204,7 @@ Answer Session::run_command(const Request& request, const std::shared_ptr<const 
   } else {
     parsed = config::parse_line(source);
     if (config::has_errors(parsed.diagnostics))
-      return Answer::once({Code::usage, {}, {}}, [source, parsed = std::move(parsed)](Writer& writer) {
-        for (const auto& diagnostic : parsed.diagnostics) writer.diagnostic(diagnostic, source.get());
-      });
+      return {{Code::usage, {}, {}}, say_diagnostics(source, std::move(parsed.diagnostics))};
     if (parsed.words.empty()) return {};  // a comment
     std::vector<std::string_view> names;
     for (const config::RawValue& word : parsed.words) {
@@ -217,14 +225,17 @@ Answer Session::run_command(const Request& request, const std::shared_ptr<const 
                            fmt::format("'{}' takes no payload", found.command->name));
     call.payload = &request.payload;
   }
-  return found.command->run(call);
+  Answer answer = found.command->run(call);
+  if (parsed.diagnostics.empty()) return answer;
+  answer.lines = then(say_diagnostics(source, std::move(parsed.diagnostics)), std::move(answer.lines));
+  return answer;
 }
 
 bool Session::produce(std::string& out, size_t budget) {
   const size_t before = out.size();
   if (!ready_.empty()) {
     out += ready_;
-    ready_ = std::string();
+    give_back(ready_);
   }
   Writer writer(out, json_);
   while (answering_ && out.size() - before < budget) {

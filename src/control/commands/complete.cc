@@ -9,15 +9,17 @@ Answer complete(const Invocation& call) {
   Status status;
   status.with("candidates", found->words.size());
   if (found->cut) status.with("cut", uint64_t{1});
-  return {std::move(status),
-          each(found->words.size(),
-               [found](Writer& writer, size_t i) {
-                 if (writer.json())
-                   writer.document(Json::object({{"word", found->words[i]}}));
-                 else
-                   writer.text(found->words[i]);
-               }),
-          false};
+  Answer answer{std::move(status),
+                each(found->words.size(),
+                     [found](Writer& writer, size_t i) {
+                       if (writer.json())
+                         writer.document(Json::object({{"word", found->words[i]}}));
+                       else
+                         writer.text(found->words[i]);
+                     }),
+                false};
+  answer.audit = false;
+  return answer;
 }
 
 }  // namespace impulse::control

@@ -31,6 +31,21 @@ Json question_head(const Question& question) {
 
 Status read_status(const config::SnapshotPtr& snapshot) { return Status{}.with("gen", snapshot->generation()); }
 
+// The value in force, and of an option that waits for a restart the one that
+// will be.
+struct Effective {
+  std::shared_ptr<const config::Value> running;
+  std::shared_ptr<const config::Value> pending;  // null: nothing waits
+};
+
+Effective effective(const config::Snapshot& snapshot, const Question& question) {
+  Effective found;
+  found.running = std::make_shared<const config::Value>(snapshot.eval(question.target.path, *question.option));
+  if (auto pending = snapshot.pending(*question.option))
+    found.pending = std::make_shared<const config::Value>(std::move(*pending));
+  return found;
+}
+
 // For eval and explain: the answer is what the scope would have if it were there.
 Step absent_scope(const config::SnapshotPtr& snapshot, const config::ScopePath& path) {
   if (config::find_scope(snapshot->root(), path)) return {};
@@ -68,7 +83,7 @@ Answer config_eval(const Invocation& call) {
   if (!question) return std::move(question.error());
   const config::OptionDef& option = *question->option;
   const config::SnapshotPtr snapshot = call.system.engine().current();
-  const Effective found = effective(call.system, snapshot, question->target.path, option);
+  const Effective found = effective(*snapshot, *question);
   Answer answer{read_status(snapshot), absent_scope(snapshot, question->target.path), false};
   Json head = question_head(*question);
   head["effect"] = config::to_string(option.effect);
@@ -90,7 +105,7 @@ Answer config_explain(const Invocation& call) {
   if (!question) return std::move(question.error());
   const config::OptionDef& option = *question->option;
   const config::SnapshotPtr snapshot = call.system.engine().current();
-  const Effective found = effective(call.system, snapshot, question->target.path, option);
+  const Effective found = effective(*snapshot, *question);
   auto ladder = std::make_shared<const std::vector<config::Rung>>(snapshot->explain(question->target.path, option));
   Answer answer{read_status(snapshot), absent_scope(snapshot, question->target.path), false};
   Json head = question_head(*question);

@@ -85,8 +85,9 @@ std::expected<Target, Answer> read_target(const Invocation& call) {
   Result<config::FoundPath> found = config::read_path(words);
   if (!found) {
     const std::string& message = found.error().message;
-    if (call.words.empty()) return std::unexpected(Answer::error(Code::failed, "config-bad-path", message));
-    return std::unexpected(placed_error(Code::failed, "config-bad-path", call.words.front(), message));
+    const std::string id = found.error().code == Errc::unavailable ? "config-not-available" : "config-bad-path";
+    if (call.words.empty()) return std::unexpected(Answer::error(Code::failed, id, message));
+    return std::unexpected(placed_error(Code::failed, id, call.words.front(), message));
   }
   return Target{std::move(found->path), call.words.subspan(found->used)};
 }
@@ -127,9 +128,11 @@ Answer report_answer(config::Report report, const Invocation& call, Step extra) 
                         else
                           writer.text(held->changes[i].to_string());
                       }));
-  answer.lines = then(std::move(answer.lines), each(held->dropped_edits.size(), [held](Writer& writer, size_t i) {
-                        writer.remark("config-edit-dropped", held->dropped_edits[i]);
-                      }));
+  answer.lines = then(
+      std::move(answer.lines), each(held->dropped_edits.size(), [held](Writer& writer, size_t i) {
+        writer.remark("config-edit-dropped",
+                      fmt::format("{}: {}", held->check_only ? "would be dropped" : "dropped", held->dropped_edits[i]));
+      }));
   if (held->ok && extra) answer.lines = then(std::move(answer.lines), std::move(extra));
   answer.lines = then(std::move(answer.lines), each(1, [held, waiting](Writer& writer, size_t) {
                         if (!held->ok && (!held->error.empty() || !config::has_errors(held->diagnostics)))
@@ -139,21 +142,6 @@ Answer report_answer(config::Report report, const Invocation& call, Step extra) 
                                                                              waiting, waiting == 1 ? "s" : ""));
                       }));
   return answer;
-}
-
-Effective effective(System& system, const config::SnapshotPtr& now, const config::ScopePath& path,
-                    const config::OptionDef& option) {
-  Effective result;
-  auto current = std::make_shared<const config::Value>(now->eval(path, option));
-  result.running = current;
-  if (option.effect != config::Effect::restart) return result;
-  const config::SnapshotPtr startup = system.startup();
-  if (!startup) return result;
-  auto running = std::make_shared<const config::Value>(startup->eval(path, option));
-  if (*running == *current) return result;
-  result.running = std::move(running);
-  result.pending = std::move(current);
-  return result;
 }
 
 }  // namespace impulse::control

@@ -33,12 +33,4 @@ Answer placed_error(Code code, std::string id, const config::RawValue& word, std
 // `extra` is said behind the changes when it went well.
 Answer report_answer(config::Report report, const Invocation& call, Step extra = {});
 
-// The option's line on what it is running with and what waits for a restart.
-struct Effective {
-  std::shared_ptr<const config::Value> running;
-  std::shared_ptr<const config::Value> pending;  // null: nothing waits
-};
-Effective effective(System& system, const config::SnapshotPtr& now, const config::ScopePath& path,
-                    const config::OptionDef& option);
-
 }  // namespace impulse::control

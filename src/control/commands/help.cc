@@ -36,8 +36,9 @@ void say_paragraph(Writer& writer, std::string_view text) {
 Answer list_commands(std::vector<const Command*> commands) {
   size_t width = 0;
   for (const Command* command : commands) width = std::max(width, std::min<size_t>(call_text(*command).size(), 44));
+  const size_t count = commands.size();
   return {{},
-          each(commands.size(),
+          each(count,
                [commands = std::move(commands), width](Writer& writer, size_t i) {
                  if (writer.json())
                    writer.document(command_document(*commands[i]));

@@ -1,0 +1,136 @@
+// FakeSystem: a daemon for console commands to ask, with a real configuration
+// engine over files that exist in memory only.
+#pragma once
+
+#include "control/protocol.h"
+#include "control/system.h"
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace impulse::control::test {
+
+class FakeSystem : public System {
+ public:
+  // Loads `text` as "impulse.conf".
+  explicit FakeSystem(std::string text = default_configuration) {
+    files["impulse.conf"] = std::move(text);
+    config::EngineSettings settings;
+    settings.file = "impulse.conf";
+    settings.load.read_file = [this](const std::string& path) -> Result<std::string> {
+      const auto found = files.find(path);
+      if (found == files.end()) return fail(Errc::not_found, "{}: no such file", path);
+      return found->second;
+    };
+    engine_ = config::Engine::create(std::move(settings));
+    loaded = engine_->load();
+    startup_ = engine_->current();
+  }
+
+  config::Engine& engine() override { return *engine_; }
+  config::SnapshotPtr startup() override { return startup_; }
+  const telemetry::Counters& counters() override { return counts; }
+  std::vector<InboundSession> inbound() override { return ++asked, sessions; }
+  std::vector<ListenStatus> listens() override { return listening; }
+  std::vector<QueuedDomain> queue_domains() override { return domains; }
+  std::vector<QueuedRecipient> queue(std::string_view domain, size_t limit) override {
+    std::vector<QueuedRecipient> found;
+    for (const QueuedRecipient& row : recipients)
+      if ((domain.empty() || row.domain == domain) && found.size() < limit) found.push_back(row);
+    return found;
+  }
+  Result<MessageDetails> message(MessageId id) override {
+    if (broken) throw std::runtime_error("the fake is broken");
+    const auto found = messages.find(id);
+    if (found == messages.end()) return fail(Errc::not_found, "no message {}", id.to_string("n1"));
+    return found->second;
+  }
+  SpoolStatus spool() override { return spooled; }
+  WallTime started() override { return WallTime{std::chrono::hours(24 * 365 * 50)}; }
+  std::string node() override { return "n1"; }
+  void shut_down() override { ++shut_downs; }
+
+  static constexpr std::string_view default_configuration_text =
+      "Hostname = mx.example.com\n"
+      "Spoolbase = /var/spool/impulse\n"
+      "ESMTP_Listener {\n"
+      "  Idle_Time = 120\n"
+      "  Peer \"10.0.0.0/16\" { Max_Recipients_Per_Message = 50\n Idle_Time = 30 }\n"
+      "  Listen \"*:25\" {\n"
+      "    SMTP_Extensions = ( PIPELINING SIZE )\n"
+      "    Peer \"10.0.0.1\" { Idle_Time = 5 }\n"
+      "  }\n"
+      "  Listen \"127.0.0.1:587\" { Enable = false }\n"
+      "}\n"
+      "Control_Listener { Listen \"/run/impulse/control\" { } }\n"
+      "Domain example.com { Gateway = 192.0.2.1 }\n";
+  static inline const std::string default_configuration{default_configuration_text};
+
+  std::map<std::string, std::string> files;
+  config::Report loaded;
+  telemetry::Counters counts;
+  std::vector<InboundSession> sessions;
+  std::vector<ListenStatus> listening;
+  std::vector<QueuedDomain> domains;
+  std::vector<QueuedRecipient> recipients;
+  std::map<MessageId, MessageDetails> messages;
+  SpoolStatus spooled;
+  bool broken = false;
+  int asked = 0;
+  int shut_downs = 0;
+
+ private:
+  std::unique_ptr<config::Engine> engine_;
+  config::SnapshotPtr startup_;
+};
+
+inline WallTime test_now() { return WallTime{std::chrono::hours(24 * 365 * 50) + std::chrono::seconds(100)}; }
+
+// A session with its system, and what it says to what it is fed.
+struct Console {
+  explicit Console(std::string text = FakeSystem::default_configuration) : system(std::move(text)), session(make()) {
+    drain();  // the greeting
+  }
+  std::unique_ptr<Session> make() {
+    PeerIdentity peer;
+    peer.uid = 1000;
+    peer.user = "alice";
+    peer.via = "/run/impulse/control";
+    return std::make_unique<Session>(system, table, peer, About{"1.2.3", test_now},
+                                     [this](const PeerIdentity& who, std::string_view line, const Status& status) {
+                                       audited.push_back(who.to_string() + ": " + std::string(line) + " =" +
+                                                         std::to_string(static_cast<int>(status.code)));
+                                     });
+  }
+  std::string drain(size_t budget = 1 << 20) {
+    std::string out;
+    while (session->produce(out, budget)) continue;
+    return out;
+  }
+  // All that is said to these bytes.
+  std::string feed(std::string_view bytes) {
+    std::string out;
+    while (!bytes.empty()) {
+      bytes.remove_prefix(session->feed(bytes));
+      out += drain();
+    }
+    return out;
+  }
+  std::string operator()(std::string_view line) { return feed(std::string(line) + "\n"); }
+
+  FakeSystem system;
+  CommandTable table{all_commands()};
+  std::vector<std::string> audited;
+  std::unique_ptr<Session> session;
+};
+
+// The status line of a reply.
+inline std::string status_of(const std::string& reply) {
+  const size_t end = reply.size() - (reply.ends_with('\n') ? 1 : 0);
+  const size_t begin = reply.rfind('\n', end == 0 ? 0 : end - 1);
+  return reply.substr(begin == std::string::npos ? 0 : begin + 1, end - (begin == std::string::npos ? 0 : begin + 1));
+}
+
+}  // namespace impulse::control::test
