@@ -32,27 +32,43 @@ class ListenSocket {
   // sockets of ours that will be closed once this one serves, and that may
   // overlap it (*:25 and 127.0.0.1:25): SO_REUSEPORT is set late on them and
   // on the new one for the bind, so that there is no instant at which nobody
-  // listens, and cleared again by settle(). Unix sockets: bound under a
-  // temporary name, renamed over by publish(); a socket of another living
-  // process is Errc::exists, a dead one's file is replaced.
+  // listens, and cleared again by settle(), which is to be called on whichever
+  // of them stay, old or new. They must belong to the same user (fchown them
+  // before root is given up). When open() fails it undoes that itself.
+  // Unix sockets: bound under a temporary name (path with "~"), renamed over
+  // by publish(); "<path>.lock" is held for as long as the socket lives; a
+  // socket of another living process is Errc::exists, a dead one's file is replaced.
   static Result<std::unique_ptr<ListenSocket>> open(const Endpoint& endpoint, const ListenAttributes& attributes,
                                                     std::span<ListenSocket* const> replacing = {});
-  virtual ~ListenSocket() = default;  // closes; a Unix socket's file is removed when it is still ours
+  // Closes; a Unix socket's file is removed when it is still ours. On the loop's
+  // thread when armed.
+  virtual ~ListenSocket() = default;
 
   // noexcept: what apply and finish do.
   virtual void publish() noexcept = 0;  // Unix: rename into place
   virtual void settle() noexcept = 0;   // clears a temporary SO_REUSEPORT
-  // New backlog, mode and buffer sizes on the living socket.
+  // New backlog, mode and buffer sizes on the living socket; buffer sizes of 0
+  // take effect with the next socket only.
   virtual void repoint(const ListenAttributes& attributes) noexcept = 0;
 
   // Calls `accepted` on `loop` for each connection, at most `per_wakeup` each
-  // round. Out of descriptors: accepting rests 100 ms and `trouble` is told once.
+  // round (0: 64). Out of descriptors: accepting rests 100 ms and `trouble` is told once,
+  // until a round goes well again. An exception that leaves `accepted` counts
+  // as trouble. Both closures may disarm or destroy this socket.
   virtual void arm(Loop& loop, std::function<void(UniqueFd, Endpoint peer)> accepted, int per_wakeup,
                    std::function<void(std::string_view)> trouble) = 0;
-  // Stops accepting; loop thread of arm().
+  // Stops accepting; loop thread of arm(). Connections go on queueing.
   virtual void disarm() = 0;
-  // Takes what is still in the accept queue (at most `backlog`), without
-  // blocking: for a listener about to be closed.
+  // From now on the kernel gives new connections to other sockets, or refuses
+  // them; what is in the queue, and TCP handshakes under way, can still be
+  // accepted, while armed or by drain(). No way back. Exception: of several
+  // sockets on one and the same address (SO_REUSEPORT) the kernel may choose a
+  // retired one, as long as one of them is not.
+  virtual void retire() noexcept = 0;
+  // retire(), then takes what is in the accept queue (at most backlog + 1),
+  // without blocking: for a listener about to be closed. To lose no handshake
+  // that is under way, stay armed or call it again some seconds later, and
+  // only then destroy it. Loop thread of arm().
   virtual void drain(const std::function<void(UniqueFd, Endpoint peer)>& accepted) = 0;
 
   virtual const Endpoint& endpoint() const = 0;  // the kernel's port where 0 was asked for

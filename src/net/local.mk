@@ -1,15 +1,17 @@
 noinst_LIBRARIES += libnet.a
 libnet_a_SOURCES = \
+	src/net/acceptor.cc src/net/acceptor.h \
 	src/net/connection.cc src/net/connection.h \
 	src/net/connection_core.cc src/net/connection_core.h \
 	src/net/connection_io.cc \
 	src/net/event.h \
 	src/net/event_loop.h \
 	src/net/io.h \
+	src/net/listen_socket.cc src/net/listen_socket.h \
 	src/net/loop.cc src/net/loop.h \
 	src/net/socket.cc src/net/socket.h \
 	src/net/tls.cc src/net/tls.h \
 	src/net/tls_pem.cc src/net/tls_pem.h \
 	src/net/tls_session.cc src/net/tls_session.h \
-	src/net/unix_name.h \
+	src/net/unix_name.cc src/net/unix_name.h \
 	src/net/watch.cc

@@ -6,6 +6,8 @@ t_unit_net_tests_SOURCES = t/unit/main.cc \
 	t/unit/net/loop_test.cc \
 	t/unit/net/connection_test.cc \
 	t/unit/net/tls_context_test.cc \
-	t/unit/net/tls_connection_test.cc
+	t/unit/net/tls_connection_test.cc \
+	t/unit/net/listen_test.cc \
+	t/unit/net/unix_listen_test.cc
 t_unit_net_tests_CXXFLAGS = $(AM_CXXFLAGS) $(CPPUNIT_CFLAGS)
 t_unit_net_tests_LDADD = libnet.a libbase.a $(NET_LIBS) $(FMT_LIBS) $(CPPUNIT_LIBS)
