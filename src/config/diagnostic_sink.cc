@@ -13,7 +13,12 @@ void DiagnosticSink::report(Diagnostic::Severity severity, std::string_view id, 
                             std::string message, std::string hint) {
   size_t& count = severity == Diagnostic::Severity::error ? errors_ : others_;
   if (++count > limit) return;
-  Diagnostic& diagnostic = kept_.emplace_back();
+  // The encoding is checked before the text is parsed, and an open brace missed
+  // at its end only; the reader wants the order of the text.
+  const auto before = [](Place a, const Diagnostic& b) {
+    return std::pair(a.line, a.column) < std::pair(b.origin.place.line, b.origin.place.column);
+  };
+  Diagnostic& diagnostic = *kept_.emplace(std::upper_bound(kept_.begin(), kept_.end(), place, before));
   diagnostic.severity = severity;
   diagnostic.id = id;
   diagnostic.origin = {source_, place};
@@ -23,11 +28,6 @@ void DiagnosticSink::report(Diagnostic::Severity severity, std::string_view id, 
 }
 
 Diagnostics DiagnosticSink::take() {
-  // The encoding is checked before the text is parsed; the reader wants one order.
-  std::stable_sort(kept_.begin(), kept_.end(), [](const Diagnostic& a, const Diagnostic& b) {
-    return std::pair(a.origin.place.line, a.origin.place.column) <
-           std::pair(b.origin.place.line, b.origin.place.column);
-  });
   const auto left_out = [&](size_t count, Diagnostic::Severity severity, std::string_view what) {
     if (count <= limit) return;
     Diagnostic& diagnostic = kept_.emplace_back();

@@ -131,7 +131,7 @@ bool Parser::entry(RawValue& dictionary, const Token& open) {
     recover(open_values_);
     return false;
   }
-  return value(dictionary.entries.emplace_back(std::move(key), RawValue()).second);
+  return value(dictionary.entries.emplace_back(DictionaryEntry{std::move(key), {}}).second);
 }
 
 std::optional<RawValue> Parser::whole_value() {

@@ -19,19 +19,28 @@ struct Span {
   size_t end = 0;
 };
 
+struct DictionaryEntry;
+
 // A value as it was written, unescaped, not yet typed.
 struct RawValue {
   enum class Kind : uint8_t { word, string, array, dictionary };
   Kind kind = Kind::word;
   Place place;
   Span span;
-  std::string text;                                       // word, string
-  std::vector<RawValue> items;                            // array
-  std::vector<std::pair<std::string, RawValue>> entries;  // dictionary, in order
+  std::string text;                      // word, string
+  std::vector<RawValue> items;           // array
+  std::vector<DictionaryEntry> entries;  // dictionary, in order
 
   // The configuration language's spelling of it: a word that can stand bare
   // stays bare, else "quoted"; arrays "( a b )", dictionaries "[ k = v ]".
   std::string to_string() const;
+};
+
+// Named as in a pair, which cannot be used: a pair asks about RawValue before
+// that type is complete, and clang does not let it pass.
+struct DictionaryEntry {
+  std::string first;
+  RawValue second;
 };
 
 struct Node;
@@ -43,12 +52,12 @@ struct OptionNode {
 };
 
 struct ScopeNode {
-  std::string name;                     // as written
+  std::string name;  // as written
   Place place;
   std::optional<std::string> instance;  // unquoted, unescaped
   Place instance_place;
   std::vector<Node> body;
-  Span braces;                          // from '{' to behind '}'
+  Span braces;  // from '{' to behind '}'
 };
 
 struct IncludeNode {
