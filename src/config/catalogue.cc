@@ -263,9 +263,8 @@ std::vector<std::string_view> choices(const OptionDef& option) {
 }
 
 std::string_view choice(const OptionDef& option, Enum value) {
-  std::string_view rest = option.choices;
-  for (uint16_t i = 0; i < value.index; ++i) rest.remove_prefix(std::min(rest.size(), rest.find(',') + 1));
-  return rest.substr(0, rest.find(','));
+  const auto words = choices(option);
+  return value.index < words.size() ? words[value.index] : std::string_view{};
 }
 
 // No default differs by listener yet; the parameter is where one would.

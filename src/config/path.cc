@@ -46,7 +46,8 @@ Result<FoundPath> read_path(std::span<const std::string> words) {
   ScopeKind parent = ScopeKind::global;
   while (found.used < words.size()) {
     const std::string& word = words[found.used];
-    if (is_unavailable_scope(word) && !find_option(word))
+    const OptionDef* option = find_option(word);  // Pathway is a scope's name, and an option's
+    if (is_unavailable_scope(word) && (!option || option->availability == Availability::unavailable))
       return fail(Errc::unavailable, "{} is not available in this version", escape_line(word, 80));
     const ScopeDef* scope = find_scope(word);
     if (!scope) break;

@@ -88,12 +88,10 @@ class TreeBuilder {
   }
 
   void add(Diagnostic diagnostic) {
-    if (diagnostics_.size() >= diagnostics_kept && diagnostic.severity == Diagnostic::Severity::error) {
-      ++dropped_;
-      if (!has_errors(diagnostics_)) diagnostics_.push_back(std::move(diagnostic));
+    if (diagnostics_.size() >= diagnostics_kept) {
+      if (diagnostic.severity == Diagnostic::Severity::error) ++dropped_;  // run() makes an error of them
       return;
     }
-    if (diagnostics_.size() >= diagnostics_kept) return;
     diagnostic.include_stack.assign(includes_.rbegin(), includes_.rend());
     diagnostics_.push_back(std::move(diagnostic));
   }
@@ -119,6 +117,8 @@ class TreeBuilder {
   }
 
   void visit(const OptionNode& node, Draft& scope) {
+    // Looking for what may have been meant takes its time, for nobody.
+    if (diagnostics_.size() >= diagnostics_kept && !find_option(node.name)) return void(++dropped_);
     CheckedSetting checked = check_setting(scope.def->kind, node.name, node.place, node.value, source_, false);
     for (Diagnostic& diagnostic : checked.diagnostics) add(std::move(diagnostic));
     if (checked.setting) scope.set(std::move(checked.setting));

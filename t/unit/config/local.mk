@@ -1,0 +1,12 @@
+# The configuration's meaning; language.mk, where it is there, tests its text.
+check_PROGRAMS += t/unit/config_tests
+t_unit_config_tests_SOURCES = t/unit/main.cc \
+	t/unit/config/kit.h \
+	t/unit/config/catalogue_test.cc \
+	t/unit/config/engine_test.cc \
+	t/unit/config/prefix_trie_test.cc \
+	t/unit/config/snapshot_test.cc \
+	t/unit/config/tree_test.cc \
+	t/unit/config/value_test.cc
+t_unit_config_tests_CXXFLAGS = $(AM_CXXFLAGS) $(CPPUNIT_CFLAGS)
+t_unit_config_tests_LDADD = libconfig.a libbase.a $(FMT_LIBS) $(CPPUNIT_LIBS)
