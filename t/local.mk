@@ -9,6 +9,7 @@ include t/unit/telemetry/local.mk
 include t/unit/spool/local.mk
 include t/unit/queue/local.mk
 include t/unit/smtp/local.mk
+include t/unit/smtp_client/local.mk
 include t/unit/delivery/local.mk
 include t/unit/control/local.mk
 include t/unit/config_language/local.mk

@@ -19,7 +19,7 @@ enum class TlsUse : uint8_t { no, if_available, required };
 struct ClientSettings {
   std::string ehlo_name;
   TlsUse tls = TlsUse::if_available;
-  size_t max_line = 4096;          // of a reply; longer or endless replies end the session
+  size_t max_line = 4096;  // of a reply; longer or endless replies end the session
   size_t max_reply_lines = 128;
 };
 
@@ -29,14 +29,14 @@ struct Job {
   std::vector<std::string> recipients;
   message::BodyType body_type = message::BodyType::seven_bit;
   bool smtputf8 = false;
-  std::string_view trace;          // header fields in front
-  std::string_view body;           // CRLF lines; dot-stuffed by the engine
+  std::string_view trace;  // header fields in front
+  std::string_view body;   // CRLF lines; dot-stuffed by the engine
 };
 
 // What the other side said about one recipient (or about the session).
 struct Reply {
-  int code = 0;                    // 0: no answer (connection lost, time-out, nonsense)
-  std::string text;                // lines joined by ' ', escaped, at most 512 bytes; with the enhanced code
+  int code = 0;      // 0: no answer (connection lost, time-out, nonsense)
+  std::string text;  // lines joined by ' ', escaped, at most 512 bytes; with the enhanced code
   bool positive() const { return code >= 200 && code < 300; }
   bool permanent() const { return code >= 500 && code < 600; }
 };
@@ -44,12 +44,12 @@ struct Reply {
 enum class ClientNext : uint8_t { read, start_tls, idle, close };
 
 struct ClientOutput {
-  std::string bytes;               // to be sent; append only
+  std::string bytes;  // to be sent; append only
   ClientNext next = ClientNext::read;
-  Duration deadline{0};            // for the next reply; from ClientTimeouts
+  Duration deadline{0};  // for the next reply; from ClientTimeouts
 };
 
-struct ClientTimeouts {            // RFC 5321 §4.5.3.2
+struct ClientTimeouts {  // RFC 5321 §4.5.3.2
   Duration banner = std::chrono::seconds(300);
   Duration ehlo = std::chrono::seconds(300);
   Duration mail = std::chrono::seconds(300);
@@ -59,16 +59,19 @@ struct ClientTimeouts {            // RFC 5321 §4.5.3.2
   Duration rset = std::chrono::seconds(30);
 };
 
+// Callbacks come from inside start(), feed(), send() …: the session must not
+// be destroyed in them. ready() may call send() and quit().
 class ClientHost {
  public:
   virtual ~ClientHost() = default;
   // Ready for a job (give it with send(), or quit()).
   virtual void ready() = 0;
   // One reply a recipient, in the job's order. Called exactly once a job,
-  // also when the session broke (code 0).
+  // also when the session broke (code 0, or 421, for those not answered yet).
+  // The session may send RSET after it; wait for ready().
   virtual void job_done(std::vector<Reply> replies) = 0;
   // The session cannot be used: greeting refused, TLS required and not
-  // offered, nonsense. No job was in progress.
+  // offered, nonsense, lost while idle. No job was in progress.
   virtual void failed(const Reply& reason) = 0;
 };
 
@@ -79,18 +82,21 @@ class ClientSession {
   ClientSession(const ClientSession&) = delete;
   ClientSession& operator=(const ClientSession&) = delete;
 
-  void start(ClientOutput& out);                        // waits for the banner
+  void start(ClientOutput& out);  // waits for the banner
   size_t feed(std::string_view bytes, ClientOutput& out);
   void tls_started(ClientOutput& out);
   void tls_failed(std::string_view why, ClientOutput& out);
-  void send(const Job& job, ClientOutput& out);         // after ready()
+  void send(const Job& job, ClientOutput& out);  // after ready()
+  // QUIT when idle, and the end comes with the reply (next == close); in any
+  // other state the session just ends.
   void quit(ClientOutput& out);
-  // The connection is gone or the deadline passed: ends a job in progress with code 0 replies.
+  // The connection is gone or the deadline passed: ends a job in progress with
+  // code 0 for all recipients that have no refusal of their own yet.
   void lost(std::string_view why);
 
   bool tls_active() const;
   bool offers_size() const;
-  std::string_view state() const;                       // "banner", "ehlo", "mail", …
+  std::string_view state() const;  // "banner", "ehlo", "mail", …
 
  private:
   struct Impl;

@@ -1,0 +1,100 @@
+// The inside of ClientSession: what its two .cc files share.
+// client_session.cc greets, reads and ends; client_transaction.cc does one message.
+#pragma once
+
+#include "smtp/client_session.h"
+#include "smtp/data_encoder.h"
+#include "smtp/reply_parser.h"
+
+#include <deque>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace impulse::smtp {
+
+struct ClientSession::Impl {
+  // Replies that are waited for, in the order of their commands; one at a time
+  // without PIPELINING. The phase of the session is the first of them.
+  enum class Expect : uint8_t { banner, ehlo, helo, starttls, mail, rcpt, data, body, rset, quit };
+  // Where no reply is waited for.
+  enum class Rest : uint8_t { fresh, busy, tls, idle, closed };
+  // How far one recipient of the job has come.
+  enum class Fate : uint8_t { unasked, accepted, settled };
+
+  struct Offers {  // by the last EHLO
+    bool pipelining = false;
+    bool size = false;
+    bool eight_bit_mime = false;
+    bool smtputf8 = false;
+    bool starttls = false;
+  };
+
+  Impl(ClientSettings settings_in, ClientTimeouts timeouts_in, ClientHost& host_in)
+      : settings(std::move(settings_in)),
+        timeouts(timeouts_in),
+        host(host_in),
+        parser(settings.max_line, settings.max_reply_lines) {}
+
+  // --- client_session.cc
+  size_t feed(std::string_view bytes, ClientOutput& out);
+  void handle(const ParsedReply& parsed, ClientOutput& out);
+  void after_banner(const Reply& reply, ClientOutput& out);
+  void after_ehlo(const ParsedReply& parsed, const Reply& reply, ClientOutput& out);
+  void after_helo(const Reply& reply, ClientOutput& out);
+  void after_starttls(const Reply& reply, ClientOutput& out);
+  void after_rset(const Reply& reply, ClientOutput& out);
+  void learn(const ParsedReply& parsed);
+  void greet(ClientOutput& out);
+  void begin_use(ClientOutput& out);  // EHLO or HELO is done: TLS next, or ready
+  void become_idle();
+  // A command goes out; its reply is waited for. `command` without CRLF.
+  void command(std::string_view command, Expect reply, ClientOutput& out);
+  // The session is over: ends a job in progress (recipients without an answer
+  // get `reason`), or tells that the session failed. `quit`: politely.
+  void close(const Reply& reason, bool quit, ClientOutput& out);
+  void end(const Reply& reason);
+  void give_up(const Reply& reason);     // the same without telling failed()
+  void settle(ClientOutput& out) const;  // next and deadline, after each call
+
+  // --- client_transaction.cc
+  void send(const Job& new_job, ClientOutput& out);
+  std::optional<Reply> objection() const;  // to the job as a whole, with what the server offers
+  std::optional<Reply> objection(const std::string& recipient) const;
+  std::string mail_command() const;
+  bool ask_next_recipient(ClientOutput& out);
+  void refuse_unsendable();
+  void after_mail(const Reply& reply, ClientOutput& out);
+  void after_rcpt(const Reply& reply, ClientOutput& out);
+  void after_data(const Reply& reply, ClientOutput& out);
+  void after_body(const Reply& reply, ClientOutput& out);
+  void settle_recipients(Fate fate, const Reply& reply);
+  size_t count(Fate fate) const;
+  void end_job();
+  void end_job_and_reset(ClientOutput& out);
+
+  const ClientSettings settings;
+  const ClientTimeouts timeouts;
+  ClientHost& host;
+  ReplyParser parser;
+  Rest rest = Rest::fresh;  // meant while nothing is expected
+  std::deque<Expect> expected;
+  Offers offers;
+  bool tls = false;
+  bool in_ready = false;     // host.ready() is being called
+  bool ready_again = false;  // it gave a job that was over at once
+  bool surplus = false;      // bytes stand behind the last reply that was due
+
+  // The job in progress.
+  std::optional<Job> job;
+  std::vector<Reply> replies;
+  std::vector<Fate> fates;
+  std::optional<Reply> mail_refusal;
+  DataMeasure measured;
+  size_t next_recipient = 0;       // to be asked
+  size_t answering_recipient = 0;  // whose reply comes next
+  bool body_sent = false;          // false at Expect::body: only the dot was sent, nobody was accepted
+};
+
+}  // namespace impulse::smtp

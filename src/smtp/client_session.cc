@@ -1,0 +1,270 @@
+// ClientSession: from the banner over EHLO and STARTTLS to readiness, and
+// every way a session ends.
+//
+// A reply that comes while none is due makes the session unusable: either the
+// server answers what it was not asked, or somebody put words into its mouth
+// before TLS. Bytes behind the last reply due are therefore never looked at.
+#include "smtp/client_session.h"
+
+#include "base/text.h"
+#include "smtp/client_impl.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace impulse::smtp {
+
+ClientSession::ClientSession(ClientSettings settings, ClientTimeouts timeouts, ClientHost& host)
+    : impl_(std::make_unique<Impl>(std::move(settings), timeouts, host)) {}
+ClientSession::~ClientSession() = default;
+
+void ClientSession::start(ClientOutput& out) {
+  impl_->expected.push_back(Impl::Expect::banner);
+  impl_->settle(out);
+}
+
+size_t ClientSession::feed(std::string_view bytes, ClientOutput& out) {
+  const size_t used = impl_->feed(bytes, out);
+  impl_->settle(out);
+  return used;
+}
+
+void ClientSession::tls_started(ClientOutput& out) {
+  if (impl_->rest == Impl::Rest::tls) {
+    impl_->tls = true;
+    impl_->offers = {};  // RFC 3207 §4.2
+    impl_->greet(out);
+  }
+  impl_->settle(out);
+}
+
+void ClientSession::tls_failed(std::string_view why, ClientOutput& out) {
+  impl_->close({0, escape_line("TLS handshake failed: " + std::string(why), 500)}, false, out);
+  impl_->settle(out);
+}
+
+void ClientSession::send(const Job& job, ClientOutput& out) {
+  impl_->send(job, out);
+  impl_->settle(out);
+}
+
+void ClientSession::quit(ClientOutput& out) {
+  if (impl_->expected.empty() && impl_->rest == Impl::Rest::idle) {
+    impl_->command("QUIT", Impl::Expect::quit, out);
+  } else if (impl_->expected.empty() || impl_->expected.front() != Impl::Expect::quit) {
+    impl_->give_up({0, "session given up"});
+  }
+  impl_->settle(out);
+}
+
+void ClientSession::lost(std::string_view why) { impl_->end({0, escape_line(why, 500)}); }
+
+bool ClientSession::tls_active() const { return impl_->tls; }
+bool ClientSession::offers_size() const { return impl_->offers.size; }
+
+std::string_view ClientSession::state() const {
+  static constexpr std::string_view waiting[] = {"banner", "ehlo", "helo", "starttls", "mail",
+                                                 "rcpt",   "data", "body", "rset",     "quit"};
+  static constexpr std::string_view resting[] = {"fresh", "busy", "tls", "idle", "closed"};
+  return impl_->expected.empty() ? resting[static_cast<size_t>(impl_->rest)]
+                                 : waiting[static_cast<size_t>(impl_->expected.front())];
+}
+
+size_t ClientSession::Impl::feed(std::string_view bytes, ClientOutput& out) {
+  if (expected.empty() && (rest == Rest::tls || rest == Rest::fresh)) return 0;
+  std::string_view left = bytes;
+  while (!left.empty() && (!expected.empty() || rest == Rest::idle)) {
+    const auto parsed = parser.take(left);
+    if (!parser.error().empty()) {
+      close({0, std::string(parser.error())}, false, out);
+    } else if (!parsed) {
+      break;
+    } else if (expected.empty()) {
+      // An idle server may say that it goes (421); nothing else is fit to be said.
+      close({parsed->code, reply_text(*parsed)}, false, out);
+    } else {
+      surplus = expected.size() == 1 && !left.empty();
+      handle(*parsed, out);
+    }
+  }
+  return bytes.size();
+}
+
+void ClientSession::Impl::handle(const ParsedReply& parsed, ClientOutput& out) {
+  const Reply reply{parsed.code, reply_text(parsed)};
+  const Expect expect = expected.front();
+  if (reply.code == 421 && expect != Expect::quit) return close(reply, false, out);
+  expected.pop_front();
+  switch (expect) {
+    case Expect::banner:
+      after_banner(reply, out);
+      break;
+    case Expect::ehlo:
+      after_ehlo(parsed, reply, out);
+      break;
+    case Expect::helo:
+      after_helo(reply, out);
+      break;
+    case Expect::starttls:
+      after_starttls(reply, out);
+      break;
+    case Expect::mail:
+      after_mail(reply, out);
+      break;
+    case Expect::rcpt:
+      after_rcpt(reply, out);
+      break;
+    case Expect::data:
+      after_data(reply, out);
+      break;
+    case Expect::body:
+      after_body(reply, out);
+      break;
+    case Expect::rset:
+      after_rset(reply, out);
+      break;
+    case Expect::quit:
+      rest = Rest::closed;
+      break;
+  }
+}
+
+void ClientSession::Impl::after_banner(const Reply& reply, ClientOutput& out) {
+  if (reply.code != 220) return close(reply, true, out);
+  greet(out);
+}
+
+void ClientSession::Impl::greet(ClientOutput& out) { command("EHLO " + settings.ehlo_name, Expect::ehlo, out); }
+
+void ClientSession::Impl::after_ehlo(const ParsedReply& parsed, const Reply& reply, ClientOutput& out) {
+  if (reply.permanent()) return command("HELO " + settings.ehlo_name, Expect::helo, out);
+  if (reply.code != 250) return close(reply, true, out);
+  learn(parsed);
+  begin_use(out);
+}
+
+void ClientSession::Impl::after_helo(const Reply& reply, ClientOutput& out) {
+  if (reply.code != 250) return close(reply, true, out);
+  begin_use(out);
+}
+
+// The keywords of RFC 5321 §4.1.1.1, one a line behind the first.
+void ClientSession::Impl::learn(const ParsedReply& parsed) {
+  offers = {};
+  for (size_t i = 1; i < parsed.lines.size(); ++i) {
+    const auto parts = words(parsed.lines[i]);
+    if (parts.empty()) continue;
+    offers.pipelining |= iequals(parts[0], "PIPELINING");
+    offers.size |= iequals(parts[0], "SIZE");
+    offers.eight_bit_mime |= iequals(parts[0], "8BITMIME");
+    offers.smtputf8 |= iequals(parts[0], "SMTPUTF8");
+    offers.starttls |= iequals(parts[0], "STARTTLS");
+  }
+}
+
+void ClientSession::Impl::begin_use(ClientOutput& out) {
+  if (!tls && settings.tls != TlsUse::no && offers.starttls) return command("STARTTLS", Expect::starttls, out);
+  if (!tls && settings.tls == TlsUse::required) {
+    return close({0, "TLS is required, and the server does not offer STARTTLS"}, true, out);
+  }
+  if (surplus) return close({0, "the server sent a reply before it was asked"}, false, out);
+  become_idle();
+}
+
+void ClientSession::Impl::after_starttls(const Reply& reply, ClientOutput& out) {
+  if (reply.code == 220) {
+    // What came in the clear behind this reply must not be read as if it had come through TLS.
+    if (surplus) return close({0, "bytes in the clear behind the reply to STARTTLS"}, false, out);
+    rest = Rest::tls;
+    return;
+  }
+  if (settings.tls == TlsUse::required || reply.code < 400) return close(reply, true, out);
+  if (surplus) return close({0, "the server sent a reply before it was asked"}, false, out);
+  become_idle();  // 454 and the like: go on in the clear
+}
+
+void ClientSession::Impl::after_rset(const Reply& reply, ClientOutput& out) {
+  if (!reply.positive()) return close(reply, true, out);
+  if (surplus) return close({0, "the server sent a reply before it was asked"}, false, out);
+  become_idle();
+}
+
+void ClientSession::Impl::become_idle() {
+  if (rest == Rest::closed) return;  // job_done() called quit()
+  rest = Rest::idle;
+  ready_again = true;
+  if (in_ready) return;
+  // send() inside ready() can be over at once, again and again: a loop, not a recursion.
+  in_ready = true;
+  while (std::exchange(ready_again, false) && rest == Rest::idle && expected.empty()) host.ready();
+  in_ready = false;
+}
+
+void ClientSession::Impl::command(std::string_view command, Expect reply, ClientOutput& out) {
+  if (surplus) return close({0, "the server sent a reply before it was asked"}, false, out);
+  out.bytes += command;
+  out.bytes += "\r\n";
+  expected.push_back(reply);
+}
+
+void ClientSession::Impl::close(const Reply& reason, bool quit, ClientOutput& out) {
+  if (quit && !surplus) out.bytes += "QUIT\r\n";
+  end(reason);
+}
+
+void ClientSession::Impl::end(const Reply& reason) {
+  const bool over = rest == Rest::closed || (!expected.empty() && expected.front() == Expect::quit);
+  const bool tell = !job && !over;
+  give_up(reason);
+  if (tell) host.failed(reason);
+}
+
+void ClientSession::Impl::give_up(const Reply& reason) {
+  expected.clear();
+  rest = Rest::closed;
+  if (!job) return;
+  const Reply answer = mail_refusal.value_or(reason);
+  settle_recipients(Fate::accepted, answer);
+  settle_recipients(Fate::unasked, answer);
+  end_job();
+}
+
+void ClientSession::Impl::settle(ClientOutput& out) const {
+  out.deadline = Duration(0);
+  if (expected.empty()) {
+    out.next = rest == Rest::closed ? ClientNext::close
+               : rest == Rest::tls  ? ClientNext::start_tls
+               : rest == Rest::idle ? ClientNext::idle
+                                    : ClientNext::read;
+    return;
+  }
+  out.next = ClientNext::read;
+  switch (expected.front()) {
+    case Expect::banner:
+      out.deadline = timeouts.banner;
+      break;
+    case Expect::ehlo:
+    case Expect::helo:
+    case Expect::starttls:
+      out.deadline = timeouts.ehlo;
+      break;
+    case Expect::mail:
+      out.deadline = timeouts.mail;
+      break;
+    case Expect::rcpt:
+      out.deadline = timeouts.rcpt;
+      break;
+    case Expect::data:
+      out.deadline = timeouts.data;
+      break;
+    case Expect::body:
+      out.deadline = timeouts.body;
+      break;
+    case Expect::rset:
+    case Expect::quit:
+      out.deadline = timeouts.rset;
+      break;
+  }
+}
+
+}  // namespace impulse::smtp

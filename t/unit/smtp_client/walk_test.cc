@@ -1,0 +1,128 @@
+// Servers that answer at random: whatever they say, each job ends exactly
+// once, with one reply a recipient, a positive one only for what was taken,
+// and the wire stays well-formed.
+#include "support.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+
+#include <random>
+
+using namespace smtp_client_test;
+
+namespace {
+
+class RandomServer : public ClientHost {
+ public:
+  RandomServer(unsigned seed, TlsUse tls, size_t cut)
+      : random_(seed), cut_(cut), session_(settings(tls), ClientTimeouts{}, *this) {
+    session_.start(out_);
+  }
+
+  void run() {
+    for (int step = 0; step < 60 && out_.next != ClientNext::close; ++step) {
+      if (out_.next == ClientNext::start_tls) {
+        if (pick(4) == 0) {
+          session_.tls_failed("no", out_);
+        } else {
+          session_.tls_started(out_);
+        }
+        continue;
+      }
+      if (out_.next == ClientNext::idle && in_job_) CPPUNIT_FAIL("idle with a job in progress");
+      say(reply());
+    }
+    if (pick(2) == 0) session_.lost("the end");
+    check_wire();
+    if (out_.next == ClientNext::close) CPPUNIT_ASSERT(!in_job_);
+  }
+
+  void ready() override {
+    CPPUNIT_ASSERT(!in_job_);
+    if (pick(5) == 0) return session_.quit(out_);
+    Job job = smtp_client_test::job({}, bodies_[pick(bodies_.size())]);
+    for (size_t i = pick(4); i > 0; --i) job.recipients.push_back(pick(6) == 0 ? "bad >@x" : "r@x");
+    if (pick(4) == 0) job.body_type = message::BodyType::eight_bit_mime;
+    expected_replies_ = job.recipients.size();
+    in_job_ = true;
+    session_.send(job, out_);
+  }
+  void job_done(std::vector<Reply> replies) override {
+    CPPUNIT_ASSERT(in_job_);
+    in_job_ = false;
+    CPPUNIT_ASSERT_EQUAL(expected_replies_, replies.size());
+    for (const auto& reply : replies) {
+      CPPUNIT_ASSERT(reply.code == 0 || (reply.code >= 200 && reply.code < 600));
+      CPPUNIT_ASSERT(reply.code / 100 != 3);
+      // Taken: only by the answer behind a message's end.
+      if (reply.positive()) CPPUNIT_ASSERT(session_.state() != "mail" && out_.bytes.ends_with("\r\n.\r\n"));
+    }
+  }
+  void failed(const Reply&) override {
+    CPPUNIT_ASSERT(!in_job_);
+    CPPUNIT_ASSERT_EQUAL(0, failures_++);
+  }
+
+ private:
+  size_t pick(size_t below) { return random_() % below; }
+
+  std::string reply() {
+    static const std::string odd[] = {"250",       "421 bye\r\n", "\r\n",         "250 a\r\n250 b\r\n",
+                                      "354 x\r\n", "250-x\r\n",   "999 what\r\n", "250 no cr\n",
+                                      "220 x\r\n", "550 no\r\n",  "221 x\r\n",    "250-x\r\n251 y\r\n"};
+    if (pick(8) == 0) return odd[pick(std::size(odd))];
+    const std::string_view state = session_.state();
+    if (state == "banner" || state == "starttls") return "220 x\r\n";
+    if (state == "ehlo") {
+      std::vector<std::string> keywords = {"SIZE"};
+      if (pick(2) == 0) keywords.push_back("PIPELINING");
+      if (pick(2) == 0) keywords.push_back("8BITMIME");
+      if (pick(3) == 0) keywords.push_back("STARTTLS");
+      return Dialogue::ehlo(keywords);
+    }
+    if (state == "data") return pick(4) == 0 ? "451 no\r\n" : "354 go\r\n";
+    return pick(4) == 0 ? "550 no\r\n" : "250 ok\r\n";
+  }
+
+  void say(std::string_view bytes) {
+    while (!bytes.empty()) {
+      const size_t piece = cut_ == 0 ? bytes.size() : std::min(cut_, bytes.size());
+      CPPUNIT_ASSERT(session_.feed(bytes.substr(0, piece), out_) <= piece);
+      bytes.remove_prefix(piece);
+    }
+  }
+
+  void check_wire() const {
+    const std::string& wire = out_.bytes;
+    for (size_t i = 0; i < wire.size(); ++i) {
+      if (wire[i] == '\r') CPPUNIT_ASSERT(i + 1 < wire.size() && wire[i + 1] == '\n');
+      if (wire[i] == '\n') CPPUNIT_ASSERT(i > 0 && wire[i - 1] == '\r');
+    }
+    CPPUNIT_ASSERT(wire.empty() || wire.ends_with("\r\n"));
+  }
+
+  std::mt19937 random_;
+  size_t cut_;
+  ClientOutput out_;
+  ClientSession session_;
+  bool in_job_ = false;
+  int failures_ = 0;
+  size_t expected_replies_ = 0;
+  const std::vector<std::string_view> bodies_ = {"", ".", "a\n.\nb\r", "Subject: x\r\n\r\n.\r\n\xC3\xA4\r\n",
+                                                 "\r\r\n\n"};
+};
+
+}  // namespace
+
+class ClientWalkTest : public CppUnit::TestFixture {
+  CPPUNIT_TEST_SUITE(ClientWalkTest);
+  CPPUNIT_TEST(random_servers);
+  CPPUNIT_TEST_SUITE_END();
+
+  void random_servers() {
+    for (unsigned seed = 0; seed < 6000; ++seed) {
+      RandomServer server(seed, static_cast<TlsUse>(seed % 3), seed % 4 == 3 ? 1 : 0);
+      server.run();
+    }
+  }
+};
+CPPUNIT_TEST_SUITE_REGISTRATION(ClientWalkTest);
