@@ -75,7 +75,7 @@ void Courier::hold() {
 
 void Courier::quit() {
   resting_ = false;
-  if (quitting_) return;
+  if (quitting_ || !usable()) return;
   quitting_ = true;
   end(CourierHost::End::orderly, "quit");
   smtp::ClientOutput out;
@@ -95,6 +95,8 @@ std::string Courier::local() const { return connection_ ? connection_->local().t
 size_t Courier::on_data(std::string_view bytes) {
   smtp::ClientOutput out;
   const size_t used = session_.feed(bytes, out);
+  // The deadline is for a line of a reply, not for each of its bytes.
+  if (bytes.find('\n') == std::string_view::npos) out.deadline = Duration{0};
   carry_out(out);
   tell();
   return used;
@@ -143,7 +145,8 @@ void Courier::on_closed(net::CloseReason reason, std::string_view detail) {
     end(End::lost, fmt::format("{}: {} ({})", target_.endpoint.to_string(), why, session_.state()));
   }
   // Only behind the reply to DATA can the other side have taken a message.
-  const bool harmless = session_.state() == "mail" || session_.state() == "rcpt";
+  const std::string_view state = session_.state();
+  const bool harmless = state == "mail" || state == "rcpt" || state == "data";
   const bool again = message_ && jobs_ > 0 && harmless && end_->first == End::lost;
   session_.lost(end_->second);
   ready_ = false;
@@ -167,6 +170,7 @@ void Courier::carry_out(const smtp::ClientOutput& out) {
     arm(std::min(handshake_patience, route_->timeouts.ehlo));
     connection_->start_tls_client(route_->tls_context, target_.host, route_->tls_verify_name);
   } else if (out.next == smtp::ClientNext::close) {
+    end(CourierHost::End::lost, "the session is over");
     connection_->finish();
   }
 }
@@ -179,11 +183,7 @@ void Courier::tell() {
         std::all_of(replies_->begin(), replies_->end(), [](const auto& reply) { return reply.code == 421; });
     host_.courier_done(*this, *std::exchange(replies_, std::nullopt), gone && jobs_ > 1);
   }
-  if (end_ && !quitting_) {
-    ready_ = false;
-    connection_->finish();
-  }
-  if (ready_ && !quitting_) {
+  if (ready_ && usable()) {
     ready_ = false;
     was_ready_ = true;
     arm(Duration{0});
@@ -198,6 +198,7 @@ void Courier::arm(Duration after) {
 }
 
 void Courier::end(CourierHost::End end, std::string why) {
+  resting_ = false;
   if (!end_) end_.emplace(end, std::move(why));
 }
 

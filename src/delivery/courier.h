@@ -63,6 +63,7 @@ class Courier final : private net::ConnectionHandler, private smtp::ClientHost {
   uint64_t number() const { return number_; }
   const Target& target() const { return target_; }
   bool resting() const { return resting_; }
+  bool usable() const { return !end_; }  // not on its way to courier_ended
   bool was_ready() const { return was_ready_; }
   uint64_t jobs() const { return jobs_; }  // done
   std::string local() const;

@@ -173,6 +173,7 @@ void Hop::give_back_slot() {
 // Finds work for a courier that is ready, by the domains' turns.
 void Hop::serve(Entry& entry) {
   Courier& courier = *entry.courier;
+  if (!courier.usable()) return;
   const uint64_t most = route_->max_deliveries;
   if (office_.stopping || (most > 0 && courier.jobs() >= most)) return courier.quit();
   while (!wanting_.empty()) {
@@ -217,7 +218,7 @@ void Hop::fetched(uint64_t number, Result<spool::Stored> message) {
   const auto found = entries_.find(number);
   if (found == entries_.end()) return;  // it ended meanwhile, and its items went back
   Entry& entry = *found->second;
-  if (office_.stopping) {
+  if (office_.stopping || !entry.courier->usable()) {
     office_.ledger.put_back(entry.domain, std::exchange(entry.items, {}));
     return entry.courier->quit();
   }

@@ -1,0 +1,11 @@
+check_PROGRAMS += t/unit/delivery_tests
+t_unit_delivery_tests_SOURCES = t/unit/main.cc \
+	t/unit/delivery/bounce_test.cc \
+	t/unit/delivery/house.h \
+	t/unit/delivery/local_test.cc \
+	t/unit/delivery/maildir_test.cc \
+	t/unit/delivery/parts_test.cc \
+	t/unit/delivery/sink.h
+t_unit_delivery_tests_CXXFLAGS = $(AM_CXXFLAGS) $(CPPUNIT_CFLAGS) $(GMIME_CFLAGS)
+t_unit_delivery_tests_LDADD = libdelivery.a libsmtp.a libtelemetry.a libspool.a libqueue.a libconfig.a libnet.a \
+	libmessage.a libbase.a $(SPDLOG_LIBS) $(GMIME_LIBS) $(NET_LIBS) $(PCRE2_LIBS) $(FMT_LIBS) $(CPPUNIT_LIBS)

@@ -1,0 +1,245 @@
+// Reports to the sender, as GMime reads them.
+#include "delivery/bounce.h"
+
+#include "house.h"
+
+#include <gmime/gmime.h>
+
+#include <algorithm>
+#include <sstream>
+
+namespace impulse::delivery {
+namespace {
+
+using test::holds;
+
+// GMime's view of a message: its parts, flat.
+class Parsed {
+ public:
+  explicit Parsed(const std::string& text) {
+    static const bool once = (g_mime_init(), true);
+    (void)once;
+    GMimeStream* stream = g_mime_stream_mem_new_with_buffer(text.data(), text.size());
+    GMimeParser* parser = g_mime_parser_new_with_stream(stream);
+    message_ = g_mime_parser_construct_message(parser, nullptr);
+    g_object_unref(parser);
+    g_object_unref(stream);
+    CPPUNIT_ASSERT(message_ != nullptr);
+    CPPUNIT_ASSERT(GMIME_IS_MULTIPART(g_mime_message_get_mime_part(message_)));
+  }
+  ~Parsed() { g_object_unref(message_); }
+  Parsed(const Parsed&) = delete;
+  Parsed& operator=(const Parsed&) = delete;
+
+  std::string header(const char* name) const {
+    const char* value = g_mime_object_get_header(GMIME_OBJECT(message_), name);
+    return value == nullptr ? "" : value;
+  }
+  GMimeMultipart* multipart() const { return GMIME_MULTIPART(g_mime_message_get_mime_part(message_)); }
+  std::string type() const { return type_of(GMIME_OBJECT(multipart())); }
+  std::string parameter(const char* name) const {
+    return g_mime_object_get_content_type_parameter(GMIME_OBJECT(multipart()), name);
+  }
+  int count() const { return g_mime_multipart_get_count(multipart()); }
+  std::string type(int part) const { return type_of(g_mime_multipart_get_part(multipart(), part)); }
+  // A part as it stands, without its own header.
+  std::string content(int part) const {
+    GMimeObject* object = g_mime_multipart_get_part(multipart(), part);
+    GMimeStream* out = g_mime_stream_mem_new();
+    if (GMIME_IS_MESSAGE_PART(object)) {
+      GMimeMessage* inner = g_mime_message_part_get_message(GMIME_MESSAGE_PART(object));
+      g_mime_object_write_to_stream(GMIME_OBJECT(inner), nullptr, out);
+    } else {
+      GMimeDataWrapper* data = g_mime_part_get_content(GMIME_PART(object));
+      g_mime_data_wrapper_write_to_stream(data, out);
+    }
+    GByteArray* bytes = g_mime_stream_mem_get_byte_array(GMIME_STREAM_MEM(out));
+    std::string text(reinterpret_cast<const char*>(bytes->data), bytes->len);
+    g_object_unref(out);
+    std::erase(text, '\r');
+    return text;
+  }
+
+ private:
+  static std::string type_of(GMimeObject* object) {
+    char* type = g_mime_content_type_get_mime_type(g_mime_object_get_content_type(object));
+    std::string text(type);
+    g_free(type);
+    return text;
+  }
+  GMimeMessage* message_;
+};
+
+class BounceTest : public CppUnit::TestFixture {
+  CPPUNIT_TEST_SUITE(BounceTest);
+  CPPUNIT_TEST(is_a_delivery_report);
+  CPPUNIT_TEST(names_each_recipient);
+  CPPUNIT_TEST(holds_as_much_of_the_original_as_was_asked_for);
+  CPPUNIT_TEST(an_original_cannot_break_out);
+  CPPUNIT_TEST(what_others_said_stays_in_its_line);
+  CPPUNIT_TEST(odd_originals);
+  CPPUNIT_TEST(lines_are_short_and_end_properly);
+  CPPUNIT_TEST(status_is_read_from_replies);
+  CPPUNIT_TEST_SUITE_END();
+
+  Route route_;
+  spool::Stored original_;
+
+ public:
+  void setUp() override {
+    route_.hostname = "mx1.example";
+    route_.mailer_daemon = "MAILER-DAEMON@mx1.example";
+    original_.id = {1, 16};
+    original_.envelope.sender = "alice@example.com";
+    original_.envelope.recipients = {{"bob@example.net"}, {"carol@example.net"}};
+    original_.envelope.received = WallTime(std::chrono::seconds(1700557500));
+    original_.trace = "Received: by mx1.example;\r\n\tnow\r\n";
+    original_.body = "Subject: hello\r\nTo: bob\r\n\r\nthe body\r\n";
+  }
+
+ private:
+  std::string make(const std::vector<Failure>& failures = {
+                       {"bob@example.net", "5.1.1", "It was refused.", "mx.example.net", "550 5.1.1 no such user"}}) {
+    spool::Incoming bounce = make_bounce(original_, "00000001/00000010-mx1", failures, route_, 5, wall_now());
+    CPPUNIT_ASSERT(bounce.envelope.sender.empty());
+    CPPUNIT_ASSERT_EQUAL(size_t{1}, bounce.envelope.recipients.size());
+    CPPUNIT_ASSERT_EQUAL(original_.envelope.sender, bounce.envelope.recipients[0].address);
+    eight_bit_ = bounce.envelope.body_type == message::BodyType::eight_bit_mime;
+    return bounce.body.to_string();
+  }
+  bool eight_bit_ = false;
+
+  void is_a_delivery_report() {
+    const Parsed report(make());
+    CPPUNIT_ASSERT_EQUAL(std::string("multipart/report"), report.type());
+    CPPUNIT_ASSERT_EQUAL(std::string("delivery-status"), report.parameter("report-type"));
+    CPPUNIT_ASSERT_EQUAL(3, report.count());
+    CPPUNIT_ASSERT_EQUAL(std::string("text/plain"), report.type(0));
+    CPPUNIT_ASSERT_EQUAL(std::string("message/delivery-status"), report.type(1));
+    CPPUNIT_ASSERT_EQUAL(std::string("text/rfc822-headers"), report.type(2));
+    CPPUNIT_ASSERT_EQUAL(std::string("auto-replied"), report.header("Auto-Submitted"));
+    CPPUNIT_ASSERT(holds(report.header("From"), "<MAILER-DAEMON@mx1.example>"));
+    CPPUNIT_ASSERT(holds(report.header("To"), "alice@example.com"));
+    CPPUNIT_ASSERT(holds(report.header("Message-ID"), "@mx1.example>"));
+    CPPUNIT_ASSERT(!report.header("Date").empty() && !report.header("Subject").empty());
+    CPPUNIT_ASSERT_EQUAL(std::string("1.0"), report.header("MIME-Version"));
+    CPPUNIT_ASSERT(holds(report.content(0), "bob@example.net\n"));
+    CPPUNIT_ASSERT(holds(report.content(0), "550 5.1.1 no such user"));
+    CPPUNIT_ASSERT(holds(report.content(0), "00000001/00000010-mx1"));
+  }
+
+  void names_each_recipient() {
+    const Parsed report(make({{"bob@example.net", "5.1.1", "refused", "mx.example.net", "550 5.1.1 no such user"},
+                              {"\"c\\\"d\"@example.net", "5.4.7", "It could not be delivered in time.", "", ""}}));
+    CPPUNIT_ASSERT_EQUAL(std::string("Reporting-MTA: dns; mx1.example\n"
+                                     "Arrival-Date: Tue, 21 Nov 2023 09:05:00 +0000\n"
+                                     "\n"
+                                     "Final-Recipient: rfc822; bob@example.net\n"
+                                     "Action: failed\n"
+                                     "Status: 5.1.1\n"
+                                     "Remote-MTA: dns; mx.example.net\n"
+                                     "Diagnostic-Code: smtp; 550 5.1.1 no such user\n"
+                                     "\n"
+                                     "Final-Recipient: rfc822; \"c\\\"d\"@example.net\n"
+                                     "Action: failed\n"
+                                     "Status: 5.4.7\n"),
+                         report.content(1));
+  }
+
+  void holds_as_much_of_the_original_as_was_asked_for() {
+    route_.original = Route::Original::headers;
+    CPPUNIT_ASSERT_EQUAL(std::string("Received: by mx1.example;\n\tnow\nSubject: hello\nTo: bob\n"),
+                         Parsed(make()).content(2));
+    route_.original = Route::Original::full;
+    const Parsed full(make());
+    CPPUNIT_ASSERT_EQUAL(std::string("message/rfc822"), full.type(2));
+    CPPUNIT_ASSERT_EQUAL(std::string("Received: by mx1.example;\n\tnow\nSubject: hello\nTo: bob\n\nthe body\n"),
+                         full.content(2));
+    route_.original = Route::Original::no;
+    CPPUNIT_ASSERT_EQUAL(2, Parsed(make()).count());
+  }
+
+  // The original is a stranger's: it tries to end the report early.
+  void an_original_cannot_break_out() {
+    route_.original = Route::Original::full;
+    const std::string first = make();
+    const size_t at = first.find("boundary=\"") + 10;
+    const std::string boundary = first.substr(at, first.find('"', at) - at);
+    // A boundary that it might guess, and many like it.
+    original_.body = "Subject: x\r\n\r\n--" + boundary + "--\r\n--" + boundary + "\r\nContent-Type: text/evil\r\n\r\n";
+    const spool::Incoming bounce =
+        make_bounce(original_, "id", {{"b@c", "5.0.0", "no", "", ""}}, route_, 5, wall_now());
+    const Parsed report(bounce.body.to_string());
+    CPPUNIT_ASSERT_EQUAL(3, report.count());
+    CPPUNIT_ASSERT(report.parameter("boundary") != boundary);
+    CPPUNIT_ASSERT(holds(report.content(2), "text/evil"));
+  }
+
+  void what_others_said_stays_in_its_line() {
+    const Parsed report(
+        make({{"bob@example.net", "5.0.0", "x", "evil.example", "550 no\r\nX-Evil: 1\r\n\r\nbody\x01\xFF"}}));
+    CPPUNIT_ASSERT(holds(report.content(1), "Diagnostic-Code: smtp; 550 no??X-Evil:"));
+    CPPUNIT_ASSERT(!holds(report.content(1), "\nX-Evil"));
+    CPPUNIT_ASSERT(report.header("X-Evil").empty());
+    const std::string text = make({{"a\r\nEvil: 1@b", "5.0.0", "why\nnot", "h\r\nEvil: 2", ""}});
+    CPPUNIT_ASSERT(!holds(text, "\nEvil"));
+  }
+
+  void odd_originals() {
+    route_.original = Route::Original::headers;
+    original_.trace.clear();
+    for (const auto& [body, header] : std::vector<std::pair<std::string, std::string>>{
+             {"", ""},
+             {"\r\nno header\r\n", ""},
+             {"only a header", "only a header\n"},
+             {"A: b\r\n", "A: b\n"},
+             {"A: b\r\n\r\n", "A: b\n"},
+         }) {
+      original_.body = body;
+      CPPUNIT_ASSERT_EQUAL(header, Parsed(make()).content(2));
+      CPPUNIT_ASSERT(!eight_bit_);
+    }
+    original_.body = "Subject: \xC3\xA9\r\n\r\n";
+    const std::string text = make();
+    CPPUNIT_ASSERT(eight_bit_ && holds(text, "Content-Transfer-Encoding: 8bit\r\n"));
+    CPPUNIT_ASSERT_EQUAL(std::string("Subject: \xC3\xA9\n"), Parsed(text).content(2));
+    // A header of megabytes goes back cut.
+    original_.body.clear();
+    for (int i = 0; i < 60000; ++i) original_.body += "X-Long: and on and on and on\r\n";
+    original_.body += "\r\nbody";
+    CPPUNIT_ASSERT(make().size() < 300000);
+  }
+
+  void lines_are_short_and_end_properly() {
+    const std::string text = make({{std::string(64, 'a') + "@" + std::string(180, 'b'), "5.0.0", std::string(600, 'w'),
+                                    "host", std::string(512, 'x') + " " + std::string(300, 'y')}});
+    size_t from = 0;
+    for (size_t end; (end = text.find("\r\n", from)) != std::string::npos; from = end + 2) {
+      CPPUNIT_ASSERT(end - from <= 998);
+      CPPUNIT_ASSERT(text.substr(from, end - from).find_first_of("\r\n") == std::string::npos);
+    }
+    CPPUNIT_ASSERT_EQUAL(text.size(), from);
+  }
+
+  void status_is_read_from_replies() {
+    const auto is = [](const char* expected, int code, const char* text) {
+      CPPUNIT_ASSERT_EQUAL(std::string(expected), status_of({code, text}));
+    };
+    is("5.1.1", 550, "5.1.1 no such user");
+    is("5.1.1", 550, "550 5.1.1 no such user");
+    is("5.0.0", 550, "no such user");
+    is("5.0.0", 554, "4.1.1 says another class");
+    is("5.0.0", 550, "");
+    is("5.0.0", 550, "5.1 x");
+    is("5.0.0", 550, "5.1.1.1 x");
+    is("5.0.0", 550, "5..1 x");
+    is("5.0.0", 550, "5.1234.1 x");
+    is("4.2.2", 452, "4.2.2 full");
+    is("4.0.0", 0, "");
+  }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(BounceTest);
+
+}  // namespace
+}  // namespace impulse::delivery

@@ -1,0 +1,166 @@
+// A Dispatcher with everything it needs, for real: spool, logs, configuration,
+// and a loop that is run until something is true. Its DSNs go into the same
+// spool, as they do in the daemon.
+#pragma once
+
+#include "../config/kit.h"
+#include "../net/kit.h"
+#include "delivery/dispatcher.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+
+#include <filesystem>
+#include <fstream>
+#include <future>
+#include <sstream>
+#include <string>
+#include <vector>
+
+namespace impulse::delivery::test {
+
+inline std::string slurp(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+inline bool holds(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+class House {
+ public:
+  // `configuration` stands at the global scope; Hostname is there already.
+  explicit House(const std::string& configuration) { open(configuration); }
+  ~House() { close(); }
+  House(const House&) = delete;
+  House& operator=(const House&) = delete;
+
+  void open(const std::string& configuration) {
+    configure(configuration);
+    std::vector<spool::Summary> live;
+    spool::Settings settings;
+    settings.base = dir / "spool";
+    settings.min_free_percent = 0;
+    auto opened = spool::Spool::open(
+        settings, "mx1", [&](spool::Summary summary) { live.push_back(std::move(summary)); }, [](std::string_view) {});
+    CPPUNIT_ASSERT_MESSAGE(opened ? "" : opened.error().message, opened.has_value());
+    spool = std::move(*opened);
+    mainlog = std::move(*telemetry::Mainlog::open(dir / "mainlog"));
+    log = std::move(*telemetry::Log::open(dir / "log"));
+    dispatcher = Dispatcher::create({*loop, *spool, *mainlog, *log, counters,
+                                     [this] {
+                                       const std::lock_guard lock(mutex_);
+                                       return snapshot_;
+                                     },
+                                     [this](spool::Incoming incoming, std::function<void(Result<MessageId>)> done) {
+                                       inject(std::move(incoming), std::move(done));
+                                     }});
+    for (auto& summary : live) {
+      auto envelope = std::make_shared<const message::Envelope>(std::move(summary.envelope));
+      dispatcher->enqueue(summary.id, envelope, summary.size, std::move(summary.states));
+    }
+  }
+
+  // As a daemon that goes down in order, but for the waiting.
+  void close() {
+    net::test::spin(*loop);
+    dispatcher.reset();
+    spool.reset();
+    mainlog.reset();
+    log.reset();
+  }
+
+  void configure(const std::string& configuration) {
+    auto next = config::test::snapshot("Hostname = mx1.example\n" + configuration);
+    const std::lock_guard lock(mutex_);
+    snapshot_ = std::move(next);
+  }
+  void reconfigure(const std::string& configuration) {
+    configure(configuration);
+    dispatcher->reconfigured();
+  }
+
+  MessageId submit(const std::string& sender, const std::vector<std::string>& recipients,
+                   const std::string& body = "Subject: hello\r\n\r\nbody\r\n", Duration age = Duration{0}) {
+    spool::Incoming incoming;
+    incoming.envelope.sender = sender;
+    for (const auto& recipient : recipients) incoming.envelope.recipients.push_back({recipient});
+    incoming.envelope.received = wall_now() - age;
+    incoming.envelope.listener = "*:25";
+    incoming.trace = "Received: by mx1.example with ESMTP id ;\r\n\tnow\r\n";
+    incoming.id_offset = 39;
+    incoming.body.append(body);
+    std::promise<Result<MessageId>> promise;
+    commit(std::move(incoming), [&](Result<MessageId> id) { promise.set_value(std::move(id)); });
+    const auto id = promise.get_future().get();
+    CPPUNIT_ASSERT(id.has_value());
+    return *id;
+  }
+
+  void run_until(const std::function<bool()>& done, std::string_view what = "condition") {
+    net::test::run_until(*loop, done, what);
+  }
+  void run_until_empty() {
+    run_until([this] { return dispatcher->size() == 0 && spool->status().messages == 0; }, "an empty queue");
+  }
+
+  std::string mails() {
+    mainlog->flush();
+    return slurp(dir / "mainlog");
+  }
+  // Lines of the main log of one kind: 'D', 'T', 'P'.
+  int lines(char kind) {
+    std::istringstream text(mails());
+    int count = 0;
+    for (std::string line; std::getline(text, line);) {
+      if (holds(line, std::string("@") + kind + "@")) ++count;
+    }
+    return count;
+  }
+  int64_t counter(telemetry::Counter which) const { return counters.value(which); }
+
+  // What lies in a Maildir's new/, oldest name first.
+  std::vector<std::string> maildir(const std::string& folder) const {
+    std::vector<std::filesystem::path> paths;
+    const std::filesystem::path in = dir / (folder + "/new");
+    if (!std::filesystem::exists(in)) return {};
+    for (const auto& each : std::filesystem::directory_iterator(in)) paths.push_back(each.path());
+    std::sort(paths.begin(), paths.end());
+    std::vector<std::string> texts;
+    for (const auto& path : paths) texts.push_back(slurp(path));
+    return texts;
+  }
+
+  net::test::TempDir dir;
+  std::unique_ptr<net::Loop> loop = net::test::make_loop();
+  telemetry::Counters counters;
+  std::unique_ptr<spool::Spool> spool;
+  std::unique_ptr<telemetry::Mainlog> mainlog;
+  std::unique_ptr<telemetry::Log> log;
+  std::unique_ptr<Dispatcher> dispatcher;
+  // Tests may refuse bounces, or look at them.
+  std::function<bool(const spool::Incoming&)> take_bounce = [](const spool::Incoming&) { return true; };
+  int bounces = 0;
+
+ private:
+  void commit(spool::Incoming incoming, std::function<void(Result<MessageId>)> done) {
+    auto message = std::make_shared<const spool::Incoming>(std::move(incoming));
+    spool->commit(message, [this, message, done = std::move(done)](Result<MessageId> id) {
+      if (id) {
+        dispatcher->enqueue(*id, std::make_shared<const message::Envelope>(message->envelope),
+                            message->trace.size() + message->body.size(), {});
+      }
+      done(std::move(id));
+    });
+  }
+  void inject(spool::Incoming incoming, std::function<void(Result<MessageId>)> done) {
+    if (!take_bounce(incoming)) return done(fail(Errc::no_space, "the disk is full"));
+    ++bounces;
+    commit(std::move(incoming), std::move(done));
+  }
+
+  std::mutex mutex_;
+  config::SnapshotPtr snapshot_;
+};
+
+}  // namespace impulse::delivery::test

@@ -1,0 +1,311 @@
+// The small parts: routes, backlog, resolver, workers.
+#include "delivery/backlog.h"
+#include "delivery/resolver.h"
+#include "delivery/route.h"
+#include "delivery/workers.h"
+#include "house.h"
+
+#include <atomic>
+#include <condition_variable>
+#include <thread>
+
+namespace impulse::delivery {
+namespace {
+
+using config::test::snapshot;
+using std::chrono::seconds;
+
+class RouteTest : public CppUnit::TestFixture {
+  CPPUNIT_TEST_SUITE(RouteTest);
+  CPPUNIT_TEST(reads_gateways);
+  CPPUNIT_TEST(refuses_what_is_no_gateway);
+  CPPUNIT_TEST(no_gateway_is_no_route);
+  CPPUNIT_TEST(domain_goes_before_global);
+  CPPUNIT_TEST(equal_ways_share_a_hop);
+  CPPUNIT_TEST(broken_tls_is_no_route);
+  CPPUNIT_TEST(unusable_client_certificate_is_left_out);
+  CPPUNIT_TEST(checks_for_the_commit);
+  CPPUNIT_TEST_SUITE_END();
+
+  void reads_gateways() {
+    const auto is = [](const char* text, const char* host, uint16_t port, bool address) {
+      const auto gateway = parse_gateway(text, 2500);
+      CPPUNIT_ASSERT_MESSAGE(text, gateway.has_value());
+      CPPUNIT_ASSERT_EQUAL(std::string(host), gateway->host);
+      CPPUNIT_ASSERT_EQUAL(port, gateway->port);
+      CPPUNIT_ASSERT_EQUAL(address, gateway->address.has_value());
+    };
+    is("Mail.Example.com", "mail.example.com", 2500, false);
+    is("mail.example.com:26", "mail.example.com", 26, false);
+    is("192.0.2.1", "192.0.2.1", 2500, true);
+    is("192.0.2.1:65535", "192.0.2.1", 65535, true);
+    is("2001:DB8::1", "2001:db8::1", 2500, true);
+    is("[2001:db8::1]", "2001:db8::1", 2500, true);
+    is("[2001:db8::1]:26", "2001:db8::1", 26, true);
+    is("[IPv6:::1]:26", "::1", 26, true);
+    is("[192.0.2.1]", "192.0.2.1", 2500, true);
+  }
+
+  void refuses_what_is_no_gateway() {
+    for (const char* text : {"", ":25", "host:", "host:0", "host:65536", "host:x", "ho st", "[::1", "[::1]25",
+                             "[::1]:", "[host]:25", "host/path", "a:b:c", "-\n", "host:25:26"}) {
+      CPPUNIT_ASSERT_MESSAGE(text, !parse_gateway(text, 25).has_value());
+    }
+  }
+
+  void no_gateway_is_no_route() {
+    const RoutePtr route = route_to(*snapshot("Hostname = h.example"), "example.com");
+    CPPUNIT_ASSERT(route->method == Route::Method::none);
+    CPPUNIT_ASSERT(route->problem.starts_with("no route: set Gateway"));
+    CPPUNIT_ASSERT_EQUAL(std::string("MAILER-DAEMON@h.example"), route->mailer_daemon);
+  }
+
+  void domain_goes_before_global() {
+    const auto conf = snapshot(
+        "Hostname = h.example\nGateway = smart.example\nRemote_SMTP_Port = 2525\nTLS = no\n"
+        "Domain \"a.example\" { Gateway = \"192.0.2.1\" Retry_Interval = 5 Max_Outbound_Connections = 3 "
+        "Suspend_Delivery = true }\n"
+        "Domain \"b.example\" { Delivery_Method = maildir Maildir_Path = \"/m/%{localpart}\" Generate_Bounces = false\n"
+        "  Bounces_Inline_Original = full Mailerdaemon = \"d@h.example\" Never_Retry = true Max_Retries = 4 }\n");
+    const RoutePtr global = route_to(*conf, "other.example");
+    CPPUNIT_ASSERT(global->method == Route::Method::smtp && global->tls == smtp::TlsUse::no && !global->suspended);
+    CPPUNIT_ASSERT_EQUAL(std::string("smart.example"), global->gateways.at(0).host);
+    CPPUNIT_ASSERT_EQUAL(uint16_t{2525}, global->gateways.at(0).port);
+    CPPUNIT_ASSERT_EQUAL(std::string("h.example"), global->ehlo_name);
+    CPPUNIT_ASSERT(global == route_to(*conf, "another.example"));  // made once
+    const RoutePtr a = route_to(*conf, "A.Example");
+    CPPUNIT_ASSERT_EQUAL(std::string("192.0.2.1"), a->gateways.at(0).host);
+    CPPUNIT_ASSERT(a->suspended && a->max_connections == 3 && a->retry_interval == seconds(5));
+    const RoutePtr b = route_to(*conf, "b.example");
+    CPPUNIT_ASSERT(b->method == Route::Method::maildir && !b->bounces && b->never_retry && b->max_retries == 4);
+    CPPUNIT_ASSERT(b->original == Route::Original::full);
+    CPPUNIT_ASSERT_EQUAL(std::string("d@h.example"), b->mailer_daemon);
+  }
+
+  void equal_ways_share_a_hop() {
+    const auto conf = snapshot(
+        "Hostname = h.example\nGateway = ( one.example two.example:26 )\nTLS = no\n"
+        "Domain \"a.example\" { Retry_Interval = 5 }\nDomain \"b.example\" { EHLO_Hostname = other.example }\n"
+        "Domain \"c.example\" { Remote_SMTP_Port = 26 }\n");
+    const RoutePtr global = route_to(*conf, "x.example");
+    CPPUNIT_ASSERT_EQUAL(size_t{2}, global->gateways.size());
+    CPPUNIT_ASSERT_EQUAL(global->hop, route_to(*conf, "a.example")->hop);
+    CPPUNIT_ASSERT(global->hop != route_to(*conf, "b.example")->hop);
+    CPPUNIT_ASSERT(global->hop != route_to(*conf, "c.example")->hop);
+  }
+
+  void broken_tls_is_no_route() {
+    const auto conf =
+        snapshot("Gateway = one.example\nTLS = required\nTLS_Verify = ca\nTLS_CA = /nowhere/at/all.pem\n");
+    const RoutePtr route = route_to(*conf, "x.example");
+    CPPUNIT_ASSERT(route->method == Route::Method::none);
+    CPPUNIT_ASSERT_MESSAGE(route->problem, test::holds(route->problem, "/nowhere/at/all.pem"));
+  }
+
+  void unusable_client_certificate_is_left_out() {
+    const auto conf = snapshot("Gateway = one.example\nDomain \"x.example\" { TLS_Certificate = /nowhere.pem }\n");
+    const RoutePtr route = route_to(*conf, "x.example");
+    CPPUNIT_ASSERT(route->method == Route::Method::smtp && route->tls_context != nullptr);
+    CPPUNIT_ASSERT_EQUAL(size_t{1}, route->notes.size());
+    CPPUNIT_ASSERT(test::holds(route->notes[0], "/nowhere.pem"));
+  }
+
+  void checks_for_the_commit() {
+    config::Diagnostics diagnostics;
+    check_routes(*snapshot("TLS = no\nDomain \"a.example\" { Gateway = g.example }\n"
+                           "Domain \"b.example\" { Delivery_Method = maildir Maildir_Path = /m }"),
+                 diagnostics);
+    CPPUNIT_ASSERT(diagnostics.empty());
+    check_routes(
+        *snapshot("TLS = no\nDomain \"a.example\" { Gateway = g.example TLS = required TLS_CA = /nowhere.pem }\n"
+                  "Domain \"b.example\" { Delivery_Method = maildir Maildir_Path = \"/m/%{user}\" }"),
+        diagnostics);
+    CPPUNIT_ASSERT_EQUAL(size_t{2}, diagnostics.size());
+    CPPUNIT_ASSERT(config::has_errors(diagnostics));
+    CPPUNIT_ASSERT(test::holds(diagnostics[0].message, "/nowhere.pem"));
+    CPPUNIT_ASSERT(test::holds(diagnostics[1].message, "%{user}"));
+  }
+};
+
+class BacklogTest : public CppUnit::TestFixture {
+  CPPUNIT_TEST_SUITE(BacklogTest);
+  CPPUNIT_TEST(keeps_addresses);
+  CPPUNIT_TEST(goes_with_the_last_recipient);
+  CPPUNIT_TEST(keeps_errors_apart);
+  CPPUNIT_TEST_SUITE_END();
+
+  static message::Envelope envelope(const std::string& sender, const std::vector<std::string>& recipients) {
+    message::Envelope envelope;
+    envelope.sender = sender;
+    for (const auto& recipient : recipients) envelope.recipients.push_back({recipient});
+    return envelope;
+  }
+
+  void keeps_addresses() {
+    Backlog backlog;
+    CPPUNIT_ASSERT(backlog.add({1, 1}, envelope("", {"a@b", "", "\"x y\"@z"}), 77, 3));
+    CPPUNIT_ASSERT(!backlog.add({1, 1}, envelope("other", {}), 0, 1));
+    const Backlog::Message* message = backlog.find({1, 1});
+    CPPUNIT_ASSERT(message->sender().empty());
+    CPPUNIT_ASSERT_EQUAL(uint32_t{3}, message->recipients());
+    CPPUNIT_ASSERT(message->recipient(0) == "a@b" && message->recipient(1).empty());
+    CPPUNIT_ASSERT(message->recipient(2) == "\"x y\"@z" && message->recipient(3).empty());
+    CPPUNIT_ASSERT_EQUAL(uint64_t{77}, message->size());
+    CPPUNIT_ASSERT(backlog.find({1, 2}) == nullptr);
+  }
+
+  void goes_with_the_last_recipient() {
+    Backlog backlog;
+    backlog.add({1, 1}, envelope("s", {"a", "b", "c"}), 1, 2);  // one was done before
+    backlog.done({1, 1}, 0);
+    CPPUNIT_ASSERT(backlog.find({1, 1}) != nullptr);
+    backlog.done({1, 1}, 2);
+    CPPUNIT_ASSERT(backlog.find({1, 1}) == nullptr);
+    backlog.done({1, 1}, 2);
+    CPPUNIT_ASSERT_EQUAL(size_t{0}, backlog.messages());
+  }
+
+  void keeps_errors_apart() {
+    Backlog backlog;
+    backlog.add({1, 1}, envelope("s", {"a", "b"}), 1, 2);
+    backlog.set_error({1, 1}, 1, std::make_shared<const std::string>("late"));
+    CPPUNIT_ASSERT(backlog.error({1, 1}, 0).empty() && backlog.error({1, 1}, 1) == "late");
+    backlog.done({1, 1}, 1);
+    CPPUNIT_ASSERT(backlog.error({1, 1}, 1).empty());
+  }
+};
+
+class ResolverTest : public CppUnit::TestFixture {
+  CPPUNIT_TEST_SUITE(ResolverTest);
+  CPPUNIT_TEST(answers_on_the_loop_and_remembers);
+  CPPUNIT_TEST(askers_share_a_lookup);
+  CPPUNIT_TEST(says_nothing_after_its_end);
+  CPPUNIT_TEST(finds_localhost);
+  CPPUNIT_TEST_SUITE_END();
+
+  std::unique_ptr<net::Loop> loop_ = net::test::make_loop();
+
+  void answers_on_the_loop_and_remembers() {
+    std::atomic<int> lookups = 0;
+    Resolver resolver(*loop_, [&](const std::string& name) -> Result<std::vector<IpAddress>> {
+      ++lookups;
+      if (name == "bad") return fail(Errc::not_found, "cannot resolve bad");
+      return std::vector{IpAddress::v4(0x7F000001)};
+    });
+    int answers = 0;
+    bool within = true;
+    for (int i = 0; i < 2; ++i) {
+      resolver.resolve("good", [&](const auto& answer) {
+        CPPUNIT_ASSERT(!within && answer.has_value() && answer->size() == 1);
+        ++answers;
+      });
+      resolver.resolve("bad", [&](const auto& answer) {
+        CPPUNIT_ASSERT(!within && !answer.has_value());
+        ++answers;
+      });
+      within = false;
+      net::test::run_until(*loop_, [&] { return answers == 2 * (i + 1); });
+      within = true;
+    }
+    CPPUNIT_ASSERT_EQUAL(2, lookups.load());
+  }
+
+  // A look-up that waits until it is let go.
+  struct Gate {
+    std::mutex mutex;
+    std::condition_variable wake;
+    bool open = false;
+    void wait() {
+      std::unique_lock lock(mutex);
+      wake.wait(lock, [this] { return open; });
+    }
+    void let_go() {
+      const std::lock_guard lock(mutex);
+      open = true;
+      wake.notify_all();
+    }
+  };
+
+  void askers_share_a_lookup() {
+    Gate gate;
+    std::atomic<int> lookups = 0;
+    Resolver resolver(*loop_, [&](const std::string&) -> Result<std::vector<IpAddress>> {
+      ++lookups;
+      gate.wait();
+      return std::vector{IpAddress::v4(1)};
+    });
+    int answers = 0;
+    for (int i = 0; i < 5; ++i) resolver.resolve("slow", [&](const auto&) { ++answers; });
+    CPPUNIT_ASSERT_EQUAL(0, answers);
+    gate.let_go();
+    net::test::run_until(*loop_, [&] { return answers == 5; });
+    CPPUNIT_ASSERT_EQUAL(1, lookups.load());
+  }
+
+  void says_nothing_after_its_end() {
+    const auto gate = std::make_shared<Gate>();
+    const auto left = std::make_shared<std::atomic<bool>>(false);
+    {
+      std::promise<void> begun;
+      Resolver resolver(*loop_, [gate, left, &begun](const std::string&) -> Result<std::vector<IpAddress>> {
+        begun.set_value();
+        gate->wait();
+        *left = true;
+        return std::vector{IpAddress::v4(1)};
+      });
+      resolver.resolve("hangs", [](const auto&) { CPPUNIT_FAIL("answered"); });
+      begun.get_future().wait();
+    }
+    gate->let_go();
+    net::test::run_until(*loop_, [&] { return left->load(); });
+    net::test::spin(*loop_);
+  }
+
+  void finds_localhost() {
+    const auto answer = system_lookup("localhost");
+    CPPUNIT_ASSERT(answer.has_value() && answer->at(0).is_loopback());
+    CPPUNIT_ASSERT(!system_lookup("no such name.invalid").has_value());
+  }
+};
+
+class WorkersTest : public CppUnit::TestFixture {
+  CPPUNIT_TEST_SUITE(WorkersTest);
+  CPPUNIT_TEST(does_all_of_it);
+  CPPUNIT_TEST(waits_for_what_runs);
+  CPPUNIT_TEST_SUITE_END();
+
+  void does_all_of_it() {
+    std::atomic<int> done = 0;
+    std::promise<void> all;
+    Workers workers(3);
+    for (int i = 0; i < 500; ++i) {
+      workers.post([&] {
+        if (++done == 500) all.set_value();
+      });
+    }
+    all.get_future().wait();
+    CPPUNIT_ASSERT_EQUAL(500, done.load());
+  }
+
+  void waits_for_what_runs() {
+    std::promise<void> begun;
+    std::atomic<bool> ended = false;
+    {
+      Workers workers(1);
+      workers.post([&] {
+        begun.set_value();
+        ended = true;
+      });
+      begun.get_future().wait();
+    }
+    CPPUNIT_ASSERT(ended.load());
+  }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(RouteTest);
+CPPUNIT_TEST_SUITE_REGISTRATION(BacklogTest);
+CPPUNIT_TEST_SUITE_REGISTRATION(ResolverTest);
+CPPUNIT_TEST_SUITE_REGISTRATION(WorkersTest);
+
+}  // namespace
+}  // namespace impulse::delivery
