@@ -19,6 +19,9 @@ constexpr std::array<bool, 256> make_breaks() {
 }
 constexpr std::array<bool, 256> breaks_word = make_breaks();
 
+// Some editors put it in front of a text, and joining files carries it into the middle.
+constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
+
 bool ends_word(char c) { return breaks_word[static_cast<unsigned char>(c)]; }
 bool is_name(char c) { return is_alpha(c) || is_digit(c) || c == '_'; }
 
@@ -202,10 +205,7 @@ void Lexer::resume_at(const Token& token) {
 }
 
 void Lexer::skip_trivia(Token& token) {
-  if (position_ == 0) {
-    token.first_on_line = true;
-    if (text_.starts_with("\xEF\xBB\xBF")) position_ = line_start_ = 3;  // some editors' byte order mark
-  }
+  if (position_ == 0) token.first_on_line = true;
   while (position_ < text_.size()) {
     const char c = text_[position_];
     if (c == '\n') {
@@ -214,6 +214,9 @@ void Lexer::skip_trivia(Token& token) {
       line_start_ = ++position_;
     } else if (is_space(c)) {
       ++position_;
+    } else if (c == byte_order_mark[0] && text_.substr(position_).starts_with(byte_order_mark)) {
+      position_ += byte_order_mark.size();
+      if (position_ == byte_order_mark.size()) line_start_ = position_;  // columns count behind it
     } else if (c == '#') {
       position_ = std::min(text_.find('\n', position_), text_.size());
     } else if (c == '/' && text_.substr(position_).starts_with("/*")) {

@@ -2,6 +2,8 @@
 // to the trivia (white space, comments) in front of one, and each token says
 // where both begin, so that the text can be put together again from them.
 //
+// White space, and a byte order mark where a token can start, only separate.
+//
 // Comments
 //   "#" to the end of the line, wherever it stands outside of quotes: also
 //   right behind a bare word, as Momentum has it. Since "http://host/#top"

@@ -160,10 +160,17 @@ class LexerTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT_EQUAL(std::string("1:1! 2:3! 4:4! 4:6 4:10 "), seen);
   }
   void byte_order_mark() {
+    // Found by fuzzing: a statement that began with one in the middle of a file was another one alone.
     reads(
         "\xEF\xBB\xBF"
-        "a = 1",
-        "a=w'1'");
+        "a = 1\n\xEF\xBB\xBF"
+        "b = 2\n",
+        "a=w'1' b=w'2'");
+    refuses(
+        "\xEF\xBB\xBF"
+        "a",
+        "config-syntax", "1:1: expected '=' or '{' behind 'a', found end of line");
+    CPPUNIT_ASSERT(parsed("\xEF\xBB\xBF").diagnostics.empty());
   }
 };
 
