@@ -1,5 +1,8 @@
 check_PROGRAMS += t/unit/control_tests
 t_unit_control_tests_SOURCES = t/unit/main.cc \
+	t/unit/control/client_test.cc \
+	t/unit/control/commands_test.cc \
+	t/unit/control/config_commands_test.cc \
 	t/unit/control/fake_system.h \
 	t/unit/control/protocol_test.cc \
 	t/unit/control/request_test.cc

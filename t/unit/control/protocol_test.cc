@@ -295,7 +295,7 @@ class ProtocolTest : public CppUnit::TestFixture {
   }
   void slow_reader_is_bounded() {
     std::string text;
-    for (int i = 0; i < 20000; ++i) text += fmt::format("Domain d{}.example {{ Gateway = 192.0.2.1 }}\n", i);
+    for (int i = 0; i < 5000; ++i) text += fmt::format("Domain d{}.example {{ Gateway = 192.0.2.1 }}\n", i);
     Console console(text);
     CPPUNIT_ASSERT_MESSAGE(console.system.loaded.error, console.system.loaded.ok);
     std::string request = "config showrecurse\nversion\n";
@@ -308,20 +308,20 @@ class ProtocolTest : public CppUnit::TestFixture {
       CPPUNIT_ASSERT(out.size() < 1000 + 200);
       all += out;
     }
-    CPPUNIT_ASSERT(calls > 1000);
-    CPPUNIT_ASSERT_EQUAL(size_t{60001}, static_cast<size_t>(std::count(all.begin(), all.end(), '\n')));
+    CPPUNIT_ASSERT(calls > 250);
+    CPPUNIT_ASSERT_EQUAL(size_t{15001}, static_cast<size_t>(std::count(all.begin(), all.end(), '\n')));
     CPPUNIT_ASSERT(all.ends_with(" }\n=0 ok gen=1\n"));
-    CPPUNIT_ASSERT(all.find(" Domain \"d19999.example\" {\n") != std::string::npos);
+    CPPUNIT_ASSERT(all.find(" Domain \"d4999.example\" {\n") != std::string::npos);
     CPPUNIT_ASSERT_EQUAL(" impulse 1.2.3\n=0 ok\n"s, console.feed(request));
     // The answer shows the configuration as it was when it was asked for.
     console.session->feed("config showrecurse\n");
     std::string first;
     console.session->produce(first, 10);
     auto other = console.make();
-    console.system.engine().unset({{config::ScopeKind::domain, "d19999.example"}}, {},
+    console.system.engine().unset({{config::ScopeKind::domain, "d4999.example"}}, {},
                                   std::make_shared<const config::Source>());
-    CPPUNIT_ASSERT(console.drain().find("d19999.example") != std::string::npos);
-    CPPUNIT_ASSERT(console("config showrecurse").find("d19999.example") == std::string::npos);
+    CPPUNIT_ASSERT(console.drain().find("d4999.example") != std::string::npos);
+    CPPUNIT_ASSERT(console("config showrecurse").find("d4999.example") == std::string::npos);
   }
   void exceptions_stop_here() {
     Console console;
@@ -386,7 +386,7 @@ class ProtocolTest : public CppUnit::TestFixture {
         "config ", "set ", "get ",    "\"",      "(",    ")",     "[",         "]", "=",  "\n",
         "\n",      "\r\n", "@a ",     "--json ", " <<E", "E\n",   "#",         "'", "\\", "esmtp_listener ",
         "listen ", ":25 ", "enable ", "\xff",    "\x01", "help ", "complete ", "{", "}"};
-    for (int round = 0; round < 300; ++round) {
+    for (int round = 0; round < 60; ++round) {
       Console console;
       std::string input;
       for (int i = 0; i < 40; ++i) input += pieces[next() % std::size(pieces)];

@@ -1,0 +1,401 @@
+// Everything but config: what the daemon is doing, help, completion.
+#include "control/columns.h"
+#include "control/completion.h"
+#include "control/limits.h"
+#include "fake_system.h"
+
+#include "base/text.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+#include <nlohmann/json.hpp>
+
+using namespace impulse;
+using namespace impulse::control;
+using namespace impulse::control::test;
+using namespace std::string_literals;
+
+namespace {
+
+std::vector<std::string> payload_of(const std::string& reply) {
+  std::vector<std::string> lines;
+  for (const auto line : split(reply, '\n'))
+    if (line.starts_with(' ')) lines.emplace_back(line.substr(1));
+  return lines;
+}
+
+MessageDetails a_message() {
+  MessageDetails message;
+  message.id = "00000001/00000200-n1";
+  message.sender = "a@example.net";
+  message.received = test_now();
+  message.client = "192.0.2.5";
+  message.helo = "client\x1b[2J";
+  message.listener = "*:25";
+  message.size = 1234;
+  message.header = "Received: from x\r\n\tby y\r\nSubject: \xff hi\x07\r\n";
+  message.recipients.push_back(
+      {"b@example.com", "pending", 2, test_now() + std::chrono::seconds(60), "451 later\r\nx"});
+  message.recipients.push_back({"c@example.com", "delivered", 1, std::nullopt, ""});
+  return message;
+}
+
+class CommandsTest : public CppUnit::TestFixture {
+  CPPUNIT_TEST_SUITE(CommandsTest);
+  CPPUNIT_TEST(summary);
+  CPPUNIT_TEST(summary_json_has_every_counter);
+  CPPUNIT_TEST(inbound);
+  CPPUNIT_TEST(inbound_in_pages);
+  CPPUNIT_TEST(listeners);
+  CPPUNIT_TEST(queue_by_domain);
+  CPPUNIT_TEST(queue_in_pages);
+  CPPUNIT_TEST(queue_of_a_domain);
+  CPPUNIT_TEST(queue_wrong);
+  CPPUNIT_TEST(message);
+  CPPUNIT_TEST(message_json);
+  CPPUNIT_TEST(message_wrong);
+  CPPUNIT_TEST(long_header_is_cut);
+  CPPUNIT_TEST(no_arguments);
+  CPPUNIT_TEST(help);
+  CPPUNIT_TEST(every_command_has_help);
+  CPPUNIT_TEST(ages);
+  CPPUNIT_TEST_SUITE_END();
+
+  void summary() {
+    Console console;
+    console.system.counts.add(telemetry::Counter::messages_received, 250);
+    console.system.counts.add(telemetry::Counter::sessions_open, 3);
+    console.system.domains = {{"a.example", 5, 2, 1}, {"b.example", 1, 0, 0}};
+    console.system.spooled = {false, "disk is full", 9, 1, 4096, 100};
+    const std::string reply = console("summary");
+    for (const auto line :
+         {"                Inbound Concurrency: 3", "                     Active Domains: 2",
+          "                  Active Queue Size: 6", "                 Delayed Queue Size: 2",
+          "                   Total Queue Size: 9", "                  Received Messages: 250",
+          "                     Reception Rate: 2.50 messages/second",
+          "                         Spool Size: 4096 bytes in 1 segment, 100 free",
+          "                          Accepting: no: disk is full", "                             Uptime: 100 seconds"})
+      CPPUNIT_ASSERT_MESSAGE(line + ("\n" + reply),
+                             reply.find(std::string(line).substr(1) + "\n") != std::string::npos);
+  }
+  void summary_json_has_every_counter() {
+    Console console;
+    console.system.counts.add(telemetry::Counter::deliveries, 7);
+    const auto document = nlohmann::json::parse(payload_of(console("--json summary")).at(0));
+    CPPUNIT_ASSERT_EQUAL(telemetry::counter_defs().size(), document.at("counters").size());
+    CPPUNIT_ASSERT_EQUAL(7, document.at("counters").at("deliveries").get<int>());
+    CPPUNIT_ASSERT_EQUAL(100, document.at("uptime").get<int>());
+    CPPUNIT_ASSERT_EQUAL("n1"s, document.at("node").get<std::string>());
+  }
+  static InboundSession a_session(uint64_t id) {
+    InboundSession session;
+    session.id = id;
+    session.listener = "*:25";
+    session.peer = "192.0.2.5:4711";
+    session.helo = "client.example";
+    session.state = "DATA";
+    session.tls = true;
+    session.messages = 2;
+    session.recipients = 3;
+    session.bytes_in = 4567;
+    session.generation = 1;
+    session.age = std::chrono::milliseconds(264);
+    return session;
+  }
+  void inbound() {
+    Console console;
+    CPPUNIT_ASSERT_EQUAL("=0 ok sessions=0\n"s, console("show inbound"));
+    console.system.sessions.push_back(a_session(23));
+    CPPUNIT_ASSERT_EQUAL(
+        " 23: *:25 from 192.0.2.5:4711 helo client.example DATA tls (for 0.264s) messages 2 recipients 3 bytes 4567 "
+        "gen "
+        "1\n=0 ok sessions=1\n"s,
+        console("show inbound"));
+    console.system.sessions[0].helo = "evil\n=0 ok";
+    console.system.sessions[0].tls = false;
+    CPPUNIT_ASSERT_EQUAL(
+        " 23: *:25 from 192.0.2.5:4711 helo evil\\n=0 ok DATA (for 0.264s) messages 2 recipients 3 bytes 4567 gen "
+        "1\n=0 ok sessions=1\n"s,
+        console("show inbound"));
+    const auto document = nlohmann::json::parse(payload_of(console("--json show inbound")).at(0));
+    CPPUNIT_ASSERT_EQUAL("evil\n=0 ok"s, document.at("helo").get<std::string>());
+    CPPUNIT_ASSERT_EQUAL(0.264, document.at("age").get<double>());
+  }
+  void inbound_in_pages() {
+    Console console;
+    for (uint64_t i = 1000; i > 0; --i) console.system.sessions.push_back(a_session(i));  // in no order
+    console.session->feed("show inbound\n");
+    console.system.asked = 0;
+    std::string out;
+    while (out.find(" 300:") == std::string::npos) console.session->produce(out, 100);
+    // Meanwhile some go, and one comes.
+    std::erase_if(console.system.sessions, [](const auto& session) { return session.id > 600 && session.id <= 700; });
+    console.system.sessions.push_back(a_session(2000));
+    out += console.drain();
+    const auto lines = payload_of(out);
+    CPPUNIT_ASSERT_EQUAL(size_t{901}, lines.size());
+    uint64_t last = 0;
+    for (const auto& line : lines) {
+      const uint64_t id = std::stoull(line);
+      CPPUNIT_ASSERT(id > last);
+      last = id;
+    }
+    CPPUNIT_ASSERT_EQUAL(uint64_t{2000}, last);
+    CPPUNIT_ASSERT_EQUAL(4, console.system.asked);
+  }
+  void listeners() {
+    Console console;
+    console.system.listening = {{"ESMTP_Listener", "*:25", true, 1}, {"Control_Listener", "/run/x y", false, 0}};
+    CPPUNIT_ASSERT_EQUAL(
+        " ESMTP_Listener *:25 listening 1 session\n Control_Listener /run/x y not listening 0 sessions\n=0 ok "
+        "listens=2\n"s,
+        console("listener show"));
+    CPPUNIT_ASSERT_EQUAL(" {\"listener\":\"ESMTP_Listener\",\"listen\":\"*:25\",\"bound\":true,\"sessions\":1}"s,
+                         " " + payload_of(console("--json listener show")).at(0));
+  }
+  void queue_by_domain() {
+    Console console;
+    CPPUNIT_ASSERT_EQUAL("=0 ok domains=0 recipients=0\n"s, console("mailq"));
+    console.system.domains = {{"b.example", 5, 2, 1}, {"a.example", 25, 0, 0}};
+    CPPUNIT_ASSERT_EQUAL(
+        " Domain                                               Active    Delayed  In flight\n"
+        " a.example                                                25          0          0\n"
+        " b.example                                                 5          2          1\n"
+        "=0 ok domains=2 recipients=33\n"s,
+        console("mailq"));
+    CPPUNIT_ASSERT_EQUAL(
+        " {\"domain\":\"a.example\",\"active\":25,\"delayed\":0,\"in_flight\":0}\n"
+        " {\"domain\":\"b.example\",\"active\":5,\"delayed\":2,\"in_flight\":1}\n=0 ok domains=2 recipients=33\n"s,
+        console("--json mailq"));
+  }
+  void queue_in_pages() {
+    Console console;
+    for (int i = 999; i >= 0; --i) console.system.domains.push_back({fmt::format("d{:03}.example", i), 1, 0, 0});
+    const auto lines = payload_of(console("mailq"));
+    CPPUNIT_ASSERT_EQUAL(size_t{1001}, lines.size());
+    for (int i = 0; i < 1000; ++i)
+      CPPUNIT_ASSERT(lines[static_cast<size_t>(i) + 1].starts_with(fmt::format("d{:03}.example ", i)));
+  }
+  void queue_of_a_domain() {
+    Console console;
+    console.system.domains = {{"a.example", 3, 0, 0}};
+    for (int i = 0; i < 3; ++i) {
+      QueuedRecipient row;
+      row.id = fmt::format("00000001/0000000{}-n1", i);
+      row.sender = i == 0 ? "" : "s@example.net";
+      row.recipient = "r\r\n@a.example";
+      row.domain = "a.example";
+      row.size = 100;
+      row.received = test_now();
+      row.attempts = static_cast<uint32_t>(i);
+      row.in_flight = i == 1;
+      if (i == 2) row.next_attempt = test_now();
+      if (i == 2) row.last_error = "451 not now";
+      console.system.recipients.push_back(row);
+    }
+    CPPUNIT_ASSERT_EQUAL(
+        " 00000001/00000000-n1 <> to <r\\r\\n@a.example> size 100 received 2019-12-20T00:01:40Z attempts 0\n"
+        " 00000001/00000001-n1 <s@example.net> to <r\\r\\n@a.example> size 100 received 2019-12-20T00:01:40Z attempts "
+        "1 "
+        "in flight\n"
+        " 00000001/00000002-n1 <s@example.net> to <r\\r\\n@a.example> size 100 received 2019-12-20T00:01:40Z attempts "
+        "2 "
+        "next 2019-12-20T00:01:40Z: 451 not now\n=0 ok shown=3 recipients=3\n"s,
+        console("mailq A.example"));
+    const std::string limited = console("mailq a.example --limit 2");
+    CPPUNIT_ASSERT_EQUAL(size_t{2}, payload_of(limited).size());
+    CPPUNIT_ASSERT(
+        limited.ends_with("!notice queue-more 2 of 3 shown; --limit N shows up to 1000\n=0 ok shown=2 recipients=3\n"));
+    CPPUNIT_ASSERT_EQUAL(size_t{1}, payload_of(console("--json mailq --limit 1 a.example")).size());
+  }
+  void queue_wrong() {
+    Console console;
+    CPPUNIT_ASSERT_EQUAL("!error queue-no-such-domain nothing waits for a.example\n=3 not-found\n"s,
+                         console("mailq a.example"));
+    for (const auto command :
+         {"mailq a b", "mailq --limit 5", "mailq a --limit", "mailq a --limit 0", "mailq a --limit 1001",
+          "mailq a --limit x", "mailq --all", "mailq \"\"", "mailq a --limit 1 --limit 2"})
+      CPPUNIT_ASSERT_EQUAL_MESSAGE(command, "=2 usage"s, status_of(console(command)));
+  }
+  void message() {
+    Console console;
+    console.system.messages[*MessageId::parse("00000001/00000200")] = a_message();
+    CPPUNIT_ASSERT_EQUAL(
+        " Message: 00000001/00000200-n1\n"
+        "       Created: 2019-12-20T00:01:40Z\n"
+        "  Received Via: *:25 from 192.0.2.5 helo client\\x1B[2J\n"
+        "        Sender: <a@example.net>\n"
+        "          Size: 1234\n"
+        "     Recipient: <b@example.com> pending, 2 attempts, next 2019-12-20T00:02:40Z: 451 later\\r\\nx\n"
+        "     Recipient: <c@example.com> delivered, 1 attempt\n"
+        "        Header:\n"
+        "   Received: from x\n"
+        "   \tby y\n"
+        "   Subject: \\xFF hi\\x07\n"
+        "=0 ok\n"s,
+        console("message details 00000001/00000200-n1"));
+    CPPUNIT_ASSERT_EQUAL("=0 ok"s, status_of(console("message details 00000001/00000200")));
+  }
+  void message_json() {
+    Console console;
+    console.system.messages[*MessageId::parse("00000001/00000200")] = a_message();
+    const auto lines = payload_of(console("--json message details 00000001/00000200-n1"));
+    CPPUNIT_ASSERT_EQUAL(size_t{6}, lines.size());
+    CPPUNIT_ASSERT_EQUAL(2, nlohmann::json::parse(lines[0]).at("recipients").get<int>());
+    CPPUNIT_ASSERT_EQUAL("pending"s, nlohmann::json::parse(lines[1]).at("state").get<std::string>());
+    CPPUNIT_ASSERT(!nlohmann::json::parse(lines[2]).contains("next_attempt"));
+    CPPUNIT_ASSERT_EQUAL("Received: from x"s, nlohmann::json::parse(lines[3]).at("header").get<std::string>());
+  }
+  void message_wrong() {
+    Console console;
+    CPPUNIT_ASSERT_EQUAL("!error message-not-found no message 00000001/00000201-n1\n=3 not-found\n"s,
+                         console("message details 00000001/00000201-n1"));
+    for (const auto command : {"message details", "message details x", "message details 00000001",
+                               "message details a b", "message details ( a )"})
+      CPPUNIT_ASSERT_EQUAL_MESSAGE(command, "=2 usage"s, status_of(console(command)));
+  }
+  void long_header_is_cut() {
+    Console console;
+    MessageDetails message = a_message();
+    message.header = "X: " + std::string(200000, 'x') + "\r\n";
+    console.system.messages[*MessageId::parse("00000001/00000200")] = message;
+    const std::string reply = console("message details 00000001/00000200-n1");
+    CPPUNIT_ASSERT(reply.size() < 65536);
+    CPPUNIT_ASSERT(
+        reply.ends_with("!notice message-header-cut 60000 of 200005 bytes of the header section are shown\n=0 ok\n"));
+  }
+  void no_arguments() {
+    Console console;
+    for (const auto command : {"version", "pid", "summary", "show inbound", "listener show", "quit"})
+      CPPUNIT_ASSERT_EQUAL_MESSAGE(command, "=2 usage"s, status_of(console(command + " more"s)));
+    CPPUNIT_ASSERT(!console.session->finished());
+  }
+  void help() {
+    Console console;
+    CPPUNIT_ASSERT_EQUAL(all_commands().size(), payload_of(console("help")).size());
+    CPPUNIT_ASSERT_EQUAL(size_t{8}, payload_of(console("help config")).size());
+    CPPUNIT_ASSERT_EQUAL("config set [SCOPE...] OPTION [=] VALUE"s, payload_of(console("help CONFIG set")).at(0));
+    CPPUNIT_ASSERT_EQUAL(
+        " Idle_Time  seconds without a byte before 421 4.4.2 and close\n"
+        "   type     duration\n   default  5m\n   scopes   ESMTP_Listener, Listen, Peer\n   changes  next-message\n=0 ok\n"s,
+        console("help idle_time"));
+    CPPUNIT_ASSERT(console("help listen").starts_with(" Listen  "));
+    CPPUNIT_ASSERT(console("help delivery_method").find("type     enum: esmtp,") != std::string::npos);
+    CPPUNIT_ASSERT(console("help enable_authentication").find("not in this version") != std::string::npos);
+    CPPUNIT_ASSERT_EQUAL(
+        "!error control-no-help no command, option or scope is called 'idletime'; did you mean 'Idle_Time'?\n"
+        "=3 not-found\n"s,
+        console("help idletime"));
+    CPPUNIT_ASSERT_EQUAL("=3 not-found"s, status_of(console("help config nonsense")));
+  }
+  void every_command_has_help() {
+    for (const Command& command : all_commands()) {
+      CPPUNIT_ASSERT(!command.help.empty() && command.run != nullptr);
+      CPPUNIT_ASSERT_EQUAL(lower(command.name), std::string(command.name));
+    }
+  }
+  void ages() {
+    using namespace std::chrono;
+    CPPUNIT_ASSERT_EQUAL("0.264s"s, age_text(milliseconds(264)));
+    CPPUNIT_ASSERT_EQUAL("12s"s, age_text(seconds(12)));
+    CPPUNIT_ASSERT_EQUAL("3m05s"s, age_text(seconds(185)));
+    CPPUNIT_ASSERT_EQUAL("2h07m"s, age_text(minutes(127)));
+    CPPUNIT_ASSERT_EQUAL("4d03h"s, age_text(hours(99)));
+    CPPUNIT_ASSERT_EQUAL("0.000s"s, age_text(seconds(-5)));
+    CPPUNIT_ASSERT_EQUAL("-"s, time_text(WallTime{}));
+  }
+};
+CPPUNIT_TEST_SUITE_REGISTRATION(CommandsTest);
+
+class CompletionTest : public CppUnit::TestFixture {
+  CPPUNIT_TEST_SUITE(CompletionTest);
+  CPPUNIT_TEST(commands);
+  CPPUNIT_TEST(scopes_and_options);
+  CPPUNIT_TEST(instances);
+  CPPUNIT_TEST(values);
+  CPPUNIT_TEST(others);
+  CPPUNIT_TEST(nothing);
+  CPPUNIT_TEST(quotes);
+  CPPUNIT_TEST(cut);
+  CPPUNIT_TEST(over_the_protocol);
+  CPPUNIT_TEST_SUITE_END();
+
+  Console console;
+
+  std::string at(std::string_view line) {
+    return fmt::format("{}", fmt::join(completions(console.table, console.system, line).words, " "));
+  }
+  void commands() {
+    CPPUNIT_ASSERT_EQUAL("version"s, at("ver"));
+    CPPUNIT_ASSERT_EQUAL("set show showrecurse"s, at("config s"));
+    CPPUNIT_ASSERT_EQUAL("set show showrecurse"s, at("CONFIG S"));
+    CPPUNIT_ASSERT_EQUAL("set show showrecurse"s, at("--json config s"));
+    CPPUNIT_ASSERT_EQUAL("eval explain get reload set show showrecurse unset"s, at("config "));
+    CPPUNIT_ASSERT_EQUAL("config"s, at("config"));
+    CPPUNIT_ASSERT_EQUAL("complete config help listener mailq message pid quit show shutdown summary version"s, at(""));
+  }
+  void scopes_and_options() {
+    CPPUNIT_ASSERT_EQUAL("ESMTP_Listener"s, at("config set esmtp_l"));
+    CPPUNIT_ASSERT_EQUAL("Listen Listen_Backlog"s, at("config set esmtp_listener listen"));
+    CPPUNIT_ASSERT_EQUAL("Listen"s, at("config showrecurse esmtp_listener l"));
+    CPPUNIT_ASSERT_EQUAL("Idle_Time"s, at("config eval esmtp_listener listen :25 idle"));
+    CPPUNIT_ASSERT_EQUAL(""s, at("config eval esmtp_listener listen :25 spoolb"));  // global only
+    CPPUNIT_ASSERT_EQUAL("Spoolbase"s, at("config eval spoolb"));
+    CPPUNIT_ASSERT_EQUAL(""s, at("config set enable_auth"));  // not in this version
+  }
+  void instances() {
+    CPPUNIT_ASSERT_EQUAL("*:25 127.0.0.1:587"s, at("config set esmtp_listener listen "));
+    CPPUNIT_ASSERT_EQUAL(":25"s, at("config set esmtp_listener listen :"));
+    CPPUNIT_ASSERT_EQUAL("127.0.0.1:587"s, at("config set esmtp_listener listen 12"));
+    CPPUNIT_ASSERT_EQUAL("10.0.0.1"s, at("config set esmtp_listener listen *:25 peer "));
+    CPPUNIT_ASSERT_EQUAL("example.com"s, at("config show domain ex"));
+    console("config set esmtp_listener listen [::1]:2525 enable false");
+    CPPUNIT_ASSERT_EQUAL("\"[::1]:2525\""s, at("config set esmtp_listener listen [:"));
+  }
+  void values() {
+    CPPUNIT_ASSERT_EQUAL("false true"s, at("config set esmtp_listener listen :25 enable "));
+    CPPUNIT_ASSERT_EQUAL("false"s, at("config set esmtp_listener listen :25 enable = f"));
+    CPPUNIT_ASSERT_EQUAL("maildir"s, at("config set delivery_method mail"));
+    CPPUNIT_ASSERT_EQUAL("2m"s, at("config set esmtp_listener listen :25 idle_time "));
+    CPPUNIT_ASSERT_EQUAL(""s, at("config eval esmtp_listener listen :25 idle_time "));
+    CPPUNIT_ASSERT_EQUAL(""s, at("config set tls_key_password "));
+  }
+  void others() {
+    CPPUNIT_ASSERT_EQUAL("--check"s, at("config reload "));
+    console.system.domains = {{"b.example", 1, 0, 0}, {"a.example", 1, 0, 0}};
+    CPPUNIT_ASSERT_EQUAL("a.example b.example"s, at("mailq "));
+    CPPUNIT_ASSERT_EQUAL("config"s, at("help conf"));
+    CPPUNIT_ASSERT_EQUAL("reload"s, at("help config r"));
+    CPPUNIT_ASSERT_EQUAL("Idle_Time Idle_Timeout"s, at("help idle"));
+  }
+  void nothing() {
+    for (const auto line : {"nonsense ", "config set nonsense ", "config set esmtp_listener listen nonsense ena",
+                            "version ", "pid x", "config reload --check ", "config set esmtp_listener idle_time 5 "})
+      CPPUNIT_ASSERT_EQUAL_MESSAGE(line, ""s, at(line));
+  }
+  void quotes() {
+    CPPUNIT_ASSERT_EQUAL("*:25"s, at("config set esmtp_listener listen \"*"));
+    CPPUNIT_ASSERT_EQUAL("SMTP_Extensions SMTP_Protocols"s, at("config set esmtp_listener listen \"*:25\" smtp"));
+    CPPUNIT_ASSERT_EQUAL(""s, at("config set static_banner \"open quote "));
+  }
+  void cut() {
+    for (int i = 0; i < 1500; ++i) console.system.domains.push_back({fmt::format("d{}.example", i), 1, 0, 0});
+    const Candidates found = completions(console.table, console.system, "mailq d");
+    CPPUNIT_ASSERT_EQUAL(max_candidates, found.words.size());
+    CPPUNIT_ASSERT(found.cut);
+    CPPUNIT_ASSERT_EQUAL("=0 ok candidates=1000 cut=1"s, status_of(console("complete mailq d")));
+    CPPUNIT_ASSERT_EQUAL("=0 ok candidates=1"s, status_of(console("complete mailq d1234")));
+  }
+  void over_the_protocol() {
+    CPPUNIT_ASSERT_EQUAL(" set\n show\n showrecurse\n=0 ok candidates=3\n"s, console("complete config s"));
+    CPPUNIT_ASSERT_EQUAL(" false\n true\n=0 ok candidates=2\n"s,
+                         console("complete config set control_listener enable "));
+    CPPUNIT_ASSERT_EQUAL(" *:25\n=0 ok candidates=1 @t\n"s,
+                         console("@t complete config get esmtp_listener listen \"*"));
+    CPPUNIT_ASSERT_EQUAL(" {\"word\":\"version\"}\n=0 ok candidates=1\n"s, console("--json complete ver"));
+    CPPUNIT_ASSERT_EQUAL("=0 ok candidates=12"s, status_of(console("complete")));
+    CPPUNIT_ASSERT_EQUAL("=0 ok candidates=12"s, status_of(console("complete ")));
+  }
+};
+CPPUNIT_TEST_SUITE_REGISTRATION(CompletionTest);
+
+}  // namespace
