@@ -1,0 +1,150 @@
+// Feeds the SMTP server engine anything, twice: at once and in pieces. Both
+// must give the same replies, messages, causes and end; no body may hold what
+// the policy keeps out, no reply may be anything but reply lines.
+//
+// The first byte chooses the policy, the second how the input is cut, a third
+// seeds the pieces; the rest is what the client sends.
+#include "smtp/server_session.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace {
+
+using namespace impulse;
+using namespace impulse::smtp;
+
+[[noreturn]] void wrong(const char* what) {
+  std::fprintf(stderr, "smtp_server: %s\n", what);
+  std::abort();
+}
+
+void check(bool good, const char* what) {
+  if (!good) wrong(what);
+}
+
+class Host : public ServerHost {
+ public:
+  Result<std::shared_ptr<const Policy>> safe_point() override { return nullptr; }
+  Result<> admit() override { return {}; }
+  WallTime now() override { return WallTime(std::chrono::seconds(1700000000)); }
+  void refused(const Refusal& refusal) override {
+    events += std::to_string(refusal.code) + ' ' + std::string(refusal.cause) + ' ' + refusal.text + '\n';
+  }
+  std::string events;
+};
+
+struct Outcome {
+  std::string replies;
+  std::string events;  // causes and messages, in order
+  std::string state;
+  Duration delay{0};
+  friend bool operator==(const Outcome&, const Outcome&) = default;
+};
+
+Policy policy_for(uint8_t choice) {
+  Policy policy;
+  policy.hostname = policy.received_hostname = "mx.example";
+  policy.banner = "mx.example ESMTP";
+  constexpr Policy::LoneLf settings[] = {Policy::LoneLf::ignore, Policy::LoneLf::pedantic, Policy::LoneLf::fix};
+  policy.lone_lf_headers = settings[choice % 3];
+  policy.lone_lf_body = settings[choice / 3 % 3];
+  policy.open_relay = (choice & 0x10) != 0;
+  policy.pedantic_addresses = (choice & 0x20) != 0;
+  policy.require_ehlo = (choice & 0x40) != 0;
+  policy.max_message_size = (choice & 0x80) != 0 ? 200 : 0;
+  policy.allow_trailing_whitespace = policy.allow_whitespace_in_envelope = (choice & 1) != 0;
+  policy.max_command_length = 512;
+  policy.max_received_headers = 3;
+  policy.max_recipients = 4;
+  policy.max_receptions_connection = 50;
+  policy.max_errors = 30;
+  policy.error_delay = std::chrono::seconds(1);
+  policy.body_block = 64;
+  policy.relay_hosts = NetworkList({*IpPrefix::parse("127.0.0.1")});
+  return policy;
+}
+
+void check_body(const Policy& policy, std::string_view body) {
+  check(body.empty() || body.ends_with("\r\n"), "a body that does not end in CRLF");
+  if (policy.max_message_size != 0) check(body.size() <= policy.max_message_size, "a body over the limit");
+  if (policy.lone_lf_headers == Policy::LoneLf::ignore || policy.lone_lf_body == Policy::LoneLf::ignore) return;
+  for (size_t i = 0; i < body.size(); ++i) {
+    if (body[i] == '\n') check(i > 0 && body[i - 1] == '\r', "a lone LF in a body");
+    if (body[i] == '\r') check(i + 1 < body.size() && body[i + 1] == '\n', "a lone CR in a body");
+  }
+}
+
+void check_replies(std::string_view replies) {
+  while (!replies.empty()) {
+    const size_t end = replies.find("\r\n");
+    check(end != std::string_view::npos && end >= 4 && end <= 510, "a reply line of a wrong length");
+    for (const char c : replies.substr(0, end)) check(c >= ' ' && c < 0x7F, "a reply with strange bytes");
+    check(replies[0] >= '2' && replies[0] <= '5' && (replies[3] == ' ' || replies[3] == '-'), "no reply line");
+    replies.remove_prefix(end + 2);
+  }
+}
+
+// `seed` 0: all at once.
+Outcome run(const Policy& policy, std::string_view input, uint32_t seed, uint32_t longest) {
+  Host host;
+  ClientInfo client;
+  client.address = *IpAddress::parse("127.0.0.1");
+  ServerSession session(std::make_shared<const Policy>(policy), client, host);
+  Outcome outcome;
+  const auto take = [&](Output& out) {
+    outcome.replies += out.reply;
+    outcome.delay += out.delay;
+  };
+  Output first;
+  session.start({}, first);
+  take(first);
+  bool closed = false;
+  while (!input.empty() && !closed) {
+    size_t count = input.size();
+    if (seed != 0) {
+      seed = seed * 1664525 + 1013904223;
+      count = std::min<size_t>(count, 1 + (seed >> 16) % longest);
+    }
+    Output out;
+    const size_t used = session.feed(input.substr(0, count), out);
+    check(used <= count && (used == count || out.next != Next::read), "bytes left untaken");
+    input.remove_prefix(used);
+    take(out);
+    closed = out.next == Next::close;
+    if (out.next != Next::submit) continue;
+    Submission taken = session.take_submission();
+    const std::string body = taken.body.to_string();
+    check_body(policy, body);
+    check(taken.id_offset < taken.trace.size(), "no place for the id");
+    check(!taken.envelope.recipients.empty(), "a message for nobody");
+    host.events += "from " + taken.envelope.sender;
+    for (const auto& recipient : taken.envelope.recipients) host.events += " to " + recipient.address;
+    host.events += '\n' + taken.trace + body;
+    Output done;
+    session.submitted(MessageId{1, 2}, "n", done);
+    take(done);
+    closed = done.next == Next::close;
+  }
+  outcome.events = std::move(host.events);
+  outcome.state = session.state();
+  return outcome;
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  if (size < 3) return 0;
+  const Policy policy = policy_for(data[0]);
+  const uint32_t longest = 1 + data[1] % 32;
+  const std::string_view input(reinterpret_cast<const char*>(data) + 3, size - 3);
+  const Outcome at_once = run(policy, input, 0, 1);
+  check_replies(at_once.replies);
+  check(at_once == run(policy, input, 1 + data[2], longest), "the cutting shows");
+  return 0;
+}
