@@ -7,7 +7,9 @@
 namespace impulse::smtp {
 namespace {
 
-constexpr size_t text_limit = 500;  // escape_line may go over by one escape and the ellipsis
+// Leaves room up to 512 for escape_line's last escape and ellipsis, and for
+// ClientSession's "nonsense in reply to …: " in front.
+constexpr size_t text_limit = 460;
 
 // "5.1.1 " at the front: its length, 0 when there is none (RFC 3463 §2).
 size_t enhanced_code_length(std::string_view line) {

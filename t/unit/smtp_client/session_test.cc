@@ -448,6 +448,10 @@ class ClientSessionTest : public CppUnit::TestFixture {
     Dialogue body;
     body.greeted().send(job()).server("250 ok\r\n").server("250 ok\r\n").server("354 go\r\n").server("354 go on\r\n");
     body.next(ClientNext::close).result({"0 nonsense in reply to the message: go on"});
+    // However long the nonsense, the text stays within its bound.
+    Dialogue wordy;
+    wordy.greeted().send(job()).server("250 ok\r\n").server("354 " + std::string(3000, '\xFF') + "\r\n");
+    CPPUNIT_ASSERT(wordy.done().at(0).size() <= 512 + 2);
     // Binary in the middle of a job.
     Dialogue garbage;
     garbage.greeted().send(job({"a@x", "b@x"})).server("250 ok\r\n").server("550 no\r\n").server("\x16\x03\x01\n");
