@@ -166,8 +166,9 @@ class CrossCheck {
       if (previous_ && previous_->find_listen(conf->listener(), conf->endpoint()) == conf.get()) continue;
       check_listen(*conf);
     }
-    std::ranges::stable_sort(by_endpoint, {},
-                             [](const ListenConf* conf) -> const Endpoint& { return conf->endpoint(); });
+    std::ranges::sort(by_endpoint, {}, [](const ListenConf* conf) {
+      return std::pair<const Endpoint&, ScopeKind>(conf->endpoint(), conf->listener());
+    });
     for (size_t i = 1; i < by_endpoint.size(); ++i)
       if (by_endpoint[i]->endpoint() == by_endpoint[i - 1]->endpoint() &&
           (by_endpoint[i]->endpoint().is_unix() || by_endpoint[i]->endpoint().port() != 0))
