@@ -71,6 +71,10 @@ void Committer::run() {
     maintain();
     look_at_space(false);
   } while (!work_.stop || !work_.messages.empty());
+  if (sick_ && !entries_.empty()) {  // a last try: what is not written now is done twice
+    next_probe_ = {};
+    process();
+  }
   if (writer_.is_open() && !writer_.empty()) close_segment();
   for (PendingEntry& entry : entries_)
     if (entry.done) entry.done(std::unexpected(*sick_));

@@ -80,6 +80,12 @@ class Index {
     uint32_t left = 0;              // pending
     std::unique_ptr<Note[]> notes;  // one a recipient; null: all pending, none tried
   };
+
+ public:
+  // Bytes of a waiting message that was not tried yet: key, entry, hash link.
+  static constexpr size_t entry_size = sizeof(std::pair<const uint32_t, Entry>) + sizeof(void*);
+
+ private:
   struct Segment {
     uint32_t nonce = 0;
     uint64_t bytes = 0;

@@ -2,6 +2,7 @@
 // not does not come back by halves; what is finished stays finished.
 #include "model.h"
 
+#include <atomic>
 #include <random>
 
 using namespace impulse;
@@ -103,14 +104,14 @@ class CrashTest : public CppUnit::TestFixture {
           model.commit(*first, 100, 1);
         }
         const uint64_t at = disk->calls() + n;
-        bool hit = false;
-        disk->fault = [&](Call, uint64_t number) { return number == at ? hit = true, err : 0; };
+        std::atomic<bool> hit = false;
+        disk->set_fault([&](Call, uint64_t number) { return number == at ? hit = true, err : 0; });
         if (auto spool = kit::try_open(disk, settings_, tuning_)) {
           script(model, **spool);
           if (n % 2 == 0) disk->die_now();
         }
         all = !hit;
-        disk->fault = nullptr;
+        disk->set_fault(nullptr);
         disk->restart(n % 4 == 0);
         auto spool = kit::open(disk, settings_, tuning_);
         model.check(spool);
@@ -129,10 +130,10 @@ class CrashTest : public CppUnit::TestFixture {
       settings_.segment_size = seed % 2 == 0 ? 4096 : 20000;
       std::mt19937 luck(seed + 1000);
       for (int session = 0; session < 5; ++session) {
-        disk->fault = nullptr;
+        disk->set_fault(nullptr);
         auto spool = kit::open(disk, settings_, tuning_);
         model.check(spool);
-        disk->fault = [&](Call, uint64_t) { return luck() % 12 == 0 ? (luck() % 2 == 0 ? EIO : ENOSPC) : 0; };
+        disk->set_fault([&](Call, uint64_t) { return luck() % 12 == 0 ? (luck() % 2 == 0 ? EIO : ENOSPC) : 0; });
         for (unsigned i = 0; i < 60; ++i) {
           if (i % 3 == 0) model.commit(*spool, random() % 1500, 1 + random() % 2);
           model.record(*spool, static_cast<unsigned>(random()));
@@ -142,7 +143,7 @@ class CrashTest : public CppUnit::TestFixture {
         spool.spool.reset();
         disk->restart(session % 4 == 0);
       }
-      disk->fault = nullptr;
+      disk->set_fault(nullptr);
       auto spool = kit::open(disk, settings_, tuning_);
       model.check(spool);
       refused += model.refused();

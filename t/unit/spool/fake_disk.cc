@@ -14,6 +14,10 @@ std::string folder_of(const std::string& path) { return path.substr(0, path.rfin
 
 }  // namespace
 
+void FakeDisk::set_fault(std::function<int(Call, uint64_t)> fault) {
+  const std::lock_guard lock(mutex_);
+  fault_ = std::move(fault);
+}
 void FakeDisk::die_at(uint64_t n) {
   const std::lock_guard lock(mutex_);
   die_at_ = n;
@@ -36,7 +40,7 @@ int FakeDisk::begin(Call call) {
   if (calls_ >= die_at_) return -EIO;
   ++calls_;
   dying_ = calls_ == die_at_;
-  if (const int err = fault ? fault(call, calls_) : 0; err != 0) return -err;
+  if (const int err = fault_ ? fault_(call, calls_) : 0; err != 0) return -err;
   return 0;
 }
 
@@ -234,7 +238,7 @@ int FakeDisk::list(const std::string& path, std::vector<std::string>& out) {
 }
 int FakeDisk::space(const std::string&, Space& space) {
   const std::lock_guard lock(mutex_);
-  if (const int err = fault ? fault(Call::space, 0) : 0; err != 0) return -err;
+  if (const int err = fault_ ? fault_(Call::space, 0) : 0; err != 0) return -err;
   space = {free_bytes, 1ULL << 40};
   return 0;
 }

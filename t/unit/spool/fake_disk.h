@@ -6,6 +6,7 @@
 
 #include "spool/file_ops.h"
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -25,17 +26,17 @@ class FakeDisk final : public FileOps {
  public:
   explicit FakeDisk(unsigned seed) : random_(seed) {}
 
-  // Asked for each call that changes something, numbered from 1: an errno to
-  // fail with, or 0.
-  std::function<int(Call call, uint64_t number)> fault;
+  // Asked for each call that changes something, numbered from 1 (and, with 0,
+  // for the free space): an errno to fail with, or 0.
+  void set_fault(std::function<int(Call call, uint64_t number)> fault);
   // From call number `n` on nothing happens any more: the process was killed,
   // in the middle of that call.
   void die_at(uint64_t n);
   void die_now();
   bool dead() const;
   uint64_t calls() const;
-  bool short_writes = false;
-  uint64_t free_bytes = 1ULL << 40;
+  std::atomic<bool> short_writes = false;
+  std::atomic<uint64_t> free_bytes = 1ULL << 40;
 
   // The process is gone; a new one may come. With `power_loss` everything that
   // was not durable is a matter of luck.
@@ -82,6 +83,7 @@ class FakeDisk final : public FileOps {
 
   mutable std::mutex mutex_;
   std::mt19937 random_;
+  std::function<int(Call, uint64_t)> fault_;
   std::map<std::string, InodePtr> now_;
   std::map<std::string, InodePtr> durable_;
   std::map<int, InodePtr> open_;

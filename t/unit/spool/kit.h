@@ -6,11 +6,13 @@
 
 #include <cppunit/extensions/HelperMacros.h>
 
+#include <condition_variable>
 #include <cstdlib>
 #include <filesystem>
 #include <future>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -86,6 +88,39 @@ inline RecipientState outcome(State state, uint32_t attempts = 1, std::string er
 inline RecipientState later(uint32_t attempts, int64_t when, std::string error) {
   return {State::pending, attempts, WallTime(Duration(when)), std::move(error)};
 }
+
+// The operator's log, which can be waited on.
+class Log {
+ public:
+  std::function<void(std::string_view)> sink() {
+    return [this](std::string_view line) {
+      const std::lock_guard lock(mutex_);
+      lines_.emplace_back(line);
+      changed_.notify_all();
+    };
+  }
+  // Until a line holding `text` was said `times` times in all.
+  void wait_for(std::string_view text, size_t times = 1) {
+    std::unique_lock lock(mutex_);
+    const bool said = changed_.wait_for(lock, std::chrono::seconds(60), [&] { return count_locked(text) >= times; });
+    CPPUNIT_ASSERT_MESSAGE("never said: " + std::string(text), said);
+  }
+  size_t count(std::string_view text) const {
+    const std::lock_guard lock(mutex_);
+    return count_locked(text);
+  }
+
+ private:
+  size_t count_locked(std::string_view text) const {
+    size_t count = 0;
+    for (const std::string& line : lines_) count += line.find(text) != line.npos ? 1 : 0;
+    return count;
+  }
+
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<std::string> lines_;
+};
 
 // A spool opened, with what its recovery said.
 struct Opened {

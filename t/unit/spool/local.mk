@@ -1,9 +1,12 @@
 check_PROGRAMS += t/unit/spool_tests
 t_unit_spool_tests_SOURCES = t/unit/main.cc \
 	t/unit/spool/crash_test.cc \
+	t/unit/spool/damage_test.cc \
 	t/unit/spool/fake_disk.cc t/unit/spool/fake_disk.h \
+	t/unit/spool/fault_test.cc \
 	t/unit/spool/kit.h \
 	t/unit/spool/model.h \
+	t/unit/spool/removal_test.cc \
 	t/unit/spool/spool_test.cc
 t_unit_spool_tests_CXXFLAGS = $(AM_CXXFLAGS) $(CPPUNIT_CFLAGS)
 t_unit_spool_tests_LDADD = libspool.a libmessage.a libbase.a $(FMT_LIBS) $(CPPUNIT_LIBS)
