@@ -60,7 +60,7 @@ const char* DataReceiver::run(const char* from, const char* end, Marks& marks) {
     if (marks.lf == end || marks.cr + 1 != marks.lf) {
       const char* const stop = std::min(marks.cr, marks.lf);
       keep(view(from, stop));
-      if (stop != from) at_ = stop == line ? At::line_start : At::text;
+      at_ = At::text;  // what comes next is no dot, so that it may be a line's start as well
       return stop;
     }
     line = marks.lf + 1;

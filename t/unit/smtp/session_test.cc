@@ -209,6 +209,10 @@ class SessionTest : public CppUnit::TestFixture {
     Dialogue stricter;
     stricter.host.next_policy = std::make_shared<const Policy>(strict);
     CPPUNIT_ASSERT_EQUAL("503"s, stricter.codes(mail));
+    strict.tls_required = true;
+    Dialogue strictest;
+    strictest.host.next_policy = std::make_shared<const Policy>(strict);
+    CPPUNIT_ASSERT_EQUAL("530"s, strictest.codes(mail));
   }
 
   void admission() {
