@@ -51,8 +51,10 @@ class ConnectionHandler {
 };
 
 struct ConnectionLimits {
-  size_t input_limit = 1 << 20;    // unconsumed input kept, bytes
-  size_t output_high = 256 << 10;  // above this much unsent output reading stops until it is below half
+  size_t input_limit = 1 << 20;  // unconsumed input kept, bytes
+  // Above this much unsent output, bytes, reading stops until it is below half.
+  // Two sides that both write more than that before they read would stop each other.
+  size_t output_high = 256 << 10;
 };
 
 struct SocketOptions {
@@ -89,9 +91,11 @@ class Connection {
   // first; what is written from now on goes through TLS. Input that arrived
   // behind the plain text is discarded by contract (the engine has refused or
   // answered it already): what on_data did not take is never offered again.
-  // on_tls() or on_closed(tls_failed) follows. Time limit: deadline().
+  // on_tls() or on_closed(tls_failed) follows. Time limit: deadline(). The
+  // process has to ignore SIGPIPE, since OpenSSL writes to the socket itself.
   virtual void start_tls_server(TlsContextPtr context) = 0;
-  // `server_name` goes into SNI; checked against the certificate when `verify_name`.
+  // `server_name` goes into SNI (unless it is an IP address); checked against
+  // the certificate, chain included, when `verify_name`.
   virtual void start_tls_client(TlsContextPtr context, const std::string& server_name, bool verify_name) = 0;
   virtual std::optional<TlsInfo> tls() const = 0;
 

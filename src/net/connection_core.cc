@@ -89,7 +89,7 @@ void ConnectionCore::on_writable() {
 void ConnectionCore::on_kick() {
   kick_later_ = false;
   if (!broken_.empty()) return read_last();
-  if (want_drained_ && out_.empty() && (phase_ == Phase::open || phase_ == Phase::securing)) {
+  if (is_drained()) {
     want_drained_ = false;
     handler_->on_drained();
   }
@@ -137,9 +137,13 @@ bool ConnectionCore::wants_write() const {
   return phase_ == Phase::connecting || (write_blocked_ && !write_needs_read_) || read_needs_write_ || notify_blocked_;
 }
 
+bool ConnectionCore::is_drained() const {
+  return want_drained_ && out_.empty() && (phase_ == Phase::open || phase_ == Phase::securing);
+}
+
 void ConnectionCore::update_events() {
   if (phase_ == Phase::ended) return;
-  if (want_drained_ && out_.empty()) kick_later();
+  if (is_drained()) kick_later();
   bool registered = true;
   if (wants_read() && !read_armed_) registered = read_armed_ = read_event_.add();
   if (wants_write() && !write_armed_) registered = (write_armed_ = write_event_.add()) && registered;
@@ -173,7 +177,11 @@ void ConnectionCore::end(CloseReason reason, std::string detail) {
 void ConnectionCore::report() {
   if (phase_ != Phase::ended || reported_ || handler_ == nullptr) return;
   reported_ = true;
-  handler_->on_closed(reason_, detail_);
+  try {
+    handler_->on_closed(reason_, detail_);
+  } catch (const std::exception&) {
+    // There is nothing left to close.
+  }
 }
 
 void ConnectionCore::write(std::string_view bytes) {
@@ -185,7 +193,7 @@ void ConnectionCore::write(std::string_view bytes) {
 
 void ConnectionCore::want_drained() {
   want_drained_ = true;
-  if (!inside_ && out_.empty()) kick_later();
+  if (!inside_ && is_drained()) kick_later();
 }
 
 void ConnectionCore::resume_reading() {

@@ -69,8 +69,9 @@ class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
   void report();         // on_closed, once
   bool wants_read() const;
   bool wants_write() const;
-  void kick_later();  // on_kick in the next round, so that others get their turn
-  void kick_soon();   // on_kick in this round
+  bool is_drained() const;  // and the handler wants to know
+  void kick_later();        // on_kick in the next round, so that others get their turn
+  void kick_soon();         // on_kick in this round
   void end(CloseReason reason, std::string detail);
 
   // connection_io.cc: bytes, TLS, the way out

@@ -5,9 +5,11 @@
 #include "net/event_loop.h"
 
 #include <event2/thread.h>
+#include <fcntl.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <cstdlib>
 
@@ -40,6 +42,15 @@ Result<std::unique_ptr<Loop>> Loop::create(std::string name) {
   event_config_set_flag(config.get(), EVENT_BASE_FLAG_NOLOCK);
   UniqueFd wake(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
   if (!wake) return fail_errno(errno, "eventfd");
+  {
+    // libevent ends the process when it cannot have its own three descriptors
+    // (epoll, and a pair for signals): so we look first.
+    std::array<UniqueFd, 4> room;
+    for (UniqueFd& each : room) {
+      each = UniqueFd(::fcntl(wake.get(), F_DUPFD_CLOEXEC, 0));
+      if (!each) return fail_errno(errno, "event loop");
+    }
+  }
   errno = 0;
   event_base* base = event_base_new_with_config(config.get());
   if (base == nullptr) return fail(Errc::no_space, "event loop: {}", errno_text(errno != 0 ? errno : ENOMEM));

@@ -1,6 +1,7 @@
 // Loop: one libevent base and the thread that runs it. A connection lives and
 // dies on one loop; loops talk by posting closures. Closures given to a loop
 // (posts, timers, watches) must not let exceptions out: the program ends.
+// Whatever lives on a loop has to be destroyed before it.
 #pragma once
 
 #include "base/clock.h"

@@ -33,8 +33,10 @@ Result<std::unique_ptr<TlsSession>> TlsSession::server(TlsContextPtr context) {
   return std::unique_ptr<TlsSession>(new TlsSession(std::move(context), *ssl, true));
 }
 
-Result<std::unique_ptr<TlsSession>> TlsSession::client(TlsContextPtr context, const std::string& server_name,
+Result<std::unique_ptr<TlsSession>> TlsSession::client(TlsContextPtr context, const std::string& name,
                                                        bool verify_name) {
+  // Neither SNI (RFC 6066 §3) nor certificates have the root's dot.
+  const std::string server_name = name.ends_with('.') ? name.substr(0, name.size() - 1) : name;
   const auto ssl = new_ssl(context);
   if (!ssl) return std::unexpected(ssl.error());
   std::unique_ptr<TlsSession> session(new TlsSession(std::move(context), *ssl, false));

@@ -47,6 +47,7 @@ class ConnectionTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(connect_with_source_address);
   CPPUNIT_TEST(connect_to_unix_socket);
   CPPUNIT_TEST(connect_then_close_or_finish_at_once);
+  CPPUNIT_TEST(waiting_for_a_connect_costs_nothing);
   CPPUNIT_TEST(socket_options);
   CPPUNIT_TEST(bad_descriptor_is_told_by_on_closed);
   CPPUNIT_TEST_SUITE_END();
@@ -706,6 +707,30 @@ class ConnectionTest : public CppUnit::TestFixture {
       CPPUNIT_ASSERT_EQUAL(std::string("closed "), handler.events);
       CPPUNIT_ASSERT_EQUAL(CloseReason::local, *handler.closed);
     }
+  }
+
+  void waiting_for_a_connect_costs_nothing() {
+    // Symptom: a loop at full speed when on_drained was wanted before the connection was up.
+    auto loop = make_loop();
+    UniqueFd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    const Endpoint to = listen_somewhere(listener.get());
+    ::listen(listener.get(), 0);
+    std::vector<std::unique_ptr<Recorder>> clients;
+    for (int i = 0; i < 3; ++i) {  // the last ones do not get through
+      clients.push_back(std::make_unique<Recorder>());
+      clients.back()->connection = std::move(*Connection::connect(*loop, to, std::nullopt, *clients.back()));
+    }
+    run_until(*loop, [&] { return !clients[0]->events.empty(); });
+    Recorder& waiting = *clients[2];
+    CPPUNIT_ASSERT_EQUAL(std::string(), waiting.events);
+    waiting.connection->want_drained();
+    spin(*loop, 3);
+    CPPUNIT_ASSERT_EQUAL(std::string(), waiting.events);
+    // The wake-up, and an event for each connection that waits: nothing is due now.
+    CPPUNIT_ASSERT(event_base_get_num_events(loop->base(), EVENT_BASE_COUNT_ACTIVE) == 0);
+    const int added = event_base_get_num_events(loop->base(), EVENT_BASE_COUNT_ADDED);
+    clients.pop_back();
+    CPPUNIT_ASSERT_EQUAL(added - 1, event_base_get_num_events(loop->base(), EVENT_BASE_COUNT_ADDED));
   }
 
   void socket_options() {

@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <functional>
@@ -46,6 +47,14 @@ inline void run_until(Loop& loop, const std::function<bool()>& done, std::string
 // Lets what is pending run: `rounds` times through the loop.
 inline void spin(Loop& loop, int rounds = 20) {
   for (int i = 0; i < rounds; ++i) event_base_loop(loop.base(), EVLOOP_NONBLOCK);
+}
+
+// For use inside callbacks, where a connection or an acceptor would catch the
+// exception that CPPUNIT_ASSERT throws.
+inline void require(bool condition, const char* what) {
+  if (condition) return;
+  std::fprintf(stderr, "\nfailed inside a callback: %s\n", what);
+  std::abort();
 }
 
 class TempDir {

@@ -84,7 +84,7 @@ class Hammer {
   std::thread thread_;
 };
 
-void answer(const UniqueFd& fd) { CPPUNIT_ASSERT_EQUAL(ssize_t{1}, ::send(fd.get(), "k", 1, MSG_NOSIGNAL)); }
+void answer(const UniqueFd& fd) { require(::send(fd.get(), "k", 1, MSG_NOSIGNAL) == 1, "answering"); }
 
 class ListenTest : public CppUnit::TestFixture {
   CPPUNIT_TEST_SUITE(ListenTest);
@@ -226,7 +226,7 @@ class ListenTest : public CppUnit::TestFixture {
         [&socket, &calls, text](UniqueFd, Endpoint) {
           ++calls;
           socket.reset();
-          CPPUNIT_ASSERT_EQUAL(std::string("still here"), *text);
+          require(*text == "still here", "the closure lives while it is called");
         },
         0, complain());
     run_until(*loop, [&] { return !socket; });

@@ -5,6 +5,7 @@ t_unit_net_tests_SOURCES = t/unit/main.cc \
 	t/unit/net/recorder.h \
 	t/unit/net/loop_test.cc \
 	t/unit/net/connection_test.cc \
+	t/unit/net/connection_walk_test.cc \
 	t/unit/net/tls_context_test.cc \
 	t/unit/net/tls_connection_test.cc \
 	t/unit/net/listen_test.cc \

@@ -1,6 +1,8 @@
 #include "net/loop.h"
 #include "kit.h"
 
+#include <sys/resource.h>
+
 #include <csignal>
 #include <thread>
 #include <vector>
@@ -29,6 +31,7 @@ class LoopTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(many_timers_with_one_duration);
   CPPUNIT_TEST(read_watch_is_level_triggered_and_may_destroy_itself);
   CPPUNIT_TEST(signals);
+  CPPUNIT_TEST(no_descriptors_left);
   CPPUNIT_TEST_SUITE_END();
 
   void posts_run_in_order_on_the_loops_thread() {
@@ -270,6 +273,25 @@ class LoopTest : public CppUnit::TestFixture {
     SignalWatch watch(*other, SIGUSR1, [&] { ++caught; });
     ::raise(SIGUSR1);
     run_until(*other, [&] { return caught == 3; });
+  }
+
+  void no_descriptors_left() {
+    // Symptom: libevent called exit().
+    const int spare = ::dup(0);
+    ::close(spare);
+    rlimit before{};
+    ::getrlimit(RLIMIT_NOFILE, &before);
+    for (rlim_t more = 0; more < 5; ++more) {
+      rlimit tight = before;
+      tight.rlim_cur = static_cast<rlim_t>(spare) + more;
+      ::setrlimit(RLIMIT_NOFILE, &tight);
+      const auto loop = Loop::create("none");
+      ::setrlimit(RLIMIT_NOFILE, &before);
+      CPPUNIT_ASSERT(!loop);
+      CPPUNIT_ASSERT(loop.error().code == Errc::no_space);
+      CPPUNIT_ASSERT(loop.error().message.ends_with("Too many open files"));
+    }
+    make_loop();
   }
 };
 CPPUNIT_TEST_SUITE_REGISTRATION(LoopTest);

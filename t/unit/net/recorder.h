@@ -29,12 +29,12 @@ class Recorder : public ConnectionHandler {
   size_t on_data(std::string_view bytes) override {
     ++calls;
     largest = std::max(largest, bytes.size());
-    CPPUNIT_ASSERT_MESSAGE("on_data after on_closed", !closed);
+    require(!closed, "no on_data after on_closed");
     if (take) {
       const std::string copy(bytes);
       const size_t taken = take(bytes);
       // The bytes must be valid to the end, whatever the handler did.
-      CPPUNIT_ASSERT(copy == bytes);
+      require(copy == bytes, "bytes valid to the end of on_data");
       data += copy.substr(0, taken);
       return taken;
     }
@@ -60,7 +60,7 @@ class Recorder : public ConnectionHandler {
     if (drained) drained();
   }
   void on_closed(CloseReason reason, std::string_view why) override {
-    CPPUNIT_ASSERT_MESSAGE("on_closed twice", !closed);
+    require(!closed, "on_closed once");
     events += "closed ";
     closed = reason;
     detail = why;

@@ -21,6 +21,7 @@ class TlsConnectionTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(bytes_injected_into_the_handshake_end_it);
   CPPUNIT_TEST(answers_injected_behind_starttls_are_dropped_by_the_client);
   CPPUNIT_TEST(plain_bytes_on_a_tls_port);
+  CPPUNIT_TEST(damaged_handshakes_end_the_connection);
   CPPUNIT_TEST(plain_server_on_a_tls_client);
   CPPUNIT_TEST(silence_and_early_end);
   CPPUNIT_TEST(old_protocols_are_refused);
@@ -273,6 +274,33 @@ class TlsConnectionTest : public CppUnit::TestFixture {
     }
   }
 
+  void damaged_handshakes_end_the_connection() {
+    // A true ClientHello with one byte changed at a time: either OpenSSL can
+    // live with it and waits, or the connection ends as tls_failed.
+    int fds[2];
+    CPPUNIT_ASSERT_EQUAL(0, ::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds));
+    RawPeer wire{UniqueFd(fds[0])}, client_side{UniqueFd(fds[1])};
+    RawTls tls(client_side.fd());
+    tls.handshake();
+    wire.receive();
+    const std::string hello = wire.received;
+    CPPUNIT_ASSERT(hello.size() > 100);
+    const auto context = server_context();
+    int failed = 0;
+    for (size_t i = 0; i < hello.size(); ++i) {
+      std::string damaged = hello;
+      damaged[i] = static_cast<char>(damaged[i] ^ (1 << (i % 8)));
+      Server s(context);
+      s.peer.send(damaged);
+      s.peer.shut_write();
+      s.until_closed();
+      CPPUNIT_ASSERT_EQUAL(CloseReason::tls_failed, *s.handler.closed);
+      CPPUNIT_ASSERT(!s.handler.detail.empty());
+      if (s.handler.detail != "the peer closed during the TLS handshake") ++failed;
+    }
+    CPPUNIT_ASSERT(failed > 20);
+  }
+
   void plain_server_on_a_tls_client() {
     Server s(nullptr);  // used as the client
     s.handler.connection->start_tls_client(client_context(), "localhost", true);
@@ -360,6 +388,8 @@ class TlsConnectionTest : public CppUnit::TestFixture {
     const auto server = server_context(), client = client_context();
     CPPUNIT_ASSERT_EQUAL(std::string(), verdict(server, client, "localhost", true));
     CPPUNIT_ASSERT_EQUAL(std::string(), verdict(server, client, "mx.example.com", true));
+    CPPUNIT_ASSERT_EQUAL(std::string(), verdict(server, client, "mx.example.com.", true));
+    CPPUNIT_ASSERT(!verdict(server, client, "a.mx.example.com", true).empty());  // a wildcard is one label
     CPPUNIT_ASSERT_EQUAL(std::string(), verdict(server, client, "127.0.0.1", true));
     CPPUNIT_ASSERT_EQUAL(std::string("certificate of the peer: hostname mismatch"),
                          verdict(server, client, "other.example.net", true));

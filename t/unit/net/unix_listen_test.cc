@@ -69,12 +69,12 @@ class UnixListenTest : public CppUnit::TestFixture {
   std::vector<UniqueFd> taken;
   std::function<void(UniqueFd, Endpoint)> take() {
     return [this](UniqueFd fd, Endpoint peer) {
-      CPPUNIT_ASSERT_EQUAL(path, peer.path());
+      require(peer.path() == path, "the published path");
       taken.push_back(std::move(fd));
     };
   }
   static std::function<void(std::string_view)> no_trouble() {
-    return [](std::string_view text) { CPPUNIT_FAIL(std::string(text)); };
+    return [](std::string_view text) { require(false, std::string(text).c_str()); };
   }
   static Result<std::unique_ptr<ListenSocket>> try_open(const std::string& where,
                                                         std::vector<ListenSocket*> replacing = {}) {
@@ -289,9 +289,7 @@ class UnixListenTest : public CppUnit::TestFixture {
     auto loop = make_loop();
     std::unique_ptr<ListenSocket> current = open_at(path);
     current->publish();
-    const auto serve = [](UniqueFd fd, Endpoint) {
-      CPPUNIT_ASSERT_EQUAL(ssize_t{1}, ::send(fd.get(), "k", 1, MSG_NOSIGNAL));
-    };
+    const auto serve = [](UniqueFd fd, Endpoint) { require(::send(fd.get(), "k", 1, MSG_NOSIGNAL) == 1, "answering"); };
     current->arm(*loop, serve, 0, no_trouble());
     std::atomic<bool> stop{false}, stopped{false};
     std::atomic<int> served{0}, lost{0};
