@@ -1,6 +1,7 @@
 check_PROGRAMS += t/unit/delivery_tests
 t_unit_delivery_tests_SOURCES = t/unit/main.cc \
 	t/unit/delivery/bounce_test.cc \
+	t/unit/delivery/gateway_test.cc \
 	t/unit/delivery/house.h \
 	t/unit/delivery/local_test.cc \
 	t/unit/delivery/maildir_test.cc \

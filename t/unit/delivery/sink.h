@@ -84,7 +84,7 @@ class Sink {
     std::string buffer;
 
     bool fill() {
-      while (ssl == nullptr || SSL_pending(ssl.get()) == 0) {
+      while (ssl == nullptr || SSL_has_pending(ssl.get()) == 0) {
         pollfd wait{fd, POLLIN, 0};
         const int ready = ::poll(&wait, 1, 5);
         if (stopping) return false;
