@@ -1,0 +1,191 @@
+"""An SMTP server that does what a test tells it: the gateway at the other end."""
+
+import socket
+import ssl
+import threading
+from dataclasses import dataclass, field
+
+from harness import SCALE, free_port, wait_for
+
+
+@dataclass
+class Received:
+    sender: str
+    recipients: list
+    data: bytes            # CRLF line ends, unstuffed
+    helo: str
+    tls: bool
+    mail_parameters: str
+    session: int
+
+
+class Drop(Exception):
+    """Raised by a script: close the connection without a word."""
+
+
+@dataclass
+class Session:
+    number: int
+    commands: list = field(default_factory=list)
+    helo: str = ""
+    tls: bool = False
+    sender: str = None
+    parameters: str = ""
+    recipients: list = field(default_factory=list)
+    closed: str = ""       # "quit", "lost", "dropped"
+
+
+class SmtpSink:
+    """Listens on 127.0.0.1. `script(session, verb, line)` may return a reply
+    (text without CRLF, several lines as a list) or None for the usual one;
+    verbs are CONNECT, EHLO, HELO, MAIL, RCPT, DATA, END, RSET, STARTTLS, QUIT."""
+
+    def __init__(self, test, port=None, script=None, extensions=("PIPELINING", "SIZE 100000000", "8BITMIME"),
+                 certificate=None):
+        self.port = port or free_port()
+        self.script = script or (lambda session, verb, line: None)
+        self.extensions = list(extensions)
+        self.context = None
+        if certificate:
+            self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self.context.load_cert_chain(*map(str, certificate))
+        self.messages = []
+        self.sessions = []
+        self.errors = []
+        self.lock = threading.Lock()
+        self.socket = socket.create_server(("127.0.0.1", self.port), backlog=100)
+        self.open = set()
+        threading.Thread(target=self._accept, daemon=True).start()
+        test.addCleanup(self.stop)
+
+    def stop(self):
+        """No new connections, and those open are cut."""
+        # close() does not wake accept() in another thread, shutdown() does.
+        try:
+            self.socket.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+        self.socket.close()
+        with self.lock:
+            for connection in list(self.open):
+                try:
+                    connection.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    pass
+
+    def wait(self, count=1, seconds=30):
+        """The messages, once there are `count`."""
+        wait_for(lambda: len(self.messages) >= count,
+                 lambda: f"{count} messages at the sink, there are {len(self.messages)}", seconds)
+        return list(self.messages)
+
+    def _accept(self):
+        while True:
+            try:
+                connection, _ = self.socket.accept()
+            except OSError:
+                return
+            connection.settimeout(120 * SCALE)
+            with self.lock:
+                session = Session(len(self.sessions))
+                self.sessions.append(session)
+                self.open.add(connection)
+            threading.Thread(target=self._serve, args=(connection, session), daemon=True).start()
+
+    def _serve(self, connection, session):
+        raw = connection
+        try:
+            self._talk(connection, session)
+        except Drop:
+            session.closed = "dropped"
+        except (OSError, ConnectionError):
+            session.closed = session.closed or "lost"
+        except Exception as error:  # shown by the test that asks
+            self.errors.append(error)
+        finally:
+            with self.lock:
+                self.open.discard(raw)
+            for end in {raw, connection}:
+                try:
+                    end.close()
+                except OSError:
+                    pass
+
+    def _talk(self, connection, session):
+        stream = connection.makefile("rb")
+
+        def say(reply):
+            lines = [reply] if isinstance(reply, str) else list(reply)
+            code = lines[0][:3]
+            text = "".join(f"{code}{' ' if i + 1 == len(lines) else '-'}{line[4:]}\r\n" for i, line in enumerate(lines))
+            connection.sendall(text.encode())
+            return code
+
+        def answer(verb, line, usual):
+            reply = self.script(session, verb, line)
+            return say(usual if reply is None else reply)
+
+        if answer("CONNECT", "", "220 sink.example ESMTP").startswith(("4", "5")):
+            return
+        while True:
+            raw = stream.readline()
+            if not raw:
+                session.closed = session.closed or "lost"
+                return
+            if not raw.endswith(b"\r\n"):
+                raise AssertionError(f"a command without CRLF: {raw!r}")
+            line = raw[:-2].decode("utf-8", "surrogateescape")
+            session.commands.append(line)
+            verb = line.split(" ")[0].upper()
+            if verb in ("EHLO", "HELO"):
+                session.helo = line[5:]
+                offers = list(self.extensions) if verb == "EHLO" else []
+                if verb == "EHLO" and self.context and not session.tls:
+                    offers.append("STARTTLS")
+                answer(verb, line, ["250 sink.example"] + ["250 " + offer for offer in offers])
+            elif verb == "STARTTLS" and self.context:
+                if answer(verb, line, "220 go ahead") == "220":
+                    connection = self.context.wrap_socket(connection, server_side=True)
+                    stream = connection.makefile("rb")
+                    session.tls = True
+            elif verb == "MAIL":
+                if answer(verb, line, "250 2.1.0 ok").startswith("2"):
+                    end = line.index(">")
+                    session.sender = line[len("MAIL FROM:<"):end]
+                    session.parameters = line[end + 1:].strip()
+                    session.recipients = []
+            elif verb == "RCPT":
+                if answer(verb, line, "250 2.1.5 ok" if session.sender is not None else "503 5.5.1 no MAIL")[0] == "2":
+                    session.recipients.append(line[len("RCPT TO:<"):line.rindex(">")])
+            elif verb == "DATA":
+                usual = "354 go" if session.recipients else "503 5.5.1 no recipients"
+                if answer(verb, line, usual) != "354":
+                    continue
+                data = self._data(stream)
+                if answer("END", data, "250 2.0.0 taken").startswith("2"):
+                    with self.lock:
+                        self.messages.append(Received(session.sender, list(session.recipients), data, session.helo,
+                                                      session.tls, session.parameters, session.number))
+                session.sender, session.recipients = None, []
+            elif verb == "RSET":
+                session.sender, session.recipients = None, []
+                answer(verb, line, "250 2.0.0 ok")
+            elif verb == "QUIT":
+                answer(verb, line, "221 2.0.0 bye")
+                session.closed = "quit"
+                return
+            else:
+                answer(verb, line, "500 5.5.1 what")
+
+    @staticmethod
+    def _data(stream):
+        data = bytearray()
+        while True:
+            line = stream.readline()
+            if not line:
+                raise ConnectionError("lost within the message")
+            if not line.endswith(b"\r\n") or b"\r" in line[:-2]:
+                raise AssertionError(f"a bare CR or LF on the wire: {line!r}")
+            if line == b".\r\n":
+                return bytes(data)
+            data += line[1:] if line.startswith(b".") else line
