@@ -2,22 +2,22 @@
 # --enable-fuzzing and clang++ (fuzz/run does both). Seeds: fuzz/corpus/NAME/.
 FUZZ_TARGETS = fuzz/config_parse fuzz/control_protocol fuzz/smtp_client fuzz/smtp_server
 EXTRA_PROGRAMS = $(FUZZ_TARGETS)
-FUZZ_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+LIBFUZZER = $(AM_LDFLAGS) -fsanitize=fuzzer
 
 fuzz_config_parse_SOURCES = fuzz/config_parse.cc
-fuzz_config_parse_LDFLAGS = $(FUZZ_LDFLAGS)
+fuzz_config_parse_LDFLAGS = $(LIBFUZZER)
 fuzz_config_parse_LDADD = $(IMPULSE_LIBS)
 
 fuzz_control_protocol_SOURCES = fuzz/control_protocol.cc
-fuzz_control_protocol_LDFLAGS = $(FUZZ_LDFLAGS)
+fuzz_control_protocol_LDFLAGS = $(LIBFUZZER)
 fuzz_control_protocol_LDADD = $(IMPULSE_LIBS)
 
 fuzz_smtp_client_SOURCES = fuzz/smtp_client.cc
-fuzz_smtp_client_LDFLAGS = $(FUZZ_LDFLAGS)
+fuzz_smtp_client_LDFLAGS = $(LIBFUZZER)
 fuzz_smtp_client_LDADD = $(IMPULSE_LIBS)
 
 fuzz_smtp_server_SOURCES = fuzz/smtp_server.cc
-fuzz_smtp_server_LDFLAGS = $(FUZZ_LDFLAGS)
+fuzz_smtp_server_LDFLAGS = $(LIBFUZZER)
 fuzz_smtp_server_LDADD = $(IMPULSE_LIBS)
 
 EXTRA_DIST += fuzz/run fuzz/corpus

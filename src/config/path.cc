@@ -29,6 +29,21 @@ ScopePtr edit_below(const ScopePtr& scope, std::span<const PathStep> rest, const
   return edited ? scope->with_child(std::move(edited)) : scope->without_child(step.kind, step.instance);
 }
 
+// The instance of the only TCP Listen in `listener` with the port of
+// `canonical` ("*:25"); `canonical` itself when it is there, or when none or
+// several have that port.
+std::string only_listen_with_port(const ScopePtr& listener, const std::string& canonical) {
+  const auto wanted = Endpoint::parse(canonical);
+  if (!listener || !wanted || listener->child(ScopeKind::listen, canonical)) return canonical;
+  std::vector<std::string> found;
+  listener->each_child([&](const ScopePtr& child) {
+    if (child->def().kind != ScopeKind::listen) return;
+    const auto endpoint = Endpoint::parse(child->instance());
+    if (endpoint && !endpoint->is_unix() && endpoint->port() == wanted->port()) found.push_back(child->instance());
+  });
+  return found.size() == 1 ? found.front() : canonical;
+}
+
 }  // namespace
 
 std::string to_string(const ScopePath& path) {
@@ -41,7 +56,7 @@ std::string to_string(const ScopePath& path) {
   return text;
 }
 
-Result<FoundPath> read_path(std::span<const std::string> words) {
+Result<FoundPath> read_path(std::span<const std::string> words, const ScopePtr& root) {
   FoundPath found;
   ScopeKind parent = ScopeKind::global;
   while (found.used < words.size()) {
@@ -57,6 +72,8 @@ Result<FoundPath> read_path(std::span<const std::string> words) {
     if (scope->instance != Instance::none && found.used < words.size()) instance = words[found.used++];
     auto canonical = canonical_instance(*scope, instance);
     if (!canonical) return std::unexpected(std::move(canonical.error()));
+    if (root && scope->kind == ScopeKind::listen && instance.starts_with(':'))
+      canonical = only_listen_with_port(find_scope(root, found.path), *canonical);
     found.path.push_back({scope->kind, std::move(*canonical)});
     parent = scope->kind;
   }

@@ -87,11 +87,14 @@ std::string to_string(const ScopePath& path);  // "esmtp_listener listen *:25"; 
 // Reads "esmtp_listener listen :25 peer 10.0.0.1" from a console line's words,
 // as far as they name scopes; `used` says how many words that were. A word
 // that could be a scope only in another place is an error with a suggestion.
+// With the running `root`, ":25" names the Listen *:25 where there is one, and
+// else the only TCP Listen of that listener with that port: who types it means
+// the one that is there.
 struct FoundPath {
   ScopePath path;
   size_t used = 0;
 };
-Result<FoundPath> read_path(std::span<const std::string> words);
+Result<FoundPath> read_path(std::span<const std::string> words, const ScopePtr& root = nullptr);
 
 ScopePtr find_scope(const ScopePtr& root, const ScopePath& path);  // nullptr
 // A root with the scope at `path` replaced by what `edit` makes of it, its

@@ -90,9 +90,6 @@ class System {
  public:
   virtual ~System() = default;
   virtual config::Engine& engine() = 0;
-  // The snapshot that the daemon started with: what options whose changes wait
-  // for a restart are running with.
-  virtual config::SnapshotPtr startup() = 0;
   virtual const telemetry::Counters& counters() = 0;
   virtual std::vector<InboundSession> inbound() = 0;
   virtual std::vector<ListenStatus> listens() = 0;

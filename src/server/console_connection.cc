@@ -106,7 +106,9 @@ size_t ConsoleConnection::on_data(std::string_view bytes) {
   return used;
 }
 
+// The client reads on: its time begins anew, however long the answer is.
 void ConsoleConnection::on_drained() {
+  connection_->deadline(options_[key::timeout]);
   pump();
   if (session_->busy())
     connection_->want_drained();

@@ -39,17 +39,13 @@ struct ConsoleParts {  // borrowed, outliving it
 
 class ConsoleConnection;
 
-class ConsoleService : private control::System {
+class ConsoleService : public control::System {
  public:
   explicit ConsoleService(ConsoleParts parts);
   ~ConsoleService() override;
 
   void accept(Incoming incoming);
   void close_all();
-
- private:
-  friend class ConsoleConnection;
-  void ended(ConsoleConnection& connection);
 
   // control::System
   config::Engine& engine() override;
@@ -64,6 +60,9 @@ class ConsoleService : private control::System {
   std::string node() override;
   void shut_down() override;
 
+ private:
+  friend class ConsoleConnection;
+  void ended(ConsoleConnection& connection);
   // Runs `work` on the delivery loop and waits for it.
   void on_delivery_loop(const std::function<void()>& work);
 

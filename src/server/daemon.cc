@@ -137,7 +137,7 @@ bool Daemon::open_stores() {
   dispatcher_ = delivery::Dispatcher::create(
       {*delivery_loop_, *spool_, *mainlog_, *log_, counters_, [this] { return engine_->current(); },
        [this](spool::Incoming incoming, std::function<void(Result<MessageId>)> done) {
-         injector_->submit(std::move(incoming), "DSN", *delivery_loop_, std::move(done));
+         injector_->submit(std::move(incoming), "INTERNAL", *delivery_loop_, std::move(done));
        }});
   for (spool::Summary& summary : live) {
     const auto envelope = std::make_shared<const message::Envelope>(std::move(summary.envelope));

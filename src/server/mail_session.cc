@@ -1,6 +1,6 @@
 #include "server/mail_session.h"
 
-#include "base/text.h"
+#include <utility>
 
 namespace impulse::server {
 
@@ -76,9 +76,8 @@ bool MailSession::attach(Incoming incoming) {
 }
 
 std::shared_ptr<const smtp::Policy> MailSession::policy_for(const config::Options& options) const {
-  return options.derived<smtp::Policy>([&](const config::Options& chain) {
-    return smtp::make_policy(chain, services_.tls.server_context(*snapshot_, chain) != nullptr);
-  });
+  const bool tls = services_.tls.server_context(*snapshot_, options) != nullptr;
+  return options.derived<smtp::Policy>([&](const config::Options& chain) { return smtp::make_policy(chain, tls); });
 }
 
 void MailSession::start() {
@@ -97,9 +96,7 @@ size_t MailSession::on_data(std::string_view bytes) {
   while (used < bytes.size() && !holding_ && out_.next == smtp::Next::read) {
     const size_t taken = engine_->feed(bytes.substr(used), out_);
     used += taken;
-    if (out_.waiting == smtp::Waiting::data) armed_.reset();  // a block of data has come: the time-out runs anew
-    if (taken == 0 && out_.next == smtp::Next::read) break;
-    if (out_.delay > Duration::zero()) break;
+    if (taken == 0 || out_.delay > Duration::zero()) break;
   }
   carry_out();
   return used;
@@ -118,7 +115,6 @@ void MailSession::carry_out() {
   if (!out_.reply.empty()) {
     connection_->write(out_.reply);
     out_.reply.clear();
-    armed_.reset();
   }
   switch (out_.next) {
     case smtp::Next::read:
@@ -149,10 +145,10 @@ void MailSession::reply_sent() {
   carry_out();
 }
 
-// One deadline for what is waited for. It is not renewed by bytes that do not
-// complete a command, so that a slow sender of single bytes gains no time.
+// One deadline for what is waited for. The engine says when it begins anew, so
+// that a client that sends single bytes gains no time by them.
 void MailSession::arm_deadline() {
-  if (armed_ == out_.waiting) return;
+  if (!std::exchange(out_.restart_deadline, false) && armed_ == out_.waiting) return;
   armed_ = out_.waiting;
   connection_->deadline(engine_->deadline(out_.waiting));
 }
@@ -164,7 +160,7 @@ void MailSession::submit() {
   incoming.trace = std::move(submission.trace);
   incoming.id_offset = submission.id_offset;
   incoming.body = std::move(submission.body);
-  services_.injector.submit(std::move(incoming), engine_->tls() ? "ESMTPS" : "ESMTP", *worker_.loop,
+  services_.injector.submit(std::move(incoming), std::move(submission.protocol), *worker_.loop,
                             [self = self_](const Result<MessageId>& result) {
                               if (*self != nullptr) (*self)->submitted(result);
                             });

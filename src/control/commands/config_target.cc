@@ -82,7 +82,7 @@ std::expected<Target, Answer> read_target(const Invocation& call) {
     if (!is_plain(word)) break;
     words.push_back(word.text);
   }
-  Result<config::FoundPath> found = config::read_path(words);
+  Result<config::FoundPath> found = config::read_path(words, call.system.engine().current()->root());
   if (!found) {
     const std::string& message = found.error().message;
     const std::string id = found.error().code == Errc::unavailable ? "config-not-available" : "config-bad-path";

@@ -55,6 +55,7 @@ class TreeTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(map_shape_does_not_depend_on_history);
   CPPUNIT_TEST(difference_against_model);
   CPPUNIT_TEST(paths_are_read);
+  CPPUNIT_TEST(M21_a_bare_port_names_the_listen_that_is_there);
   CPPUNIT_TEST(paths_find_scopes);
   CPPUNIT_TEST_SUITE_END();
 
@@ -294,6 +295,22 @@ class TreeTest : public CppUnit::TestFixture {
     ASSERT_HOLDS("expected an address", path_of({"esmtp_listener", "listen"}));
     ASSERT_HOLDS("expected an address", path_of({"esmtp_listener", "listen", "enable", "false"}));
     ASSERT_HOLDS("refused: Pathway is not available", path_of({"Pathway", "x"}));
+  }
+  void M21_a_bare_port_names_the_listen_that_is_there() {
+    const auto named = [](const char* text) {
+      const ScopePtr root = tree(text);
+      return to_string(read_path(std::vector<std::string>{"esmtp_listener", "listen", ":25"}, root)->path);
+    };
+    const std::string any = "esmtp_listener listen *:25";
+    CPPUNIT_ASSERT_EQUAL(any, named("ESMTP_Listener { Listen \":25\" { } Listen \"127.0.0.1:25\" { } }"));
+    CPPUNIT_ASSERT_EQUAL(std::string("esmtp_listener listen 127.0.0.1:25"),
+                         named("ESMTP_Listener { Listen \"127.0.0.1:25\" { } Listen \"127.0.0.1:26\" { } }"));
+    CPPUNIT_ASSERT_EQUAL(any, named("ESMTP_Listener { Listen \"127.0.0.1:25\" { } Listen \"[::1]:25\" { } }"));
+    CPPUNIT_ASSERT_EQUAL(any, named("Control_Listener { Listen \"127.0.0.1:25\" { } }"));
+    // Spelled out it is what it says.
+    const ScopePtr root = tree("ESMTP_Listener { Listen \"127.0.0.1:25\" { } }");
+    CPPUNIT_ASSERT_EQUAL(any,
+                         to_string(read_path(std::vector<std::string>{"esmtp_listener", "listen", "*:25"}, root)->path));
   }
   void paths_find_scopes() {
     const ScopePtr root = tree("ESMTP_Listener { Listen \":25\" { Peer 10.0.0.0/8 { } } }\n");

@@ -26,11 +26,9 @@ class FakeSystem : public System {
     };
     engine_ = config::Engine::create(std::move(settings));
     loaded = engine_->load();
-    startup_ = engine_->current();
   }
 
   config::Engine& engine() override { return *engine_; }
-  config::SnapshotPtr startup() override { return startup_; }
   const telemetry::Counters& counters() override { return counts; }
   std::vector<InboundSession> inbound() override { return ++asked, sessions; }
   std::vector<ListenStatus> listens() override { return listening; }
@@ -83,7 +81,6 @@ class FakeSystem : public System {
 
  private:
   std::unique_ptr<config::Engine> engine_;
-  config::SnapshotPtr startup_;
 };
 
 inline WallTime test_now() { return WallTime{std::chrono::hours(24 * 365 * 50) + std::chrono::seconds(100)}; }
