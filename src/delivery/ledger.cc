@@ -12,11 +12,18 @@ using telemetry::Area;
 using telemetry::Counter;
 using telemetry::Level;
 
+namespace {
+
+constexpr const char* too_old = "not delivered in time";
+
+}  // namespace
+
 struct Ledger::GivenUp {
   struct Recipient {
     Item item;
     Outcome outcome;
     spool::State state = spool::State::failed;
+    std::string reason;  // expired: why there is no other attempt
   };
   std::string domain;
   RoutePtr route;
@@ -45,16 +52,22 @@ void Ledger::settle(std::string_view domain, const RoutePtr& route, const std::v
       continue;
     }
     if (outcome.kind == Outcome::Kind::permanent) {
-      given_up.recipients.push_back({item, std::move(outcome), spool::State::failed});
+      given_up.recipients.push_back({item, std::move(outcome), spool::State::failed, {}});
       continue;
     }
     const Duration wait = backoff(*route, item.attempts + 1);
-    const bool spent = route->never_retry || (route->max_retries > 0 && item.attempts >= route->max_retries) ||
-                       now + wait >= item.received + route->expiration;
-    if (spent) {
-      given_up.recipients.push_back({item, std::move(outcome), spool::State::expired});
-    } else {
+    std::string spent;
+    if (route->never_retry) {
+      spent = "may be tried only once";
+    } else if (route->max_retries > 0 && item.attempts >= route->max_retries) {
+      spent = fmt::format("gave up after {} attempts", uint64_t{item.attempts} + 1);
+    } else if (now + wait >= item.received + route->expiration) {
+      spent = too_old;
+    }
+    if (spent.empty()) {
       retry(domain, item, wait, outcome, attempt);
+    } else {
+      given_up.recipients.push_back({item, std::move(outcome), spool::State::expired, std::move(spent)});
     }
   }
   give_up(std::move(given_up));
@@ -77,10 +90,11 @@ void Ledger::drop_expired(std::string_view domain, const RoutePtr& route, std::v
   GivenUp given_up{std::string(domain), route, {}, items.front().id, {}, 0, false};
   for (auto item = fresh; item != items.end(); ++item) {
     given_up.id = item->id;
-    std::string_view said = backlog_.error(item->id, item->recipient);
-    if (said.empty()) said = "not delivered in time";
     given_up.recipients.push_back(
-        {*item, {Outcome::Kind::transient, std::string(said), {}, {}}, spool::State::expired});
+        {*item,
+         {Outcome::Kind::transient, std::string(backlog_.error(item->id, item->recipient)), {}, {}},
+         spool::State::expired,
+         too_old});
   }
   items.erase(fresh, items.end());
   give_up(std::move(given_up));
@@ -140,15 +154,14 @@ void Ledger::give_up(GivenUp given_up) {
 void Ledger::bounce(std::shared_ptr<GivenUp> given_up) {
   std::vector<Failure> failures;
   const Backlog::Message* message = backlog_.find(given_up->id);
-  for (const auto& [item, outcome, state] : given_up->recipients) {
+  for (const auto& [item, outcome, state, spent] : given_up->recipients) {
     Failure failure;
     failure.recipient = message->recipient(item.recipient);
-    const bool expired = state == spool::State::expired;
-    failure.status = expired ? "5.4.7" : outcome.status.empty() ? "5.0.0" : outcome.status;
-    failure.reason = expired ? "It could not be delivered in time." : "The delivery was refused.";
+    failure.status = !spent.empty() ? "5.4.7" : outcome.status.empty() ? "5.0.0" : outcome.status;
+    failure.reason = spent.empty() ? "The delivery was refused." : "It could not be delivered: " + spent + ".";
     if (!outcome.response.empty()) {
       if (given_up->attempt.remote.empty()) {
-        failure.reason = expired ? "It could not be delivered in time: " + outcome.response : outcome.response;
+        failure.reason = spent.empty() ? outcome.response : failure.reason + " The last error was: " + outcome.response;
       } else {
         failure.remote = given_up->attempt.remote;
         failure.diagnostic = outcome.response;
@@ -188,14 +201,17 @@ void Ledger::bounce_done(const std::shared_ptr<GivenUp>& given_up, const Result<
     parts_.log.write(Level::error, Area::delivery, "bounce-failed",
                      fmt::format("{}: the report to the sender was not stored, it will be tried again: {}",
                                  given_up->id.to_string(parts_.spool.node()), stored.error().message));
-    for (const auto& [item, outcome, state] : given_up->recipients) {
+    for (const auto& [item, outcome, state, spent] : given_up->recipients) {
       retry(given_up->domain, item, backoff(*given_up->route, item.attempts + 1), outcome, given_up->attempt);
     }
     settled_();
     return;
   }
   if (given_up->bounced) parts_.counters.add(Counter::bounces_generated);
-  for (const auto& [item, outcome, state] : given_up->recipients) {
+  for (auto& [item, outcome, state, spent] : given_up->recipients) {
+    if (!spent.empty()) {
+      outcome.response = "5.4.7 [internal] " + spent + (outcome.response.empty() ? "" : ": " + outcome.response);
+    }
     parts_.spool.record(item.id, item.recipient, {state, item.attempts + 1, {}, outcome.response});
     parts_.mainlog.permanent(record(given_up->domain, item, outcome, given_up->attempt));
     parts_.counters.add(Counter::permanent_failures);

@@ -40,6 +40,8 @@ class GatewayTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(never_retry_and_max_retries);
   CPPUNIT_TEST(too_many_recipients_go_at_once_again);
   CPPUNIT_TEST(gateway_down_then_up);
+  CPPUNIT_TEST(a_dead_gateway_is_not_hammered);
+  CPPUNIT_TEST(a_gateway_that_takes_no_more_connections_is_not_down);
   CPPUNIT_TEST(unresolved_gateway_waits);
   CPPUNIT_TEST(second_gateway_serves_when_the_first_is_down);
   CPPUNIT_TEST(greeting_refused_is_no_bounce);
@@ -253,10 +255,12 @@ class GatewayTest : public CppUnit::TestFixture {
     house.submit("", {"a@y.example"});
     house.run_until_empty();
     CPPUNIT_ASSERT_EQUAL(1, tries.load());
+    CPPUNIT_ASSERT(holds(house.mails(), "5.4.7 [internal] may be tried only once: 450 4.7.1 later"));
     house.reconfigure(gateway(sink, "Max_Retries = 1"));
     house.submit("", {"a@y.example"});
     house.run_until_empty();
     CPPUNIT_ASSERT_EQUAL(3, tries.load());
+    CPPUNIT_ASSERT(holds(house.mails(), "gave up after 2 attempts"));
     CPPUNIT_ASSERT_EQUAL(2, house.lines('P'));
     CPPUNIT_ASSERT_EQUAL(1, house.lines('T'));
   }
@@ -296,6 +300,38 @@ class GatewayTest : public CppUnit::TestFixture {
     house.run_until_empty();
     CPPUNIT_ASSERT_EQUAL(size_t{5}, sink.count());
     CPPUNIT_ASSERT_EQUAL(int64_t{0}, house.counter(Counter::queued_recipients));
+  }
+
+  void a_dead_gateway_is_not_hammered() {
+    Script script;
+    script.banner = [](int) { return "421 4.3.2 down for the day"; };
+    Sink sink(script);
+    House house(gateway(sink, "Retry_Interval = 1h"));
+    for (int i = 0; i < 40; ++i) house.submit("s@x.example", {fmt::format("a@d{}.example", i % 4)});
+    house.dispatcher->start();
+    house.run_until([&] { return house.counter(Counter::transient_failures) == 40; });
+    CPPUNIT_ASSERT_EQUAL(1, sink.connections());
+    // What comes now waits for the next look at it, and costs it no attempt yet.
+    for (int i = 0; i < 20; ++i) house.submit("s@x.example", {"a@y.example"});
+    house.run_until([&] { return house.dispatcher->size() == 60; });
+    net::test::spin(*house.loop, 20);
+    CPPUNIT_ASSERT_EQUAL(1, sink.connections());
+    house.run_until([&] { return house.counter(Counter::transient_failures) == 60; });
+    CPPUNIT_ASSERT_EQUAL(2, sink.connections());
+  }
+
+  void a_gateway_that_takes_no_more_connections_is_not_down() {
+    Script script;
+    Sink* self = nullptr;
+    script.banner = [&](int) { return self->open() > 2 ? "421 4.7.0 too many connections" : ""; };
+    Sink sink(script);
+    self = &sink;
+    House house(gateway(sink, "Retry_Interval = 1h\nMax_Outbound_Connections = 10"));
+    for (int i = 0; i < 60; ++i) house.submit("s@x.example", {"a@y.example"});
+    house.dispatcher->start();
+    house.run_until_empty();
+    CPPUNIT_ASSERT_EQUAL(size_t{60}, sink.count());
+    CPPUNIT_ASSERT_EQUAL(0, house.lines('T'));
   }
 
   void unresolved_gateway_waits() {
