@@ -46,10 +46,6 @@ class SystemFiles final : public FileOps {
     struct stat status {};
     return ::fstat(fd, &status) != 0 ? -errno : status.st_size;
   }
-  int punch(int fd, uint64_t offset, uint64_t length) override {
-    return code(::fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset),
-                            static_cast<off_t>(length)));
-  }
   int lock(int fd) override { return code(::flock(fd, LOCK_EX | LOCK_NB)); }
   int unlink(const std::string& path) override { return code(::unlink(path.c_str())); }
   int rename(const std::string& from, const std::string& to) override {

@@ -31,8 +31,6 @@ class FileOps {
   virtual int sync_file(int fd) = 0;  // fsync
   virtual int truncate(int fd, uint64_t size) = 0;
   virtual int64_t size(int fd) = 0;
-  // Gives the blocks of a range back; it reads as zeros from then on.
-  virtual int punch(int fd, uint64_t offset, uint64_t length) = 0;
   // Exclusive, until close; -EWOULDBLOCK when somebody else holds it.
   virtual int lock(int fd) = 0;
 

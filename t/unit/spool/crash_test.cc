@@ -24,7 +24,7 @@ class CrashTest : public CppUnit::TestFixture {
   Tuning tuning_{.zero_ahead = 8192, .probe_every = Duration(1000), .space_every = Duration(1000), .seconds = nullptr};
 
   void random_operations_and_restarts() {
-    for (unsigned seed = 1; seed <= 40; ++seed) {
+    for (unsigned seed = 1; seed <= 20; ++seed) {
       std::mt19937 random(seed);
       auto disk = std::make_shared<FakeDisk>(seed);
       disk->short_writes = seed % 3 == 0;
@@ -121,7 +121,7 @@ class CrashTest : public CppUnit::TestFixture {
 
   void failures_without_end() {
     uint64_t refused = 0;
-    for (unsigned seed = 1; seed <= 40; ++seed) {
+    for (unsigned seed = 1; seed <= 20; ++seed) {
       std::mt19937 random(seed);
       auto disk = std::make_shared<FakeDisk>(seed);
       disk->short_writes = true;

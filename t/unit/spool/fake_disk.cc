@@ -188,16 +188,6 @@ int64_t FakeDisk::size(int fd) {
   const auto found = open_.find(fd);
   return found == open_.end() ? -EBADF : static_cast<int64_t>(found->second->now.size());
 }
-int FakeDisk::punch(int fd, uint64_t offset, uint64_t length) {
-  const std::lock_guard lock(mutex_);
-  if (const int result = begin(Call::punch); result < 0) return result;
-  const auto found = open_.find(fd);
-  if (found == open_.end()) return -EBADF;
-  Inode& inode = *found->second;
-  if (offset < inode.now.size())
-    put(inode, offset, std::string(std::min<uint64_t>(length, inode.now.size() - offset), '\0'));
-  return dying_ ? -EIO : 0;
-}
 int FakeDisk::lock(int fd) {
   const std::lock_guard lock(mutex_);
   const auto found = open_.find(fd);

@@ -20,7 +20,7 @@
 
 namespace impulse::spool::kit {
 
-enum class Call { open, write, sync, sync_names, truncate, punch, unlink, rename, space };
+enum class Call { open, write, sync, sync_names, truncate, unlink, rename, space };
 
 class FakeDisk final : public FileOps {
  public:
@@ -55,7 +55,6 @@ class FakeDisk final : public FileOps {
   int sync_file(int fd) override { return sync(fd); }
   int truncate(int fd, uint64_t size) override;
   int64_t size(int fd) override;
-  int punch(int fd, uint64_t offset, uint64_t length) override;
   int lock(int fd) override;
   int unlink(const std::string& path) override;
   int rename(const std::string& from, const std::string& to) override;

@@ -1,0 +1,125 @@
+// spool_bench: how many messages a second the spool makes durable. N threads
+// in closed loop (each hands the next message over when its last one is on
+// stable storage), by message size. Finished messages are reported delivered,
+// as the daemon does, so that segments come and go.
+//
+//   spool_bench FOLDER [seconds] [--no-fsync]
+#include "base/files.h"
+#include "spool/spool.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <semaphore>
+#include <string>
+#include <thread>
+#include <vector>
+
+using namespace impulse;
+
+namespace {
+
+struct Outcome {
+  double messages = 0;  // a second
+  double batches = 0;   // a second
+  double median = 0;    // microseconds from commit to done
+  double worst = 0;     // 99th percentile
+};
+
+Outcome measure(spool::Spool& spool, unsigned threads, size_t size, double seconds) {
+  std::string body;
+  while (body.size() < size)
+    body += "All work and no play makes a dull message of seventy-eight characters a line.\r\n";
+  body.resize(size);
+  std::atomic<bool> stop{false};
+  std::vector<std::vector<float>> latencies(threads);
+  std::vector<std::thread> pool;
+  const auto before = spool.status();
+  const auto start = steady_now();
+  for (unsigned t = 0; t < threads; ++t) {
+    pool.emplace_back([&, t] {
+      std::binary_semaphore done(0);
+      Result<MessageId> id;
+      while (!stop.load(std::memory_order_relaxed)) {
+        auto message = std::make_shared<spool::Incoming>();
+        message->envelope.sender = "sender@example.com";
+        message->envelope.recipients.push_back({"recipient@example.net"});
+        message->envelope.received = wall_now();
+        message->body.append(body);
+        const auto begin = steady_now();
+        spool.commit(std::move(message), [&](Result<MessageId> result) {
+          id = std::move(result);
+          done.release();
+        });
+        done.acquire();
+        if (!id) {
+          std::fprintf(stderr, "refused: %s\n", id.error().message.c_str());
+          stop = true;
+          return;
+        }
+        latencies[t].push_back(std::chrono::duration<float, std::micro>(steady_now() - begin).count());
+        spool.record(*id, 0, {spool::State::delivered, 1, {}, {}});
+      }
+    });
+  }
+  std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
+  stop = true;
+  for (auto& thread : pool) thread.join();
+  const double took = std::chrono::duration<double>(steady_now() - start).count();
+  const auto after = spool.status();
+  std::vector<float> all;
+  for (const auto& part : latencies) all.insert(all.end(), part.begin(), part.end());
+  if (all.empty()) return {};
+  const auto at = [&](double share) {
+    const auto place = all.begin() + static_cast<std::ptrdiff_t>(share * static_cast<double>(all.size() - 1));
+    std::nth_element(all.begin(), place, all.end());
+    return static_cast<double>(*place);
+  };
+  return {static_cast<double>(after.committed - before.committed) / took,
+          static_cast<double>(after.commits - before.commits) / took, at(0.5), at(0.99)};
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc < 2) {
+    std::fprintf(stderr, "usage: spool_bench FOLDER [seconds] [--no-fsync]\n");
+    return 2;
+  }
+  spool::Settings settings;
+  settings.base = fmt::format("{}/spool-bench.{}", argv[1], ::getpid());
+  double seconds = 2;
+  for (int i = 2; i < argc; ++i) {
+    if (std::strcmp(argv[i], "--no-fsync") == 0)
+      settings.force_fsync = false;
+    else
+      seconds = std::max(0.1, std::atof(argv[i]));
+  }
+  int status = 0;
+  std::printf("%8s %8s %12s %10s %10s %10s %10s\n", "size", "threads", "messages/s", "MB/s", "batches/s", "median us",
+              "99% us");
+  for (const size_t size : {1024U, 10240U, 102400U}) {
+    for (const unsigned threads : {1U, 4U, 20U, 100U}) {
+      auto spool = spool::Spool::open(settings, "bench", nullptr, [](std::string_view line) {
+        std::fprintf(stderr, "%.*s\n", static_cast<int>(line.size()), line.data());
+      });
+      if (!spool) {
+        std::fprintf(stderr, "%s\n", spool.error().message.c_str());
+        return 1;
+      }
+      const Outcome outcome = measure(**spool, threads, size, seconds);
+      if (outcome.messages == 0) status = 1;
+      std::printf("%8zu %8u %12.0f %10.1f %10.0f %10.0f %10.0f\n", size, threads, outcome.messages,
+                  outcome.messages * static_cast<double>(size) / 1e6, outcome.batches, outcome.median, outcome.worst);
+      std::fflush(stdout);
+    }
+  }
+  std::error_code ignored;
+  std::filesystem::remove_all(settings.base, ignored);
+  return status;
+}
