@@ -90,6 +90,7 @@ class RawPeer {
   // How much the kernel took.
   size_t send_some(std::string_view bytes) {
     const ssize_t put = ::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    if (put < 0 && errno != EAGAIN) error = errno;
     return put > 0 ? static_cast<size_t>(put) : 0;
   }
   // Takes what is there; true while something may still come.

@@ -544,6 +544,17 @@ class TlsConnectionTest : public CppUnit::TestFixture {
       s.handler.connection->resume_reading();
     }
     CPPUNIT_ASSERT_EQUAL(std::string("abcdef"), s.handler.data);
+    // The scratch buffer ends in the middle of the last record: its rest is in
+    // OpenSSL alone.
+    s.handler.take = nullptr;
+    s.handler.data.clear();
+    const std::string flood = pattern(1000 + 4 * 16384);
+    CPPUNIT_ASSERT_EQUAL(size_t{1000}, tls.send(std::string_view(flood).substr(0, 1000)));
+    for (size_t i = 0; i < 4; ++i)
+      CPPUNIT_ASSERT_EQUAL(size_t{16384}, tls.send(std::string_view(flood).substr(1000 + i * 16384, 16384)));
+    s.handler.connection->resume_reading();
+    s.until([&] { return s.handler.data.size() == flood.size(); }, "the rest of the record");
+    CPPUNIT_ASSERT(s.handler.data == flood);
     // More than a scratch buffer at once, paused after each.
     Both b(1 << 20);
     b.secure(server_context(), client_context());
