@@ -142,10 +142,12 @@ class Daemon:
 
     # life
 
-    def spawn(self, *arguments):
-        self.process = subprocess.Popen([str(BINDIR / "impulsed"), "-c", str(self.config_file), "-f", *arguments],
-                                        stdin=subprocess.DEVNULL, stdout=open(self.dir / "stdout", "ab"),
-                                        stderr=open(self.dir / "stderr", "ab"), cwd=self.dir)
+    def spawn(self, *arguments, user=None):
+        """Starts without waiting; `user`: as somebody else (only root can)."""
+        with open(self.dir / "stdout", "ab") as stdout, open(self.dir / "stderr", "ab") as stderr:
+            self.process = subprocess.Popen([str(BINDIR / "impulsed"), "-c", str(self.config_file), "-f", *arguments],
+                                            stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, cwd=self.dir,
+                                            user=user)
         return self
 
     def start(self):
@@ -164,9 +166,9 @@ class Daemon:
         wait_for(ready, lambda: "the control socket does not answer:\n" + self.complaints(), 60)
         return self
 
-    def start_fails(self, status=1):
+    def start_fails(self, status=1, user=None):
         """Starts what cannot start; returns what it said."""
-        self.spawn()
+        self.spawn(user=user)
         code = self.wait()
         self.test.assertEqual(status, code, self.complaints())
         return self.complaints()
