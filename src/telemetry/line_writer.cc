@@ -27,7 +27,7 @@ Result<UniqueFd> open_for_append(const std::string& path) {
 }
 
 bool is_regular(int fd) {
-  struct stat status {};
+  struct stat status{};
   return ::fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
 }
 

@@ -151,7 +151,7 @@ class LineWriterTest : public CppUnit::TestFixture {
     const mode_t before = ::umask(0);
     must_open(dir / "log", quick());
     ::umask(before);
-    struct stat status {};
+    struct stat status{};
     CPPUNIT_ASSERT_EQUAL(0, ::stat((dir / "log").c_str(), &status));
     CPPUNIT_ASSERT_EQUAL(mode_t{0640}, static_cast<mode_t>(status.st_mode & 07777));
   }
