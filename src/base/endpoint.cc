@@ -49,8 +49,7 @@ Result<Endpoint> Endpoint::parse(std::string_view text, bool port_zero) {
   auto address = IpAddress::parse(host);
   if (!address) return std::unexpected(address.error());
   if (!bracketed && host.find(':') != std::string_view::npos)
-    return fail(Errc::invalid, "an IPv6 address needs brackets before a port: [{}]:{}",
-                escape_line(host, 64), number);
+    return fail(Errc::invalid, "an IPv6 address needs brackets before a port: [{}]:{}", escape_line(host, 64), number);
   if (bracketed && host.find(':') == std::string_view::npos)
     return fail(Errc::invalid, "brackets are for IPv6 addresses: '{}'", escape_line(text, 64));
   return tcp(*address, number);

@@ -19,10 +19,10 @@ constexpr char to_upper(char c) { return c >= 'a' && c <= 'z' ? static_cast<char
 
 std::string lower(std::string_view text);
 std::string upper(std::string_view text);
-bool iequals(std::string_view a, std::string_view b);         // ASCII case folded
+bool iequals(std::string_view a, std::string_view b);  // ASCII case folded
 bool istarts_with(std::string_view text, std::string_view prefix);
-int icompare(std::string_view a, std::string_view b);         // <0, 0, >0
-std::string_view trim(std::string_view text);                 // white space, both ends
+int icompare(std::string_view a, std::string_view b);  // <0, 0, >0
+std::string_view trim(std::string_view text);          // white space, both ends
 
 // Hash and equality for case-insensitive keys of unordered containers,
 // transparent (std::string_view look-ups make no string).

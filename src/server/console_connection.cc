@@ -35,8 +35,7 @@ control::PeerIdentity ConsoleConnection::identity() const {
   who.via = listen_.to_string();
   ucred credentials{};
   socklen_t length = sizeof credentials;
-  if (listen_.is_unix() &&
-      ::getsockopt(connection_->fd(), SOL_SOCKET, SO_PEERCRED, &credentials, &length) == 0) {
+  if (listen_.is_unix() && ::getsockopt(connection_->fd(), SOL_SOCKET, SO_PEERCRED, &credentials, &length) == 0) {
     who.uid = credentials.uid;
     who.user = user_name(credentials.uid);
   }

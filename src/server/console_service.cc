@@ -84,9 +84,8 @@ std::vector<control::ListenStatus> ConsoleService::listens() {
     if (conf->listener() == config::ScopeKind::control_listener)
       row.sessions = connections_.size();
     else
-      row.sessions = static_cast<uint64_t>(std::count_if(sessions.begin(), sessions.end(), [&](const auto& session) {
-        return session.listener == row.endpoint;
-      }));
+      row.sessions = static_cast<uint64_t>(std::count_if(
+          sessions.begin(), sessions.end(), [&](const auto& session) { return session.listener == row.endpoint; }));
     found.push_back(std::move(row));
   }
   return found;

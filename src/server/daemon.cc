@@ -50,7 +50,9 @@ std::unique_ptr<config::Engine> make_engine(const std::string& file) {
 bool check_configuration(const std::string& file) {
   const auto engine = make_engine(file);
   TlsStore tls;
+  RouteCheck routes;
   engine->add_participant(tls);
+  engine->add_participant(routes);
   const config::Report report = engine->load(true);
   print(report.diagnostics);
   if (!report.error.empty()) fmt::print(stderr, "impulsed: {}\n", report.error);
@@ -58,7 +60,10 @@ bool check_configuration(const std::string& file) {
   return report.ok;
 }
 
-Daemon::Daemon(std::string file) : engine_(make_engine(file)) { engine_->add_participant(tls_); }
+Daemon::Daemon(std::string file) : engine_(make_engine(file)) {
+  engine_->add_participant(tls_);
+  engine_->add_participant(routes_);
+}
 
 Daemon::~Daemon() {
   if (delivery_thread_.joinable()) {
@@ -86,9 +91,9 @@ bool Daemon::start() {
     if (auto written = replace_file(pidfile_, fmt::format("{}\n", ::getpid()), 0644); !written)
       return complain(written.error());
   delivery_loop_->post([this] { dispatcher_->start(); });
-  log_->write(Level::notice, Area::server, "server-ready",
-              fmt::format("impulsed {} is ready, process {}, configuration {}", PACKAGE_VERSION, ::getpid(),
-                          engine_->file()));
+  log_->write(
+      Level::notice, Area::server, "server-ready",
+      fmt::format("impulsed {} is ready, process {}, configuration {}", PACKAGE_VERSION, ::getpid(), engine_->file()));
   notify_ready();
   return true;
 }
@@ -123,22 +128,28 @@ bool Daemon::open_stores() {
   if (!spool) return complain(spool.error());
   spool_ = std::move(*spool);
   for (const std::string& note : recovery.notes) log_->write(Level::warning, Area::spool, "spool-recovery", note);
-  log_->write(Level::notice, Area::spool, "spool-recovered",
-              fmt::format("{} messages in {} segments ({} by their index), {} damaged records, {} torn bytes",
-                          recovery.messages, recovery.segments, recovery.footers_used, recovery.damaged,
-                          recovery.torn_bytes));
+  log_->write(
+      Level::notice, Area::spool, "spool-recovered",
+      fmt::format("{} messages in {} segments ({} by their index), {} damaged records, {} torn bytes",
+                  recovery.messages, recovery.segments, recovery.footers_used, recovery.damaged, recovery.torn_bytes));
 
   injector_ = std::make_unique<inject::Injector>(*spool_, *mainlog_, counters_, [this](inject::Accepted accepted) {
     // A copy, so that the body goes when the session is done with it.
     const spool::Incoming& message = *accepted.message;
-    dispatcher_->enqueue(accepted.id, std::make_shared<const message::Envelope>(message.envelope),
-                         message.trace.size() + message.body.size(), {});
+    const std::lock_guard lock(queue_mutex_);
+    if (queue_ == nullptr) return;  // ending: the next start finds it in the spool
+    queue_->enqueue(accepted.id, std::make_shared<const message::Envelope>(message.envelope),
+                    message.trace.size() + message.body.size(), {});
   });
   dispatcher_ = delivery::Dispatcher::create(
       {*delivery_loop_, *spool_, *mainlog_, *log_, counters_, [this] { return engine_->current(); },
        [this](spool::Incoming incoming, std::function<void(Result<MessageId>)> done) {
          injector_->submit(std::move(incoming), "INTERNAL", *delivery_loop_, std::move(done));
        }});
+  {
+    const std::lock_guard lock(queue_mutex_);
+    queue_ = dispatcher_.get();
+  }
   for (spool::Summary& summary : live) {
     const auto envelope = std::make_shared<const message::Envelope>(std::move(summary.envelope));
     dispatcher_->enqueue(summary.id, envelope, summary.size, std::move(summary.states));
@@ -149,10 +160,9 @@ bool Daemon::open_stores() {
 
 Result<> Daemon::start_listening() {
   services_ = std::make_unique<MailServices>(MailServices{*injector_, counters_, *log_, tls_, spool_->node()});
-  console_ = std::make_unique<ConsoleService>(ConsoleParts{*main_, *engine_, counters_, *log_, tls_, loops_, *spool_,
-                                                           *delivery_loop_, *dispatcher_,
-                                                           [this] { return listeners_->bound(); },
-                                                           [this] { begin_shutdown(); }});
+  console_ = std::make_unique<ConsoleService>(
+      ConsoleParts{*main_, *engine_, counters_, *log_, tls_, loops_, *spool_, *delivery_loop_, *dispatcher_,
+                   [this] { return listeners_->bound(); }, [this] { begin_shutdown(); }});
   listeners_ = std::make_unique<Listeners>(
       *main_, loops_, *log_,
       [this](Worker& worker, Incoming incoming) {
@@ -263,6 +273,10 @@ void Daemon::run() {
   loops_.stop();
   delivery_loop_->stop();
   delivery_thread_.join();
+  {
+    const std::lock_guard lock(queue_mutex_);
+    queue_ = nullptr;
+  }
   dispatcher_.reset();
   signals_.clear();
   shutdown_timer_.reset();

@@ -9,6 +9,7 @@
 #include "server/listeners.h"
 #include "server/loops.h"
 #include "server/mail_session.h"
+#include "server/route_check.h"
 #include "server/tls_store.h"
 #include "spool/spool.h"
 #include "telemetry/counters.h"
@@ -17,6 +18,7 @@
 
 #include <atomic>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
@@ -52,12 +54,17 @@ class Daemon : private config::Participant {
   std::unique_ptr<config::Engine> engine_;
   telemetry::Counters counters_;
   TlsStore tls_;
+  RouteCheck routes_;
   std::unique_ptr<telemetry::Log> log_;
   std::unique_ptr<telemetry::Mainlog> mainlog_;
   std::unique_ptr<net::Loop> main_;
   std::unique_ptr<net::Loop> delivery_loop_;
   std::unique_ptr<spool::Spool> spool_;
   std::unique_ptr<delivery::Dispatcher> dispatcher_;
+  // Commits may complete until the spool is closed, which is after the
+  // dispatcher: they ask here whether it is still there.
+  std::mutex queue_mutex_;
+  delivery::Dispatcher* queue_ = nullptr;
   std::thread delivery_thread_;
   std::unique_ptr<inject::Injector> injector_;
   std::unique_ptr<MailServices> services_;

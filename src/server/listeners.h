@@ -4,27 +4,23 @@
 #pragma once
 
 #include "config/engine.h"
-#include "net/listen_socket.h"
-#include "server/incoming.h"
-#include "server/loops.h"
+#include "server/service.h"
 #include "telemetry/log.h"
 
-#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
-#include <string>
 #include <utility>
 #include <vector>
 
 namespace impulse::server {
 
-class Listeners : public config::Participant {
+class Listeners : public config::Participant, private Reception {
  public:
   // Borrowed, outliving it. Mail connections are handed to `mail` on the loop
   // of the worker that was chosen, control connections to `control` on the main loop.
-  Listeners(net::Loop& main, Loops& loops, telemetry::Log& log,
-            std::function<void(Worker&, Incoming)> mail, std::function<void(Incoming)> control);
+  Listeners(net::Loop& main, Loops& loops, telemetry::Log& log, std::function<void(Worker&, Incoming)> mail,
+            std::function<void(Incoming)> control);
   ~Listeners() override;
 
   Result<> prepare(const config::SnapshotPtr& current, const config::SnapshotPtr& next) override;
@@ -37,26 +33,23 @@ class Listeners : public config::Participant {
     Endpoint endpoint;
   };
   std::vector<Bound> bound() const;
-  void close_all();  // shut-down: stops accepting, drains into sessions
+  void close_all();  // shut-down: stops accepting; who was waiting is served
 
  private:
-  // One Listen that is served.
-  struct Service {
-    config::ScopeKind listener = config::ScopeKind::esmtp_listener;
-    Endpoint endpoint;
-    net::ListenAttributes attributes;
-    int per_wakeup = 0;
-    std::vector<Worker*> workers;    // who serves; empty for control (the main loop)
-    std::vector<std::unique_ptr<net::ListenSocket>> sockets;  // one, or one a worker
-    std::vector<Worker*> armed_on;   // for each socket; null is the main loop
-  };
   using Key = std::pair<Endpoint, bool>;  // endpoint, Reuse_Port
+  using Services = std::map<Key, std::unique_ptr<Service>>;
 
-  Service describe(const config::ListenConf& conf) const;
-  void arm(Service& service);
-  void disarm(Service& service);
-  void hand_over(const std::vector<Worker*>& workers, Incoming incoming);
-  void drain(Service& service);
+  std::map<Key, ServicePlan> plans(const config::Snapshot& next) const;
+  // Who serves the clients of a service that goes: one on the same endpoint
+  // under another key, else one that overlaps it; null: nobody.
+  const Service* heir_of(const Service& service) const;
+  void end_retired();
+
+  // Reception
+  void hand_over(const std::vector<Worker*>& workers, Incoming incoming) override;
+  net::Loop& main() override { return main_; }
+  const config::SnapshotPtr& snapshot() const override { return snapshot_; }
+  void trouble(const Endpoint& endpoint, std::string_view what) override;
 
   net::Loop& main_;
   Loops& loops_;
@@ -64,11 +57,13 @@ class Listeners : public config::Participant {
   std::function<void(Worker&, Incoming)> mail_;
   std::function<void(Incoming)> control_;
 
-  config::SnapshotPtr snapshot_;              // applied last; main thread
-  config::SnapshotPtr previous_;              // the one before, for those who waited on a leaving socket
-  std::map<Key, Service> services_;           // serving now
-  std::map<Key, Service> acquired_;           // by prepare: listening, not armed
-  std::map<Key, Service> leaving_;            // by apply: to be drained and closed
+  config::SnapshotPtr snapshot_;  // applied last
+  Services services_;             // serving now
+  Services acquired_;             // by prepare: listening, not armed
+  // Replaced by an overlapping one; they take the handshakes that were under
+  // way when it came, for a short while.
+  Services retired_;
+  net::Timer grace_;
 };
 
 }  // namespace impulse::server

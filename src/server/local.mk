@@ -10,6 +10,8 @@ impulsed_SOURCES = \
 	src/server/mail_session.cc src/server/mail_session.h \
 	src/server/main.cc \
 	src/server/notify.cc src/server/notify.h \
+	src/server/route_check.h \
+	src/server/service.cc src/server/service.h \
 	src/server/settings.cc src/server/settings.h \
 	src/server/tls_store.cc src/server/tls_store.h
 impulsed_CPPFLAGS = $(AM_CPPFLAGS) -DIMPULSE_CONF='"$(sysconfdir)/impulse/impulse.conf"'

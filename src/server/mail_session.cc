@@ -19,8 +19,9 @@ net::SocketOptions socket_options(const config::Options& options) {
   socket.ttl = static_cast<int>(options[key::ip_ttl]);
   socket.tos = static_cast<int>(options[key::ip_tos]);
   const Duration linger = options[key::linger];
-  socket.linger_seconds =
-      linger < Duration::zero() ? -1 : static_cast<int>(std::chrono::duration_cast<std::chrono::seconds>(linger).count());
+  socket.linger_seconds = linger < Duration::zero()
+                              ? -1
+                              : static_cast<int>(std::chrono::duration_cast<std::chrono::seconds>(linger).count());
   return socket;
 }
 
@@ -71,7 +72,7 @@ bool MailSession::attach(Incoming incoming) {
   info.unix_socket = peer.is_unix();
   info.listener = listen_.to_string();
   engine_ = std::make_unique<smtp::ServerSession>(policy_for(*options_), std::move(info),
-                                                 static_cast<smtp::ServerHost&>(*this));
+                                                  static_cast<smtp::ServerHost&>(*this));
   return true;
 }
 
@@ -204,9 +205,9 @@ void MailSession::on_closed(net::CloseReason reason, std::string_view detail) {
                         fmt::format("session {} from {}: {}", id_, peer().to_string(), detail));
   }
   if (services_.log.wants(Level::debug, Area::smtp))
-    services_.log.write(Level::debug, Area::smtp, "session-end",
-                        fmt::format("session {} from {}: {} messages, {}", id_, peer().to_string(),
-                                    engine_->messages(), detail));
+    services_.log.write(
+        Level::debug, Area::smtp, "session-end",
+        fmt::format("session {} from {}: {} messages, {}", id_, peer().to_string(), engine_->messages(), detail));
   delete this;
 }
 

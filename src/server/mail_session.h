@@ -80,17 +80,17 @@ class MailSession : private net::ConnectionHandler, private smtp::ServerHost {
   const uint64_t id_;
   const config::ScopeKind listener_;
   const Endpoint listen_;
-  IpAddress client_;                     // loopback for Unix sockets
-  config::SnapshotPtr snapshot_;         // pinned; options_ points into it
+  IpAddress client_;              // loopback for Unix sockets
+  config::SnapshotPtr snapshot_;  // pinned; options_ points into it
   const config::Options* options_ = nullptr;
   SteadyTime began_;
   std::unique_ptr<net::Connection> connection_;
   std::unique_ptr<smtp::ServerSession> engine_;
   smtp::Output out_;
-  std::optional<smtp::Waiting> armed_;   // what the deadline runs for
+  std::optional<smtp::Waiting> armed_;  // what the deadline runs for
   net::Timer tarpit_;
-  bool holding_ = false;                 // tarpit: reply and reading wait
-  std::shared_ptr<MailSession*> self_;   // null inside once we are gone: late answers of the spool look
+  bool holding_ = false;                // tarpit: reply and reading wait
+  std::shared_ptr<MailSession*> self_;  // null inside once we are gone: late answers of the spool look
 };
 
 }  // namespace impulse::server

@@ -17,7 +17,7 @@ struct Holder {
 
 std::string file_identity(std::string_view location) {
   if (location.starts_with("file://")) location.remove_prefix(7);
-  struct stat status {};
+  struct stat status{};
   if (location.find('\n') != std::string_view::npos || ::stat(std::string(location).c_str(), &status) != 0) return {};
   return fmt::format("{}.{}.{}.{}.{}", status.st_dev, status.st_ino, status.st_size, status.st_mtim.tv_sec,
                      status.st_mtim.tv_nsec);

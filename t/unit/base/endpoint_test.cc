@@ -24,16 +24,16 @@ class EndpointTest : public CppUnit::TestFixture {
     same("*:25", "0.0.0.0:25");
     same("127.0.0.1:2525", "127.0.0.1:2525");
     same("[*]:25", "[*]:25");
-    same("[*]:25", "[::]:25");                 // M33
+    same("[*]:25", "[::]:25");  // M33
     same("[*]:25", "[0:0:0:0:0:0:0:0]:25");
     same("[::1]:25", "[0::0:1]:25");
     same("[fd82:7796:815b:af9d:230:48ff:fef2:aa4a]:587", "[fd82:7796:815b:af9d:230:48ff:fef2:aa4a]:587");  // M34
-    same("/tmp/2025", "/tmp/2025");            // M27
+    same("/tmp/2025", "/tmp/2025");                                                                        // M27
     same("./var/control.sock", "./var/control.sock");
   }
   void refusals() {
-    for (const char* text : {"", "25", "*", "localhost:25", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536",
-                             "127.0.0.1:0", "127.0.0.1:+25", "::1:25", "[::1]", "[127.0.0.1]:25", "[::1:25", "tmp/x"})
+    for (const char* text : {"", "25", "*", "localhost:25", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536", "127.0.0.1:0",
+                             "127.0.0.1:+25", "::1:25", "[::1]", "[127.0.0.1]:25", "[::1:25", "tmp/x"})
       CPPUNIT_ASSERT_MESSAGE(text, !Endpoint::parse(text));
     CPPUNIT_ASSERT(Endpoint::parse("127.0.0.1:0", true));
     CPPUNIT_ASSERT(!Endpoint::parse("/" + std::string(107, 'x')));

@@ -19,10 +19,9 @@ class IpTest : public CppUnit::TestFixture {
   CPPUNIT_TEST_SUITE_END();
 
   void M30_spellings_of_one_address_are_one() {
-    for (const char* text :
-         {"2001:db8:0:0:1:0:0:1", "2001:0db8:0:0:1:0:0:1", "2001:db8::1:0:0:1", "2001:db8::0:1:0:0:1",
-          "2001:0db8::1:0:0:1", "2001:db8:0:0:1::1", "2001:db8:0000:0:1::1", "2001:DB8:0:0:1::1",
-          "2001:0db8:0000:0000:0001:0000:0000:0001"}) {
+    for (const char* text : {"2001:db8:0:0:1:0:0:1", "2001:0db8:0:0:1:0:0:1", "2001:db8::1:0:0:1",
+                             "2001:db8::0:1:0:0:1", "2001:0db8::1:0:0:1", "2001:db8:0:0:1::1", "2001:db8:0000:0:1::1",
+                             "2001:DB8:0:0:1::1", "2001:0db8:0000:0000:0001:0000:0000:0001"}) {
       const auto address = IpAddress::parse(text);
       CPPUNIT_ASSERT_MESSAGE(text, address.has_value());
       CPPUNIT_ASSERT_EQUAL(std::string("2001:db8::1:0:0:1"), address->to_string());
@@ -58,7 +57,8 @@ class IpTest : public CppUnit::TestFixture {
       CPPUNIT_ASSERT_MESSAGE(text, !IpPrefix::parse(text));
   }
   void network_list() {
-    const NetworkList list({*IpPrefix::parse("10.0.0.0/8"), *IpPrefix::parse("192.0.2.7"), *IpPrefix::parse("fd00::/8")});
+    const NetworkList list(
+        {*IpPrefix::parse("10.0.0.0/8"), *IpPrefix::parse("192.0.2.7"), *IpPrefix::parse("fd00::/8")});
     for (const char* text : {"10.255.0.1", "192.0.2.7", "fd12::1"})
       CPPUNIT_ASSERT_MESSAGE(text, list.contains(*IpAddress::parse(text)));
     for (const char* text : {"11.0.0.1", "192.0.2.8", "fe80::1", "::1"})

@@ -68,7 +68,8 @@ class StorageTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT_EQUAL(id.to_string("mx1").size(), MessageId::text_length("mx1"));
     CPPUNIT_ASSERT(MessageId::parse("6734AF21/0003F2A0-mx1") == id);
     CPPUNIT_ASSERT(MessageId::parse("6734af21/0003f2a0") == id);
-    for (const char* text : {"", "6734AF21", "6734AF21/0003F2A", "6734AF21/0003F2A0x", "6734AF2G/0003F2A0", "-734AF21/0003F2A0"})
+    for (const char* text :
+         {"", "6734AF21", "6734AF21/0003F2A", "6734AF21/0003F2A0x", "6734AF2G/0003F2A0", "-734AF21/0003F2A0"})
       CPPUNIT_ASSERT_MESSAGE(text, !MessageId::parse(text));
   }
   void files_are_replaced_whole() {
@@ -79,7 +80,7 @@ class StorageTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT(replace_file(path, "one", 0600));
     CPPUNIT_ASSERT(replace_file(path, "two", 0640));
     CPPUNIT_ASSERT_EQUAL(std::string("two"), *read_file(path));
-    struct stat status {};
+    struct stat status{};
     CPPUNIT_ASSERT(::stat(path.c_str(), &status) == 0);
     CPPUNIT_ASSERT_EQUAL(0640U, status.st_mode & 0777U);
     CPPUNIT_ASSERT(!read_file(path, 2));

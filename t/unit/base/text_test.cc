@@ -39,7 +39,8 @@ class TextTest : public CppUnit::TestFixture {
   }
   void utf8() {
     CPPUNIT_ASSERT(is_utf8("a\xC3\xA4\xE2\x82\xAC\xF0\x9F\x98\x80"));
-    for (const auto text : {"\x80"sv, "\xC0\xAF"sv, "\xED\xA0\x80"sv, "\xF5\x80\x80\x80"sv, "\xE2\x82"sv, "\xF0\x80\x80\x80"sv})
+    for (const auto text :
+         {"\x80"sv, "\xC0\xAF"sv, "\xED\xA0\x80"sv, "\xF5\x80\x80\x80"sv, "\xE2\x82"sv, "\xF0\x80\x80\x80"sv})
       CPPUNIT_ASSERT(!is_utf8(text));
   }
   void escapes_are_one_line() {

@@ -1,0 +1,119 @@
+#include "server/service.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace impulse::server {
+
+Result<std::unique_ptr<Service>> Service::acquire(Reception& reception, ServicePlan plan,
+                                                  std::span<net::ListenSocket* const> replacing) {
+  std::unique_ptr<Service> service(new Service(reception, std::move(plan)));
+  const ServicePlan& wanted = service->plan_;
+  const size_t count = wanted.attributes.reuse_port ? std::max<size_t>(1, wanted.workers.size()) : 1;
+  for (size_t i = 0; i < count; ++i) {
+    auto socket = net::ListenSocket::open(wanted.endpoint, wanted.attributes, replacing);
+    if (!socket) return std::unexpected(std::move(socket.error()));
+    Door door;
+    door.socket = std::move(*socket);
+    service->doors_.push_back(std::move(door));
+  }
+  return service;
+}
+
+Service::~Service() { disarm(); }
+
+std::vector<net::ListenSocket*> Service::sockets() const {
+  std::vector<net::ListenSocket*> found;
+  for (const Door& door : doors_) found.push_back(door.socket.get());
+  return found;
+}
+
+void Service::run_on(Worker* worker, const std::function<void()>& work) {
+  if (worker == nullptr)
+    work();
+  else
+    Loops::run_on(*worker, work);
+}
+
+void Service::begin() {
+  for (const Door& door : doors_) door.socket->publish();
+  arm();
+}
+
+void Service::arm() {
+  for (size_t i = 0; i < doors_.size(); ++i) {
+    Door& door = doors_[i];
+    // A socket a worker keeps what it accepts; a shared one spreads it.
+    std::vector<Worker*> workers = plan_.workers;
+    if (plan_.attributes.reuse_port && !workers.empty()) workers = {workers[i % workers.size()]};
+    door.on = workers.empty() ? nullptr : workers.front();
+    door.target = std::make_shared<Target>(Target{plan_.listener, plan_.endpoint, std::move(workers), nullptr});
+    door.armed = true;
+    run_on(door.on, [&, this] {
+      net::Loop& loop = door.on == nullptr ? reception_.main() : *door.on->loop;
+      door.socket->arm(
+          loop,
+          [&reception = reception_, on = door.on, target = door.target](UniqueFd fd, const Endpoint& peer) {
+            const config::SnapshotPtr& own = on == nullptr ? reception.snapshot() : on->snapshot;
+            reception.hand_over(target->workers, {target->listener, target->listen, std::move(fd), peer,
+                                                  target->snapshot ? target->snapshot : own});
+          },
+          plan_.per_wakeup,
+          [&reception = reception_, endpoint = plan_.endpoint](std::string_view what) {
+            reception.trouble(endpoint, what);
+          });
+    });
+  }
+}
+
+void Service::disarm() {
+  for (Door& door : doors_)
+    if (std::exchange(door.armed, false)) run_on(door.on, [&] { door.socket->disarm(); });
+}
+
+void Service::follow(ServicePlan plan) {
+  if (plan_.attributes != plan.attributes)
+    for (const Door& door : doors_) door.socket->repoint(plan.attributes);
+  // A socket a worker: there stay as many as there were.
+  if (plan.attributes.reuse_port) plan.workers = plan_.workers;
+  const bool moves =
+      plan_.listener != plan.listener || plan_.per_wakeup != plan.per_wakeup || plan_.workers != plan.workers;
+  plan_ = std::move(plan);
+  if (!moves) return;
+  disarm();
+  arm();
+}
+
+void Service::settle() noexcept {
+  for (const Door& door : doors_) door.socket->settle();
+}
+
+// From now on everything accepted here belongs to `plan`.
+void Service::aim(const ServicePlan& plan, const config::SnapshotPtr& snapshot) {
+  for (Door& door : doors_) {
+    if (!door.target) door.target = std::make_shared<Target>();
+    run_on(door.armed ? door.on : nullptr,
+           [&] { *door.target = {plan.listener, plan.endpoint, plan.workers, snapshot}; });
+  }
+}
+
+void Service::retire(const Service* heir, const config::SnapshotPtr& snapshot) {
+  for (const Door& door : doors_) door.socket->retire();
+  aim(heir == nullptr ? plan_ : heir->plan_, heir == nullptr ? snapshot : nullptr);
+  if (heir == nullptr) end();
+}
+
+void Service::end() {
+  disarm();
+  for (const Door& door : doors_) {
+    if (!door.target) continue;  // never served anybody
+    const Target& target = *door.target;
+    const config::SnapshotPtr& snapshot = target.snapshot ? target.snapshot : reception_.snapshot();
+    door.socket->drain([&](UniqueFd fd, const Endpoint& peer) {
+      if (snapshot)
+        reception_.hand_over(target.workers, {target.listener, target.listen, std::move(fd), peer, snapshot});
+    });
+  }
+}
+
+}  // namespace impulse::server

@@ -1,0 +1,84 @@
+// Service: one Listen that is being served: its sockets, on whose loops they
+// accept, and to whom what they accept is handed. Main thread, but for what
+// happens on accept.
+#pragma once
+
+#include "config/snapshot.h"
+#include "net/listen_socket.h"
+#include "server/incoming.h"
+#include "server/loops.h"
+
+#include <functional>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+namespace impulse::server {
+
+// Where accepted connections go.
+class Reception {
+ public:
+  virtual ~Reception() = default;
+  // Any thread: `workers` is empty for the console.
+  virtual void hand_over(const std::vector<Worker*>& workers, Incoming incoming) = 0;
+  virtual net::Loop& main() = 0;
+  // The snapshot that the main thread applied last; main thread.
+  virtual const config::SnapshotPtr& snapshot() const = 0;
+  virtual void trouble(const Endpoint& endpoint, std::string_view what) = 0;
+};
+
+// What a Listen asks for.
+struct ServicePlan {
+  config::ScopeKind listener = config::ScopeKind::esmtp_listener;
+  Endpoint endpoint;
+  net::ListenAttributes attributes;
+  int per_wakeup = 0;            // 0: the built-in limit
+  std::vector<Worker*> workers;  // who serves; empty: the main loop
+};
+
+class Service {
+ public:
+  // Binds and listens, arms nothing. `replacing` as in ListenSocket::open.
+  static Result<std::unique_ptr<Service>> acquire(Reception& reception, ServicePlan plan,
+                                                  std::span<net::ListenSocket* const> replacing);
+  ~Service();
+
+  const ServicePlan& plan() const { return plan_; }
+  std::vector<net::ListenSocket*> sockets() const;
+
+  void begin();                   // publishes and accepts
+  void follow(ServicePlan plan);  // the same endpoint under a newer configuration
+  void settle() noexcept;
+
+  // Goes: new clients are no longer given to these sockets. Those who are on
+  // their way in are served as clients of `heir` (still accepting), or, with
+  // none, under `snapshot`, which had this Listen; then it has ended.
+  void retire(const Service* heir, const config::SnapshotPtr& snapshot);
+  void end();  // takes the last ones and stops
+
+ private:
+  // For whom connections are accepted; owned by the accepting loop's thread.
+  struct Target {
+    config::ScopeKind listener;
+    Endpoint listen;
+    std::vector<Worker*> workers;
+    config::SnapshotPtr snapshot;  // null: the loop's own
+  };
+  struct Door {
+    std::unique_ptr<net::ListenSocket> socket;
+    std::shared_ptr<Target> target;
+    Worker* on = nullptr;  // null: the main loop
+    bool armed = false;
+  };
+  Service(Reception& reception, ServicePlan plan) : reception_(reception), plan_(std::move(plan)) {}
+  void arm();
+  void disarm();
+  void aim(const ServicePlan& plan, const config::SnapshotPtr& snapshot);
+  static void run_on(Worker* worker, const std::function<void()>& work);
+
+  Reception& reception_;
+  ServicePlan plan_;
+  std::vector<Door> doors_;
+};
+
+}  // namespace impulse::server
