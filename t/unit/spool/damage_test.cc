@@ -212,8 +212,8 @@ class DamageTest : public CppUnit::TestFixture {
       before = kit::accept(*spool, kit::message("before", 2));
       std::string meta;
       encode_for_forgery(meta);
-      std::string body(4096, ' ');
-      for (uint32_t at = 0; at + 8 * 64 < 4096; at += 8) {
+      std::string body(6144, ' ');
+      for (uint32_t at = 0; at + 8 * 64 < 6144; at += 8) {
         RecordHeader forged;
         forged.segment = before.segment;
         forged.nonce = before.segment;  // which he cannot know
@@ -223,7 +223,7 @@ class DamageTest : public CppUnit::TestFixture {
         std::string record(record_header_size, '\0');
         forged.encode(record.data());
         record += meta;
-        if (at % 512 == 0) body.replace(at, record.size(), record);
+        if (at % 512 == 0) body.replace(at + at / 512, record.size(), record);  // one of them is aligned
       }
       bodies_[kit::accept(*spool, kit::message(body, 2))] = body;
       bodies_[kit::accept(*spool, kit::message("after", 2))] = "after";

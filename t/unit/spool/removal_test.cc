@@ -16,6 +16,7 @@ class RemovalTest : public CppUnit::TestFixture {
   CPPUNIT_TEST_SUITE(RemovalTest);
   CPPUNIT_TEST(a_delayed_message_pins_only_its_own_segment);
   CPPUNIT_TEST(a_checkpoint_covers_only_what_was_before_it);
+  CPPUNIT_TEST(what_is_removed_stays_removed);
   CPPUNIT_TEST(large_targets_are_not_copied_again_and_again);
   CPPUNIT_TEST(footers_are_used_and_equal_a_scan);
   CPPUNIT_TEST(crashed_segments_get_footers);
@@ -84,6 +85,22 @@ class RemovalTest : public CppUnit::TestFixture {
       disk_->restart(true);
       spool = open();
       CPPUNIT_ASSERT(spool.ids() == old);
+    }
+  }
+
+  void what_is_removed_stays_removed() {
+    settings_.segment_size = 4096;
+    for (unsigned seed = 1; seed <= 30; ++seed) {
+      disk_ = std::make_shared<FakeDisk>(seed);
+      auto spool = open();
+      std::vector<MessageId> ids;
+      for (int i = 0; i < 6; ++i) ids.push_back(kit::accept(*spool, kit::message(std::string(1200, 'x'))));
+      for (const MessageId id : ids) CPPUNIT_ASSERT(kit::record(*spool, id, 0, kit::outcome(State::delivered)));
+      for (unsigned i = 0; i < 2 + seed % 5; ++i) pass(*spool);
+      disk_->die_now();
+      spool.spool.reset();
+      disk_->restart(true);
+      CPPUNIT_ASSERT(open().live.empty());
     }
   }
 
