@@ -14,3 +14,5 @@ include t/unit/delivery/local.mk
 include t/unit/control/local.mk
 include t/unit/config_language/local.mk
 endif
+
+EXTRA_DIST += t/unit/run t/e2e t/style

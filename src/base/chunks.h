@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace impulse {
@@ -15,8 +16,14 @@ class Chunks {
   // Blocks start at 2 KiB and grow to `block` bytes (Growbuf_Size), so that
   // small messages stay small.
   explicit Chunks(size_t block = 16384) : block_(block) {}
-  Chunks(Chunks&&) noexcept = default;
-  Chunks& operator=(Chunks&&) noexcept = default;
+  Chunks(Chunks&& other) noexcept
+      : block_(other.block_), size_(std::exchange(other.size_, 0)), blocks_(std::move(other.blocks_)) {}
+  Chunks& operator=(Chunks&& other) noexcept {
+    block_ = other.block_;
+    size_ = std::exchange(other.size_, 0);
+    blocks_ = std::exchange(other.blocks_, {});
+    return *this;
+  }
 
   void append(std::string_view bytes);
   void clear();

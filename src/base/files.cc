@@ -71,7 +71,10 @@ Result<> make_directories(const std::string& path, mode_t mode) {
     if (::mkdir(made.c_str(), mode) != 0 && errno != EEXIST && errno != EISDIR) {
       const int err = errno;
       std::error_code ignored;
-      if (!std::filesystem::is_directory(made, ignored)) return fail_errno(err, made.string());
+      if (!std::filesystem::is_directory(made, ignored)) {
+        errno = err;  // for callers that look there
+        return fail_errno(err, made.string());
+      }
     }
   }
   std::error_code error;

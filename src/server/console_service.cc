@@ -2,6 +2,7 @@
 
 #include "server/console_connection.h"
 #include "server/mail_session.h"
+#include "server/serving.h"
 
 #include <algorithm>
 #include <latch>
@@ -17,7 +18,7 @@ ConsoleService::ConsoleService(ConsoleParts parts)
 ConsoleService::~ConsoleService() = default;
 
 void ConsoleService::accept(Incoming incoming) {
-  const config::ListenConf* conf = incoming.snapshot->find_listen(incoming.listener, incoming.listen);
+  const config::ListenConf* conf = serving(incoming);
   if (conf == nullptr) return;
   const bool local = incoming.peer.is_unix() || incoming.peer.address().is_loopback();
   const config::Options& options =

@@ -1,5 +1,7 @@
 #include "server/listeners.h"
 
+#include "server/serving.h"
+
 #include <utility>
 
 namespace impulse::server {
@@ -12,11 +14,6 @@ namespace {
 
 // A TCP handshake takes a round trip, or some when packets are lost.
 constexpr Duration handshake_grace = std::chrono::seconds(3);
-
-bool overlap(const Endpoint& a, const Endpoint& b) {
-  return a == b || (a.kind() == b.kind() && !a.is_unix() && a.port() == b.port() &&
-                    (a.address().is_any() || b.address().is_any()));
-}
 
 }  // namespace
 
@@ -120,12 +117,12 @@ void Listeners::apply(const config::SnapshotPtr& next) noexcept {
   Services leaving = std::exchange(services_, {});
   for (auto& [name, plan] : plans(*next)) {
     if (auto fresh = acquired_.extract(name)) {
-      fresh.mapped()->begin();
+      fresh.mapped()->begin(next);
       if (!leaving.contains({plan.endpoint, !plan.attributes.reuse_port}))
         log_.write(Level::notice, Area::net, "listener-bound", plan.endpoint.to_string());
       services_.insert(std::move(fresh));
     } else if (auto kept = leaving.extract(name)) {
-      kept.mapped()->follow(std::move(plan));
+      kept.mapped()->follow(std::move(plan), next);
       services_.insert(std::move(kept));
     }
   }

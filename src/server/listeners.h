@@ -48,7 +48,6 @@ class Listeners : public config::Participant, private Reception {
   // Reception
   void hand_over(const std::vector<Worker*>& workers, Incoming incoming) override;
   net::Loop& main() override { return main_; }
-  const config::SnapshotPtr& snapshot() const override { return snapshot_; }
   void trouble(const Endpoint& endpoint, std::string_view what) override;
 
   net::Loop& main_;

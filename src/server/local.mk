@@ -12,8 +12,9 @@ impulsed_SOURCES = \
 	src/server/notify.cc src/server/notify.h \
 	src/server/route_check.h \
 	src/server/service.cc src/server/service.h \
+	src/server/serving.cc src/server/serving.h \
 	src/server/settings.cc src/server/settings.h \
 	src/server/tls_store.cc src/server/tls_store.h
 impulsed_CPPFLAGS = $(AM_CPPFLAGS) -DIMPULSE_CONF='"$(sysconfdir)/impulse/impulse.conf"'
-impulsed_CXXFLAGS = $(AM_CXXFLAGS) $(SYSTEMD_CFLAGS) $(GMIME_CFLAGS)
+impulsed_CXXFLAGS = $(AM_CXXFLAGS) $(SYSTEMD_CFLAGS)
 impulsed_LDADD = $(IMPULSE_LIBS)

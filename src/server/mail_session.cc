@@ -1,5 +1,7 @@
 #include "server/mail_session.h"
 
+#include "server/serving.h"
+
 #include <utility>
 
 namespace impulse::server {
@@ -58,11 +60,12 @@ MailSession::~MailSession() {
   services_.counters.add(Counter::sessions_open, -1);
 }
 
-// False: no such Listen under that snapshot.
+// False: no Listen serves it under that snapshot.
 bool MailSession::attach(Incoming incoming) {
   const Endpoint& peer = incoming.peer;
-  const config::ListenConf* conf = snapshot_->find_listen(listener_, listen_);
+  const config::ListenConf* conf = serving(incoming);
   if (conf == nullptr) return false;
+  listen_ = conf->endpoint();
   client_ = peer.is_unix() ? IpAddress::v4(0x7F000001) : peer.address();
   options_ = &conf->for_peer(client_);
   connection_ = net::Connection::accepted(*worker_.loop, std::move(incoming.fd), *this, socket_options(*options_));
@@ -211,30 +214,32 @@ void MailSession::on_closed(net::CloseReason reason, std::string_view detail) {
   delete this;
 }
 
-// Our options under a newer snapshot, or why the session has to end for it.
-Result<const config::Options*> MailSession::options_under(const config::Snapshot& next) const {
-  const config::ListenConf* conf = next.find_listen(listener_, listen_);
+// The Listen that serves us under a newer snapshot, or why the session has to
+// end for it (Reconfig_Policy).
+Result<const config::ListenConf*> MailSession::listen_under(const config::Snapshot& next) const {
+  const config::ListenConf* conf = serving(next, listener_, listen_, connection_->local());
   if (conf != nullptr && conf->enabled() && !engine_->policy().reconfig_always) {
     const config::Options& options = conf->for_peer(client_);
-    if (options_->equivalent(options) && !options[key::deny]) return &options;
+    if (options_->equivalent(options) && !options[key::deny]) return conf;
   }
   return fail(Errc::busy, "{}", engine_->policy().reconfig_message);
 }
 
 Result<std::shared_ptr<const smtp::Policy>> MailSession::safe_point() {
-  if (worker_.snapshot == snapshot_) return nullptr;
-  const auto options = options_under(*worker_.snapshot);
-  if (!options) return std::unexpected(options.error());
+  if (worker_.snapshot->generation() <= snapshot_->generation()) return nullptr;
+  const auto conf = listen_under(*worker_.snapshot);
+  if (!conf) return std::unexpected(conf.error());
   snapshot_ = worker_.snapshot;
-  options_ = *options;
+  listen_ = (*conf)->endpoint();
+  options_ = &(*conf)->for_peer(client_);
   return policy_for(*options_);
 }
 
 void MailSession::configuration_changed() {
   // Busy sessions ask at MAIL or RSET; so do those that need not end.
   if (armed_ != smtp::Waiting::command || holding_ || engine_->in_transaction()) return;
-  if (const auto options = options_under(*worker_.snapshot); !options) {
-    engine_->shut_down(options.error().message, out_);
+  if (const auto conf = listen_under(*worker_.snapshot); !conf) {
+    engine_->shut_down(conf.error().message, out_);
     carry_out();
   }
 }

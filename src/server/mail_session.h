@@ -62,7 +62,7 @@ class MailSession : private net::ConnectionHandler, private smtp::ServerHost {
   void submit();
   void submitted(const Result<MessageId>& result);
   std::shared_ptr<const smtp::Policy> policy_for(const config::Options& options) const;
-  Result<const config::Options*> options_under(const config::Snapshot& next) const;
+  Result<const config::ListenConf*> listen_under(const config::Snapshot& next) const;
 
   // net::ConnectionHandler
   size_t on_data(std::string_view bytes) override;
@@ -79,7 +79,7 @@ class MailSession : private net::ConnectionHandler, private smtp::ServerHost {
   Worker& worker_;
   const uint64_t id_;
   const config::ScopeKind listener_;
-  const Endpoint listen_;
+  Endpoint listen_;               // moves along when a Listen does
   IpAddress client_;              // loopback for Unix sockets
   config::SnapshotPtr snapshot_;  // pinned; options_ points into it
   const config::Options* options_ = nullptr;

@@ -35,7 +35,8 @@ void Service::run_on(Worker* worker, const std::function<void()>& work) {
     Loops::run_on(*worker, work);
 }
 
-void Service::begin() {
+void Service::begin(const config::SnapshotPtr& snapshot) {
+  snapshot_ = snapshot;
   for (const Door& door : doors_) door.socket->publish();
   arm();
 }
@@ -47,16 +48,14 @@ void Service::arm() {
     std::vector<Worker*> workers = plan_.workers;
     if (plan_.attributes.reuse_port && !workers.empty()) workers = {workers[i % workers.size()]};
     door.on = workers.empty() ? nullptr : workers.front();
-    door.target = std::make_shared<Target>(Target{plan_.listener, plan_.endpoint, std::move(workers), nullptr});
+    door.target = std::make_shared<Target>(Target{std::move(workers), snapshot_});
     door.armed = true;
     run_on(door.on, [&, this] {
-      net::Loop& loop = door.on == nullptr ? reception_.main() : *door.on->loop;
       door.socket->arm(
-          loop,
-          [&reception = reception_, on = door.on, target = door.target](UniqueFd fd, const Endpoint& peer) {
-            const config::SnapshotPtr& own = on == nullptr ? reception.snapshot() : on->snapshot;
-            reception.hand_over(target->workers, {target->listener, target->listen, std::move(fd), peer,
-                                                  target->snapshot ? target->snapshot : own});
+          door.on == nullptr ? reception_.main() : *door.on->loop,
+          [&reception = reception_, target = door.target, listener = plan_.listener, listen = plan_.endpoint](
+              UniqueFd fd, const Endpoint& peer) {
+            reception.hand_over(target->workers, {listener, listen, std::move(fd), peer, target->snapshot});
           },
           plan_.per_wakeup,
           [&reception = reception_, endpoint = plan_.endpoint](std::string_view what) {
@@ -71,7 +70,7 @@ void Service::disarm() {
     if (std::exchange(door.armed, false)) run_on(door.on, [&] { door.socket->disarm(); });
 }
 
-void Service::follow(ServicePlan plan) {
+void Service::follow(ServicePlan plan, const config::SnapshotPtr& snapshot) {
   if (plan_.attributes != plan.attributes)
     for (const Door& door : doors_) door.socket->repoint(plan.attributes);
   // A socket a worker: there stay as many as there were.
@@ -79,7 +78,11 @@ void Service::follow(ServicePlan plan) {
   const bool moves =
       plan_.listener != plan.listener || plan_.per_wakeup != plan.per_wakeup || plan_.workers != plan.workers;
   plan_ = std::move(plan);
-  if (!moves) return;
+  if (!moves) {
+    aim({}, snapshot);
+    return;
+  }
+  snapshot_ = snapshot;
   disarm();
   arm();
 }
@@ -88,30 +91,35 @@ void Service::settle() noexcept {
   for (const Door& door : doors_) door.socket->settle();
 }
 
-// From now on everything accepted here belongs to `plan`.
-void Service::aim(const ServicePlan& plan, const config::SnapshotPtr& snapshot) {
+// Who comes in from now on does so under `snapshot`, and is given to
+// `workers`, or, where there are none, to whom it was.
+void Service::aim(const std::vector<Worker*>& workers, const config::SnapshotPtr& snapshot) {
+  snapshot_ = snapshot;
   for (Door& door : doors_) {
-    if (!door.target) door.target = std::make_shared<Target>();
-    run_on(door.armed ? door.on : nullptr,
-           [&] { *door.target = {plan.listener, plan.endpoint, plan.workers, snapshot}; });
+    if (!door.target) door.target = std::make_shared<Target>();  // has never been armed
+    run_on(door.armed ? door.on : nullptr, [&] {
+      door.target->snapshot = snapshot;
+      if (!workers.empty()) door.target->workers = workers;
+    });
   }
 }
 
 void Service::retire(const Service* heir, const config::SnapshotPtr& snapshot) {
   for (const Door& door : doors_) door.socket->retire();
-  aim(heir == nullptr ? plan_ : heir->plan_, heir == nullptr ? snapshot : nullptr);
+  if (heir != nullptr)
+    aim(heir->plan_.workers, heir->snapshot_);
+  else
+    aim({}, snapshot);
   if (heir == nullptr) end();
 }
 
 void Service::end() {
   disarm();
   for (const Door& door : doors_) {
-    if (!door.target) continue;  // never served anybody
-    const Target& target = *door.target;
-    const config::SnapshotPtr& snapshot = target.snapshot ? target.snapshot : reception_.snapshot();
+    if (!door.target || !door.target->snapshot) continue;  // nobody to serve them
     door.socket->drain([&](UniqueFd fd, const Endpoint& peer) {
-      if (snapshot)
-        reception_.hand_over(target.workers, {target.listener, target.listen, std::move(fd), peer, snapshot});
+      reception_.hand_over(door.target->workers,
+                           {plan_.listener, plan_.endpoint, std::move(fd), peer, door.target->snapshot});
     });
   }
 }

@@ -22,8 +22,6 @@ class Reception {
   // Any thread: `workers` is empty for the console.
   virtual void hand_over(const std::vector<Worker*>& workers, Incoming incoming) = 0;
   virtual net::Loop& main() = 0;
-  // The snapshot that the main thread applied last; main thread.
-  virtual const config::SnapshotPtr& snapshot() const = 0;
   virtual void trouble(const Endpoint& endpoint, std::string_view what) = 0;
 };
 
@@ -46,23 +44,23 @@ class Service {
   const ServicePlan& plan() const { return plan_; }
   std::vector<net::ListenSocket*> sockets() const;
 
-  void begin();                   // publishes and accepts
-  void follow(ServicePlan plan);  // the same endpoint under a newer configuration
+  // Publishes and accepts.
+  void begin(const config::SnapshotPtr& snapshot);
+  // The same endpoint under a newer configuration.
+  void follow(ServicePlan plan, const config::SnapshotPtr& snapshot);
   void settle() noexcept;
 
   // Goes: new clients are no longer given to these sockets. Those who are on
-  // their way in are served as clients of `heir` (still accepting), or, with
-  // none, under `snapshot`, which had this Listen; then it has ended.
+  // their way in are served by `heir` under its snapshot; with none, under the
+  // one that still had this Listen, and then it has ended.
   void retire(const Service* heir, const config::SnapshotPtr& snapshot);
   void end();  // takes the last ones and stops
 
  private:
   // For whom connections are accepted; owned by the accepting loop's thread.
   struct Target {
-    config::ScopeKind listener;
-    Endpoint listen;
     std::vector<Worker*> workers;
-    config::SnapshotPtr snapshot;  // null: the loop's own
+    config::SnapshotPtr snapshot;
   };
   struct Door {
     std::unique_ptr<net::ListenSocket> socket;
@@ -73,11 +71,12 @@ class Service {
   Service(Reception& reception, ServicePlan plan) : reception_(reception), plan_(std::move(plan)) {}
   void arm();
   void disarm();
-  void aim(const ServicePlan& plan, const config::SnapshotPtr& snapshot);
+  void aim(const std::vector<Worker*>& workers, const config::SnapshotPtr& snapshot);
   static void run_on(Worker* worker, const std::function<void()>& work);
 
   Reception& reception_;
   ServicePlan plan_;
+  config::SnapshotPtr snapshot_;  // clients come in under it; null before begin()
   std::vector<Door> doors_;
 };
 
