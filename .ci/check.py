@@ -13,25 +13,27 @@ LOGS = TOP / "build" / "check"
 CORES = os.cpu_count() or 1
 
 ASAN = "--enable-sanitizers=address,undefined"
-# -O1 keeps the sanitizer builds fast enough to be used, with readable stacks.
-FLAGS_SANITIZED = "CXXFLAGS=-O1 -g"
+# Compiling is most of the time: what need not be fast is not optimised, and
+# has line numbers, but no variables, for the debugger.
+QUICK = "CXXFLAGS=-O0 -g1"
 
 # name, what it shows, command lines; a command is a list of words.
 STAGES = [
     ("build", "release build, warnings are errors",
-     [[".ci/build", "build", "--enable-werror", "--enable-silent-rules", "--", "all", "test-programs"]]),
+     [[".ci/build", "build", "--enable-werror", "--enable-silent-rules", "--", "all"],
+      [".ci/build", "build", "--enable-werror", "--enable-silent-rules", "--", "test-programs", QUICK]]),
     ("style", "layers, formatting, what must not be in the tree", [["python3", "t/style/run"]]),
     ("unit", "unit tests, release build", [["t/unit/run", "build"]]),
     ("e2e", "end-to-end tests, release build", [["t/e2e/run", "--bindir", "build"]]),
     ("install", "make install into a folder; make dist", [["t/style/install"]]),
     ("build-asan", "ASan and UBSan build",
-     [[".ci/build", "build-asan", "--enable-werror", "--enable-silent-rules", ASAN, FLAGS_SANITIZED, "--", "all",
+     [[".ci/build", "build-asan", "--enable-werror", "--enable-silent-rules", ASAN, QUICK, "--", "all",
        "test-programs"]]),
     ("unit-asan", "unit tests under ASan and UBSan", [["t/unit/run", "build-asan"]]),
     ("e2e-asan", "end-to-end tests under ASan and UBSan", [["t/e2e/run", "--bindir", "build-asan"]]),
     ("build-tsan", "TSan build of what crosses threads",
      [[".ci/build", "build-tsan", "--enable-werror", "--enable-silent-rules", "--enable-sanitizers=thread",
-       FLAGS_SANITIZED, "--", "impulsed", "ec_console", "threaded-test-programs"]]),
+       QUICK, "--", "impulsed", "ec_console", "threaded-test-programs"]]),
     ("unit-tsan", "unit tests under TSan", [["t/unit/run", "build-tsan"]]),
     ("e2e-tsan", "mail through the daemon under TSan", [["t/e2e/run", "--bindir", "build-tsan", "test_smtp_basic", "test_live_listener"]]),
     ("fuzz", "fuzz targets over their seeds, and some seconds beyond", [["fuzz/run"]]),

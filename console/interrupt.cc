@@ -28,7 +28,7 @@ Interrupt::Interrupt() {
   reader_.reset(ends[0]);
   writer_.reset(ends[1]);
   interrupt_writer = writer_.get();
-  struct sigaction action {};
+  struct sigaction action{};
   action.sa_handler = on_interrupt;
   sigemptyset(&action.sa_mask);
   ::sigaction(SIGINT, &action, &before_);

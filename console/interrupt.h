@@ -21,7 +21,7 @@ class Interrupt {
  private:
   UniqueFd reader_;
   UniqueFd writer_;
-  struct sigaction before_ {};
+  struct sigaction before_{};
 };
 
 }  // namespace impulse::console

@@ -36,8 +36,8 @@ enum class Instance : uint8_t { none, optional, name, endpoint, network, domain 
 
 struct ScopeDef {
   ScopeKind kind;
-  std::string_view name;   // "ESMTP_Listener"
-  ScopeSet parents;        // where it may stand
+  std::string_view name;  // "ESMTP_Listener"
+  ScopeSet parents;       // where it may stand
   Instance instance;
   std::string_view help;
 };
@@ -52,18 +52,18 @@ enum class Availability : uint8_t {
 };
 
 struct OptionDef {
-  std::string_view name;        // "Listen_Backlog"
+  std::string_view name;  // "Listen_Backlog"
   Type type;
   std::string_view default_text;  // language spelling; empty: unset, the code asks with `is_set`
   ScopeSet scopes;
   Effect effect;
   Availability availability;
-  std::string_view help;        // one line
-  std::string_view choices;     // enumeration: "ignore,pedantic,fix"
-  std::string_view area;        // "listening", "esmtp", … for documentation
-  int64_t min = 0;              // integer, size (bytes), duration (seconds), octal: least and most
+  std::string_view help;     // one line
+  std::string_view choices;  // enumeration: "ignore,pedantic,fix"
+  std::string_view area;     // "listening", "esmtp", … for documentation
+  int64_t min = 0;           // integer, size (bytes), duration (seconds), octal: least and most
   int64_t max = INT64_MAX;
-  uint16_t index = 0;           // row number
+  uint16_t index = 0;  // row number
 };
 
 std::span<const OptionDef> options();
@@ -71,8 +71,8 @@ std::span<const ScopeDef> scopes();
 const OptionDef* find_option(std::string_view name);  // case-insensitive; nullptr
 const ScopeDef* find_scope(std::string_view name);    // case-insensitive; nullptr
 const ScopeDef& scope_def(ScopeKind kind);
-std::string_view to_string(Effect effect);            // "next-session"
-std::string_view to_string(Type type);                // "duration"
+std::string_view to_string(Effect effect);  // "next-session"
+std::string_view to_string(Type type);      // "duration"
 
 // The default of an option for a kind of listener: a few differ
 // (Control_Listener's Timeout, …); kind is ScopeKind::global elsewhere.

@@ -21,7 +21,7 @@ struct Change {
   std::string before;                 // text of the values, secrets redacted
   std::string after;
   Effect effect = Effect::live;
-  std::string to_string() const;      // "esmtp_listener listen *:25: Enable true -> false (live)"
+  std::string to_string() const;  // "esmtp_listener listen *:25: Enable true -> false (live)"
 };
 std::vector<Change> diff(const ScopePtr& before, const ScopePtr& after);
 
@@ -36,7 +36,10 @@ class Participant {
   // be read. All mistakes at once.
   virtual void check(const Snapshot& next, Diagnostics& diagnostics) { (void)next, (void)diagnostics; }
   // Acquires what `next` needs (binds, listens, opens). `current` is null at start-up.
-  virtual Result<> prepare(const SnapshotPtr& current, const SnapshotPtr& next) { (void)current, (void)next; return {}; }
+  virtual Result<> prepare(const SnapshotPtr& current, const SnapshotPtr& next) {
+    (void)current, (void)next;
+    return {};
+  }
   virtual void abort() noexcept {}
   virtual void apply(const SnapshotPtr& next) noexcept = 0;
   virtual void finish() noexcept {}
@@ -44,11 +47,11 @@ class Participant {
 
 struct Report {
   bool ok = false;
-  Errc code = Errc::invalid;        // when not ok
-  Diagnostics diagnostics;          // errors when not ok; warnings and notices
-  std::string error;                // one line, when not ok and no diagnostic says it
+  Errc code = Errc::invalid;  // when not ok
+  Diagnostics diagnostics;    // errors when not ok; warnings and notices
+  std::string error;          // one line, when not ok and no diagnostic says it
   uint64_t generation = 0;
-  std::vector<Change> changes;      // empty: "unchanged"
+  std::vector<Change> changes;             // empty: "unchanged"
   std::vector<std::string> dropped_edits;  // by reload: console edits that are gone
   bool check_only = false;
 };
@@ -66,8 +69,8 @@ class Engine {
   virtual void add_participant(Participant& participant) = 0;
 
   // Reads the file and commits it; `check_only` stops before prepare.
-  virtual Report load(bool check_only = false) = 0;   // start-up
-  virtual Report reload(bool check_only = false) = 0; // drops console edits, says which
+  virtual Report load(bool check_only = false) = 0;    // start-up
+  virtual Report reload(bool check_only = false) = 0;  // drops console edits, says which
 
   // `config set PATH option value`, as one commit. `source` names who says so
   // ("console: alice") and holds the line, for diagnostics. A missing Peer or

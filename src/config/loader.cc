@@ -105,7 +105,7 @@ std::string Loading::identity(const std::string& path) const {
 Result<std::vector<Found>> Loading::files_at(const std::string& path) const {
   const Found itself{path, identity(path)};
   if (options_.read_file) return std::vector{itself};
-  struct stat status {};
+  struct stat status{};
   if (::stat(path.c_str(), &status) != 0) return fail_errno(errno == ENOTDIR ? ENOENT : errno, path);
   if (!S_ISDIR(status.st_mode)) return std::vector{itself};
 

@@ -61,9 +61,9 @@ class Options {
 
 // One rung of the ladder that `config explain` shows.
 struct Rung {
-  std::string scope;      // "ESMTP_Listener Listen *:25 Peer 10.0.0.1", "global", "default"
+  std::string scope;  // "ESMTP_Listener Listen *:25 Peer 10.0.0.1", "global", "default"
   bool set = false;
-  std::string text;       // value when set
+  std::string text;  // value when set
   Origin origin;
   bool won = false;
 };
@@ -72,11 +72,11 @@ struct Rung {
 class ListenConf {
  public:
   virtual ~ListenConf() = default;
-  virtual ScopeKind listener() const = 0;             // esmtp_listener, control_listener
+  virtual ScopeKind listener() const = 0;  // esmtp_listener, control_listener
   virtual const Endpoint& endpoint() const = 0;
   virtual const Origin& origin() const = 0;
-  virtual bool enabled() const = 0;                   // Enable of the Listen and of its listener
-  virtual const Options& options() const = 0;         // without any Peer
+  virtual bool enabled() const = 0;            // Enable of the Listen and of its listener
+  virtual const Options& options() const = 0;  // without any Peer
   // The Peer chain of that client: a prefix-trie walk and one pointer. Built
   // at the first client under a chain, valid as long as the snapshot. Any thread.
   virtual const Options& for_peer(const IpAddress& address) const = 0;

@@ -11,10 +11,10 @@ namespace impulse::config {
 
 // A file, or something typed ("console: alice"). Immutable.
 struct Source {
-  std::string name;        // path as it was found, or "console: user"
+  std::string name;  // path as it was found, or "console: user"
   std::string text;
   bool is_file = false;
-  bool readonly = false;   // by readonly_include, or included twice
+  bool readonly = false;  // by readonly_include, or included twice
 };
 
 // A place in a source; lines and columns count from 1, columns in bytes.
@@ -38,11 +38,11 @@ struct Origin {
 struct Diagnostic {
   enum class Severity : uint8_t { error, warning, notice };
   Severity severity = Severity::error;
-  std::string id;          // stable, as in doc/: "config-unknown-option"
+  std::string id;  // stable, as in doc/: "config-unknown-option"
   Origin origin;
-  uint32_t length = 1;     // of the text the caret line underlines, bytes
-  std::string message;     // one line
-  std::string hint;        // "did you mean …", or empty
+  uint32_t length = 1;                // of the text the caret line underlines, bytes
+  std::string message;                // one line
+  std::string hint;                   // "did you mean …", or empty
   std::vector<Origin> include_stack;  // innermost first
 
   std::string headline() const;  // first line only: file:line:col: message, and the hint

@@ -22,7 +22,7 @@ namespace impulse::config {
 struct Setting {
   const OptionDef* option = nullptr;
   Value value;
-  RawValue raw;      // as it was written
+  RawValue raw;  // as it was written
   Origin origin;
   bool edited = false;  // by the console, not yet in a file
 };
@@ -42,19 +42,19 @@ class Scope {
   const Origin& origin() const { return origin_; }           // where it was first opened
   std::string title() const;                                 // ESMTP_Listener, Listen "*:25"
 
-  const Setting* find(const OptionDef& option) const;        // nullptr: not set here
+  const Setting* find(const OptionDef& option) const;                                        // nullptr: not set here
   const std::vector<std::shared_ptr<const Setting>>& settings() const { return settings_; }  // by option index
 
   ScopePtr child(ScopeKind kind, std::string_view canonical_instance) const;
   // All children in order of declaration.
   void each_child(const std::function<void(const ScopePtr&)>& visit) const;
   size_t child_count() const;
-  const ChildMap& children(ScopeKind kind) const;            // of one kind, by instance
+  const ChildMap& children(ScopeKind kind) const;  // of one kind, by instance
 
   // Path copying: new scopes that share everything else.
   ScopePtr with_setting(std::shared_ptr<const Setting> setting) const;
   ScopePtr without_setting(const OptionDef& option) const;
-  ScopePtr with_child(ScopePtr child) const;                 // adds, or replaces the one of the same name
+  ScopePtr with_child(ScopePtr child) const;  // adds, or replaces the one of the same name
   ScopePtr without_child(ScopeKind kind, std::string_view canonical_instance) const;
 
  private:

@@ -17,20 +17,20 @@
 namespace impulse::config {
 
 enum class Type : uint8_t {
-  boolean,      // bool               on/off, true/false, enabled/disabled, yes/no, 1/0
-  integer,      // int64_t
-  size,         // uint64_t, bytes    10M; k, M, G with or without B, powers of 1024
-  duration,     // Duration           seconds, or 30s, 5m, 1h, 7d, 250ms, 100us
-  rate,         // Rate               "3" a second, "3/60" in 60 seconds
-  octal,        // uint32_t           0660
-  string,       // std::string
-  secret,       // std::string, shown as "(redacted)"
-  path,         // std::string
-  enumeration,  // Enum               one of OptionDef::choices
-  strings,      // Strings            array (one word counts as an array of one)
-  networks,     // NetworkList
-  globs,        // GlobList           domains: example.com, *.example.com (below it, not itself), *
-  dictionary,   // Dictionary
+  boolean,          // bool               on/off, true/false, enabled/disabled, yes/no, 1/0
+  integer,          // int64_t
+  size,             // uint64_t, bytes    10M; k, M, G with or without B, powers of 1024
+  duration,         // Duration           seconds, or 30s, 5m, 1h, 7d, 250ms, 100us
+  rate,             // Rate               "3" a second, "3/60" in 60 seconds
+  octal,            // uint32_t           0660
+  string,           // std::string
+  secret,           // std::string, shown as "(redacted)"
+  path,             // std::string
+  enumeration,      // Enum               one of OptionDef::choices
+  strings,          // Strings            array (one word counts as an array of one)
+  networks,         // NetworkList
+  globs,            // GlobList           domains: example.com, *.example.com (below it, not itself), *
+  dictionary,       // Dictionary
   size_or_percent,  // SizeOrPercent
 };
 

@@ -15,8 +15,7 @@ constexpr size_t max_header_part = 256 << 10;  // of an original's header that g
 // One line of ASCII, whatever it was. Backslashes stay: addresses have them.
 std::string plain(std::string_view text) {
   std::string line(text.substr(0, 700));
-  std::replace_if(
-      line.begin(), line.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
+  std::replace_if(line.begin(), line.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
   return line;
 }
 

@@ -20,7 +20,7 @@ constexpr mode_t folder_mode = 0700;
 constexpr mode_t file_mode = 0600;
 
 bool is_directory(const std::string& path) {
-  struct stat info {};
+  struct stat info{};
   return ::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
 }
 

@@ -28,10 +28,10 @@ struct Envelope {
   std::vector<Recipient> recipients;
   BodyType body_type = BodyType::seven_bit;
   bool smtputf8 = false;
-  WallTime received{};        // when the message was accepted
-  IpAddress client;           // the peer; loopback for Unix sockets
-  std::string client_helo;    // what it called itself
-  std::string listener;       // canonical name of the Listen it came by; empty for our own mail (DSNs)
+  WallTime received{};      // when the message was accepted
+  IpAddress client;         // the peer; loopback for Unix sockets
+  std::string client_helo;  // what it called itself
+  std::string listener;     // canonical name of the Listen it came by; empty for our own mail (DSNs)
 
   friend bool operator==(const Envelope&, const Envelope&) = default;
 };

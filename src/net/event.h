@@ -36,7 +36,7 @@ class Event {
   }
 
  private:
-  struct event event_ {};
+  struct event event_{};
   bool assigned_ = false;
 };
 

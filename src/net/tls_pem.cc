@@ -133,7 +133,7 @@ Result<> use_certificate(SSL_CTX* context, const TlsSettings& settings) {
 Result<> use_issuers(SSL_CTX* context, const std::string& source, bool server) {
   ERR_clear_error();
   const std::string path = pem_path(source);
-  struct stat status {};
+  struct stat status{};
   if (!path.empty() && ::stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode)) {
     if (SSL_CTX_load_verify_dir(context, path.c_str()) != 1)
       return fail(Errc::invalid, "{}: unusable folder of issuers: {}", path, openssl_error());

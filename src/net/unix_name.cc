@@ -39,7 +39,7 @@ Result<bool> is_dead(const std::string& path) {
 
 // Clears `path` of a dead socket.
 Result<> clear(const std::string& path) {
-  struct stat status {};
+  struct stat status{};
   if (::lstat(path.c_str(), &status) != 0) {
     if (errno == ENOENT) return {};
     return fail_errno(errno, path);
@@ -65,8 +65,7 @@ Result<std::shared_ptr<FileLock>> FileLock::take(const std::string& path) {
       return fail_errno(errno, path);
     }
     // The holder before us may have removed the file between our open and our lock.
-    struct stat held {
-    }, named{};
+    struct stat held{}, named{};
     if (::fstat(fd.get(), &held) != 0) return fail_errno(errno, path);
     if (::lstat(path.c_str(), &named) != 0 || named.st_ino != held.st_ino || named.st_dev != held.st_dev) continue;
     return std::shared_ptr<FileLock>(new FileLock(path, std::move(fd)));
@@ -94,7 +93,7 @@ Result<std::unique_ptr<UnixName>> UnixName::claim(const std::string& path, std::
 
 Result<> UnixName::bound(mode_t mode) {
   const std::string name = temporary_name(path_);
-  struct stat status {};
+  struct stat status{};
   if (::lstat(name.c_str(), &status) != 0) return fail_errno(errno, name);
   device_ = status.st_dev;
   inode_ = status.st_ino;
@@ -104,7 +103,7 @@ Result<> UnixName::bound(mode_t mode) {
 }
 
 bool UnixName::is_ours(const std::string& name) const noexcept {
-  struct stat status {};
+  struct stat status{};
   return bound_ && ::lstat(name.c_str(), &status) == 0 && status.st_ino == inode_ && status.st_dev == device_;
 }
 

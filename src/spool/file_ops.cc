@@ -43,7 +43,7 @@ class SystemFiles final : public FileOps {
   int sync_file(int fd) override { return code(::fsync(fd)); }
   int truncate(int fd, uint64_t size) override { return code(::ftruncate(fd, static_cast<off_t>(size))); }
   int64_t size(int fd) override {
-    struct stat status {};
+    struct stat status{};
     return ::fstat(fd, &status) != 0 ? -errno : status.st_size;
   }
   int lock(int fd) override { return code(::flock(fd, LOCK_EX | LOCK_NB)); }
@@ -73,7 +73,7 @@ class SystemFiles final : public FileOps {
     return -error.value();
   }
   int space(const std::string& path, Space& space) override {
-    struct statvfs status {};
+    struct statvfs status{};
     if (::statvfs(path.c_str(), &status) != 0) return -errno;
     space.free = uint64_t{status.f_bavail} * status.f_frsize;
     space.total = uint64_t{status.f_blocks} * status.f_frsize;

@@ -309,8 +309,8 @@ class TreeTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT_EQUAL(any, named("Control_Listener { Listen \"127.0.0.1:25\" { } }"));
     // Spelled out it is what it says.
     const ScopePtr root = tree("ESMTP_Listener { Listen \"127.0.0.1:25\" { } }");
-    CPPUNIT_ASSERT_EQUAL(any,
-                         to_string(read_path(std::vector<std::string>{"esmtp_listener", "listen", "*:25"}, root)->path));
+    CPPUNIT_ASSERT_EQUAL(
+        any, to_string(read_path(std::vector<std::string>{"esmtp_listener", "listen", "*:25"}, root)->path));
   }
   void paths_find_scopes() {
     const ScopePtr root = tree("ESMTP_Listener { Listen \":25\" { Peer 10.0.0.0/8 { } } }\n");

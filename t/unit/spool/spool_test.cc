@@ -276,7 +276,7 @@ class SpoolTest : public CppUnit::TestFixture {
     settings_.mode = 0600;
     auto spool = kit::open(settings_);
     const MessageId id = kit::accept(*spool, kit::message("x"));
-    struct stat status {};
+    struct stat status{};
     const std::string path = settings_.base + "/" + segment_name(id.segment);
     CPPUNIT_ASSERT(::stat(path.c_str(), &status) == 0);
     CPPUNIT_ASSERT_EQUAL(0600U, status.st_mode & 0777U);
