@@ -1,7 +1,11 @@
 check_PROGRAMS += t/unit/delivery_tests
 t_unit_delivery_tests_SOURCES = t/unit/main.cc \
 	t/unit/delivery/bounce_test.cc \
+	t/unit/delivery/gateway_outcome_test.cc \
+	t/unit/delivery/gateway_stop_test.cc \
 	t/unit/delivery/gateway_test.cc \
+	t/unit/delivery/gateway_tls_test.cc \
+	t/unit/delivery/gateway_trouble_test.cc \
 	t/unit/delivery/house.h \
 	t/unit/delivery/local_test.cc \
 	t/unit/delivery/maildir_test.cc \

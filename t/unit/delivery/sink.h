@@ -8,6 +8,7 @@
 #include "net/tls.h"
 
 #include <arpa/inet.h>
+#include <fmt/format.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/ssl.h>
@@ -234,5 +235,10 @@ class Sink {
   mutable std::mutex mutex_;
   std::vector<Letter> letters_;
 };
+
+// The configuration that sends everything to `sink`, in plain and with retries soon.
+inline std::string gateway(const Sink& sink, const std::string& more = "") {
+  return fmt::format("Gateway = \"127.0.0.1:{}\"\nRetry_Interval = 1\nTLS = no\n{}\n", sink.port(), more);
+}
 
 }  // namespace impulse::delivery::test

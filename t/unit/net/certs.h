@@ -1,10 +1,14 @@
-// Keys and certificates made on the spot, with OpenSSL's own functions.
+// Keys and certificates made on the spot, with OpenSSL's own functions, and
+// OpenSSL as a TLS client without code of ours.
 #pragma once
 
 #include "kit.h"
+#include "net/tls.h"
 
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
+#include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
 #include <fstream>
@@ -91,5 +95,66 @@ inline std::string write_file(const std::string& path, const std::string& conten
   std::ofstream(path, std::ios::binary) << content;
   return path;
 }
+
+// A server's identity and the authority that signed it, with contexts for both sides.
+struct TlsFixture : CppUnit::TestFixture {
+  Identity ca{{.common_name = "Test CA", .alt_names = "", .authority = true}};
+  Identity server_identity{{}, &ca};
+
+  TlsSettings server_settings() const {
+    TlsSettings settings;
+    settings.certificate = server_identity.certificate() + server_identity.key();
+    return settings;
+  }
+  TlsContextPtr server_context() const { return TlsContext::server(server_settings()).value(); }
+  TlsSettings client_settings() const {
+    TlsSettings settings;
+    settings.ca = ca.certificate();
+    settings.verify = TlsVerify::require;
+    return settings;
+  }
+  TlsContextPtr client_context() const { return TlsContext::client(client_settings()).value(); }
+};
+
+// OpenSSL itself as the client on the raw socket.
+struct RawTls {
+  SSL_CTX* context;
+  SSL* ssl;
+  explicit RawTls(int fd, int version = 0) : context(SSL_CTX_new(TLS_client_method())), ssl(nullptr) {
+    if (version != 0) {
+      SSL_CTX_set_min_proto_version(context, version);
+      SSL_CTX_set_max_proto_version(context, version);
+      SSL_CTX_set_security_level(context, 0);
+    }
+    ssl = SSL_new(context);
+    SSL_set_fd(ssl, fd);
+    SSL_set_connect_state(ssl);
+  }
+  ~RawTls() {
+    SSL_free(ssl);
+    SSL_CTX_free(context);
+    ERR_clear_error();
+  }
+  RawTls(const RawTls&) = delete;
+  RawTls& operator=(const RawTls&) = delete;
+  int handshake() {
+    ERR_clear_error();
+    return SSL_do_handshake(ssl);
+  }
+  std::string received;
+  int last_error = SSL_ERROR_NONE;
+  void receive() {
+    char buffer[16384];
+    int got = 0;
+    ERR_clear_error();
+    while ((got = SSL_read(ssl, buffer, sizeof buffer)) > 0) received.append(buffer, static_cast<size_t>(got));
+    last_error = SSL_get_error(ssl, got);
+  }
+  size_t send(std::string_view bytes) {
+    ERR_clear_error();
+    const int put = SSL_write(ssl, bytes.data(), static_cast<int>(bytes.size()));
+    return put > 0 ? static_cast<size_t>(put) : 0;
+  }
+};
 
 }  // namespace impulse::net::test

@@ -123,6 +123,19 @@ class RawPeer {
   UniqueFd fd_;
 };
 
+// Binds `fd` and listens; returns where, with the port that the kernel chose.
+inline Endpoint listen_somewhere(int fd, const char* where = "127.0.0.1:0") {
+  const auto any = Endpoint::parse(where, true);
+  sockaddr_storage storage{};
+  socklen_t length = any->to_sockaddr(storage);
+  auto* address = reinterpret_cast<sockaddr*>(&storage);
+  CPPUNIT_ASSERT_EQUAL(0, ::bind(fd, address, length));
+  CPPUNIT_ASSERT_EQUAL(0, ::listen(fd, 10));
+  length = sizeof storage;
+  ::getsockname(fd, address, &length);
+  return *Endpoint::from_sockaddr(address, length);
+}
+
 // A connected pair over TCP on loopback.
 struct TcpPair {
   UniqueFd ours, theirs;

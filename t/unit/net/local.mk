@@ -4,9 +4,13 @@ t_unit_net_tests_SOURCES = t/unit/main.cc \
 	t/unit/net/kit.h \
 	t/unit/net/recorder.h \
 	t/unit/net/loop_test.cc \
+	t/unit/net/connect_test.cc \
 	t/unit/net/connection_test.cc \
+	t/unit/net/connection_end_test.cc \
 	t/unit/net/connection_walk_test.cc \
 	t/unit/net/tls_context_test.cc \
+	t/unit/net/tls_start_test.cc \
+	t/unit/net/tls_handshake_test.cc \
 	t/unit/net/tls_connection_test.cc \
 	t/unit/net/listen_test.cc \
 	t/unit/net/unix_listen_test.cc

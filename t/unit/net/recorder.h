@@ -1,4 +1,5 @@
-// A ConnectionHandler that writes down what happens and can be told what to do.
+// A ConnectionHandler that writes down what happens and can be told what to do,
+// and the ways to set one up at an end of a connection, or at both.
 #pragma once
 
 #include "kit.h"
@@ -81,6 +82,62 @@ inline std::string pattern(size_t size) {
   }
   return text;
 }
+
+// Our Connection, a raw socket as its peer.
+struct Session {
+  std::unique_ptr<Loop> loop = make_loop();
+  Recorder handler;
+  RawPeer peer;
+  explicit Session(int buffers = 0, const ConnectionLimits& limits = {}, const SocketOptions& options = {}) {
+    TcpPair pair(buffers);
+    peer = RawPeer(std::move(pair.theirs));
+    handler.accept(*loop, std::move(pair.ours), options, limits);
+  }
+  ~Session() { handler.connection.reset(); }
+  void until(const std::function<bool()>& done, std::string_view what = "condition") { run_until(*loop, done, what); }
+  void until_closed() {
+    until([&] { return handler.closed.has_value(); }, "on_closed");
+  }
+  void until_received(size_t bytes) {
+    until(
+        [&] {
+          peer.receive();
+          return peer.received.size() >= bytes;
+        },
+        "bytes at the peer");
+  }
+};
+
+// The same, and TLS begins at once unless `context` is null.
+struct Server : Session {
+  explicit Server(const TlsContextPtr& context, int buffers = 0, const ConnectionLimits& limits = {})
+      : Session(buffers, limits) {
+    if (context) handler.connection->start_tls_server(context);
+  }
+};
+
+// Our Connections at both ends.
+struct Both {
+  std::unique_ptr<Loop> loop = make_loop();
+  Recorder server, client;
+  explicit Both(int buffers = 0, const ConnectionLimits& limits = {}) {
+    TcpPair pair(buffers);
+    server.accept(*loop, std::move(pair.ours), {}, limits);
+    client.accept(*loop, std::move(pair.theirs));
+  }
+  ~Both() {
+    server.connection.reset();
+    client.connection.reset();
+  }
+  void until(const std::function<bool()>& done, std::string_view what = "condition") { run_until(*loop, done, what); }
+  void secure(const TlsContextPtr& server_context, const TlsContextPtr& client_context,
+              const std::string& name = "localhost", bool verify = true) {
+    server.connection->start_tls_server(server_context);
+    client.connection->start_tls_client(client_context, name, verify);
+    until([&] { return settled(server) && settled(client); }, "handshake");
+  }
+  static bool settled(const Recorder& side) { return side.tls.has_value() || side.closed.has_value(); }
+};
 
 }  // namespace impulse::net::test
 

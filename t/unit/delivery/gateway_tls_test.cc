@@ -1,0 +1,135 @@
+// TLS to a Gateway: offered, missing, broken, required, verified.
+#include "house.h"
+#include "sink.h"
+
+namespace impulse::delivery {
+namespace {
+
+using telemetry::Counter;
+using test::holds;
+using test::House;
+using test::Letter;
+using test::Script;
+using test::Sink;
+
+class GatewayTlsTest : public CppUnit::TestFixture {
+  CPPUNIT_TEST_SUITE(GatewayTlsTest);
+  CPPUNIT_TEST(encrypts_when_offered);
+  CPPUNIT_TEST(goes_on_in_plain_when_not_offered);
+  CPPUNIT_TEST(broken_handshake_falls_back_once);
+  CPPUNIT_TEST(required_does_not_fall_back);
+  CPPUNIT_TEST(verifies_issuer_and_name);
+  CPPUNIT_TEST_SUITE_END();
+
+  net::test::Identity identity_;
+
+  Script tls_script() {
+    net::TlsSettings settings;
+    settings.certificate = identity_.certificate();
+    settings.key = identity_.key();
+    auto context = net::TlsContext::server(settings);
+    CPPUNIT_ASSERT_MESSAGE(context ? "" : context.error().message, context.has_value());
+    Script script;
+    script.tls = *context;
+    return script;
+  }
+  static std::string conf(const Sink& sink, const std::string& more, const std::string& host = "127.0.0.1") {
+    return fmt::format("Gateway = \"{}:{}\"\nRetry_Interval = 1\n{}\n", host, sink.port(), more);
+  }
+
+  void encrypts_when_offered() {
+    Sink sink(tls_script());
+    House house(conf(sink, "TLS = ifavailable\nIdle_Timeout = 60"));
+    house.dispatcher->start();
+    for (int i = 0; i < 3; ++i) {
+      house.submit("s@x.example", {"a@y.example"}, std::string(200000, 'x') + "\r\n");
+      house.run_until_empty();
+    }
+    CPPUNIT_ASSERT_EQUAL(size_t{3}, sink.count());
+    for (const Letter& letter : sink.letters()) CPPUNIT_ASSERT(letter.tls && letter.data.size() > 200000);
+    CPPUNIT_ASSERT_EQUAL(1, sink.connections());
+    CPPUNIT_ASSERT(holds(house.mails(), "esmtps"));
+  }
+
+  void goes_on_in_plain_when_not_offered() {
+    Sink sink;
+    House house(conf(sink, "TLS = ifavailable"));
+    house.dispatcher->start();
+    house.submit("s@x.example", {"a@y.example"});
+    house.run_until_empty();
+    CPPUNIT_ASSERT(!sink.letters().at(0).tls);
+  }
+
+  void broken_handshake_falls_back_once() {
+    Script script = tls_script();
+    script.break_handshake = true;
+    Sink sink(script);
+    House house(conf(sink, "TLS = ifavailable\nMax_Deliveries_Per_Connection = 1\nMax_Outbound_Connections = 1"));
+    house.dispatcher->start();
+    for (int i = 0; i < 3; ++i) house.submit("s@x.example", {"a@y.example"});
+    house.run_until_empty();
+    CPPUNIT_ASSERT_EQUAL(size_t{3}, sink.count());
+    CPPUNIT_ASSERT(!sink.letters().at(0).tls);
+    CPPUNIT_ASSERT_EQUAL(4, sink.connections());  // it is remembered
+    CPPUNIT_ASSERT_EQUAL(0, house.lines('T'));
+  }
+
+  void required_does_not_fall_back() {
+    for (const bool offered : {true, false}) {
+      Script script = offered ? tls_script() : Script();
+      script.break_handshake = true;
+      Sink sink(script);
+      House house(conf(sink, "TLS = required"));
+      house.dispatcher->start();
+      house.submit("s@x.example", {"a@y.example"});
+      house.run_until([&] { return house.counter(Counter::transient_failures) == 1; });
+      CPPUNIT_ASSERT(holds(house.dispatcher->waiting("", 1).at(0).last_error, "TLS"));
+      CPPUNIT_ASSERT_EQUAL(size_t{0}, sink.count());
+      CPPUNIT_ASSERT_EQUAL(0, house.lines('P'));
+    }
+  }
+
+  void verifies_issuer_and_name() {
+    net::test::TempDir dir;
+    const std::string ca = net::test::write_file(dir / "ca.pem", identity_.certificate());
+    struct Case {
+      const char* verify;
+      std::string ca;
+      const char* host;
+      bool good;
+    };
+    net::test::Identity stranger;
+    const std::string other = net::test::write_file(dir / "other.pem", stranger.certificate());
+    for (const Case& each : std::vector<Case>{{"ca", ca, "127.0.0.1", true},
+                                              {"ca", other, "127.0.0.1", false},
+                                              {"host", ca, "localhost", true},
+                                              {"no", other, "127.0.0.1", true}}) {
+      Sink sink(tls_script());
+      House house(
+          conf(sink, fmt::format("TLS = required\nTLS_Verify = {}\nTLS_CA = \"{}\"", each.verify, each.ca), each.host));
+      house.dispatcher->start();
+      house.submit("s@x.example", {"a@y.example"});
+      house.run_until(
+          [&] { return house.counter(Counter::transient_failures) + house.counter(Counter::deliveries) >= 1; },
+          fmt::format("an outcome of {} with {} to {}", each.verify, each.ca, each.host));
+      CPPUNIT_ASSERT_EQUAL_MESSAGE(each.verify, each.good ? size_t{1} : size_t{0}, sink.count());
+    }
+    // A name that the certificate does not have.
+    net::test::Identity::Options options;
+    options.alt_names = "DNS:other.example";
+    options.common_name = "other.example";
+    identity_ = net::test::Identity(options);
+    net::test::write_file(dir / "ca.pem", identity_.certificate());
+    Sink sink(tls_script());
+    House house(conf(sink, fmt::format("TLS = required\nTLS_Verify = host\nTLS_CA = \"{}\"", ca), "localhost"));
+    house.dispatcher->start();
+    house.submit("s@x.example", {"a@y.example"});
+    house.run_until([&] { return house.counter(Counter::transient_failures) == 1; }, "a failure over the name");
+    CPPUNIT_ASSERT_EQUAL(size_t{0}, sink.count());
+  }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(GatewayTlsTest);
+
+}  // namespace
+}  // namespace impulse::delivery
