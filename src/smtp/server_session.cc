@@ -105,7 +105,8 @@ void ServerSession::Impl::end_if_asked() {
 
 size_t ServerSession::Impl::feed(std::string_view bytes) {
   size_t used = 0;
-  while (used < bytes.size()) {
+  // Replies may be many times the size of the commands: those of one call are bounded.
+  while (used < bytes.size() && out_->reply.size() <= reply_limit) {
     if (phase_ == Phase::command) {
       used += take_line(bytes.substr(used));
     } else if (phase_ == Phase::data) {

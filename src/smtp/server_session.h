@@ -3,7 +3,7 @@
 // The owner feeds bytes and carries out what Output asks for:
 //
 //   session.start(out);                   // 220, or 554
-//   used = session.feed(bytes, out);      // as often as bytes come
+//   used = session.feed(bytes, out);      // as often as bytes come, and once replies have drained
 //
 // After each call: send out.reply (one write for a whole pipelined batch),
 // then do out.next. While next is `submit` or `start_tls` the engine takes no
@@ -103,6 +103,11 @@ class ServerSession {
   void start(std::optional<TlsState> tls, Output& out);
   // Returns how many bytes were taken. All of them, unless next changed; an
   // unfinished command line is kept inside (bounded by max_command_length).
+  // feed may return before all is taken although next is read when the reply
+  // has grown past reply_limit (64 KiB): send it, and feed the rest when it has
+  // drained. The rest in one piece: what lies behind a STARTTLS has to be seen
+  // with it. While a longer reply stays in `out`, nothing is taken.
+  static constexpr size_t reply_limit = size_t{64} << 10;
   size_t feed(std::string_view bytes, Output& out);
 
   // After Next::submit.

@@ -95,7 +95,8 @@ class Dialogue {
       Output out;
       const size_t used = session->feed(piece, out);
       CPPUNIT_ASSERT(used <= piece.size());
-      if (out.next == Next::read) CPPUNIT_ASSERT_EQUAL(piece.size(), used);
+      if (out.next == Next::read && out.reply.size() <= ServerSession::reply_limit)
+        CPPUNIT_ASSERT_EQUAL(piece.size(), used);
       input.remove_prefix(used);
       replies += after(out);
       if (out.next == Next::submit) {
