@@ -55,8 +55,10 @@ void Compiler::lay(Options& options, const Settings& settings) {
 
 bool Options::equivalent(const Options& other) const {
   for (const OptionDef& option : config::options()) {
+    // A live option is asked for its value anew; relisten and restart concern sockets and the process.
+    const bool counts = option.effect == Effect::next_message || option.effect == Effect::next_session;
     const size_t i = option.index;
-    if (option.effect == Effect::live || values_[i] == other.values_[i]) continue;
+    if (!counts || values_[i] == other.values_[i]) continue;
     if (set_[i] != other.set_[i] || *values_[i] != *other.values_[i]) return false;
   }
   return true;

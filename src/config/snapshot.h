@@ -35,7 +35,7 @@ class Options {
     return set_[key.index];
   }
   const Value& raw(const OptionDef& option) const { return *values_[option.index]; }
-  // Equal effective values of all options whose effect is not `live`.
+  // Equal effective values of all options that apply to the next message or the next session.
   bool equivalent(const Options& other) const;
 
   // Something made of these values once and kept with them (smtp::Policy, a

@@ -9,6 +9,7 @@ using namespace impulse;
 using namespace impulse::config;
 using namespace impulse::config::test;
 using namespace std::chrono_literals;
+using namespace std::string_literals;
 
 namespace {
 
@@ -66,7 +67,7 @@ class SnapshotTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(eval_agrees_with_clients);
   CPPUNIT_TEST(derived_is_made_once);
   CPPUNIT_TEST(many_threads_share_chains);
-  CPPUNIT_TEST(equivalence_minds_what_is_not_live);
+  CPPUNIT_TEST(equivalence_minds_what_a_session_would_miss);
   CPPUNIT_TEST(unchanged_listens_are_taken_over);
   CPPUNIT_TEST(a_changed_certificate_renews_the_listens);
   CPPUNIT_TEST(peer_edits_reach_their_clients);
@@ -351,7 +352,7 @@ class SnapshotTest : public CppUnit::TestFixture {
     for (const auto& each : seen) CPPUNIT_ASSERT(each == seen.front());
     CPPUNIT_ASSERT(client(made, ":25", "10.0.7.7")[key::error_delay] == 1s);
   }
-  void equivalence_minds_what_is_not_live() {
+  void equivalence_minds_what_a_session_would_miss() {
     const char* with = "ESMTP_Listener {{ Listen \":25\" {{ {} }} }}";
     const auto options_of = [&](const char* body) { return snapshot(fmt::format(fmt::runtime(with), body)); };
     const auto equal = [&](const char* a, const char* b) {
@@ -364,6 +365,16 @@ class SnapshotTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT(!equal("", "Banner_Hostname = x.example"));  // next-session
     CPPUNIT_ASSERT(equal("", "Listen_Backlog = 7"));            // live
     CPPUNIT_ASSERT(equal("Deny = false", "Deny = true"));       // live
+    // What only new sockets, or a new process, would notice: sessions go on.
+    CPPUNIT_ASSERT(equal("", "Concurrency = 4"));  // relisten
+    CPPUNIT_ASSERT(equal("", "TCP_Recv_Buffer_Size = 65536"));
+    CPPUNIT_ASSERT(!equal("", "Concurrency = 4 Max_Errors = 21"));
+    const auto first = [](const char* global) { return snapshot(global + "ESMTP_Listener { Listen \":25\" { } }"s); };
+    CPPUNIT_ASSERT(first("Pidfile = /run/a\n")
+                       ->listens()
+                       .front()
+                       ->options()
+                       .equivalent(first("Pidfile = /run/b\n")->listens().front()->options()));  // restart
   }
   void unchanged_listens_are_taken_over() {
     const std::string text =
