@@ -58,6 +58,19 @@ char** on_complete(const char* text, int, int end) {
   return shared->candidates.empty() ? nullptr : rl_completion_matches(text, next_candidate);
 }
 
+// Gives up what is being typed, in whatever state: a search of the history, a
+// prefix of a key. The callback interface keeps such a state over the removal
+// of its handler, and the next line would go into the old search.
+void give_up_line() {
+#ifndef HAVE_LIBEDIT  // whose searches and prefixes end before its callback returns
+  rl_free_line_state();
+  rl_callback_sigcleanup();
+  rl_replace_line("", 0);
+#endif
+  using_history();  // back to its end
+  rl_callback_handler_remove();
+}
+
 char word_breaks[] = " \t";
 char program_name[] = "ec_console";
 
@@ -98,7 +111,7 @@ Editor::Outcome Editor::read(const std::string& prompt, std::string& line) {
     const int ready = ::poll(watched, wake_ >= 0 ? 2 : 1, -1);
     if (ready < 0 && errno == EINTR) continue;
     if (ready < 0 || (wake_ >= 0 && watched[1].revents != 0)) {
-      rl_callback_handler_remove();
+      give_up_line();
       std::fputs("^C\n", stdout);
       return ready < 0 ? Outcome::end : Outcome::interrupted;
     }

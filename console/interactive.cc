@@ -43,6 +43,8 @@ class Interactive {
       if (!is_request(line)) continue;
       editor_.remember(line);
       if (iequals(trim(line), "\\quit") || iequals(trim(line), "\\q")) return 0;
+      // The daemon's own, too, where there is no daemon to say it to.
+      if (iequals(trim(line), "quit") && (!client_ || client_->peer_closed())) return 0;
       if (trim(line).starts_with('\\'))
         printer_.error("the console's own commands: \\quit; 'help' lists the daemon's");
       else if (!request(line))

@@ -1,6 +1,9 @@
 """The console: ec_console, nc, socat and bare sockets; ECTL/1; exit codes."""
 
 import json
+import os
+import pty
+import signal
 import socket
 import stat
 import subprocess
@@ -143,6 +146,79 @@ class Commands(TestCase):
             daemon.console("version", status=69)
             self.assertEqual(0, ectl.command("config set control_listener enable true").code)  # the session lives on
         self.assertEqual(0, daemon.console("version").returncode)
+
+
+class Terminal:
+    """ec_console on a pseudo-terminal."""
+
+    def __init__(self, daemon, history=""):
+        (daemon.dir / ".ec_console_history").write_text(history)
+        self.control, line = pty.openpty()
+        self.console = subprocess.Popen([str(BINDIR / "ec_console"), str(daemon.control)], stdin=line, stdout=line,
+                                        stderr=line, env={**os.environ, "HOME": str(daemon.dir), "TERM": "dumb",
+                                                          "INPUTRC": "/dev/null"})
+        os.close(line)
+        os.set_blocking(self.control, False)
+        self.said = ""
+        self.expect("> ")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.console.kill()
+        self.console.wait()
+        os.close(self.control)
+
+    def type(self, keys):
+        os.write(self.control, keys.encode())
+
+    def expect(self, text):
+        """Waits until that is said, and forgets what was said up to it."""
+        wait_for(lambda: text in self.hear(), lambda: f"{text!r} in {self.said!r}")
+        before, self.said = self.said.split(text, 1)
+        return before
+
+    def hear(self):
+        try:
+            self.said += os.read(self.control, 65536).decode()
+        except (BlockingIOError, OSError):  # nothing yet; ended
+            pass
+        return self.said
+
+
+class Interactive(TestCase):
+    def test_an_interrupted_search_of_the_history_runs_nothing(self):
+        daemon = self.daemon()
+        with Terminal(daemon, "config set hostname searched.example\n") as terminal:
+            terminal.type("\x12search")
+            terminal.expect("searched.example")
+            terminal.console.send_signal(signal.SIGINT)
+            terminal.expect("^C")
+            terminal.expect("> ")
+            terminal.type("config get hostname\r")
+            terminal.expect("Hostname = mx.test.example")
+            terminal.expect("> ")
+            # A line half typed, and a key's prefix, are given up too.
+            terminal.type("config set hostname half.example\x1b")
+            terminal.expect("half.example")
+            terminal.console.send_signal(signal.SIGINT)
+            terminal.expect("> ")
+            terminal.type("config get hostname\r")
+            terminal.expect("Hostname = mx.test.example")
+            terminal.expect("> ")
+            terminal.type("quit\r")
+            self.assertEqual(0, terminal.console.wait(60 * SCALE))
+
+    def test_quit_without_a_daemon(self):
+        daemon = self.daemon()
+        with Terminal(daemon) as terminal:
+            daemon.stop()
+            terminal.type("version\r")
+            terminal.expect("control.sock")
+            terminal.expect("> ")
+            terminal.type("quit\r")
+            self.assertEqual(0, terminal.console.wait(60 * SCALE))
 
 
 class Scripts(TestCase):
