@@ -7,7 +7,9 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <exception>
+#include <iterator>
 
 namespace impulse::control {
 
@@ -38,6 +40,20 @@ void refuse(ReadRequest& read, std::string id, std::string why) {
   if (!read.error_id.empty()) return;  // the first mistake is the one to tell
   read.error_id = std::move(id);
   read.error = std::move(why);
+}
+
+bool is_http_method(std::string_view word) {
+  constexpr std::string_view methods[] = {"GET",    "POST",  "PUT",     "HEAD", "OPTIONS",
+                                          "DELETE", "PATCH", "CONNECT", "TRACE"};
+  return std::any_of(std::begin(methods), std::end(methods), [&](auto method) { return iequals(word, method); });
+}
+
+// " HTTP/" digit "." digit
+bool ends_in_http_version(std::string_view line) {
+  constexpr std::string_view name = " HTTP/";
+  if (line.size() < name.size() + 3) return false;
+  const std::string_view end = line.substr(line.size() - name.size() - 3);
+  return end.starts_with(name) && is_digit(end[6]) && end[7] == '.' && is_digit(end[8]);
 }
 
 // Where the rest of a raw command begins: behind `count` words and one blank.
@@ -133,8 +149,24 @@ size_t Session::feed(std::string_view bytes) {
   return taken;
 }
 
+// A page in a browser on this machine can send HTTP to the port of a console,
+// with lines of its choice in the body: those must not be run.
+bool Session::is_http() const {
+  if (proven_) return false;
+  if (ends_in_http_version(trim(line_.overlong ? line_.tail : line_.text))) return true;
+  const auto first = words(line_.text);
+  return first.size() > 1 && is_http_method(first[0]) && (first[1].starts_with('/') || first[1].contains("://"));
+}
+
 void Session::end_of_line() {
   ReadRequest read;
+  if (is_http()) {
+    read.request.command = escape_line(line_.text, 64);
+    refuse(read, "control-not-http", "this is the console of impulsed, not a web server");
+    received(std::move(read));
+    answer_.finish = true;
+    return;
+  }
   if (line_.overlong) {
     read.request.tag = tag_of(line_.text);
     read.request.word = payload_word_of(without_cr(line_.tail));
@@ -180,6 +212,7 @@ void Session::received(ReadRequest read) {
   } catch (const std::exception& error) {
     answer_ = Answer::error(Code::failed, "control-internal", fmt::format("internal error: {}", error.what()));
   }
+  if (answer_.status.code != Code::usage) proven_ = true;
   if (audit_ && answer_.audit) audit_(peer_, loggable_command(request.command), answer_.status);
   tag_ = std::move(request.tag);
   json_ = request.json;

@@ -67,6 +67,7 @@ class Session {
   void end_of_payload_line();
   void received(ReadRequest read);  // a request is complete
   Answer dispatch(const Request& request);
+  bool is_http() const;  // the line, of a session that has yet to prove itself
   Answer run_command(const Request& request, const std::shared_ptr<const config::Source>& source);
 
   System& system_;
@@ -85,6 +86,7 @@ class Session {
   std::string tag_;  // of the request that is being answered
   bool json_ = false;
   bool ending_ = false;
+  bool proven_ = false;  // a request was understood: this is no HTTP client
   uint64_t requests_ = 0;
 };
 

@@ -49,6 +49,9 @@ class ProtocolTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(quit_ends);
   CPPUNIT_TEST(shutdown_answers_first);
   CPPUNIT_TEST(audit);
+  CPPUNIT_TEST(http_is_not_obeyed);
+  CPPUNIT_TEST(http_in_all_its_forms);
+  CPPUNIT_TEST(what_only_looks_like_http);
   CPPUNIT_TEST(random_bytes);
   CPPUNIT_TEST_SUITE_END();
 
@@ -377,6 +380,58 @@ class ProtocolTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT_EQUAL("alice: config set tls_key_password (redacted) =0"s, console.audited[2]);
     CPPUNIT_ASSERT_EQUAL("alice: config set hostname =0"s, console.audited[3]);
     CPPUNIT_ASSERT(console.audited[4].size() < 200 && console.audited[4].ends_with("=2"));
+  }
+  // What a page in a browser on this machine can make it send.
+  void http_is_not_obeyed() {
+    Console console;
+    const std::string reply = console.feed(
+        "POST / HTTP/1.1\r\nHost: 127.0.0.1:2025\r\nContent-Type: text/plain\r\n\r\nconfig set hostname "
+        "evil.example\nshutdown\n");
+    CPPUNIT_ASSERT_MESSAGE(reply, reply.starts_with("!error control-not-http "));
+    CPPUNIT_ASSERT_EQUAL("=2 usage"s, status_of(reply));
+    CPPUNIT_ASSERT_EQUAL(std::ptrdiff_t{2}, std::count(reply.begin(), reply.end(), '\n'));
+    CPPUNIT_ASSERT(console.session->finished());
+    CPPUNIT_ASSERT_EQUAL(0, console.system.shut_downs);
+    CPPUNIT_ASSERT_EQUAL(uint64_t{1}, console.system.engine().current()->generation());
+    CPPUNIT_ASSERT_EQUAL(size_t{1}, console.audited.size());
+  }
+  void http_in_all_its_forms() {
+    for (const char* method : {"GET", "POST", "PUT", "HEAD", "OPTIONS", "DELETE", "PATCH", "CONNECT", "TRACE"}) {
+      for (const char* rest : {" /", " /x?y HTTP/1.0", " http://h/", "\t/\r", " x HTTP/1.1\r", "  /x y z <<END"}) {
+        Console console;
+        const std::string line = std::string(method) + rest;
+        CPPUNIT_ASSERT_MESSAGE(line, console.feed(line + "\nshutdown\nEND\nshutdown\n").contains("control-not-http"));
+        CPPUNIT_ASSERT_MESSAGE(line, console.session->finished() && console.system.shut_downs == 0);
+      }
+    }
+    const std::string lines[] = {"PRI * HTTP/2.0",
+                                 "CONNECT 127.0.0.1:25 HTTP/1.1",
+                                 "BREW\x01\xFF HTTP/1.1",
+                                 "GET /" + std::string(100000, 'x') + " HTTP/1.1",
+                                 "GET /" + std::string(100000, 'x'),
+                                 std::string(100000, 'x') + " HTTP/1.1\r",
+                                 "\n\r\n \t\nGET /",
+                                 "nonsense\nGET /",        // that was no valid request
+                                 "version <<E\nE\nGET /",  // nor that
+                                 "@t version HTTP/1.1"};
+    for (const std::string& line : lines) {
+      Console console;
+      CPPUNIT_ASSERT_MESSAGE(line.substr(0, 40), console.feed(line + "\nshutdown\n").contains("control-not-http"));
+      CPPUNIT_ASSERT_MESSAGE(line.substr(0, 40), console.session->finished() && console.system.shut_downs == 0);
+    }
+  }
+  void what_only_looks_like_http() {
+    // A request that was understood says that no browser is there.
+    Console proven;
+    proven("version");
+    CPPUNIT_ASSERT(proven("GET / HTTP/1.1").starts_with("!error control-unknown-command "));
+    CPPUNIT_ASSERT(!proven.session->finished());
+    for (const char* line :
+         {"get", "GET", "GET x", "GETS /", "help /", "x HTTP/1", "HTTP/1.1", "x HTTP/1.12", "x HTTP/a.b"}) {
+      Console console;
+      CPPUNIT_ASSERT_MESSAGE(line, !console(line).contains("control-not-http"));
+      CPPUNIT_ASSERT_MESSAGE(line, !console.session->finished());
+    }
   }
   void random_bytes() {
     // Whatever comes, replies are well-formed and statuses match requests.
