@@ -43,6 +43,9 @@ class Participant {
   virtual void abort() noexcept {}
   virtual void apply(const SnapshotPtr& next) noexcept = 0;
   virtual void finish() noexcept {}
+  // Instead of all these, behind check: a reload found every value as it was.
+  // Files behind values may have changed (a renewed certificate).
+  virtual void refreshed() noexcept {}
 };
 
 struct Report {

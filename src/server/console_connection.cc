@@ -54,7 +54,11 @@ void ConsoleConnection::start(const control::CommandTable& commands, std::string
       });
   connection_->deadline(options_[key::timeout]);
   if (options_[key::use_ssl]) {
-    connection_->start_tls_server(service_.parts_.tls.server_context(*snapshot_, options_));
+    const auto context = service_.parts_.tls.server_context(*snapshot_, options_);
+    if (context && *context)
+      connection_->start_tls_server(*context);
+    else
+      connection_->close();
     return;
   }
   greet();

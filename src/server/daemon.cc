@@ -10,6 +10,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <utility>
 
 #include "config.h"
 
@@ -23,6 +24,8 @@ using telemetry::Level;
 namespace {
 
 constexpr Duration shutdown_poll = std::chrono::milliseconds(20);
+// After Shutdown_Timeout, for what should have ended and did not.
+constexpr Duration last_resort = std::chrono::seconds(5);
 
 std::vector<std::string> search_path() {
   std::vector<std::string> path;
@@ -50,9 +53,9 @@ std::unique_ptr<config::Engine> make_engine(const std::string& file) {
 bool check_configuration(const std::string& file) {
   const auto engine = make_engine(file);
   TlsStore tls;
-  RouteCheck routes;
+  ConfigurationCheck checks;
   engine->add_participant(tls);
-  engine->add_participant(routes);
+  engine->add_participant(checks);
   const config::Report report = engine->load(true);
   print(report.diagnostics);
   if (!report.error.empty()) fmt::print(stderr, "impulsed: {}\n", report.error);
@@ -62,15 +65,10 @@ bool check_configuration(const std::string& file) {
 
 Daemon::Daemon(std::string file) : engine_(make_engine(file)) {
   engine_->add_participant(tls_);
-  engine_->add_participant(routes_);
+  engine_->add_participant(checks_);
 }
 
-Daemon::~Daemon() {
-  if (delivery_thread_.joinable()) {
-    delivery_loop_->stop();
-    delivery_thread_.join();
-  }
-}
+Daemon::~Daemon() { take_down(); }
 
 bool Daemon::start() {
   config::Report report = engine_->load();
@@ -80,16 +78,16 @@ bool Daemon::start() {
     return false;
   }
   if (!open_stores()) return false;
+  if (const std::string pidfile = engine_->current()->global()[key::pidfile]; !pidfile.empty()) {
+    if (auto written = replace_file(pidfile, fmt::format("{}\n", ::getpid()), 0644); !written)
+      return complain(written.error());
+    pidfile_ = pidfile;
+  }
   if (auto listening = start_listening(); !listening) {
     log_->write(Level::critical, Area::net, "listen-failed", listening.error().message);
     log_->flush();
     return complain(listening.error());
   }
-  const config::Options& global = engine_->current()->global();
-  pidfile_ = global[key::pidfile];
-  if (!pidfile_.empty())
-    if (auto written = replace_file(pidfile_, fmt::format("{}\n", ::getpid()), 0644); !written)
-      return complain(written.error());
   delivery_loop_->post([this] { dispatcher_->start(); });
   log_->write(
       Level::notice, Area::server, "server-ready",
@@ -114,6 +112,13 @@ bool Daemon::open_stores() {
   auto main = net::Loop::create("main");
   if (!main) return complain(main.error());
   main_ = std::move(*main);
+  // Served when run() begins; until then they wait, and do not kill.
+  const auto watch = [this](int signal, auto work) {
+    signals_.push_back(std::make_unique<net::SignalWatch>(*main_, signal, work));
+  };
+  watch(SIGTERM, [this] { begin_shutdown(); });
+  watch(SIGINT, [this] { begin_shutdown(); });
+  watch(SIGHUP, [this] { reload_by_signal(); });
   auto delivery = net::Loop::create("delivery");
   if (!delivery) return complain(delivery.error());
   delivery_loop_ = std::move(*delivery);
@@ -164,7 +169,7 @@ Result<> Daemon::start_listening() {
       ConsoleParts{*main_, *engine_, counters_, *log_, tls_, loops_, *spool_, *delivery_loop_, *dispatcher_,
                    [this] { return listeners_->bound(); }, [this] { begin_shutdown(); }});
   listeners_ = std::make_unique<Listeners>(
-      *main_, loops_, *log_,
+      *main_, loops_, *log_, counters_,
       [this](Worker& worker, Incoming incoming) {
         MailSession::begin(*services_, worker, next_session_.fetch_add(1, std::memory_order_relaxed),
                            std::move(incoming));
@@ -180,6 +185,11 @@ Result<> Daemon::start_listening() {
   listeners_->finish();
   engine_->add_participant(*this);
   engine_->add_participant(*listeners_);
+  return {};
+}
+
+Result<> Daemon::prepare(const config::SnapshotPtr&, const config::SnapshotPtr&) {
+  if (shutdown_deadline_) return fail(Errc::busy, "the daemon is shutting down");
   return {};
 }
 
@@ -200,6 +210,7 @@ void Daemon::apply(const config::SnapshotPtr& next) noexcept {
 }
 
 void Daemon::reload_by_signal() {
+  if (shutdown_deadline_) return;
   notify_reloading();
   if (auto reopened = log_->reopen(); !reopened)
     log_->write(Level::error, Area::server, "log-reopen-failed", reopened.error().message);
@@ -243,36 +254,45 @@ void Daemon::begin_shutdown() {
 void Daemon::shutdown_step() {
   uint32_t sessions = 0;
   for (const Worker* worker : loops_.all()) sessions += worker->loop->sessions.load();
-  const bool late = steady_now() >= *shutdown_deadline_;
-  if (sessions > 0 && late && !dropped_) {
-    dropped_ = true;
-    log_->write(Level::warning, Area::server, "sessions-dropped",
-                fmt::format("{} sessions had not ended in Shutdown_Timeout", sessions));
-    loops_.run_on_all([](Worker& worker) {
-      for (const auto& [id, session] : worker.sessions) session->drop();
-    });
-  }
-  if (sessions == 0 && (delivery_idle_ || late)) {
+  const SteadyTime now = steady_now();
+  if ((sessions == 0 && (delivery_idle_ || now >= *shutdown_deadline_)) || now >= *shutdown_deadline_ + last_resort) {
     main_->stop();
     return;
+  }
+  if (sessions > 0 && now >= *shutdown_deadline_) {
+    if (!std::exchange(dropping_, true))
+      log_->write(Level::warning, Area::server, "sessions-dropped",
+                  fmt::format("{} sessions had not ended in Shutdown_Timeout", sessions));
+    // Those whose message is being made durable are let finish: their client
+    // would send it again.
+    loops_.run_on_all([](Worker& worker) {
+      for (const auto& [id, session] : worker.sessions)
+        if (!session->committing()) session->drop();
+    });
   }
   shutdown_timer_->start(shutdown_poll);
 }
 
 void Daemon::run() {
-  const auto watch = [this](int signal, auto work) {
-    signals_.push_back(std::make_unique<net::SignalWatch>(*main_, signal, work));
-  };
-  watch(SIGTERM, [this] { begin_shutdown(); });
-  watch(SIGINT, [this] { begin_shutdown(); });
-  watch(SIGHUP, [this] { reload_by_signal(); });
   main_->run();
+  take_down();
+  log_->write(Level::notice, Area::server, "server-ended", "ended in order");
+  log_->flush();
+}
 
-  // Nothing comes in any more: take down from the doors to the store.
-  console_->close_all();
+// From the doors to the store: first nothing comes in any more, last the
+// spool is closed, while those its completions call are still there.
+void Daemon::take_down() {
+  if (std::exchange(down_, true)) return;
+  if (listeners_) listeners_->close_all();
+  if (console_) console_->close_all();
   loops_.stop();
-  delivery_loop_->stop();
-  delivery_thread_.join();
+  for (const Worker* worker : loops_.all())
+    while (!worker->sessions.empty()) delete worker->sessions.begin()->second;
+  if (delivery_thread_.joinable()) {
+    delivery_loop_->stop();
+    delivery_thread_.join();
+  }
   {
     const std::lock_guard lock(queue_mutex_);
     queue_ = nullptr;
@@ -285,8 +305,6 @@ void Daemon::run() {
   spool_.reset();
   mainlog_.reset();
   if (!pidfile_.empty()) ::unlink(pidfile_.c_str());
-  log_->write(Level::notice, Area::server, "server-ended", "ended in order");
-  log_->flush();
 }
 
 }  // namespace impulse::server

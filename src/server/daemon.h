@@ -5,11 +5,11 @@
 #include "delivery/dispatcher.h"
 #include "inject/injector.h"
 #include "net/loop.h"
+#include "server/configuration_check.h"
 #include "server/console_service.h"
 #include "server/listeners.h"
 #include "server/loops.h"
 #include "server/mail_session.h"
-#include "server/route_check.h"
 #include "server/tls_store.h"
 #include "spool/spool.h"
 #include "telemetry/counters.h"
@@ -47,14 +47,16 @@ class Daemon : private config::Participant {
   void reload_by_signal();
   void begin_shutdown();
   void shutdown_step();
+  void take_down();
 
   // config::Participant: what follows the configuration besides listeners and TLS.
+  Result<> prepare(const config::SnapshotPtr& current, const config::SnapshotPtr& next) override;
   void apply(const config::SnapshotPtr& next) noexcept override;
 
   std::unique_ptr<config::Engine> engine_;
   telemetry::Counters counters_;
   TlsStore tls_;
-  RouteCheck routes_;
+  ConfigurationCheck checks_;
   std::unique_ptr<telemetry::Log> log_;
   std::unique_ptr<telemetry::Mainlog> mainlog_;
   std::unique_ptr<net::Loop> main_;
@@ -77,7 +79,8 @@ class Daemon : private config::Participant {
   std::unique_ptr<net::Timer> shutdown_timer_;
   std::optional<SteadyTime> shutdown_deadline_;
   std::atomic<bool> delivery_idle_{false};
-  bool dropped_ = false;
+  bool dropping_ = false;
+  bool down_ = false;
   std::string pidfile_;
 };
 

@@ -2,6 +2,10 @@
 
 #include "server/serving.h"
 
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <climits>
 #include <utility>
 
 namespace impulse::server {
@@ -15,13 +19,26 @@ namespace {
 // A TCP handshake takes a round trip, or some when packets are lost.
 constexpr Duration handshake_grace = std::chrono::seconds(3);
 
+// A sixteenth of the limit is kept back, at least 64 where there are many.
+int reserve_from() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur > INT_MAX) return INT_MAX;
+  const auto all = static_cast<int>(limit.rlim_cur);
+  return all - std::min(std::max(64, all / 16), all / 4);
+}
+
 }  // namespace
 
-Listeners::Listeners(net::Loop& main, Loops& loops, telemetry::Log& log, std::function<void(Worker&, Incoming)> mail,
-                     std::function<void(Incoming)> control)
-    : main_(main), loops_(loops), log_(log), mail_(std::move(mail)), control_(std::move(control)), grace_(main, [this] {
-        end_retired();
-      }) {}
+Listeners::Listeners(net::Loop& main, Loops& loops, telemetry::Log& log, telemetry::Counters& counters,
+                     std::function<void(Worker&, Incoming)> mail, std::function<void(Incoming)> control)
+    : main_(main),
+      loops_(loops),
+      log_(log),
+      counters_(counters),
+      mail_(std::move(mail)),
+      control_(std::move(control)),
+      first_reserved_(reserve_from()),
+      grace_(main, [this] { end_retired(); }) {}
 
 Listeners::~Listeners() = default;
 
@@ -33,6 +50,7 @@ std::map<Listeners::Key, ServicePlan> Listeners::plans(const config::Snapshot& n
     ServicePlan plan;
     plan.listener = conf->listener();
     plan.endpoint = conf->endpoint();
+    plan.origin = conf->origin().to_string();
     plan.attributes.backlog = static_cast<int>(options[key::listen_backlog]);
     plan.attributes.file_mode = options[key::file_mode];
     plan.attributes.reuse_address = options[key::reuse_address];
@@ -56,21 +74,23 @@ Result<> Listeners::prepare(const config::SnapshotPtr&, const config::SnapshotPt
     if (again) retired.second->end();
     return again;
   });
-  // Sockets that are about to go may overlap new ones (*:25 and 127.0.0.1:25).
-  std::vector<net::ListenSocket*> replaced;
-  const auto replace = [&](const Service& service) {
-    for (net::ListenSocket* socket : service.sockets()) replaced.push_back(socket);
+  // Sockets of ours may overlap new ones (*:25 and 127.0.0.1:25), whether
+  // they are about to go or stay: the kernel prefers the specific address.
+  const auto overlapping = [&](const Endpoint& endpoint) {
+    std::vector<net::ListenSocket*> sockets;
+    for (const Services* services : {&services_, &retired_, &acquired_})
+      for (const auto& [name, service] : *services)
+        if (overlap(service->plan().endpoint, endpoint))
+          for (net::ListenSocket* socket : service->sockets()) sockets.push_back(socket);
+    return sockets;
   };
-  for (const auto& [name, service] : services_)
-    if (!wanted.contains(name)) replace(*service);
-  for (const auto& [name, service] : retired_) replace(*service);
-
   for (auto& [name, plan] : wanted) {
     if (services_.contains(name)) continue;
-    auto service = Service::acquire(*this, std::move(plan), replaced);
+    const std::string origin = plan.origin;
+    auto service = Service::acquire(*this, std::move(plan), overlapping(name.first));
     if (!service) {
       abort();
-      return std::unexpected(std::move(service.error()));
+      return fail(service.error().code, "{}: {}", origin, service.error().message);
     }
     acquired_.emplace(name, std::move(*service));
   }
@@ -100,6 +120,13 @@ void Listeners::hand_over(const std::vector<Worker*>& workers, Incoming incoming
   const auto parcel = std::make_shared<Incoming>(std::move(incoming));
   if (workers.empty()) {
     main_.post([this, parcel] { control_(std::move(*parcel)); });
+    return;
+  }
+  if (parcel->fd.get() >= first_reserved_) {
+    counters_.add(telemetry::Counter::connections_refused);
+    const int64_t now = std::chrono::duration_cast<std::chrono::seconds>(steady_now().time_since_epoch()).count();
+    if (int64_t last = told_.load(); now - last >= 60 && told_.compare_exchange_strong(last, now))
+      trouble(parcel->listen, "too few descriptors are left: connections are closed (Server_Max_File_Descriptors)");
     return;
   }
   Worker& worker = least_busy(workers);

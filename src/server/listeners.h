@@ -5,8 +5,10 @@
 
 #include "config/engine.h"
 #include "server/service.h"
+#include "telemetry/counters.h"
 #include "telemetry/log.h"
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
@@ -19,8 +21,8 @@ class Listeners : public config::Participant, private Reception {
  public:
   // Borrowed, outliving it. Mail connections are handed to `mail` on the loop
   // of the worker that was chosen, control connections to `control` on the main loop.
-  Listeners(net::Loop& main, Loops& loops, telemetry::Log& log, std::function<void(Worker&, Incoming)> mail,
-            std::function<void(Incoming)> control);
+  Listeners(net::Loop& main, Loops& loops, telemetry::Log& log, telemetry::Counters& counters,
+            std::function<void(Worker&, Incoming)> mail, std::function<void(Incoming)> control);
   ~Listeners() override;
 
   Result<> prepare(const config::SnapshotPtr& current, const config::SnapshotPtr& next) override;
@@ -53,8 +55,14 @@ class Listeners : public config::Participant, private Reception {
   net::Loop& main_;
   Loops& loops_;
   telemetry::Log& log_;
+  telemetry::Counters& counters_;
   std::function<void(Worker&, Incoming)> mail_;
   std::function<void(Incoming)> control_;
+
+  // Descriptors are given out lowest first: from this one on mail clients are
+  // turned away, so that spool, delivery and console always have some left.
+  const int first_reserved_;
+  std::atomic<int64_t> told_{0};  // when that was logged last, seconds of the steady clock
 
   config::SnapshotPtr snapshot_;  // applied last
   Services services_;             // serving now

@@ -1,6 +1,7 @@
 sbin_PROGRAMS += impulsed
 impulsed_SOURCES = \
 	src/server/command_line.cc src/server/command_line.h \
+	src/server/configuration_check.cc src/server/configuration_check.h \
 	src/server/console_connection.cc src/server/console_connection.h \
 	src/server/console_service.cc src/server/console_service.h \
 	src/server/daemon.cc src/server/daemon.h \
@@ -10,7 +11,6 @@ impulsed_SOURCES = \
 	src/server/mail_session.cc src/server/mail_session.h \
 	src/server/main.cc \
 	src/server/notify.cc src/server/notify.h \
-	src/server/route_check.h \
 	src/server/service.cc src/server/service.h \
 	src/server/serving.cc src/server/serving.h \
 	src/server/settings.cc src/server/settings.h \

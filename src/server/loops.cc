@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <latch>
+#include <system_error>
 
 namespace impulse::server {
 
@@ -22,7 +23,12 @@ Result<> Loops::grow(const config::Snapshot& next) {
       if (!loop) return std::unexpected(loop.error());
       auto worker = std::make_unique<Worker>();
       worker->loop = std::move(*loop);
-      worker->thread = std::thread([loop = worker->loop.get()] { loop->run(); });
+      try {
+        worker->thread = std::thread([loop = worker->loop.get()] { loop->run(); });
+      } catch (const std::system_error& error) {
+        return fail(Errc::no_space, "EventLoop {}: no thread {} of {}: {}", name, pool.workers.size() + 1, count,
+                    error.what());
+      }
       pool.workers.push_back(std::move(worker));
     }
   }

@@ -80,18 +80,35 @@ bool MailSession::attach(Incoming incoming) {
 }
 
 std::shared_ptr<const smtp::Policy> MailSession::policy_for(const config::Options& options) const {
-  const bool tls = services_.tls.server_context(*snapshot_, options) != nullptr;
+  const bool tls = tls_context(options) != nullptr;
   return options.derived<smtp::Policy>([&](const config::Options& chain) { return smtp::make_policy(chain, tls); });
+}
+
+// Null: no certificate is set, or (logged) it cannot be read any more.
+net::TlsContextPtr MailSession::tls_context(const config::Options& options) const {
+  auto context = services_.tls.server_context(*snapshot_, options);
+  if (context) return *context;
+  services_.log.write(Level::error, Area::tls, "tls-certificate", context.error().message);
+  return nullptr;
 }
 
 void MailSession::start() {
   if ((*options_)[key::use_ssl]) {
-    connection_->deadline((*options_)[key::tls_handshake_timeout]);
-    connection_->start_tls_server(services_.tls.server_context(*snapshot_, *options_));
+    start_tls();
     return;
   }
   engine_->start(std::nullopt, out_);
   carry_out();
+}
+
+void MailSession::start_tls() {
+  const net::TlsContextPtr context = tls_context(*options_);
+  if (context == nullptr) {
+    connection_->close();
+    return;
+  }
+  connection_->deadline((*options_)[key::tls_handshake_timeout]);
+  connection_->start_tls_server(context);
 }
 
 size_t MailSession::on_data(std::string_view bytes) {
@@ -102,9 +119,18 @@ size_t MailSession::on_data(std::string_view bytes) {
     used += taken;
     if (taken == 0 || out_.delay > Duration::zero()) break;
   }
+  // The engine said as much as may lie in memory: the client has to read first.
+  const bool stalled =
+      used < bytes.size() && !holding_ && out_.next == smtp::Next::read && out_.delay == Duration::zero();
   carry_out();
+  if (stalled) {
+    connection_->pause_reading();
+    connection_->want_drained();
+  }
   return used;
 }
+
+void MailSession::on_drained() { connection_->resume_reading(); }
 
 // Sends what the engine has to say, then does what it asks for.
 void MailSession::carry_out() {
@@ -112,6 +138,8 @@ void MailSession::carry_out() {
   if (out_.delay > Duration::zero()) {
     holding_ = true;
     connection_->pause_reading();
+    connection_->deadline(Duration::zero());
+    armed_.reset();
     tarpit_.start(out_.delay);
     out_.delay = Duration::zero();
     return;
@@ -119,10 +147,12 @@ void MailSession::carry_out() {
   if (!out_.reply.empty()) {
     connection_->write(out_.reply);
     out_.reply.clear();
+    if (out_.reply.capacity() > 8192) out_.reply.shrink_to_fit();
   }
   switch (out_.next) {
     case smtp::Next::read:
       arm_deadline();
+      if (looked_at_ < worker_.snapshot->generation()) configuration_changed();
       return;
     case smtp::Next::submit:
       connection_->pause_reading();
@@ -131,9 +161,8 @@ void MailSession::carry_out() {
       submit();
       return;
     case smtp::Next::start_tls:
-      connection_->deadline((*options_)[key::tls_handshake_timeout]);
       armed_ = smtp::Waiting::tls;
-      connection_->start_tls_server(services_.tls.server_context(*snapshot_, *options_));
+      start_tls();
       return;
     case smtp::Next::close:
       connection_->deadline(Duration::zero());
@@ -194,6 +223,7 @@ void MailSession::on_tls(const net::TlsInfo& info) {
 
 void MailSession::on_deadline() {
   if (out_.next == smtp::Next::start_tls || (!connection_->tls() && (*options_)[key::use_ssl])) {
+    services_.counters.add(Counter::tls_failures);
     connection_->close();
     return;
   }
@@ -220,7 +250,8 @@ Result<const config::ListenConf*> MailSession::listen_under(const config::Snapsh
   const config::ListenConf* conf = serving(next, listener_, listen_, connection_->local());
   if (conf != nullptr && conf->enabled() && !engine_->policy().reconfig_always) {
     const config::Options& options = conf->for_peer(client_);
-    if (options_->equivalent(options) && !options[key::deny]) return conf;
+    const bool denied = options[key::deny] && !(*options_)[key::deny];
+    if (options_->equivalent(options) && !denied) return conf;
   }
   return fail(Errc::busy, "{}", engine_->policy().reconfig_message);
 }
@@ -236,8 +267,12 @@ Result<std::shared_ptr<const smtp::Policy>> MailSession::safe_point() {
 }
 
 void MailSession::configuration_changed() {
-  // Busy sessions ask at MAIL or RSET; so do those that need not end.
-  if (armed_ != smtp::Waiting::command || holding_ || engine_->in_transaction()) return;
+  // A busy session looks when it is idle again, or at its next safe point.
+  if ((armed_ != smtp::Waiting::command && armed_ != smtp::Waiting::greeting) || holding_ ||
+      out_.next != smtp::Next::read || engine_->in_transaction())
+    return;
+  looked_at_ = worker_.snapshot->generation();
+  if (looked_at_ <= snapshot_->generation()) return;
   if (const auto conf = listen_under(*worker_.snapshot); !conf) {
     engine_->shut_down(conf.error().message, out_);
     carry_out();
@@ -256,7 +291,7 @@ Result<> MailSession::admit() { return services_.injector.admission(); }
 WallTime MailSession::now() { return wall_now(); }
 
 void MailSession::refused(const smtp::Refusal& refusal) {
-  const bool data = refusal.cause == "size" || refusal.cause == "lone_lf" || refusal.cause == "loop";
+  const bool data = engine_->state() == "data";
   services_.counters.add(data ? Counter::messages_refused : Counter::commands_refused);
   if (services_.log.wants(Level::info, Area::smtp))
     services_.log.write(Level::info, Area::smtp, "refused",

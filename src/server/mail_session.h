@@ -43,6 +43,7 @@ class MailSession : private net::ConnectionHandler, private smtp::ServerHost {
   void shut_down();
   // At once, without a word.
   void drop();
+  bool committing() const { return out_.next == smtp::Next::submit; }
 
   uint64_t id() const { return id_; }
   const Endpoint& listen() const { return listen_; }
@@ -59,6 +60,8 @@ class MailSession : private net::ConnectionHandler, private smtp::ServerHost {
   void carry_out();
   void reply_sent();
   void arm_deadline();
+  net::TlsContextPtr tls_context(const config::Options& options) const;
+  void start_tls();
   void submit();
   void submitted(const Result<MessageId>& result);
   std::shared_ptr<const smtp::Policy> policy_for(const config::Options& options) const;
@@ -68,6 +71,7 @@ class MailSession : private net::ConnectionHandler, private smtp::ServerHost {
   size_t on_data(std::string_view bytes) override;
   void on_tls(const net::TlsInfo& info) override;
   void on_deadline() override;
+  void on_drained() override;
   void on_closed(net::CloseReason reason, std::string_view detail) override;
   // smtp::ServerHost
   Result<std::shared_ptr<const smtp::Policy>> safe_point() override;
@@ -90,6 +94,7 @@ class MailSession : private net::ConnectionHandler, private smtp::ServerHost {
   std::optional<smtp::Waiting> armed_;  // what the deadline runs for
   net::Timer tarpit_;
   bool holding_ = false;                // tarpit: reply and reading wait
+  uint64_t looked_at_ = 0;              // newest generation that configuration_changed() has seen
   std::shared_ptr<MailSession*> self_;  // null inside once we are gone: late answers of the spool look
 };
 

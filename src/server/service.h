@@ -10,6 +10,7 @@
 
 #include <functional>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -29,6 +30,7 @@ class Reception {
 struct ServicePlan {
   config::ScopeKind listener = config::ScopeKind::esmtp_listener;
   Endpoint endpoint;
+  std::string origin;  // where it is said, for errors
   net::ListenAttributes attributes;
   int per_wakeup = 0;            // 0: the built-in limit
   std::vector<Worker*> workers;  // who serves; empty: the main loop

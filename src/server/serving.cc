@@ -18,13 +18,13 @@ bool overlap(const Endpoint& a, const Endpoint& b) {
 
 const config::ListenConf* serving(const config::Snapshot& snapshot, config::ScopeKind listener, const Endpoint& listen,
                                   const Endpoint& local) {
-  if (const config::ListenConf* conf = snapshot.find_listen(listener, listen)) return conf;
-  if (listen.is_unix()) return nullptr;
+  const config::ListenConf* own = snapshot.find_listen(listener, listen);
+  if (listen.is_unix() || (own != nullptr && own->enabled())) return own;
   // The kernel prefers the specific address, and so do we.
   for (const Endpoint& candidate : {local, any_of(local)})
     if (const config::ListenConf* conf = snapshot.find_listen(listener, candidate); conf != nullptr && conf->enabled())
       return conf;
-  return nullptr;
+  return own;
 }
 
 const config::ListenConf* serving(const Incoming& incoming) {

@@ -12,8 +12,8 @@ namespace impulse::server {
 bool overlap(const Endpoint& a, const Endpoint& b);
 
 // The Listen of `listener` that serves, in this snapshot, a client that came by
-// `listen` to the local address `local`: that one, or an enabled one that took
-// over its address; null when neither is there.
+// `listen` to the local address `local`: that one while it is enabled, else an
+// enabled one that covers the address, else that one; null when neither is there.
 const config::ListenConf* serving(const config::Snapshot& snapshot, config::ScopeKind listener, const Endpoint& listen,
                                   const Endpoint& local);
 // The same for a connection that has just come in, under its own snapshot.

@@ -10,11 +10,6 @@ namespace {
 
 namespace key = config::key;
 
-// Kept with the options block: a context, or the fact that there is none.
-struct Holder {
-  net::TlsContextPtr context;
-};
-
 std::string file_identity(std::string_view location) {
   if (location.starts_with("file://")) location.remove_prefix(7);
   struct stat status{};
@@ -45,38 +40,51 @@ bool is_tls_option(const config::OptionDef& option) { return option.name.starts_
 
 }  // namespace
 
-Result<net::TlsContextPtr> TlsStore::make(const config::Snapshot& snapshot, const config::Options& options) {
-  const std::string& name = options[key::tls_certificate];
-  if (name.empty() || name == "none") return nullptr;
-  const net::TlsSettings settings = settings_of(snapshot, options);
+// The entry that is live, when its files are what they were; else a new one.
+Result<TlsStore::Entry> TlsStore::entry_for(const net::TlsSettings& settings) const {
   const std::string identity = file_identity(settings.certificate) + "|" + file_identity(settings.key);
-
-  const std::lock_guard lock(mutex_);
-  std::erase_if(cache_, [](const Cached& cached) { return cached.context.expired(); });
-  for (const Cached& cached : cache_)
-    if (cached.settings == settings && cached.identity == identity)
-      if (auto context = cached.context.lock()) return context;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const Entry& entry : live_)
+      if (entry.settings == settings && entry.identity == identity) return entry;
+  }
   auto made = net::TlsContext::server(settings);
-  if (!made) return std::unexpected(made.error());
-  cache_.push_back({settings, identity, *made});
-  return *made;
+  if (!made) return std::unexpected(std::move(made.error()));
+  return Entry{settings, identity, std::move(*made)};
 }
 
-net::TlsContextPtr TlsStore::server_context(const config::Snapshot& snapshot, const config::Options& options) {
-  return options
-      .derived<Holder>([&](const config::Options&) {
-        // check() has made it well once; a file that vanished since leaves the session without TLS.
-        return std::make_shared<const Holder>(make(snapshot, options).value_or(nullptr));
-      })
-      ->context;
+Result<net::TlsContextPtr> TlsStore::server_context(const config::Snapshot& snapshot, const config::Options& options) {
+  const auto settings = options.derived<net::TlsSettings>([&](const config::Options& chain) {
+    return std::make_shared<const net::TlsSettings>(settings_of(snapshot, chain));
+  });
+  if (settings->certificate.empty()) return nullptr;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const Entry& entry : live_)
+      if (entry.settings == *settings) return entry.context;
+  }
+  auto entry = entry_for(*settings);
+  if (!entry) return std::unexpected(std::move(entry.error()));
+  const std::lock_guard lock(mutex_);
+  live_.push_back(*entry);
+  return entry->context;
+}
+
+void TlsStore::adopt() noexcept {
+  const std::lock_guard lock(mutex_);
+  live_ = std::move(candidates_);
+  candidates_.clear();
 }
 
 void TlsStore::check_scope(const config::Snapshot& next, const config::Scope& scope, const config::Options& options,
                            config::Diagnostics& diagnostics) {
-  const auto made = make(next, options);
-  if (made) {
-    // Kept with the block from here on, so that the files are read just once.
-    options.derived<Holder>([&](const config::Options&) { return std::make_shared<const Holder>(*made); });
+  const net::TlsSettings settings = settings_of(next, options);
+  if (settings.certificate.empty() || std::any_of(candidates_.begin(), candidates_.end(),
+                                                  [&](const Entry& entry) { return entry.settings == settings; }))
+    return;
+  auto entry = entry_for(settings);
+  if (entry) {
+    candidates_.push_back(std::move(*entry));
     return;
   }
   config::Diagnostic diagnostic;
@@ -84,12 +92,14 @@ void TlsStore::check_scope(const config::Snapshot& next, const config::Scope& sc
   diagnostic.origin = scope.origin();
   for (const auto& setting : scope.settings())
     if (is_tls_option(*setting->option)) diagnostic.origin = setting->origin;
-  if (const config::Setting* set = scope.find(*config::find_option("TLS_Certificate"))) diagnostic.origin = set->origin;
-  diagnostic.message = made.error().message;
+  if (const config::Setting* set = scope.find(config::definition(key::tls_certificate)))
+    diagnostic.origin = set->origin;
+  diagnostic.message = entry.error().message;
   diagnostics.push_back(std::move(diagnostic));
 }
 
 void TlsStore::check(const config::Snapshot& next, config::Diagnostics& diagnostics) {
+  candidates_.clear();
   const auto peers = [&](const config::ListenConf& listen, const config::Scope& scope) {
     scope.each_child([&](const config::ScopePtr& peer) {
       if (peer->def().kind != config::ScopeKind::peer) return;

@@ -1,6 +1,7 @@
-// TLS contexts by configuration: made at commit, shared between snapshots as
-// long as neither the settings nor the files behind them changed, so that
-// session tickets outlive a commit that has nothing to do with them.
+// TLS contexts by configuration: made at commit, found again by their
+// settings, and kept as long as neither the settings nor the files behind them
+// changed, so that session tickets outlive a commit that has nothing to do
+// with them, and a reload picks a renewed certificate up.
 #pragma once
 
 #include "config/engine.h"
@@ -19,24 +20,28 @@ class TlsStore : public config::Participant {
   // Every context that a Listen or one of its Peers needs is made here, so
   // that a bad certificate is found before anything is published.
   void check(const config::Snapshot& next, config::Diagnostics& diagnostics) override;
-  void apply(const config::SnapshotPtr&) noexcept override {}
+  void apply(const config::SnapshotPtr&) noexcept override { adopt(); }
+  void refreshed() noexcept override { adopt(); }
 
   // The context for sessions under these options; null when no certificate is
-  // set. Any thread; made once for each options block.
-  net::TlsContextPtr server_context(const config::Snapshot& snapshot, const config::Options& options);
+  // set. Any thread. Found among those that check() made; a chain of Peers
+  // that it did not foresee has its own made here.
+  Result<net::TlsContextPtr> server_context(const config::Snapshot& snapshot, const config::Options& options);
 
  private:
-  Result<net::TlsContextPtr> make(const config::Snapshot& snapshot, const config::Options& options);
+  struct Entry {
+    net::TlsSettings settings;
+    std::string identity;  // of the files: device, inode, size, time of change
+    net::TlsContextPtr context;
+  };
   void check_scope(const config::Snapshot& next, const config::Scope& scope, const config::Options& options,
                    config::Diagnostics& diagnostics);
+  Result<Entry> entry_for(const net::TlsSettings& settings) const;
+  void adopt() noexcept;
 
-  struct Cached {
-    net::TlsSettings settings;
-    std::string identity;  // of the files: inode, size, time of change
-    std::weak_ptr<const net::TlsContext> context;
-  };
-  std::mutex mutex_;  // guards cache_
-  std::vector<Cached> cache_;
+  std::vector<Entry> candidates_;  // by check(); main thread
+  mutable std::mutex mutex_;       // guards live_
+  std::vector<Entry> live_;
 };
 
 }  // namespace impulse::server

@@ -78,6 +78,7 @@ class BounceTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(an_original_cannot_break_out);
   CPPUNIT_TEST(what_others_said_stays_in_its_line);
   CPPUNIT_TEST(odd_originals);
+  CPPUNIT_TEST(reasons_are_indented_throughout);
   CPPUNIT_TEST(lines_are_short_and_end_properly);
   CPPUNIT_TEST(status_is_read_from_replies);
   CPPUNIT_TEST_SUITE_END();
@@ -208,6 +209,20 @@ class BounceTest : public CppUnit::TestFixture {
     for (int i = 0; i < 60000; ++i) original_.body += "X-Long: and on and on and on\r\n";
     original_.body += "\r\nbody";
     CPPUNIT_ASSERT(make().size() < 300000);
+  }
+
+  void reasons_are_indented_throughout() {
+    std::string long_one;
+    for (int i = 0; i < 40; ++i) long_one += "word ";
+    const Parsed report(make({{"a@b.example", "5.4.7", long_one, "mx.b.example", "451 " + long_one}}));
+    std::istringstream lines(report.content(0));
+    int seen = 0;
+    for (std::string line; std::getline(lines, line);) {
+      if (!holds(line, "word")) continue;
+      ++seen;
+      CPPUNIT_ASSERT(line.starts_with("    ") && line[4] != ' ' && line.size() <= 78);
+    }
+    CPPUNIT_ASSERT(seen >= 4);
   }
 
   void lines_are_short_and_end_properly() {

@@ -10,6 +10,7 @@ t_unit_delivery_tests_SOURCES = t/unit/main.cc \
 	t/unit/delivery/local_test.cc \
 	t/unit/delivery/maildir_test.cc \
 	t/unit/delivery/parts_test.cc \
+	t/unit/delivery/reroute_test.cc \
 	t/unit/delivery/sink.h
 t_unit_delivery_tests_CXXFLAGS = $(AM_CXXFLAGS) $(CPPUNIT_CFLAGS)
 t_unit_delivery_tests_LDADD = libdelivery.a libsmtp.a libtelemetry.a libspool.a libqueue.a libconfig.a libnet.a \

@@ -169,11 +169,11 @@ class MaildirTest : public CppUnit::TestFixture {
     const auto path = deliver_to_maildir(dir_ / "a/b/c", {{1, 2}, "", "", "x"}, "mx1", 1, wall_now());
     CPPUNIT_ASSERT(path.has_value());
     for (const char* name : {"a", "a/b", "a/b/c", "a/b/c/cur", "a/b/c/tmp", "a/b/c/new"}) {
-      struct stat info {};
+      struct stat info{};
       CPPUNIT_ASSERT_EQUAL(0, ::stat((dir_ / name).c_str(), &info));
       CPPUNIT_ASSERT_EQUAL(0u, info.st_mode & 077);
     }
-    struct stat info {};
+    struct stat info{};
     CPPUNIT_ASSERT_EQUAL(0, ::stat(path->c_str(), &info));
     CPPUNIT_ASSERT_EQUAL(0600u, info.st_mode & 07777);
     CPPUNIT_ASSERT(std::filesystem::is_empty(dir_ / "a/b/c/tmp"));

@@ -322,23 +322,20 @@ class ListenTest : public CppUnit::TestFixture {
     next->arm(loop, serve, 0, complain());
     current->retire();
     const int served = hammer.served;
-    run_until(
-        loop, [&] { return by_new >= 5 && hammer.served > served + 5; }, "the new socket to serve");
+    run_until(loop, [&] { return by_new >= 5 && hammer.served > served + 5; }, "the new socket to serve");
     current->disarm();
     current->drain([](UniqueFd fd, Endpoint) { answer(fd); });
     current = std::move(next);
     current->settle();
     current->disarm();
-    current->arm(
-        loop, [](UniqueFd fd, Endpoint) { answer(fd); }, 0, complain());
+    current->arm(loop, [](UniqueFd fd, Endpoint) { answer(fd); }, 0, complain());
   }
   void takeover_under_load_both_ways() {
     auto loop = make_loop();
     auto current = open_at(at("*"));
     const uint16_t port = current->endpoint().port();
     const Endpoint wildcard = at("*", port), specific = at("127.0.0.1", port);
-    current->arm(
-        *loop, [](UniqueFd fd, Endpoint) { answer(fd); }, 0, complain());
+    current->arm(*loop, [](UniqueFd fd, Endpoint) { answer(fd); }, 0, complain());
     Hammer hammer(specific);
     for (int round = 0; round < 25; ++round) {
       take_over(*loop, current, specific, hammer);
@@ -373,8 +370,7 @@ class ListenTest : public CppUnit::TestFixture {
       next->retire();
       next->arm(*loop, serve, 0, complain());  // a hand-shake may be under way
       const int served = hammer.served;
-      run_until(
-          *loop, [&] { return hammer.served > served + 5; }, "the old socket to serve");
+      run_until(*loop, [&] { return hammer.served > served + 5; }, "the old socket to serve");
       next->disarm();
       next->drain(serve);
       next.reset();

@@ -41,7 +41,7 @@ UniqueFd foreign_socket(const std::string& path, bool listening, int type = SOCK
 }
 
 bool there(const std::string& path) {
-  struct stat status {};
+  struct stat status{};
   return ::lstat(path.c_str(), &status) == 0;
 }
 
@@ -125,7 +125,7 @@ class UnixListenTest : public CppUnit::TestFixture {
   }
 
   static mode_t mode_of(const std::string& where) {
-    struct stat status {};
+    struct stat status{};
     CPPUNIT_ASSERT_EQUAL(0, ::lstat(where.c_str(), &status));
     return status.st_mode & 07777;
   }
@@ -315,8 +315,7 @@ class UnixListenTest : public CppUnit::TestFixture {
             serve(std::move(fd), std::move(peer));
           },
           0, no_trouble());
-      run_until(
-          *loop, [&] { return by_new >= 3; }, "the new socket to serve");
+      run_until(*loop, [&] { return by_new >= 3; }, "the new socket to serve");
       current->disarm();
       current->drain(serve);
       current = std::move(next);

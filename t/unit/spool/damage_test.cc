@@ -31,6 +31,7 @@ class DamageTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(forged_records_in_a_body_stay_a_body);
   CPPUNIT_TEST(header_lost);
   CPPUNIT_TEST(nothing_left);
+  CPPUNIT_TEST(a_file_shorter_than_a_header);
   CPPUNIT_TEST(newer_versions_are_refused);
   CPPUNIT_TEST(unknown_fields_are_skipped);
   CPPUNIT_TEST(quarantine_that_fails_pins_the_segment);
@@ -180,6 +181,7 @@ class DamageTest : public CppUnit::TestFixture {
     for (int i = 0; i < 3; ++i) CPPUNIT_ASSERT(spool->read(victim).error().code == Errc::io);
     CPPUNIT_ASSERT(spool->summary(victim));  // there is someone to tell
     CPPUNIT_ASSERT_EQUAL(size_t{1}, log_.count("body is damaged"));
+    CPPUNIT_ASSERT_EQUAL(size_t{0}, log_.count("spool: "));  // the log says whose line it is
     CPPUNIT_ASSERT_EQUAL(size_t{1}, disk_->names("/spool/quarantine").size());
     for (uint32_t i = 0; i < 2; ++i) CPPUNIT_ASSERT(kit::record(*spool, victim, i, kit::outcome(State::failed)));
     CPPUNIT_ASSERT_EQUAL(uint64_t{bodies_.size() - 1}, spool->status().messages);
@@ -271,13 +273,43 @@ class DamageTest : public CppUnit::TestFixture {
     auto spool = open();
     CPPUNIT_ASSERT(spool.live.empty());
     CPPUNIT_ASSERT_EQUAL(uint64_t{1}, spool.report.damaged);
-    CPPUNIT_ASSERT_EQUAL(size_t{1}, disk_->names("/spool/quarantine").size());
+    CPPUNIT_ASSERT_EQUAL(size_t{2}, disk_->names("/spool/quarantine").size());
+    CPPUNIT_ASSERT_EQUAL(size_t{3}, spool.report.notes.size());
     CPPUNIT_ASSERT(kit::accept(*spool, kit::message("x")).segment > bodies_.begin()->first.segment);
     kit::settle(*spool);
-    // The empty ones are swept out, what is not ours is left alone.
+    // The empty one is swept out, what is not ours is left alone.
     CPPUNIT_ASSERT(disk_->content("/spool/notes.txt") == "not ours");
     const auto names = disk_->names("/spool");
     CPPUNIT_ASSERT(std::find(names.begin(), names.end(), "00000001.seg") == names.end());
+  }
+
+  void a_file_shorter_than_a_header() {
+    path_ = "/spool/70000002.seg";
+    const auto quarantined = [&] { return disk_->content("/spool/quarantine/70000002.seg.bad"); };
+    const auto note = [&](const kit::Opened& spool) { return spool.report.notes.at(0); };
+    for (const std::string& bytes : {std::string("garbage"), std::string(64, 'x'), std::string("\0\0x", 3)}) {
+      put_back(bytes);
+      auto spool = open();
+      CPPUNIT_ASSERT_EQUAL(uint64_t{1}, spool.report.damaged);
+      CPPUNIT_ASSERT(note(spool).starts_with("70000002.seg: neither"));
+      CPPUNIT_ASSERT(quarantined() == bytes);
+      // Its number is not used again.
+      CPPUNIT_ASSERT(kit::accept(*spool, kit::message("x")).segment > 0x70000002);
+    }
+    // What a stop while the header was written may leave is no damage, but it is told.
+    for (const std::string& bytes : {std::string("I"), std::string("IMPULSEG\1\0", 10), std::string(64, '\0')}) {
+      put_back(bytes);
+      const auto spool = open();
+      CPPUNIT_ASSERT_EQUAL(uint64_t{0}, spool.report.damaged);
+      CPPUNIT_ASSERT_EQUAL(uint64_t{bytes.size()}, spool.report.torn_bytes);
+      CPPUNIT_ASSERT(note(spool).find("torn") != std::string::npos);
+      CPPUNIT_ASSERT(quarantined() == bytes);
+    }
+    put_back("");
+    const auto spool = open();
+    CPPUNIT_ASSERT_EQUAL(uint64_t{0}, spool.report.damaged + spool.report.torn_bytes);
+    CPPUNIT_ASSERT(note(spool).starts_with("70000002.seg: empty"));
+    CPPUNIT_ASSERT(disk_->names("/spool/quarantine").empty());
   }
 
   void newer_versions_are_refused() {

@@ -245,8 +245,12 @@ class SpoolTest : public CppUnit::TestFixture {
 
   void unusable_folders() {
     CPPUNIT_ASSERT(replace_file(folder_.path() + "/file", "x", 0644));
-    settings_.base = folder_.path() + "/file";
-    CPPUNIT_ASSERT(!kit::try_open(system_files(), settings_));
+    for (const char* name : {"/file", "/file/spool"}) {
+      settings_.base = folder_.path() + name;
+      const auto opened = kit::try_open(system_files(), settings_);
+      CPPUNIT_ASSERT(!opened);
+      CPPUNIT_ASSERT_EQUAL(settings_.base + ": not a directory", opened.error().message);
+    }
     settings_.base = "/proc/impulse-spool";
     CPPUNIT_ASSERT(!kit::try_open(system_files(), settings_));
   }
