@@ -87,6 +87,7 @@ class PartsDispatcher final : public Dispatcher {
   }
 
   void reconfigured() override {
+    release_rerouted();
     for (const std::string& domain : queue_->active_domains()) look_at(domain);
   }
 
@@ -143,6 +144,24 @@ class PartsDispatcher final : public Dispatcher {
         settled();
       } else {
         look_at(domain);  // more work than a moment ago, for more connections
+      }
+    }
+  }
+
+  // What waits because of where it was to go has no reason to wait when it is
+  // to go somewhere else, or may go again.
+  void release_rerouted() {
+    const auto before = std::exchange(routed_by_, parts_.snapshot());
+    if (before == nullptr || before == routed_by_) return;
+    for (const queue::DomainStatus& each : queue_->status()) {
+      const RoutePtr was = route_to(*before, each.domain);
+      const RoutePtr is = route_to(*routed_by_, each.domain);
+      if (is->suspended || is->method == Route::Method::none) continue;
+      if (!was->suspended && is->leads_as(*was)) continue;
+      failing_.erase(each.domain);  // for reasons of the old route
+      if (const size_t count = queue_->flush(each.domain); count > 0) {
+        parts_.log.write(Level::notice, Area::delivery, "rerouted",
+                         fmt::format("{}: another route, {} delayed recipients are tried now", each.domain, count));
       }
     }
   }
@@ -301,6 +320,7 @@ class PartsDispatcher final : public Dispatcher {
   std::vector<std::string> to_look_at_;
   std::unordered_set<std::string> to_look_at_set_;
   std::map<std::string, Failing> failing_;
+  config::SnapshotPtr routed_by_;  // as of the last reconfigured()
   bool started_ = false;
   bool fail_posted_ = false;
   bool pump_posted_ = false;

@@ -60,7 +60,9 @@ class Dispatcher {
   // is called when those in flight have ended, at the latest after `patience`.
   virtual void start() = 0;
   virtual void stop(Duration patience, std::function<void()> idle) = 0;
-  // Loop thread: the configuration changed (Suspend_Delivery, Gateway …).
+  // Loop thread: the configuration changed. Domains that go another way now,
+  // or may go again (Gateway, Delivery_Method, Suspend_Delivery …), have what
+  // is delayed for them tried at once.
   virtual void reconfigured() = 0;
 
   // Loop thread.

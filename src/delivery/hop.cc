@@ -160,7 +160,14 @@ void Hop::opening_failed(const std::shared_ptr<Opening>& opening) {
     wanted_.clear();
     const Outcome outcome{Outcome::Kind::transient, opening->last_error, "4.4.1", {}};
     const Attempt attempt{opening->last_peer, {}, "ESMTP", opening->last_remote};
-    for (const std::string& domain : std::exchange(wanting_, {})) office_.fail_domain(domain, outcome, attempt);
+    for (const std::string& domain : std::exchange(wanting_, {})) {
+      const RoutePtr route = office_.route(domain);
+      if (route->hop == key_) {
+        office_.fail_domain(domain, outcome, attempt);
+      } else {
+        office_.look_again(domain);  // goes another way since
+      }
+    }
   }
   pump();
 }

@@ -21,12 +21,14 @@ class MaildirPath {
   // Errc::invalid when a component would be longer than a file name may be.
   Result<std::string> folder(std::string_view address) const;
   const std::string& base() const { return base_; }
+  friend bool operator==(const MaildirPath&, const MaildirPath&) = default;
 
  private:
   enum class Kind : unsigned char { text, domain, localpart };
   struct Part {
     Kind kind;
     std::string text;
+    friend bool operator==(const Part&, const Part&) = default;
   };
   std::vector<Part> parts_;
   std::string base_;

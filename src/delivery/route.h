@@ -69,6 +69,11 @@ struct Route {
   Original original = Original::headers;
   std::string mailer_daemon;  // address
   std::string hostname;
+
+  // To the same place in the same way.
+  bool leads_as(const Route& other) const {
+    return method == other.method && hop == other.hop && maildir == other.maildir;
+  }
 };
 using RoutePtr = std::shared_ptr<const Route>;
 
