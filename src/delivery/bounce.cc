@@ -20,15 +20,17 @@ std::string plain(std::string_view text) {
 }
 
 // `lead`, then the words, folded at spaces so that lines are at most 78
-// columns where the words allow. With its line end.
-std::string folded(std::string_view lead, std::string_view value) {
+// columns where the words allow; `indent` and a space begin each further one.
+// With its line end.
+std::string folded(std::string_view lead, std::string_view value, std::string_view indent = {}) {
   std::string out(lead);
   size_t column = out.size();
   bool first = true;
   for (const std::string_view word : words(value)) {
     if (!first && column + 1 + word.size() > 78) {
       out += "\r\n";
-      column = 0;
+      out += indent;
+      column = indent.size();
     }
     out += ' ';
     out += word;
@@ -37,6 +39,9 @@ std::string folded(std::string_view lead, std::string_view value) {
   }
   return out + "\r\n";
 }
+
+// Of the text for people: four blanks in front of each line.
+std::string indented(std::string_view value) { return folded("   ", value, "   "); }
 
 std::string field(std::string_view name, std::string_view value) { return folded(fmt::format("{}:", name), value); }
 
@@ -61,10 +66,10 @@ std::string human_part(const std::vector<Failure>& failures, const Route& route,
       route.hostname, failures.size() == 1 ? "this recipient" : "these recipients");
   for (const Failure& failure : failures) {
     text += plain(failure.recipient) + "\r\n";
-    text += folded("   ", plain(failure.reason));
+    text += indented(plain(failure.reason));
     if (!failure.diagnostic.empty()) {
       text += fmt::format("    {} said:\r\n", failure.remote.empty() ? "the remote host" : plain(failure.remote));
-      text += folded("   ", plain(failure.diagnostic));
+      text += indented(plain(failure.diagnostic));
     }
     text += "\r\n";
   }
