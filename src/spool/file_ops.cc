@@ -54,7 +54,7 @@ class SystemFiles final : public FileOps {
   int make_directories(const std::string& path, mode_t mode) override {
     errno = 0;
     if (impulse::make_directories(path, mode)) return 0;
-    return errno != 0 ? -errno : -ENOTDIR;
+    return errno != 0 && errno != EEXIST ? -errno : -ENOTDIR;  // something else has the name
   }
   int sync_directory(const std::string& path) override {
     const int fd = open(path, O_RDONLY | O_DIRECTORY, 0);

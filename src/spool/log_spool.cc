@@ -52,7 +52,7 @@ class LogSpool final : public Spool {
     auto recovered = recover(files_, index_, live, report);
     if (!recovered) return std::unexpected(recovered.error());
     for (const std::string& note : report.notes)
-      if (log_notes) log_("spool: " + note);
+      if (log_notes) log_(note);
     for (const JournalEntry& tombstone : recovered->tombstones) journal(tombstone, std::nullopt, nullptr, true);
     committer_ =
         std::make_unique<Committer>(files_, index_, health_, queue_, settings, tuning, log_, recovered->last_number);
@@ -194,7 +194,7 @@ class LogSpool final : public Spool {
       const auto copied = files_.keep_aside(**file, id.segment, id.offset, length, "bad");
       kept = copied ? "kept aside in quarantine" : "cannot be kept aside: " + copied.error().message;
     }
-    log_(fmt::format("spool: {}: {}; {}", id.to_string(node_), why.message, kept));
+    log_(fmt::format("{}: {}; {}", id.to_string(node_), why.message, kept));
   }
 
   const uint64_t max_waiting_;
@@ -216,7 +216,9 @@ Result<std::unique_ptr<Spool>> open_log_spool(std::shared_ptr<FileOps> ops, cons
                                               const Settings& settings, std::string node,
                                               const std::function<void(Summary)>& live,
                                               std::function<void(std::string_view)> log, RecoveryReport* report) {
-  if (const int made = ops->make_directories(settings.base, 0750); made < 0) return file_error(made, settings.base);
+  const int made = ops->make_directories(settings.base, 0750);
+  if (made == -ENOTDIR) return fail(Errc::io, "{}: not a directory", settings.base);
+  if (made < 0) return file_error(made, settings.base);
   auto lock = take_lock(ops, settings.base);
   if (!lock) return std::unexpected(lock.error());
   auto spool = std::make_unique<LogSpool>(ops, tuning, settings, std::move(node), std::move(log));

@@ -11,7 +11,6 @@ namespace impulse::spool {
 
 namespace {
 
-constexpr std::string_view segment_magic = "IMPULSEG";
 constexpr std::string_view trailer_magic = "IMPULEND";
 constexpr std::string_view record_magic = "IMPR";
 constexpr uint8_t record_version = 1;

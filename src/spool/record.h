@@ -10,6 +10,7 @@
 namespace impulse::spool {
 
 inline constexpr uint32_t format_version = 1;
+inline constexpr std::string_view segment_magic = "IMPULSEG";
 inline constexpr size_t segment_header_size = 64;
 inline constexpr size_t record_header_size = 40;
 inline constexpr size_t trailer_size = 32;

@@ -74,16 +74,32 @@ class Recovery {
   Result<> unreadable(uint32_t number, const File& file, const Error& why) {
     if (why.code != Errc::invalid) return std::unexpected(why);
     const int64_t size = file.ops().size(file.fd());
-    if (size <= static_cast<int64_t>(segment_header_size)) {  // the power went while it was being made
+    if (size < 0) return file_error(size, files_.path(number));
+    if (size == 0) {
+      note("{}: empty, from a stop while it was being made; it will be removed", segment_name(number));
       index_.add_segment(number, 0);
       index_.seal(number);
       return {};
     }
+    const bool torn = torn_header(file, static_cast<uint64_t>(size));
     files_.forget(number);
     if (auto moved = files_.keep_aside_whole(number); !moved) return moved;
-    ++report_.damaged;
-    note("{}; it was moved to quarantine", why.message);
+    if (torn) {
+      report_.torn_bytes += static_cast<uint64_t>(size);
+      note("{}: {} bytes, torn while it was being made; it was moved to quarantine", segment_name(number), size);
+    } else {
+      ++report_.damaged;
+      note("{}; it was moved to quarantine", why.message);
+    }
     return {};
+  }
+
+  // Whether a stop in the middle of writing the header may have left this.
+  static bool torn_header(const File& file, uint64_t size) {
+    std::string bytes(size <= segment_header_size ? size : 0, '\0');
+    if (bytes.empty() || file.read(bytes.data(), bytes.size(), 0) < 0) return false;
+    const std::string_view magic = std::string_view(bytes).substr(0, segment_magic.size());
+    return segment_magic.starts_with(magic) || bytes.find_first_not_of('\0') == std::string::npos;
   }
 
   void take(uint32_t holder, const OtherRecord& record) {
