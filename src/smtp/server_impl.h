@@ -90,6 +90,7 @@ struct ServerSession::Impl {
 
   LineReader lines_;
   DataReceiver data_;
+  size_t data_progress_ = 0;  // bytes since Data_Timeout began anew
   Transaction transaction_;
   uint64_t errors_ = 0;
   uint64_t messages_ = 0;

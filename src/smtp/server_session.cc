@@ -8,6 +8,14 @@
 
 namespace impulse::smtp {
 
+namespace {
+
+// Message data, in bytes, by which Data_Timeout begins anew: less is a client
+// that wants to stay, not to send.
+constexpr size_t data_step = size_t{16} << 10;
+
+}  // namespace
+
 void ServerSession::Impl::begin(Output& out) {
   out_ = &out;
   out.delay = Duration(0);
@@ -110,8 +118,13 @@ size_t ServerSession::Impl::feed(std::string_view bytes) {
     if (phase_ == Phase::command) {
       used += take_line(bytes.substr(used));
     } else if (phase_ == Phase::data) {
-      used += data_.feed(bytes.substr(used));
-      out_->restart_deadline = true;
+      const size_t taken = data_.feed(bytes.substr(used));
+      used += taken;
+      data_progress_ += taken;
+      if (data_.done() || data_progress_ >= data_step) {
+        data_progress_ = 0;
+        out_->restart_deadline = true;
+      }
       if (data_.done()) end_of_data();
     } else {
       break;

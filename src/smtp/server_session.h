@@ -64,8 +64,8 @@ struct Output {
   Waiting waiting = Waiting::command;
   Duration delay{0};  // tarpit: hold the reply and the reading back for so long; of this call alone
   // The deadline for `waiting` begins anew: a command was answered, a new line
-  // began, data came. When false an earlier deadline goes on (a slow dribble of
-  // bytes gains a client no time).
+  // began, 16 KiB of data came, or their end. When false an earlier deadline goes
+  // on (a slow dribble of bytes gains a client no time).
   bool restart_deadline = false;
 };
 

@@ -163,6 +163,7 @@ void ServerSession::Impl::on_data(const Command& command, bool ended_in_lf) {
   if (ended_in_lf) return refuse(reply::data_needs_crlf, "lone_lf_command");
   if (!admitted()) return;
   data_.begin(*policy_);
+  data_progress_ = 0;
   phase_ = Phase::data;
   say(reply::send_data);
 }

@@ -23,8 +23,6 @@ class GreedTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(nothing_is_taken_while_much_is_unsent);
   CPPUNIT_TEST(starttls_behind_many_replies_is_still_watched);
   CPPUNIT_TEST(slow_data_gains_no_time);
-  CPPUNIT_TEST(a_denied_client_has_one_deadline);
-  CPPUNIT_TEST(tarpit_of_one_call_is_bounded);
   CPPUNIT_TEST_SUITE_END();
 
   void replies_of_one_call_are_bounded() {
@@ -109,48 +107,6 @@ class GreedTest : public CppUnit::TestFixture {
     Output out;
     dialogue.session->feed("\r\n.\r\n", out);
     CPPUNIT_ASSERT(out.next == Next::submit && out.restart_deadline);
-  }
-
-  void a_denied_client_has_one_deadline() {
-    Policy policy = usual_policy();
-    policy.deny = true;
-    Dialogue dialogue(policy);
-    CPPUNIT_ASSERT(dialogue.banner.starts_with("554 "));
-    CPPUNIT_ASSERT(dialogue.last.restart_deadline);
-    const Waiting waiting = dialogue.last.waiting;
-    CPPUNIT_ASSERT(dialogue.session->deadline(waiting) == std::chrono::seconds(10));
-    for (const char* input : {"EHLO a\r\n", "N", "OOP\r\n", "MAIL FROM:<a@b>\r\n", "\r\n", "x\r\ny\r\nz"}) {
-      dialogue.say(input);
-      CPPUNIT_ASSERT_MESSAGE(input, !dialogue.last.restart_deadline);
-      CPPUNIT_ASSERT_MESSAGE(input, dialogue.last.waiting == waiting);  // the owner goes on with what it has
-      CPPUNIT_ASSERT_MESSAGE(input, dialogue.session->deadline(waiting) == std::chrono::seconds(10));
-    }
-    CPPUNIT_ASSERT_EQUAL("503 221"s, dialogue.codes("\r\nQUIT\r\n"));
-    CPPUNIT_ASSERT(dialogue.closed);
-    Dialogue late(policy);
-    Output out;
-    late.session->timed_out(out);
-    CPPUNIT_ASSERT(out.reply.starts_with("421 4.4.2 ") && out.next == Next::close);
-  }
-
-  void tarpit_of_one_call_is_bounded() {
-    Policy policy = usual_policy();
-    policy.max_errors = 1000;
-    const auto longest = [&](Duration each, size_t errors) {
-      policy.error_delay = each;
-      Dialogue dialogue(policy);
-      dialogue.say(repeat("FOO\r\n", 500));
-      Output out;
-      dialogue.session->feed(repeat("FOO\r\n", errors), out);
-      return out.delay;
-    };
-    using std::chrono::seconds;
-    CPPUNIT_ASSERT(longest(seconds(5), 3) == seconds(15));
-    CPPUNIT_ASSERT(longest(seconds(5), 12) == seconds(60));
-    CPPUNIT_ASSERT(longest(seconds(5), 400) == seconds(60));
-    CPPUNIT_ASSERT(longest(seconds(90), 1) == seconds(90));  // what the operator wants for one is not cut
-    CPPUNIT_ASSERT(longest(seconds(90), 400) == seconds(90));
-    CPPUNIT_ASSERT(longest(seconds(0), 400) == seconds(0));
   }
 };
 CPPUNIT_TEST_SUITE_REGISTRATION(GreedTest);
