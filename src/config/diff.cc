@@ -36,16 +36,22 @@ class Differ {
   void compare(const Scope& before, const Scope& after) {
     compare_settings(before, after);
     for (const ScopeDef& kind : scopes()) {
-      ChildMap::difference(
-          before.children(kind.kind), after.children(kind.kind), [&](const ScopePtr& was, const ScopePtr& is) {
-            path_.push_back({kind.kind, (is ? is : was)->instance()});
-            if (was && is)
-              compare(*was, *is);
-            else
-              add(is ? Change::Kind::added : Change::Kind::removed, nullptr, {}, {}, scope_effect(kind.kind));
-            path_.pop_back();
-            return true;
-          });
+      ChildMap::difference(before.children(kind.kind), after.children(kind.kind),
+                           [&](const ScopePtr& was, const ScopePtr& is) {
+                             path_.push_back({kind.kind, (is ? is : was)->instance()});
+                             if (was && is)
+                               compare(*was, *is);
+                             else
+                               changes_.push_back({is ? Change::Kind::added : Change::Kind::removed,
+                                                   path_,
+                                                   nullptr,
+                                                   {},
+                                                   {},
+                                                   scope_effect(kind.kind),
+                                                   is ? is : was});
+                             path_.pop_back();
+                             return true;
+                           });
     }
   }
 
@@ -77,7 +83,7 @@ class Differ {
   static std::string text(const Setting& setting) { return to_text(setting.value, *setting.option); }
 
   void add(Change::Kind kind, const OptionDef* option, std::string before, std::string after, Effect effect) {
-    changes_.push_back({kind, path_, option, std::move(before), std::move(after), effect});
+    changes_.push_back({kind, path_, option, std::move(before), std::move(after), effect, nullptr});
   }
 
   ScopePath path_;

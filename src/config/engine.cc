@@ -7,6 +7,7 @@
 #include "config/setting.h"
 
 #include <algorithm>
+#include <functional>
 #include <mutex>
 #include <set>
 
@@ -28,6 +29,17 @@ Place place_of(const Source& source, std::string_view word, size_t before) {
 }
 
 std::string shown_path(const ScopePath& path) { return path.empty() ? "the global scope" : to_string(path); }
+
+// Of a scope and of all below it.
+void each_setting(const Scope& scope, const ScopePath& path,
+                  const std::function<void(const ScopePath&, const Setting&)>& visit) {
+  for (const auto& setting : scope.settings()) visit(path, *setting);
+  scope.each_child([&](const ScopePtr& child) {
+    ScopePath below = path;
+    below.push_back({child->def().kind, child->instance()});
+    each_setting(*child, below, visit);
+  });
+}
 
 class EngineImpl final : public Engine {
  public:
@@ -69,7 +81,7 @@ class EngineImpl final : public Engine {
     if (!checked.setting) return failed(std::move(report), Errc::invalid);
     const ScopePtr root = edit_scope(current()->root(), *where, {source, place},
                                      [&](const ScopePtr& scope) { return scope->with_setting(checked.setting); });
-    commit(root, report, false);
+    commit_edit(root, report, source);
     return report;
   }
 
@@ -102,7 +114,7 @@ class EngineImpl final : public Engine {
       root = edit_scope(current()->root(), *where, {},
                         [&](const ScopePtr& found) { return found->without_setting(*def); });
     }
-    commit(root, report, false);
+    commit_edit(root, report, source);
     return report;
   }
 
@@ -150,14 +162,47 @@ class EngineImpl final : public Engine {
 
   // Which console edits the file does not say too.
   std::vector<std::string> dropped_by(const Snapshot& now, const ScopePtr& root) const {
-    using Name = std::pair<std::string, const OptionDef*>;
-    std::set<Name> lost;
-    for (const Change& change : diff(now.root(), root)) lost.insert({to_string(change.path), change.option});
     std::vector<std::string> dropped;
     if (!file_root_) return dropped;
-    for (const Change& edit : diff(file_root_, now.root()))
-      if (lost.contains({to_string(edit.path), edit.option})) dropped.push_back(edit.to_string());
+    const std::vector<Change> edits = diff(file_root_, now.root());
+    if (edits.empty()) return dropped;
+    std::set<std::pair<std::string, const OptionDef*>> lost;
+    for (const Change& change : diff(now.root(), root)) lost.insert({to_string(change.path), change.option});
+    // With its scope, all that is in it is lost.
+    const auto is_lost = [&](const ScopePath& path, const OptionDef* option) {
+      if (lost.contains({to_string(path), option})) return true;
+      for (size_t steps = 1; steps <= path.size(); ++steps)
+        if (lost.contains({to_string(ScopePath(path.begin(), path.begin() + static_cast<ptrdiff_t>(steps))), nullptr}))
+          return true;
+      return false;
+    };
+    for (const Change& edit : edits) {
+      if (is_lost(edit.path, edit.option)) dropped.push_back(edit.to_string());
+      if (edit.kind != Change::Kind::added || !edit.scope) continue;
+      each_setting(*edit.scope, edit.path, [&](const ScopePath& path, const Setting& setting) {
+        if (is_lost(path, setting.option))
+          dropped.push_back(Change{Change::Kind::added,
+                                   path,
+                                   setting.option,
+                                   {},
+                                   to_text(setting.value, *setting.option),
+                                   setting.option->effect,
+                                   nullptr}
+                                .to_string());
+      });
+    }
     return dropped;
+  }
+
+  // A change from the console. What was warned of before it is not said again.
+  void commit_edit(const ScopePtr& root, Report& report, const std::shared_ptr<const Source>& source) {
+    std::set<std::pair<std::string, std::string>> known;
+    for (const Diagnostic& standing : standing_) known.insert({standing.id, standing.message});
+    commit(root, report, false);
+    std::erase_if(report.diagnostics, [&](const Diagnostic& found) {
+      return found.severity != Diagnostic::Severity::error && found.origin.source != source &&
+             known.contains({found.id, found.message});
+    });
   }
 
   void commit(const ScopePtr& root, Report& report, bool check_only) {
@@ -173,9 +218,15 @@ class EngineImpl final : public Engine {
     if (has_errors(report.diagnostics)) return refuse(report, Errc::invalid);
     report.ok = true;
     if (check_only) return;
+    Diagnostics standing = report.diagnostics;
     // The same values, perhaps on other lines: nobody has to follow, but
     // `explain` shall name the new lines.
-    if (unchanged) return publish(next);
+    if (unchanged) {
+      publish(next);
+      standing_ = std::move(standing);
+      for (Participant* participant : participants_) participant->refreshed();
+      return;
+    }
 
     for (size_t i = 0; i < participants_.size(); ++i) {
       const Result<> prepared = participants_[i]->prepare(now, next);
@@ -185,6 +236,7 @@ class EngineImpl final : public Engine {
       return refuse(report, prepared.error().code);
     }
     publish(next);
+    standing_ = std::move(standing);
     report.generation = generation;
     for (Participant* participant : participants_) participant->apply(next);
     for (Participant* participant : participants_) participant->finish();
@@ -206,6 +258,7 @@ class EngineImpl final : public Engine {
   EngineSettings settings_;
   std::vector<Participant*> participants_;  // borrowed
   ScopePtr file_root_;                      // as the files said it last
+  Diagnostics standing_;                    // warnings and notices of what is in force
   mutable std::mutex current_mutex_;
   SnapshotPtr current_;
 };

@@ -14,15 +14,26 @@ namespace {
 class Walk {
  public:
   Walk(config::ScopePtr scope, config::ScopePath path, bool recurse) : recurse_(recurse) {
+    // showrecurse of a named scope is whole, so that it can stand in a file.
+    headed_ = recurse_ && !path.empty();
     levels_.push_back(Level(std::move(scope), std::move(path)));
+  }
+
+  // Only what is in the scope, behind its change: indented, its documents
+  // with "change" in them.
+  static Walk content(const config::Change& change) {
+    Walk walk(change.scope, change.path, true);
+    walk.headed_ = false;
+    walk.margin_ = "  ";
+    walk.mark_ = {{"change", change.kind == config::Change::Kind::removed ? "removed" : "added"}};
+    return walk;
   }
 
   // One step: a setting's next lines, a heading, a closing brace.
   bool operator()(Writer& writer) {
     if (!begun_) {
       begun_ = true;
-      // showrecurse of a named scope is whole, so that it can stand in a file.
-      headed_ = recurse_ && !levels_.front().path.empty() && !writer.json();
+      headed_ = headed_ && !writer.json();
       if (headed_) {
         const config::Scope& scope = *levels_.front().scope;
         writer.text(heading(scope.def(), scope.instance()) + " {");
@@ -82,7 +93,7 @@ class Walk {
 
   std::string indent() const {
     const size_t depth = levels_.size() + (headed_ ? 1 : 0);
-    return std::string(depth > 1 ? (depth - 1) * 2 : 0, ' ');
+    return margin_ + std::string(depth > 1 ? (depth - 1) * 2 : 0, ' ');
   }
 
   void say(const Level& level, const std::shared_ptr<const config::Setting>& setting) {
@@ -90,6 +101,7 @@ class Walk {
               {"option", setting->option->name},
               {"origin", setting->origin.to_string()},
               {"edited", setting->edited}};
+    head.update(mark_);
     std::shared_ptr<const config::Value> value(setting, &setting->value);
     setting_ = say_setting(std::move(value), *setting->option, indent(), std::move(head));
   }
@@ -102,6 +114,7 @@ class Walk {
       Json document{{"scope", path_text(path)}, {"kind", child->def().name}};
       if (!child->instance().empty()) document["instance"] = child->instance();
       document["origin"] = child->origin().to_string();
+      document.update(mark_);
       writer.document(document);
     } else {
       const std::string_view body = empty ? " {}" : recurse_ ? " {" : " { ... }";
@@ -113,6 +126,8 @@ class Walk {
   bool recurse_;
   bool begun_ = false;
   bool headed_ = false;
+  std::string margin_;
+  Json mark_ = Json::object();
   std::vector<Level> levels_;
   Step setting_;
 };
@@ -136,6 +151,8 @@ Answer show(const Invocation& call, std::string_view name, bool recurse) {
 }
 
 }  // namespace
+
+Step say_content(const config::Change& change) { return Walk::content(change); }
 
 Answer config_show(const Invocation& call) { return show(call, "config show", false); }
 

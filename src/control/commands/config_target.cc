@@ -55,6 +55,31 @@ Json change_document(const config::Change& change) {
   return document;
 }
 
+// Of a change that was refused. Its cause may be that a file or a user is not
+// there, or that the daemon may not bind; it is not a look-up that found
+// nothing, nor a client without the right to ask.
+Code refusal_code(Errc cause) {
+  const Code code = code_of(cause);
+  return code == Code::conflict || code == Code::busy ? code : Code::failed;
+}
+
+// Each change; of whole scopes their content, too: that one came or went is
+// half the news, above all when its name was mistyped.
+Step say_changes(std::shared_ptr<const config::Report> held) {
+  return [held = std::move(held), next = size_t{0}, content = Step()](Writer& writer) mutable {
+    if (content && content(writer)) return true;
+    content = nullptr;
+    if (next == held->changes.size()) return false;
+    const config::Change& change = held->changes[next++];
+    if (writer.json())
+      writer.document(change_document(change));
+    else
+      writer.text(change.to_string());
+    if (change.scope) content = say_content(change);
+    return true;
+  };
+}
+
 }  // namespace
 
 std::string place_of(const config::RawValue& word) {
@@ -104,8 +129,7 @@ std::expected<const config::OptionDef*, Answer> read_option(const Target& target
 
 Answer report_answer(config::Report report, const Invocation& call, Step extra) {
   Answer answer;
-  answer.status.code = report.ok ? Code::ok : code_of(report.code);
-  if (!report.ok && answer.status.code == Code::ok) answer.status.code = Code::failed;
+  if (!report.ok) answer.status.code = refusal_code(report.code);
   const uint64_t generation = report.generation != 0 ? report.generation : call.system.engine().current()->generation();
   answer.status.with("gen", generation);
   if (report.ok && report.changes.empty())
@@ -122,12 +146,7 @@ Answer report_answer(config::Report report, const Invocation& call, Step extra) 
                            [held, source = call.source](Writer& writer, size_t i) {
                              writer.diagnostic(held->diagnostics[i], source.get());
                            }),
-                      each(held->changes.size(), [held](Writer& writer, size_t i) {
-                        if (writer.json())
-                          writer.document(change_document(held->changes[i]));
-                        else
-                          writer.text(held->changes[i].to_string());
-                      }));
+                      say_changes(held));
   answer.lines = then(
       std::move(answer.lines), each(held->dropped_edits.size(), [held](Writer& writer, size_t i) {
         writer.remark("config-edit-dropped",

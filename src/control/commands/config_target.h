@@ -33,4 +33,7 @@ Answer placed_error(Code code, std::string id, const config::RawValue& word, std
 // `extra` is said behind the changes when it went well.
 Answer report_answer(config::Report report, const Invocation& call, Step extra = {});
 
+// What is in the whole scope that was added or removed.
+Step say_content(const config::Change& change);
+
 }  // namespace impulse::control

@@ -66,6 +66,14 @@ Answer message_details(const Invocation& call) {
   const config::RawValue& word = call.words.front();
   const auto id = MessageId::parse(word.text);
   if (!id) return placed_error(Code::usage, "message-bad-id", word, id.error().message);
+  // "00000001/0000A2C0-mx1": without a node it is ours.
+  if (const size_t dash = word.text.find('-'); dash != std::string::npos) {
+    const std::string node = call.system.node();
+    if (std::string_view(word.text).substr(dash + 1) != node)
+      return Answer::error(Code::not_found, "message-not-found",
+                           fmt::format("{} is a message of another node; this one is {}", escape_line(word.text, 80),
+                                       escape_line(node, 80)));
+  }
   Result<MessageDetails> found = call.system.message(*id);
   if (!found)
     return Answer::error(code_of(found.error().code),

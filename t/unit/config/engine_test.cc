@@ -48,6 +48,7 @@ class EngineTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(reload_with_a_mistake_changes_nothing);
   CPPUNIT_TEST(reload_drops_edits_and_says_which);
   CPPUNIT_TEST(set_and_unset);
+  CPPUNIT_TEST(set_warns_of_what_it_did_only);
   CPPUNIT_TEST(set_creates_missing_scopes);
   CPPUNIT_TEST(set_of_the_same_value_is_unchanged);
   CPPUNIT_TEST(set_refuses_and_places);
@@ -235,11 +236,12 @@ class EngineTest : public CppUnit::TestFixture {
     file("Hostname = a.example\nMax_Retries = 7\nESMTP_Listener { Listen \":25\" { Max_Errors = 1 } }\n");
     const Report report = engine_->reload();
     CPPUNIT_ASSERT(report.ok);
-    CPPUNIT_ASSERT_EQUAL(size_t{3}, report.dropped_edits.size());
+    CPPUNIT_ASSERT_EQUAL(size_t{4}, report.dropped_edits.size());
     std::string dropped;
     for (const std::string& edit : report.dropped_edits) dropped += edit + "\n";
     ASSERT_HOLDS("Hostname a.example -> b.example", dropped);
     ASSERT_HOLDS("peer 10.0.0.1: added", dropped);
+    ASSERT_HOLDS("peer 10.0.0.1: Deny (unset) -> true", dropped);
     ASSERT_HOLDS("Max_Errors 1 -> (unset)", dropped);
     CPPUNIT_ASSERT_EQUAL(std::string("a.example"), value(key::hostname));
     CPPUNIT_ASSERT(engine_->reload().dropped_edits.empty());
@@ -260,6 +262,31 @@ class EngineTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT(report.ok && report.generation == 3);
     CPPUNIT_ASSERT(engine_->current()->listens().front()->enabled());
     CPPUNIT_ASSERT(diff(engine_->current()->root(), tree("ESMTP_Listener { Listen \"*:25\" { } }\n")).empty());
+  }
+  // Warnings of the files belong to load and reload.
+  void set_warns_of_what_it_did_only() {
+    struct Warning : Participant {
+      void check(const Snapshot& next, Diagnostics& diagnostics) override {
+        if (next.global()[key::hostname] == "a.example")
+          diagnostics.push_back({Diagnostic::Severity::warning, "fake", {}, 1, "a is a bad name", {}, {}});
+        if (next.global()[key::shutdown_timeout] < std::chrono::seconds(5))
+          diagnostics.push_back({Diagnostic::Severity::warning, "fake", {}, 1, "that is short", {}, {}});
+      }
+      void apply(const SnapshotPtr&) noexcept override {}
+    } warning;
+    start("Hostname = a.example\nESMTP_Listener { Listen \"127.0.0.1:0\" { } }\n");
+    engine_->add_participant(warning);
+    Report report = engine_->reload();
+    ASSERT_HOLDS("config-any-port", report.diagnostics.front().id);
+    ASSERT_HOLDS("a is a bad name", all(report.diagnostics));
+    CPPUNIT_ASSERT_EQUAL(std::string(), all(edit("max_retries 3").diagnostics));
+    ASSERT_HOLDS("that is short", all(edit("shutdown_timeout 4").diagnostics));
+    CPPUNIT_ASSERT_EQUAL(std::string(), all(edit("shutdown_timeout 3").diagnostics));
+    CPPUNIT_ASSERT_EQUAL(std::string(), all(unset("max_retries").diagnostics));
+    CPPUNIT_ASSERT(edit("hostname b.example").diagnostics.empty());
+    ASSERT_HOLDS("a is a bad name", all(edit("hostname a.example").diagnostics));
+    report = engine_->reload();
+    ASSERT_HOLDS("a is a bad name", all(report.diagnostics));
   }
   void set_creates_missing_scopes() {
     start("");

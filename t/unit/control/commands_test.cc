@@ -247,6 +247,11 @@ class CommandsTest : public CppUnit::TestFixture {
   }
   void message_wrong() {
     Console console;
+    console.system.messages[*MessageId::parse("00000001/00000200")] = a_message();
+    CPPUNIT_ASSERT_EQUAL(
+        "!error message-not-found 00000001/00000200-n2 is a message of another node; this one is n1\n=3 not-found\n"s,
+        console("message details 00000001/00000200-n2"));
+    CPPUNIT_ASSERT_EQUAL("=3 not-found"s, status_of(console("message details 00000001/00000200-")));
     CPPUNIT_ASSERT_EQUAL("!error message-not-found no message 00000001/00000201-n1\n=3 not-found\n"s,
                          console("message details 00000001/00000201-n1"));
     for (const auto command : {"message details", "message details x", "message details 00000001",

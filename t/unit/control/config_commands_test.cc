@@ -30,6 +30,7 @@ class ConfigCommandsTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(secrets);
   CPPUNIT_TEST(set);
   CPPUNIT_TEST(set_makes_scopes);
+  CPPUNIT_TEST(whole_scopes_are_told_with_their_content);
   CPPUNIT_TEST(set_wrong);
   CPPUNIT_TEST(set_json);
   CPPUNIT_TEST(unset);
@@ -271,6 +272,24 @@ class ConfigCommandsTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT_EQUAL(" Domain \"example.org\" {\n   Gateway = ( 192.0.2.9 )\n }\n=0 ok gen=3\n"s,
                          console("config showrecurse domain example.org"));
   }
+  void whole_scopes_are_told_with_their_content() {
+    Console console;
+    CPPUNIT_ASSERT_EQUAL(" domain late.example: added (live)\n   Suspend_Delivery = true\n=0 ok gen=2 changes=1\n"s,
+                         console("config set domain late.example suspend_delivery true"));
+    CPPUNIT_ASSERT_EQUAL(
+        " esmtp_listener listen *:26: added (relisten)\n   Peer \"10.0.0.1\" {\n     Idle_Time = 7s\n   }\n"
+        "=0 ok gen=3 changes=1\n"s,
+        console("config set esmtp_listener listen :26 peer 10.0.0.1 idle_time 7"));
+    const std::string dropped = console("config reload");
+    for (const auto line :
+         {" domain late.example: removed (live)\n   Suspend_Delivery = true\n",
+          "dropped: domain late.example: added (live)\n",
+          "dropped: domain late.example: Suspend_Delivery (unset) -> true (live)\n",
+          "dropped: esmtp_listener listen *:26 peer 10.0.0.1: Idle_Time (unset) -> 7s (next-message)\n"})
+      CPPUNIT_ASSERT_MESSAGE(dropped, dropped.find(line) != std::string::npos);
+    const std::string json = console("--json config set domain late.example suspend_delivery true");
+    CPPUNIT_ASSERT_MESSAGE(json, json.find("\"change\":\"added\",\"value\":true}") != std::string::npos);
+  }
   void set_wrong() {
     Console console;
     CPPUNIT_ASSERT_EQUAL(
@@ -314,7 +333,8 @@ class ConfigCommandsTest : public CppUnit::TestFixture {
   void unset_scope() {
     Console console;
     const std::string reply = console("config unset domain example.com");
-    CPPUNIT_ASSERT_EQUAL(" domain example.com: removed (live)\n=0 ok gen=2 changes=1\n"s, reply);
+    CPPUNIT_ASSERT_EQUAL(" domain example.com: removed (live)\n   Gateway = ( 192.0.2.1 )\n=0 ok gen=2 changes=1\n"s,
+                         reply);
     CPPUNIT_ASSERT_EQUAL("=3 not-found"s, status_of(console("config show domain example.com")));
   }
   void unset_wrong() {
@@ -387,8 +407,9 @@ class ConfigCommandsTest : public CppUnit::TestFixture {
     // What cannot be acquired (an address in use) leaves everything as it was.
     struct Refusing : config::Participant {
       bool refuse = false;
+      Errc code = Errc::exists;
       Result<> prepare(const config::SnapshotPtr&, const config::SnapshotPtr&) override {
-        if (refuse) return fail(Errc::exists, "cannot listen on *:26: Address already in use");
+        if (refuse) return fail(code, "cannot listen on *:26: Address already in use");
         return {};
       }
       void apply(const config::SnapshotPtr&) noexcept override {}
@@ -401,6 +422,11 @@ class ConfigCommandsTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT_MESSAGE(reply, reply.starts_with("!error config-refused "));
     CPPUNIT_ASSERT_EQUAL("=1 failed gen=1"s, status_of(reply));
     CPPUNIT_ASSERT_EQUAL("=3 not-found"s, status_of(console("config show esmtp_listener listen :26")));
+    // Whatever the cause: nothing was looked up, and the client may ask.
+    for (const Errc code : {Errc::not_found, Errc::denied, Errc::io, Errc::no_space, Errc::unavailable}) {
+      refusing.code = code;
+      CPPUNIT_ASSERT_EQUAL("=1 failed gen=1"s, status_of(console("config set esmtp_listener listen :26 enable true")));
+    }
   }
 };
 CPPUNIT_TEST_SUITE_REGISTRATION(ConfigCommandsTest);
