@@ -13,6 +13,8 @@ namespace {
 // Message data, in bytes, by which Data_Timeout begins anew: less is a client
 // that wants to stay, not to send.
 constexpr size_t data_step = size_t{16} << 10;
+// What a denied client has in all, to read why and to say QUIT.
+constexpr std::chrono::seconds denied_time{10};
 
 }  // namespace
 
@@ -43,6 +45,10 @@ void ServerSession::Impl::finish() {
     case Phase::closed:
       out_->next = Next::close;
       break;
+  }
+  if (denied_) {  // waits for one thing only, from start() on
+    out_->waiting = Waiting::greeting;
+    out_->restart_deadline = false;
   }
   out_ = nullptr;
 }
@@ -235,6 +241,7 @@ void ServerSession::start(std::optional<TlsState> tls, Output& out) {
     impl_->say({220, "", impl_->policy_->banner});
   }
   impl_->finish();
+  out.restart_deadline = true;
 }
 
 size_t ServerSession::feed(std::string_view bytes, Output& out) {
@@ -283,6 +290,7 @@ void ServerSession::shut_down(std::string_view text, Output& out) {
 
 Duration ServerSession::deadline(Waiting waiting) const {
   const Policy& policy = *impl_->policy_;
+  if (impl_->denied_) return denied_time;
   switch (waiting) {
     case Waiting::greeting:
       return policy.greeting_timeout;

@@ -126,6 +126,7 @@ class ServerSession {
 
   // From the policy; 0: none. For Waiting::command it is Idle_Time between
   // commands and Command_Timeout once a line has begun. tls: the owner's own.
+  // A denied client has 10 s in all: it is always at `greeting`, restarted by nothing.
   Duration deadline(Waiting waiting) const;
   bool in_transaction() const;  // MAIL was accepted
   const std::string& helo() const;

@@ -23,6 +23,7 @@ class GreedTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(nothing_is_taken_while_much_is_unsent);
   CPPUNIT_TEST(starttls_behind_many_replies_is_still_watched);
   CPPUNIT_TEST(slow_data_gains_no_time);
+  CPPUNIT_TEST(a_denied_client_has_one_deadline);
   CPPUNIT_TEST_SUITE_END();
 
   void replies_of_one_call_are_bounded() {
@@ -107,6 +108,28 @@ class GreedTest : public CppUnit::TestFixture {
     Output out;
     dialogue.session->feed("\r\n.\r\n", out);
     CPPUNIT_ASSERT(out.next == Next::submit && out.restart_deadline);
+  }
+
+  void a_denied_client_has_one_deadline() {
+    Policy policy = usual_policy();
+    policy.deny = true;
+    Dialogue dialogue(policy);
+    CPPUNIT_ASSERT(dialogue.banner.starts_with("554 "));
+    CPPUNIT_ASSERT(dialogue.last.restart_deadline);
+    const Waiting waiting = dialogue.last.waiting;
+    CPPUNIT_ASSERT(dialogue.session->deadline(waiting) == std::chrono::seconds(10));
+    for (const char* input : {"EHLO a\r\n", "N", "OOP\r\n", "MAIL FROM:<a@b>\r\n", "\r\n", "x\r\ny\r\nz"}) {
+      dialogue.say(input);
+      CPPUNIT_ASSERT_MESSAGE(input, !dialogue.last.restart_deadline);
+      CPPUNIT_ASSERT_MESSAGE(input, dialogue.last.waiting == waiting);  // the owner goes on with what it has
+      CPPUNIT_ASSERT_MESSAGE(input, dialogue.session->deadline(waiting) == std::chrono::seconds(10));
+    }
+    CPPUNIT_ASSERT_EQUAL("503 221"s, dialogue.codes("\r\nQUIT\r\n"));
+    CPPUNIT_ASSERT(dialogue.closed);
+    Dialogue late(policy);
+    Output out;
+    late.session->timed_out(out);
+    CPPUNIT_ASSERT(out.reply.starts_with("421 4.4.2 ") && out.next == Next::close);
   }
 };
 CPPUNIT_TEST_SUITE_REGISTRATION(GreedTest);
