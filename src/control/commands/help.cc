@@ -108,21 +108,28 @@ Answer one_option(const config::OptionDef& option) {
   });
 }
 
+// A scope, and what may stand in it: an option a line.
 Answer one_scope(const config::ScopeDef& scope) {
   return Answer::once({}, [&scope](Writer& writer) {
-    std::vector<std::string_view> options;
-    for (const config::OptionDef& option : config::options())
-      if ((option.scopes & config::in(scope.kind)) && option.availability == config::Availability::available)
-        options.push_back(option.name);
+    std::vector<const config::OptionDef*> options;
+    size_t width = 0;
+    for (const config::OptionDef& option : config::options()) {
+      if (!(option.scopes & config::in(scope.kind)) || option.availability != config::Availability::available) continue;
+      options.push_back(&option);
+      width = std::max(width, option.name.size());
+    }
     const auto parents = scope_names(scope.parents);
     if (writer.json()) {
-      writer.document({{"scope", scope.name}, {"parents", parents}, {"help", scope.help}, {"options", options}});
+      std::vector<std::string_view> names;
+      for (const config::OptionDef* option : options) names.push_back(option->name);
+      writer.document({{"scope", scope.name}, {"parents", parents}, {"help", scope.help}, {"options", names}});
       return;
     }
     writer.text(fmt::format("{}  {}", scope.name, scope.help));
-    writer.text(fmt::format("  stands in  {}", fmt::join(parents, ", ")));
+    if (!parents.empty()) writer.text(fmt::format("  stands in  {}", fmt::join(parents, ", ")));
     writer.text("  options");
-    say_paragraph(writer, fmt::format("{}", fmt::join(options, " ")));
+    for (const config::OptionDef* option : options)
+      writer.text(fmt::format("    {:<{}}  {}", option->name, width, option->help));
   });
 }
 
@@ -144,6 +151,7 @@ Answer help(const Invocation& call) {
   if (names.size() == 1) {
     if (const config::OptionDef* option = config::find_option(names.front())) return one_option(*option);
     if (const config::ScopeDef* scope = config::find_scope(names.front())) return one_scope(*scope);
+    if (iequals(names.front(), "global")) return one_scope(config::scope_def(config::ScopeKind::global));
   }
   std::string asked = fmt::format("{}", fmt::join(names, " "));
   std::vector<std::string_view> known;

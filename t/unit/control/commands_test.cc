@@ -284,6 +284,12 @@ class CommandsTest : public CppUnit::TestFixture {
         "   type     duration\n   default  5m\n   scopes   ESMTP_Listener, Listen, Peer\n   changes  next-message\n=0 ok\n"s,
         console("help idle_time"));
     CPPUNIT_ASSERT(console("help listen").starts_with(" Listen  "));
+    for (const auto scope : {"global", "esmtp_listener"}) {
+      const std::string reply = console("help "s + scope);
+      CPPUNIT_ASSERT_MESSAGE(reply, reply.find("\n     Max_Message_Size  ") != std::string::npos);
+      CPPUNIT_ASSERT_MESSAGE(reply, reply.find("Enable_Authentication") == std::string::npos);  // not in this version
+    }
+    CPPUNIT_ASSERT(console("help global").find("\n     Spoolbase  ") != std::string::npos);
     CPPUNIT_ASSERT(console("help delivery_method").find("type     enum: esmtp,") != std::string::npos);
     CPPUNIT_ASSERT(console("help enable_authentication").find("not in this version") != std::string::npos);
     CPPUNIT_ASSERT_EQUAL(
