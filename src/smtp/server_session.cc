@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace impulse::smtp {
 
 namespace {
@@ -13,6 +15,9 @@ namespace {
 // Message data, in bytes, by which Data_Timeout begins anew: less is a client
 // that wants to stay, not to send.
 constexpr size_t data_step = size_t{16} << 10;
+// The longest delay of one call, unless Error_Delay alone is longer: a client
+// that pipelines errors shall wait, not keep its session for hours by it.
+constexpr std::chrono::seconds longest_delay{60};
 // What a denied client has in all, to read why and to say QUIT.
 constexpr std::chrono::seconds denied_time{10};
 
@@ -84,7 +89,10 @@ void ServerSession::Impl::refuse(const ServerReply& reply, std::string_view caus
       close();
       return;
     }
-    if (errors_ > policy_->max_errors / 2) out_->delay += policy_->error_delay;
+    if (errors_ > policy_->max_errors / 2) {
+      const Duration each = policy_->error_delay;
+      out_->delay = std::min(out_->delay + each, std::max<Duration>(each, longest_delay));
+    }
   }
   note(reply, cause, text);
   say(reply, text);

@@ -62,7 +62,9 @@ struct Output {
   std::string reply;  // append only; the owner clears it
   Next next = Next::read;
   Waiting waiting = Waiting::command;
-  Duration delay{0};  // tarpit: hold the reply and the reading back for so long; of this call alone
+  // Tarpit: hold the reply and the reading back for so long; of this call alone,
+  // at most a minute or one Error_Delay, whichever is longer.
+  Duration delay{0};
   // The deadline for `waiting` begins anew: a command was answered, a new line
   // began, 16 KiB of data came, or their end. When false an earlier deadline goes
   // on (a slow dribble of bytes gains a client no time).

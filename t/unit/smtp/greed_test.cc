@@ -24,6 +24,7 @@ class GreedTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(starttls_behind_many_replies_is_still_watched);
   CPPUNIT_TEST(slow_data_gains_no_time);
   CPPUNIT_TEST(a_denied_client_has_one_deadline);
+  CPPUNIT_TEST(tarpit_of_one_call_is_bounded);
   CPPUNIT_TEST_SUITE_END();
 
   void replies_of_one_call_are_bounded() {
@@ -130,6 +131,26 @@ class GreedTest : public CppUnit::TestFixture {
     Output out;
     late.session->timed_out(out);
     CPPUNIT_ASSERT(out.reply.starts_with("421 4.4.2 ") && out.next == Next::close);
+  }
+
+  void tarpit_of_one_call_is_bounded() {
+    Policy policy = usual_policy();
+    policy.max_errors = 1000;
+    const auto longest = [&](Duration each, size_t errors) {
+      policy.error_delay = each;
+      Dialogue dialogue(policy);
+      dialogue.say(repeat("FOO\r\n", 500));
+      Output out;
+      dialogue.session->feed(repeat("FOO\r\n", errors), out);
+      return out.delay;
+    };
+    using std::chrono::seconds;
+    CPPUNIT_ASSERT(longest(seconds(5), 3) == seconds(15));
+    CPPUNIT_ASSERT(longest(seconds(5), 12) == seconds(60));
+    CPPUNIT_ASSERT(longest(seconds(5), 400) == seconds(60));
+    CPPUNIT_ASSERT(longest(seconds(90), 1) == seconds(90));  // what the operator wants for one is not cut
+    CPPUNIT_ASSERT(longest(seconds(90), 400) == seconds(90));
+    CPPUNIT_ASSERT(longest(seconds(0), 400) == seconds(0));
   }
 };
 CPPUNIT_TEST_SUITE_REGISTRATION(GreedTest);
