@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -44,7 +45,7 @@ COUNT = re.compile(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$", re.M)
 
 
 def run(name, commands):
-    """Runs a stage; returns (passed, failed, skipped, seconds)."""
+    """Runs a stage; returns (passed, failed, skipped, seconds, what it printed)."""
     began = time.monotonic()
     passed = failed = skipped = 0
     log = LOGS / f"{name}.log"
@@ -62,10 +63,63 @@ def run(name, commands):
         failed = 1
     if code == 0 and passed + failed == 0:
         passed = 1  # a stage that builds counts as one
-    if failed:
-        sys.stdout.write(f"--- {name} failed; the end of build/check/{name}.log:\n")
-        sys.stdout.write("\n".join(text.splitlines()[-60:]) + "\n---\n")
-    return passed, failed, skipped, time.monotonic() - began
+    return passed, failed, skipped, time.monotonic() - began, text
+
+
+class Lanes:
+    """Compiling keeps every core busy, testing mostly waits: so builds run one
+    after the other in one lane, and tests in another, each behind its build."""
+
+    def __init__(self, stages):
+        self.stages = stages
+        self.lock = threading.Lock()
+        self.ended = {name: threading.Event() for name, _, _ in stages}
+        self.broken = set()
+        self.sums = [0, 0, 0]
+
+    def run(self):
+        lanes = [[s for s in self.stages if is_build(s[0])], [s for s in self.stages if not is_build(s[0])]]
+        threads = [threading.Thread(target=self.lane, args=(lane,)) for lane in lanes]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return self.sums
+
+    def lane(self, stages):
+        for name, shows, commands in stages:
+            build = build_of(name)
+            if build in self.ended:
+                self.ended[build].wait()
+            if build in self.broken:
+                # Tests of a build that failed would only repeat the news.
+                self.report(name, shows, 0, 1, 0, 0, "not run: its build failed")
+            else:
+                self.report(name, shows, *run(name, commands))
+            self.ended[name].set()
+
+    def report(self, name, shows, passed, failed, skipped, seconds, text):
+        with self.lock:
+            if failed:
+                self.broken.add(name)
+                print(f"--- {name} failed; the end of build/check/{name}.log:")
+                print("\n".join(text.splitlines()[-60:]) + "\n---")
+            verdict = "FAILED" if failed else "ok"
+            notes = f", {skipped} skipped" if skipped else ""
+            print(f"{name:12} {verdict:6} {passed:5} passed, {failed} failed{notes}  {seconds:5.0f} s   {shows}", flush=True)
+            self.sums = [a + b for a, b in zip(self.sums, (passed, failed, skipped))]
+
+
+def is_build(name):
+    return name.startswith("build") or name in ("fuzz", "tidy")
+
+
+def build_of(name):
+    """The build that a stage needs; its own name when it needs none."""
+    if is_build(name):
+        return "build" if name == "tidy" else None
+    kind = name.partition("-")[2]
+    return f"build-{kind}" if kind else "build"
 
 
 def main():
@@ -80,26 +134,7 @@ def main():
         print(f"no such stage: {', '.join(unknown)}; ./check --list shows them", file=sys.stderr)
         return 2
     LOGS.mkdir(parents=True, exist_ok=True)
-    total_passed = total_failed = total_skipped = 0
-    broken = set()
-    for name, shows, commands in STAGES:
-        if name not in wanted:
-            continue
-        # Tests of a build that failed would only repeat the news.
-        kind = name.partition("-")[2]
-        if not name.startswith("build") and f"build{'-' + kind if kind else ''}" in broken:
-            print(f"{name:12} not run: its build failed", flush=True)
-            total_failed += 1
-            continue
-        passed, failed, skipped, seconds = run(name, commands)
-        if failed and name.startswith("build"):
-            broken.add(name)
-        verdict = "FAILED" if failed else "ok"
-        notes = f", {skipped} skipped" if skipped else ""
-        print(f"{name:12} {verdict:6} {passed:5} passed, {failed} failed{notes}  {seconds:5.0f} s   {shows}", flush=True)
-        total_passed += passed
-        total_failed += failed
-        total_skipped += skipped
+    total_passed, total_failed, total_skipped = Lanes([stage for stage in STAGES if stage[0] in wanted]).run()
     print()
     print(f"{total_passed} passed, {total_failed} failed" + (f", {total_skipped} skipped" if total_skipped else ""))
     return 1 if total_failed or not total_passed else 0
