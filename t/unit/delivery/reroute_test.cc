@@ -17,6 +17,7 @@ using test::slurp;
 class RerouteTest : public CppUnit::TestFixture {
   CPPUNIT_TEST_SUITE(RerouteTest);
   CPPUNIT_TEST(a_first_route_is_taken_at_once);
+  CPPUNIT_TEST(a_route_in_the_middle_of_failing);
   CPPUNIT_TEST(another_maildir_path_is_tried_at_once);
   CPPUNIT_TEST(another_gateway_is_tried_at_once);
   CPPUNIT_TEST(a_lifted_suspension_is_the_end_of_waiting);
@@ -52,6 +53,17 @@ class RerouteTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT_EQUAL(size_t{1}, house.maildir("late").size());
     house.log->flush();
     CPPUNIT_ASSERT(holds(slurp(house.dir / "log"), "late.example: another route, 1 delayed"));
+  }
+
+  // A long queue fails in slices: what is left of it goes the new way.
+  void a_route_in_the_middle_of_failing() {
+    House house("");
+    for (int i = 0; i < 210; ++i) house.submit("s@x.example", {"box@late.example"});
+    house.dispatcher->start();
+    house.run_until([&] { return house.counter(Counter::transient_failures) > 0; }, "failing");
+    house.reconfigure(local("late.example", house.dir / "late"));
+    house.run_until_empty();
+    CPPUNIT_ASSERT_EQUAL(210, house.lines('D'));
   }
 
   void another_maildir_path_is_tried_at_once() {
