@@ -36,6 +36,11 @@ IoResult ConnectionCore::receive(std::span<char> into) {
 // One round of reading, bounded by the scratch buffer: then others have their
 // turn. The socket stays readable; for what is inside TLS we come back ourselves.
 void ConnectionCore::read_some() {
+  // What was kept comes first: the end of the input, if that is next, would drop it.
+  if (in_.empty())
+    offer_again_ = false;
+  else if (offer_again_)
+    return kick_later();
   more_inside_ = false;
   const auto scratch = loop_.scratch();
   IoResult result = receive(scratch);

@@ -7,6 +7,7 @@ t_unit_net_tests_SOURCES = t/unit/main.cc \
 	t/unit/net/connect_test.cc \
 	t/unit/net/connection_test.cc \
 	t/unit/net/connection_end_test.cc \
+	t/unit/net/connection_kept_test.cc \
 	t/unit/net/connection_walk_test.cc \
 	t/unit/net/tls_context_test.cc \
 	t/unit/net/tls_start_test.cc \
