@@ -110,17 +110,20 @@ void Committer::process() {
 void Committer::commit_batch(size_t& next) {
   auto& messages = work_.messages;
   const uint64_t limit = segment_size();
-  const auto fits = [&](const Batch& batch) {
-    return writer_.next_offset(batch) + (next < messages.size() ? messages[next].record_size() : 0) <= limit;
+  const auto fits = [&](const Batch& batch, size_t at) {
+    return writer_.next_offset(batch) + (at < messages.size() ? messages[at].record_size() : 0) <= limit;
   };
+  // Refused messages have no size: the first one behind them decides, since it goes into an empty batch untested.
+  size_t real = next;
+  while (real < messages.size() && messages[real].refused) ++real;
   Batch batch;
-  if (!writer_.empty() && !fits(batch)) {
+  if (!writer_.empty() && !fits(batch, real)) {
     close_segment();
     if (auto begun = begin_segment(false); !begun) return go_sick(begun.error());
   }
   const size_t first = next;
   std::vector<Index::Message> written;
-  while (next < messages.size() && (batch.empty() || (fits(batch) && batch.size() < tuning_.max_batch))) {
+  while (next < messages.size() && (batch.empty() || (fits(batch, next) && batch.size() < tuning_.max_batch))) {
     PendingMessage& message = messages[next++];
     written.emplace_back();
     if (message.refused) continue;
@@ -256,7 +259,7 @@ void Committer::close_segment() {
   const uint32_t number = writer_.number();
   // Without a footer the next start scans it: nothing is lost but time.
   if (auto sealed = writer_.seal(index_.live_in(number)); !sealed)
-    log_(fmt::format("spool: no footer could be written: {}", sealed.error().message));
+    log_(fmt::format("no footer could be written: {}", sealed.error().message));
   index_.set_bytes(number, writer_.end());
   index_.seal(number);
 }
@@ -298,7 +301,7 @@ void Committer::go_sick(Error why) {
   health_.set_sick(why);
   if (!sick_) {
     sick_since_ = steady_now();
-    log_(fmt::format("spool: the disk fails, new mail is refused until it works again: {}", why.message));
+    log_(fmt::format("the disk fails, new mail is refused until it works again: {}", why.message));
   }
   sick_ = std::move(why);
 }
@@ -307,7 +310,7 @@ void Committer::go_well() {
   health_.set_sick(std::nullopt);
   if (!sick_) return;
   const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(steady_now() - sick_since_).count();
-  log_(fmt::format("spool: the disk works again after {} s, new mail is accepted", seconds));
+  log_(fmt::format("the disk works again after {} s, new mail is accepted", seconds));
   sick_.reset();
 }
 
@@ -327,9 +330,9 @@ void Committer::look_at_space(bool always) {
   else if (low_)
     health_.set_low(std::nullopt);
   if (low != low_)
-    log_(low ? fmt::format("spool: {}: only {} bytes are free, Spool_Min_Free is {}: new mail is refused",
-                           files_.base(), space.free, free_wanted_)
-             : fmt::format("spool: {}: {} bytes are free again, new mail is accepted", files_.base(), space.free));
+    log_(low ? fmt::format("{}: only {} bytes are free, Spool_Min_Free is {}: new mail is refused", files_.base(),
+                           space.free, free_wanted_)
+             : fmt::format("{}: {} bytes are free again, new mail is accepted", files_.base(), space.free));
   low_ = low;
 }
 

@@ -26,6 +26,7 @@ class SpoolTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(recovery_is_oldest_first);
   CPPUNIT_TEST(many_threads);
   CPPUNIT_TEST(senseless_calls_are_refused);
+  CPPUNIT_TEST(a_refused_message_does_not_hide_a_large_one);
   CPPUNIT_TEST(second_daemon_is_told_the_first);
   CPPUNIT_TEST(unusable_folders);
   CPPUNIT_TEST(numbers_are_never_reused);
@@ -230,6 +231,41 @@ class SpoolTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT_EQUAL(std::string("mx1"), spool->node());
     CPPUNIT_ASSERT(spool->admission());
     CPPUNIT_ASSERT(spool->status().accepting);
+  }
+
+  void a_refused_message_does_not_hide_a_large_one() {
+    settings_.segment_size = 1 << 20;
+    auto spool = kit::open(settings_);
+    // The committer is held inside of a completion, so that the others are taken together.
+    std::latch held(1), go(1), done(3);
+    const std::string body = kit::noise(700 << 10, 1);
+    MessageId first, second;
+    spool->commit(kit::message(body), [&](Result<MessageId> id) {
+      first = id.value_or(MessageId{});
+      held.count_down();
+      go.wait();
+    });
+    held.wait();
+    int refused = 0;
+    for (int i = 0; i < 2; ++i) {
+      spool->commit(kit::message("x", 0), [&](Result<MessageId> id) {
+        refused += id ? 0 : 1;
+        done.count_down();
+      });
+    }
+    spool->commit(kit::message(body), [&](Result<MessageId> id) {
+      second = id.value_or(MessageId{});
+      done.count_down();
+    });
+    go.count_down();
+    done.wait();
+    CPPUNIT_ASSERT_EQUAL(2, refused);
+    CPPUNIT_ASSERT(first.segment != 0 && second.segment > first.segment);
+    CPPUNIT_ASSERT(spool->read(first)->body == body && spool->read(second)->body == body);
+    // Those that are refused alone begin no segment.
+    const uint64_t segments = spool->status().segments;
+    kit::settle(*spool);
+    CPPUNIT_ASSERT_EQUAL(segments, spool->status().segments);
   }
 
   void second_daemon_is_told_the_first() {
