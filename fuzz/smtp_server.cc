@@ -113,7 +113,8 @@ Outcome run(const Policy& policy, std::string_view input, uint32_t seed, uint32_
     }
     Output out;
     const size_t used = session.feed(input.substr(0, count), out);
-    check(used <= count && (used == count || out.next != Next::read), "bytes left untaken");
+    const bool full = out.reply.size() > ServerSession::reply_limit;
+    check(used <= count && (used == count || out.next != Next::read || full), "bytes left untaken");
     input.remove_prefix(used);
     take(out);
     closed = out.next == Next::close;

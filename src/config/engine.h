@@ -21,7 +21,7 @@ struct Change {
   std::string before;                 // text of the values, secrets redacted
   std::string after;
   Effect effect = Effect::live;
-  ScopePtr scope{};  // the whole scope that was added or removed; null with an option
+  ScopePtr scope{};               // the whole scope that was added or removed; null with an option
   std::string to_string() const;  // "esmtp_listener listen *:25: Enable true -> false (live)"
 };
 std::vector<Change> diff(const ScopePtr& before, const ScopePtr& after);
