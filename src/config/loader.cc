@@ -14,6 +14,7 @@
 #include <filesystem>
 #include <optional>
 #include <unordered_map>
+#include <utility>
 
 namespace impulse::config {
 
@@ -188,7 +189,7 @@ void Loading::follow(File& file, const IncludeNode& include) {
       if (!got && got.error().code == Errc::not_found) continue;
       if (got) text = std::move(*got);
     }
-    for (const Found& one : *found) enter(file, include, one, std::move(text), trees);
+    for (const Found& one : *found) enter(file, include, one, std::exchange(text, std::nullopt), trees);
     return;
   }
   std::string hint = "looked for ";

@@ -208,7 +208,7 @@ void Committer::complete(size_t first, const std::vector<Index::Message>& writte
 void Committer::refuse(size_t first, const Error& why) {
   for (size_t i = first; i < work_.messages.size(); ++i) {
     PendingMessage& message = work_.messages[i];
-    message.done(std::unexpected(message.refused ? std::move(*message.refused) : why));
+    message.done(std::unexpected(message.refused ? *message.refused : why));
   }
   work_.messages.resize(std::min(first, work_.messages.size()));
 }
