@@ -17,9 +17,6 @@ ASAN = "--enable-sanitizers=address,undefined"
 # Compiling is most of the time: what need not be fast is not optimised, and
 # has line numbers, but no variables, for the debugger.
 QUICK = "CXXFLAGS=-O0 -g1"
-# A third of UBSan's cost for what ASan's trap on address 0 finds as well, or
-# what this processor does not mind.
-QUICK_UBSAN = "CXXFLAGS=-O0 -g1 -fno-sanitize=null,alignment,object-size,vptr"
 
 # name, what it shows, command lines; a command is a list of words.
 STAGES = [
@@ -31,7 +28,7 @@ STAGES = [
     ("e2e", "end-to-end tests, release build", [["t/e2e/run", "--bindir", "build"]]),
     ("install", "make install into a folder; make dist", [["t/style/install"]]),
     ("build-asan", "ASan and UBSan build",
-     [[".ci/build", "build-asan", "--enable-werror", "--enable-silent-rules", ASAN, QUICK_UBSAN, "--", "all",
+     [[".ci/build", "build-asan", "--enable-werror", "--enable-silent-rules", ASAN, QUICK, "--", "all",
        "test-programs"]]),
     ("unit-asan", "unit tests under ASan and UBSan", [["t/unit/run", "build-asan"]]),
     ("e2e-asan", "end-to-end tests under ASan and UBSan", [["t/e2e/run", "--bindir", "build-asan"]]),
