@@ -41,6 +41,7 @@ class SystemFiles final : public FileOps {
   }
   int sync_data(int fd) override { return code(::fdatasync(fd)); }
   int sync_file(int fd) override { return code(::fsync(fd)); }
+  int drop_cache(int fd) override { return -::posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED); }
   int truncate(int fd, uint64_t size) override { return code(::ftruncate(fd, static_cast<off_t>(size))); }
   int64_t size(int fd) override {
     struct stat status{};

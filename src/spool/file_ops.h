@@ -29,6 +29,9 @@ class FileOps {
   virtual ssize_t pwritev(int fd, const iovec* parts, int count, uint64_t offset) = 0;
   virtual int sync_data(int fd) = 0;  // fdatasync
   virtual int sync_file(int fd) = 0;  // fsync
+  // Forgets what the kernel holds clean of the file (posix_fadvise): what is
+  // read next is what the disk has.
+  virtual int drop_cache(int fd) = 0;
   virtual int truncate(int fd, uint64_t size) = 0;
   virtual int64_t size(int fd) = 0;
   // Exclusive, until close; -EWOULDBLOCK when somebody else holds it.

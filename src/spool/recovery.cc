@@ -27,6 +27,8 @@ class Recovery {
   Recovery(SegmentFiles& files, Index& index, RecoveryReport& report) : files_(files), index_(index), report_(report) {}
 
   Result<Recovered> run(const std::function<void(Summary)>& live) {
+    // What was removed before must not come back when that which remembers its end is removed, too.
+    if (auto synced = files_.sync_names(); !synced) return std::unexpected(synced.error());
     std::vector<std::string> names;
     if (const int result = files_.ops().list(files_.base(), names); result < 0)
       return file_error(result, files_.base());
@@ -53,6 +55,10 @@ class Recovery {
   Result<> load(uint32_t number) {
     const auto file = files_.get(number);
     if (!file) return std::unexpected(file.error());
+    // What a process before failed to sync the kernel may still show, for clean,
+    // although the disk does not have it. Only what the disk has counts.
+    (void)(*file)->ops().sync_file((*file)->fd());
+    (void)(*file)->ops().drop_cache((*file)->fd());
     auto content = read_segment(**file, number);
     if (!content) return unreadable(number, **file, content.error());
     ++report_.segments;
@@ -136,7 +142,8 @@ class Recovery {
     report_.damaged += segment.damage.size();
     if (segment.torn > 0) safe &= keep_aside(segment.number, {segment.end, segment.torn}, "torn", "is torn");
     report_.torn_bytes += segment.torn;
-    if (!safe || segment.end == segment_header_size) return;  // as it is, or soon removed
+    if (!safe) return;  // as it is
+    // An empty one too: what a process before cut off must not come back with a power cut.
     if (auto sealed = seal(segment); !sealed)
       note("{}: no footer: {}", segment_name(segment.number), sealed.error().message);
   }

@@ -67,7 +67,8 @@ void FakeDisk::restart(bool power_loss) {
   }
 }
 
-// Makes dirty sectors durable: all, or some.
+// Makes dirty sectors durable: all, or some. The kernel takes them for clean
+// afterwards, also those that failed; the file's size it tries again.
 void FakeDisk::flush(Inode& inode, bool all) {
   if (inode.size_dirty && (all || coin())) {
     inode.durable.resize(inode.now.size(), '\0');
@@ -80,7 +81,6 @@ void FakeDisk::flush(Inode& inode, bool all) {
     if (from < to) inode.durable.replace(from, to - from, inode.now, from, to - from);
   }
   inode.dirty.clear();
-  inode.size_dirty = false;
 }
 
 void FakeDisk::put(Inode& inode, uint64_t offset, std::string_view bytes) {
@@ -168,11 +168,30 @@ int FakeDisk::sync(int fd) {
   const auto found = open_.find(fd);
   if (found == open_.end()) return -EBADF;
   if (result < 0 && !dying_ && calls_ >= die_at_) return result;
-  const bool good = result == 0 && !dying_;
-  flush(*found->second, good);
-  return good ? 0 : -EIO;
+  if (dying_) {  // what was not written yet stays dirty: the kernel lives on
+    const auto dirty = found->second->dirty;
+    flush(*found->second, false);
+    found->second->dirty = dirty;
+    return -EIO;
+  }
+  flush(*found->second, result == 0);
+  return result == 0 ? 0 : -EIO;
 }
 
+int FakeDisk::drop_cache(int fd) {
+  const std::lock_guard lock(mutex_);
+  const auto found = open_.find(fd);
+  if (found == open_.end()) return -EBADF;
+  Inode& inode = *found->second;
+  for (uint64_t at = 0; at < inode.now.size(); at += sector) {
+    if (inode.dirty.contains(at / sector)) continue;
+    const uint64_t length = std::min<uint64_t>(sector, inode.now.size() - at);
+    std::string bytes = at < inode.durable.size() ? inode.durable.substr(at, length) : "";
+    bytes.resize(length, '\0');
+    inode.now.replace(at, length, bytes);
+  }
+  return 0;
+}
 int FakeDisk::truncate(int fd, uint64_t size) {
   const std::lock_guard lock(mutex_);
   if (const int result = begin(Call::truncate); result < 0) return result;
