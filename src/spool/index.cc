@@ -115,14 +115,6 @@ void Index::add_checkpoint(uint32_t holder, const Checkpoint& checkpoint, bool r
   segment.live = std::move(live);
 }
 
-void Index::drop_from(const VoidRange& range) {
-  const std::lock_guard lock(mutex_);
-  const auto found = segments_.find(range.segment);
-  if (found == segments_.end()) return;
-  messages_ -= std::erase_if(found->second.live, [&](const auto& entry) { return entry.first >= range.offset; });
-  changed_ = true;
-}
-
 std::vector<RecipientState> Index::states_of(const Entry& entry, bool short_form) {
   std::vector<RecipientState> states;
   if (!entry.notes && short_form) return states;

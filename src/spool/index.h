@@ -46,7 +46,6 @@ class Index {
   // Everything about checkpoint.segment that was journalled before `holder` is
   // superseded. With `restore` its content is taken over too (recovery).
   void add_checkpoint(uint32_t holder, const Checkpoint& checkpoint, bool restore);
-  void drop_from(const VoidRange& range);
 
   std::optional<Located> find(MessageId id) const;
   std::vector<Message> live_in(uint32_t segment) const;  // ascending

@@ -11,16 +11,23 @@ namespace impulse::spool {
 
 namespace {
 
-// A segment without a (good) footer: it gets one when all are read.
-struct Unsealed {
+// A segment that is read, and waits for what younger ones say of it.
+struct Waiting {
   uint32_t number = 0;
-  uint32_t nonce = 0;
-  uint64_t file_size = 0;
-  uint64_t end = 0;
-  uint64_t torn = 0;
-  std::vector<Damage> damage;
-  std::vector<Footer::Other> others;
+  SegmentContent content;
 };
+
+// What was voided was never acknowledged, and is not there: messages, and what
+// is said of others (a checkpoint that goes must not count as written).
+void cut(SegmentContent& content, uint64_t offset) {
+  if (offset >= content.end) return;
+  content.end = offset;
+  content.torn = 0;
+  const auto voided = [&](const auto& record) { return record.offset >= offset; };
+  std::erase_if(content.messages, voided);
+  std::erase_if(content.others, voided);
+  std::erase_if(content.damage, voided);
+}
 
 class Recovery {
  public:
@@ -39,7 +46,13 @@ class Recovery {
     // In order: a segment's journal speaks only of itself and of older ones.
     for (const uint32_t number : numbers)
       if (auto loaded = load(number); !loaded) return std::unexpected(loaded.error());
-    for (Unsealed& segment : unsealed_) finish(segment);
+    for (Waiting& segment : waiting_) {
+      for (const VoidRange& range : voids_)
+        if (range.segment == segment.number && !segment.content.by_footer) cut(segment.content, range.offset);
+      take(segment.number, segment.content);
+    }
+    for (const Waiting& segment : waiting_)
+      if (!segment.content.by_footer) finish(segment.number, segment.content);
     for (const MessageId id : index_.live()) announce(id, live);
     if (!numbers.empty()) recovered_.last_number = numbers.back();
     report_.messages = index_.messages();
@@ -63,16 +76,14 @@ class Recovery {
     if (!content) return unreadable(number, **file, content.error());
     ++report_.segments;
     if (content->by_footer) ++report_.footers_used;
-    index_.add_segment(number, content->nonce);
-    index_.set_bytes(number, content->file_size);
-    index_.add_messages(number, content->messages);
-    for (const OtherRecord& record : content->others) take(number, record);
-    index_.seal(number);
-    if (content->by_footer) return {};
-    Unsealed& segment = unsealed_.emplace_back();
-    segment = {number, content->nonce, content->file_size, content->end, content->torn, content->damage, {}};
     for (const OtherRecord& record : content->others)
-      segment.others.push_back({record.type, record.offset, static_cast<uint32_t>(record.payload.size())});
+      if (const auto range = VoidRange::decode(record.payload); record.type == RecordType::void_range && range)
+        voids_.push_back(*range);
+    // Without a footer a part of it may be void, which younger ones tell; and what those say counts after it.
+    if (content->by_footer && waiting_.empty())
+      take(number, *content);
+    else
+      waiting_.push_back({number, std::move(*content)});
     return {};
   }
 
@@ -108,6 +119,14 @@ class Recovery {
     return segment_magic.starts_with(magic) || bytes.find_first_not_of('\0') == std::string::npos;
   }
 
+  void take(uint32_t number, const SegmentContent& content) {
+    index_.add_segment(number, content.nonce);
+    index_.set_bytes(number, content.file_size);
+    index_.add_messages(number, content.messages);
+    for (const OtherRecord& record : content.others) take(number, record);
+    index_.seal(number);
+  }
+
   void take(uint32_t holder, const OtherRecord& record) {
     bool good = true;
     if (record.type == RecordType::journal) {
@@ -120,32 +139,22 @@ class Recovery {
       if ((good = checkpoint.has_value())) index_.add_checkpoint(holder, *checkpoint, true);
     } else if (record.type == RecordType::void_range) {
       const auto range = VoidRange::decode(record.payload);
-      if ((good = range.has_value())) {
-        index_.drop_from(*range);
-        index_.add_target(holder, range->segment);
-        voids_.push_back(*range);
-      }
+      if ((good = range.has_value())) index_.add_target(holder, range->segment);
     }
     if (!good) note("{} at {:08X}: the record is malformed and was ignored", segment_name(holder), record.offset);
   }
 
-  void finish(Unsealed& segment) {
-    for (const VoidRange& range : voids_) {
-      if (range.segment != segment.number || range.offset >= segment.end) continue;
-      segment.end = range.offset;
-      segment.torn = 0;
-      std::erase_if(segment.damage, [&](const Damage& damage) { return damage.offset >= range.offset; });
-      std::erase_if(segment.others, [&](const Footer::Other& other) { return other.offset >= range.offset; });
-    }
+  // A segment without a footer gets one, when what is no record is safe.
+  void finish(uint32_t number, const SegmentContent& content) {
     bool safe = true;
-    for (const Damage& damage : segment.damage) safe &= keep_aside(segment.number, damage, "bad", "is damaged");
-    report_.damaged += segment.damage.size();
-    if (segment.torn > 0) safe &= keep_aside(segment.number, {segment.end, segment.torn}, "torn", "is torn");
-    report_.torn_bytes += segment.torn;
+    for (const Damage& damage : content.damage) safe &= keep_aside(number, damage, "bad", "is damaged");
+    report_.damaged += content.damage.size();
+    if (content.torn > 0) safe &= keep_aside(number, {content.end, content.torn}, "torn", "is torn");
+    report_.torn_bytes += content.torn;
     if (!safe) return;  // as it is
     // An empty one too: what a process before cut off must not come back with a power cut.
-    if (auto sealed = seal(segment); !sealed)
-      note("{}: no footer: {}", segment_name(segment.number), sealed.error().message);
+    if (auto sealed = seal(number, content); !sealed)
+      note("{}: no footer: {}", segment_name(number), sealed.error().message);
   }
 
   bool keep_aside(uint32_t number, const Damage& damage, std::string_view suffix, std::string_view what) {
@@ -158,17 +167,20 @@ class Recovery {
     return kept.has_value();
   }
 
-  Result<> seal(const Unsealed& segment) {
-    const auto file = files_.open_writable(segment.number);
+  Result<> seal(uint32_t number, const SegmentContent& content) {
+    const auto file = files_.open_writable(number);
     if (!file) return std::unexpected(file.error());
+    std::vector<Footer::Other> others;
+    for (const OtherRecord& record : content.others)
+      others.push_back({record.type, record.offset, static_cast<uint32_t>(record.payload.size())});
     const std::string bytes =
-        encode_seal(segment.number, segment.nonce, segment.end, {index_.live_in(segment.number), segment.others});
+        encode_seal(number, content.nonce, content.end, {index_.live_in(number), std::move(others)});
     FileOps& ops = (*file)->ops();
-    int result = ops.truncate((*file)->fd(), segment.end);
-    if (result >= 0) result = (*file)->write(bytes, segment.end);
+    int result = ops.truncate((*file)->fd(), content.end);
+    if (result >= 0) result = (*file)->write(bytes, content.end);
     if (result >= 0) result = ops.sync_file((*file)->fd());
-    if (result < 0) return file_error(result, files_.path(segment.number));
-    index_.set_bytes(segment.number, segment.end + bytes.size());
+    if (result < 0) return file_error(result, files_.path(number));
+    index_.set_bytes(number, content.end + bytes.size());
     return {};
   }
 
@@ -191,7 +203,7 @@ class Recovery {
   Index& index_;
   RecoveryReport& report_;
   Recovered recovered_;
-  std::vector<Unsealed> unsealed_;
+  std::vector<Waiting> waiting_;  // from the oldest without a footer on
   std::vector<VoidRange> voids_;
 };
 
