@@ -18,4 +18,4 @@ ec_console_SOURCES = \
 	console/interrupt.cc console/interrupt.h
 ec_console_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)
 ec_console_CXXFLAGS = $(AM_CXXFLAGS) $(EDITLINE_CFLAGS)
-ec_console_LDADD = libectl.a libbase.a $(EDITLINE_LIBS) $(FMT_LIBS)
+ec_console_LDADD = libectl.a libbase.a $(EDITLINE_LIBS) $(BASE_LIBS)

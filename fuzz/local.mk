@@ -6,18 +6,18 @@ LIBFUZZER = $(AM_LDFLAGS) -fsanitize=fuzzer
 
 fuzz_config_parse_SOURCES = fuzz/config_parse.cc
 fuzz_config_parse_LDFLAGS = $(LIBFUZZER)
-fuzz_config_parse_LDADD = libconfig.a libbase.a $(FMT_LIBS)
+fuzz_config_parse_LDADD = libconfig.a libbase.a $(BASE_LIBS)
 
 fuzz_control_protocol_SOURCES = fuzz/control_protocol.cc
 fuzz_control_protocol_LDFLAGS = $(LIBFUZZER)
-fuzz_control_protocol_LDADD = libcontrol.a libtelemetry.a libconfig.a libmessage.a libbase.a $(FMT_LIBS)
+fuzz_control_protocol_LDADD = libcontrol.a libtelemetry.a libconfig.a libmessage.a libbase.a $(BASE_LIBS)
 
 fuzz_smtp_client_SOURCES = fuzz/smtp_client.cc
 fuzz_smtp_client_LDFLAGS = $(LIBFUZZER)
-fuzz_smtp_client_LDADD = libsmtp.a libconfig.a libmessage.a libbase.a $(FMT_LIBS)
+fuzz_smtp_client_LDADD = libsmtp.a libconfig.a libmessage.a libbase.a $(BASE_LIBS)
 
 fuzz_smtp_server_SOURCES = fuzz/smtp_server.cc
 fuzz_smtp_server_LDFLAGS = $(LIBFUZZER)
-fuzz_smtp_server_LDADD = libsmtp.a libconfig.a libmessage.a libbase.a $(FMT_LIBS)
+fuzz_smtp_server_LDADD = libsmtp.a libconfig.a libmessage.a libbase.a $(BASE_LIBS)
 
 EXTRA_DIST += fuzz/run fuzz/corpus

@@ -9,4 +9,4 @@ t_unit_config_tests_SOURCES = t/unit/main.cc \
 	t/unit/config/tree_test.cc \
 	t/unit/config/value_test.cc
 t_unit_config_tests_CXXFLAGS = $(AM_CXXFLAGS) $(CPPUNIT_CFLAGS)
-t_unit_config_tests_LDADD = libconfig.a libbase.a $(FMT_LIBS) $(CPPUNIT_LIBS)
+t_unit_config_tests_LDADD = libconfig.a libbase.a $(BASE_LIBS) $(CPPUNIT_LIBS)

@@ -11,4 +11,4 @@ t_unit_config_language_tests_SOURCES = t/unit/main.cc \
 	t/unit/config_language/values_test.cc
 t_unit_config_language_tests_CPPFLAGS = $(AM_CPPFLAGS) -DSOURCE_FOLDER='"$(abs_top_srcdir)"'
 t_unit_config_language_tests_CXXFLAGS = $(AM_CXXFLAGS) $(CPPUNIT_CFLAGS)
-t_unit_config_language_tests_LDADD = libconfig.a libbase.a $(FMT_LIBS) $(CPPUNIT_LIBS)
+t_unit_config_language_tests_LDADD = libconfig.a libbase.a $(BASE_LIBS) $(CPPUNIT_LIBS)

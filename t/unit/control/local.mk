@@ -9,4 +9,4 @@ t_unit_control_tests_SOURCES = t/unit/main.cc \
 t_unit_control_tests_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir) -I$(top_srcdir)/t/unit/control
 t_unit_control_tests_CXXFLAGS = $(AM_CXXFLAGS) $(CPPUNIT_CFLAGS)
 t_unit_control_tests_LDADD = libectl.a libcontrol.a libtelemetry.a libconfig.a libbase.a \
-	$(SPDLOG_LIBS) $(FMT_LIBS) $(CPPUNIT_LIBS)
+	$(SPDLOG_LIBS) $(BASE_LIBS) $(CPPUNIT_LIBS)

@@ -14,4 +14,4 @@ t_unit_delivery_tests_SOURCES = t/unit/main.cc \
 	t/unit/delivery/sink.h
 t_unit_delivery_tests_CXXFLAGS = $(AM_CXXFLAGS) $(CPPUNIT_CFLAGS)
 t_unit_delivery_tests_LDADD = libdelivery.a libsmtp.a libtelemetry.a libspool.a libqueue.a libconfig.a libnet.a \
-	libmessage.a libbase.a $(SPDLOG_LIBS) $(NET_LIBS) $(FMT_LIBS) $(CPPUNIT_LIBS)
+	libmessage.a libbase.a $(SPDLOG_LIBS) $(NET_LIBS) $(BASE_LIBS) $(CPPUNIT_LIBS)

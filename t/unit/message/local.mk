@@ -4,4 +4,4 @@ t_unit_message_tests_SOURCES = t/unit/main.cc \
 	t/unit/message/header_scan_test.cc \
 	t/unit/message/received_test.cc
 t_unit_message_tests_CXXFLAGS = $(AM_CXXFLAGS) $(CPPUNIT_CFLAGS)
-t_unit_message_tests_LDADD = libmessage.a libbase.a $(FMT_LIBS) $(CPPUNIT_LIBS)
+t_unit_message_tests_LDADD = libmessage.a libbase.a $(BASE_LIBS) $(CPPUNIT_LIBS)

@@ -16,4 +16,4 @@ t_unit_net_tests_SOURCES = t/unit/main.cc \
 	t/unit/net/listen_test.cc \
 	t/unit/net/unix_listen_test.cc
 t_unit_net_tests_CXXFLAGS = $(AM_CXXFLAGS) $(CPPUNIT_CFLAGS)
-t_unit_net_tests_LDADD = libnet.a libbase.a $(NET_LIBS) $(FMT_LIBS) $(CPPUNIT_LIBS)
+t_unit_net_tests_LDADD = libnet.a libbase.a $(NET_LIBS) $(BASE_LIBS) $(CPPUNIT_LIBS)

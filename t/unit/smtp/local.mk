@@ -10,4 +10,4 @@ t_unit_smtp_tests_SOURCES = t/unit/main.cc \
 	t/unit/smtp/support.h \
 	t/unit/smtp/walk_test.cc
 t_unit_smtp_tests_CXXFLAGS = $(AM_CXXFLAGS) $(CPPUNIT_CFLAGS)
-t_unit_smtp_tests_LDADD = libsmtp.a libconfig.a libmessage.a libbase.a $(FMT_LIBS) $(CPPUNIT_LIBS)
+t_unit_smtp_tests_LDADD = libsmtp.a libconfig.a libmessage.a libbase.a $(BASE_LIBS) $(CPPUNIT_LIBS)

@@ -9,4 +9,4 @@ t_unit_spool_tests_SOURCES = t/unit/main.cc \
 	t/unit/spool/removal_test.cc \
 	t/unit/spool/spool_test.cc
 t_unit_spool_tests_CXXFLAGS = $(AM_CXXFLAGS) $(CPPUNIT_CFLAGS)
-t_unit_spool_tests_LDADD = libspool.a libmessage.a libbase.a $(FMT_LIBS) $(CPPUNIT_LIBS)
+t_unit_spool_tests_LDADD = libspool.a libmessage.a libbase.a $(BASE_LIBS) $(CPPUNIT_LIBS)

@@ -6,4 +6,4 @@ t_unit_telemetry_tests_SOURCES = t/unit/main.cc \
 	t/unit/telemetry/mainlog_test.cc \
 	t/unit/telemetry/temp_dir.h
 t_unit_telemetry_tests_CXXFLAGS = $(AM_CXXFLAGS) $(CPPUNIT_CFLAGS)
-t_unit_telemetry_tests_LDADD = libtelemetry.a libbase.a $(FMT_LIBS) $(CPPUNIT_LIBS)
+t_unit_telemetry_tests_LDADD = libtelemetry.a libbase.a $(BASE_LIBS) $(CPPUNIT_LIBS)
