@@ -61,9 +61,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size == 0) return 0;
   const std::string_view input(reinterpret_cast<const char*>(data) + 1, size - 1);
   const uint64_t whole = run(system, input, size_t{1} << 20);
-  if (system.engine().current()->generation() != 1) system.engine().reload();  // forgets what was set
+  if (system.engine().current()->generation() != 1) system.engine().reload({}, {"fuzzer"});  // forgets what was set
   const uint64_t cut = run(system, input, size_t{data[0]} + 1);
   check(whole == cut, "cutting the input elsewhere makes other requests of it");
-  system.engine().reload();
+  system.engine().reload({}, {"fuzzer"});
   return 0;
 }

@@ -49,23 +49,28 @@ class EngineImpl final : public Engine {
 
   Report load(bool check_only) override {
     Report report;
-    const ScopePtr root = read(report);
+    const ScopePtr root = read(report, settings_.file);
     if (!root) return report;
     commit(root, report, check_only);
     if (report.ok && !check_only) file_root_ = root;
     return report;
   }
 
-  Report reload(bool check_only) override {
+  Report reload(const ReloadOptions& options, const Author&) override {
+    const bool check_only = options.check_only;
     const SnapshotPtr now = current();
     if (!now) return load(check_only);
     Report report;
-    const ScopePtr root = read(report);
+    const std::string file = options.file.empty() ? settings_.file : options.file;
+    const ScopePtr root = read(report, file);
     if (!root) return report;
     report.dropped_edits = dropped_by(*now, root);
     commit(root, report, check_only);
     if (!report.ok) report.dropped_edits.clear();  // nothing was dropped
-    if (report.ok && !check_only) file_root_ = root;
+    if (report.ok && !check_only) {
+      file_root_ = root;
+      settings_.file = file;
+    }
     return report;
   }
 
@@ -138,8 +143,8 @@ class EngineImpl final : public Engine {
   }
 
   // The file as a tree; null when there are errors.
-  ScopePtr read(Report& report) {
-    Built built = build(config::load(settings_.file, settings_.load));
+  ScopePtr read(Report& report, const std::string& file) {
+    Built built = build(config::load(file, settings_.load));
     report.diagnostics = std::move(built.diagnostics);
     if (const SnapshotPtr now = current()) report.generation = now->generation();
     if (!has_errors(report.diagnostics)) return built.root;

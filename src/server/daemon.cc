@@ -216,7 +216,7 @@ void Daemon::reload_by_signal() {
     log_->write(Level::error, Area::server, "log-reopen-failed", reopened.error().message);
   if (auto reopened = mainlog_->reopen(); !reopened)
     log_->write(Level::error, Area::server, "log-reopen-failed", reopened.error().message);
-  const config::Report report = engine_->reload();
+  const config::Report report = engine_->reload({}, {"SIGHUP"});
   for (const config::Diagnostic& diagnostic : report.diagnostics)
     log_->write(diagnostic.severity == config::Diagnostic::Severity::error ? Level::error : Level::warning,
                 Area::config, diagnostic.id, diagnostic.headline());

@@ -94,7 +94,7 @@ Answer config_reload(const Invocation& call) {
                           fmt::format("only --check may follow; the file is always {}", call.system.engine().file()));
     check = true;
   }
-  config::Report report = call.system.engine().reload(check);
+  config::Report report = call.system.engine().reload({check, {}}, {call.source->name});
   report.check_only = check;  // also of one that failed before it came to that
   return report_answer(std::move(report), call);
 }

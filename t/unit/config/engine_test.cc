@@ -98,6 +98,7 @@ class EngineTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT_EQUAL(words.size(), found->used + 2);
     return engine_->set(found->path, option, parsed.words.back(), source);
   }
+  Report reload() { return engine_->reload({}, {"test"}); }
   Report unset(const std::string& line) { return edit(line, false); }
   static std::string changes(const Report& report) {
     std::string text;
@@ -140,7 +141,7 @@ class EngineTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT_EQUAL(std::string("a:check1 b:check1 c:check1 "), journal_);
     start("Hostname = a.example\n");
     file("Hostname = b.example\n");
-    report = engine_->reload(true);
+    report = engine_->reload({true, {}}, {"test"});
     CPPUNIT_ASSERT(report.ok && report.check_only && report.generation == 1);
     CPPUNIT_ASSERT_EQUAL(std::string("global: Hostname a.example -> b.example (next-session)\n"), changes(report));
     CPPUNIT_ASSERT_EQUAL(std::string("a.example"), value(key::hostname));
@@ -185,7 +186,7 @@ class EngineTest : public CppUnit::TestFixture {
   }
   void reload_of_the_same_is_unchanged() {
     start("Hostname = a.example\nESMTP_Listener { Listen \":25\" { } }\n");
-    const Report report = engine_->reload();
+    const Report report = reload();
     CPPUNIT_ASSERT(report.ok && report.changes.empty() && report.generation == 1 && report.dropped_edits.empty());
     CPPUNIT_ASSERT_EQUAL(std::string("a:check1 b:check1 c:check1 "), journal_);
     CPPUNIT_ASSERT_EQUAL(uint64_t{1}, engine_->current()->generation());
@@ -193,14 +194,14 @@ class EngineTest : public CppUnit::TestFixture {
   void reload_follows_moved_lines() {
     start("Hostname = a.example\n");
     file("# a comment\nHostname = a.example\n");
-    CPPUNIT_ASSERT(engine_->reload().changes.empty());
+    CPPUNIT_ASSERT(reload().changes.empty());
     const auto rungs = engine_->current()->explain({}, definition(key::hostname));
     CPPUNIT_ASSERT_EQUAL(std::string("impulse.conf:2:1"), rungs[0].origin.to_string());
   }
   void reload_reports_changes() {
     start("Hostname = a.example\nESMTP_Listener { Listen \":25\" { Max_Errors = 1 } Listen \":26\" { } }\n");
     file("ESMTP_Listener { Listen \":25\" { Max_Errors = 2 Enable = no } Listen \":27\" { } }\nMax_Retries = 3\n");
-    const Report report = engine_->reload();
+    const Report report = reload();
     CPPUNIT_ASSERT(report.ok && report.generation == 2);
     const std::string text = changes(report);
     for (const char* line :
@@ -218,13 +219,13 @@ class EngineTest : public CppUnit::TestFixture {
     for (const char* text : {"Hostname = \n", "Hostname = b.example }\n", "Hostname = b.example\nFoo = 1\n",
                              "Delivery_Method = maildir\n"}) {
       file(text);
-      const Report report = engine_->reload();
+      const Report report = reload();
       CPPUNIT_ASSERT_MESSAGE(text, !report.ok && has_errors(report.diagnostics));
       CPPUNIT_ASSERT(report.dropped_edits.empty() && report.generation == 2);
       CPPUNIT_ASSERT(engine_->current() == before);
     }
     files_.texts.clear();
-    CPPUNIT_ASSERT(!engine_->reload().ok && engine_->current() == before);
+    CPPUNIT_ASSERT(!reload().ok && engine_->current() == before);
   }
   void reload_drops_edits_and_says_which() {
     start("Hostname = a.example\nESMTP_Listener { Listen \":25\" { Max_Errors = 1 } }\n");
@@ -234,7 +235,7 @@ class EngineTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT(edit("max_retries 7").ok);
     // Somebody wrote one of the edits into the file meanwhile.
     file("Hostname = a.example\nMax_Retries = 7\nESMTP_Listener { Listen \":25\" { Max_Errors = 1 } }\n");
-    const Report report = engine_->reload();
+    const Report report = reload();
     CPPUNIT_ASSERT(report.ok);
     CPPUNIT_ASSERT_EQUAL(size_t{4}, report.dropped_edits.size());
     std::string dropped;
@@ -244,7 +245,7 @@ class EngineTest : public CppUnit::TestFixture {
     ASSERT_HOLDS("peer 10.0.0.1: Deny (unset) -> true", dropped);
     ASSERT_HOLDS("Max_Errors 1 -> (unset)", dropped);
     CPPUNIT_ASSERT_EQUAL(std::string("a.example"), value(key::hostname));
-    CPPUNIT_ASSERT(engine_->reload().dropped_edits.empty());
+    CPPUNIT_ASSERT(reload().dropped_edits.empty());
   }
   void set_and_unset() {
     start("ESMTP_Listener { Listen \"*:25\" { } }\n");
@@ -276,7 +277,7 @@ class EngineTest : public CppUnit::TestFixture {
     } warning;
     start("Hostname = a.example\nESMTP_Listener { Listen \"127.0.0.1:0\" { } }\n");
     engine_->add_participant(warning);
-    Report report = engine_->reload();
+    Report report = reload();
     ASSERT_HOLDS("config-any-port", report.diagnostics.front().id);
     ASSERT_HOLDS("a is a bad name", all(report.diagnostics));
     CPPUNIT_ASSERT_EQUAL(std::string(), all(edit("max_retries 3").diagnostics));
@@ -285,7 +286,7 @@ class EngineTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT_EQUAL(std::string(), all(unset("max_retries").diagnostics));
     CPPUNIT_ASSERT(edit("hostname b.example").diagnostics.empty());
     ASSERT_HOLDS("a is a bad name", all(edit("hostname a.example").diagnostics));
-    report = engine_->reload();
+    report = reload();
     ASSERT_HOLDS("a is a bad name", all(report.diagnostics));
   }
   void set_creates_missing_scopes() {
@@ -302,7 +303,7 @@ class EngineTest : public CppUnit::TestFixture {
     start("Max_Message_Size = 1M\n");
     const Report report = edit("max_message_size 1024K");
     CPPUNIT_ASSERT(report.ok && report.changes.empty() && report.generation == 1);
-    CPPUNIT_ASSERT(engine_->reload().dropped_edits.empty());
+    CPPUNIT_ASSERT(reload().dropped_edits.empty());
   }
   void set_refuses_and_places() {
     start("Hostname = a.example\nESMTP_Listener { Listen \":25\" { } }\n");
@@ -363,7 +364,7 @@ class EngineTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT_EQUAL(std::string("global: Spoolbase /a -> /b (restart)\n"), changes(report));
     CPPUNIT_ASSERT_EQUAL(std::string("/a"), value(key::spoolbase));
     CPPUNIT_ASSERT(engine_->current()->pending(definition(key::spoolbase)));
-    CPPUNIT_ASSERT(engine_->reload().ok);
+    CPPUNIT_ASSERT(reload().ok);
     CPPUNIT_ASSERT(!engine_->current()->pending(definition(key::spoolbase)));
   }
   void secrets_stay_out_of_reports() {
