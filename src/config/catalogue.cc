@@ -12,17 +12,43 @@ namespace {
 
 using enum ScopeKind;
 
-constexpr ScopeSet nowhere = 0;  // only in scopes that are not in this version
+constexpr ScopeSet nowhere = 0;  // of scopes that are not in this version
 constexpr ScopeSet in_global = in(global);
 constexpr ScopeSet in_event_loop = in(event_loop);
+constexpr ScopeSet in_thread_pool = in(thread_pool);
+constexpr ScopeSet in_security = in(security);
 constexpr ScopeSet in_debug_flags = in(debug_flags);
 constexpr ScopeSet in_esmtp = in(esmtp_listener);
+constexpr ScopeSet in_smtp_listeners = in_esmtp | in(lmtp_listener);
+constexpr ScopeSet in_http = in(http_listener);
+constexpr ScopeSet in_ecstream = in(ecstream_listener);
+constexpr ScopeSet in_mail_listeners = in_smtp_listeners | in_http | in_ecstream;
 constexpr ScopeSet in_control = in(control_listener);
-constexpr ScopeSet in_listeners = in_esmtp | in_control;
+constexpr ScopeSet in_listeners = in_mail_listeners | in_control;
 constexpr ScopeSet in_listen = in(listen);
 constexpr ScopeSet in_peer = in(peer);
-constexpr ScopeSet in_domain = in(domain);
+constexpr ScopeSet in_pathways = in(pathway_group) | in(pathway);
+constexpr ScopeSet in_bindings = in(binding_group) | in(binding);
+constexpr ScopeSet in_delivery = in_bindings | in(domain);
 constexpr ScopeSet in_certificate = in(certificate);
+constexpr ScopeSet in_role = in(role);
+
+// Options that the console's door has already, and listeners for mail not yet.
+constexpr ScopeSet unbuilt_of(Row row) {
+  switch (row) {
+    case Row::enable_authentication:
+    case Row::enable_authorization:
+    case Row::authorizationparameters:
+    case Row::authloginparameters:
+    case Row::authdigestmd5parameters:
+    case Row::authscramparameters:
+    case Row::always_allow:
+    case Row::always_deny:
+      return in_mail_listeners;
+    default:
+      return 0;
+  }
+}
 
 constexpr std::array<OptionDef, option_count> option_table{{
 #define OPTION(identifier, name, type, default_text, scopes, effect, availability, choices, area, min, max, help) \
@@ -37,45 +63,53 @@ constexpr std::array<OptionDef, option_count> option_table{{
             area,                                                                                                 \
             min,                                                                                                  \
             max,                                                                                                  \
-            static_cast<uint16_t>(Row::identifier)},
+            static_cast<uint16_t>(Row::identifier),                                                               \
+            unbuilt_of(Row::identifier)},
 #include "config/options/rows.def"
 #undef OPTION
 }};
 
+using enum Availability;
+
 constexpr std::array<ScopeDef, scope_kinds> scope_table{{
-    {global, "global", 0, Instance::none, "what holds everywhere"},
-    {event_loop, "EventLoop", in_global, Instance::name, "a pool of event loops, named by Event_Loop"},
-    {debug_flags, "Debug_Flags", in_global, Instance::none, "what the diagnostic log tells"},
-    {esmtp_listener, "ESMTP_Listener", in_global, Instance::none, "mail in by SMTP"},
-    {control_listener, "Control_Listener", in_global, Instance::none, "the console's door"},
-    {listen, "Listen", in_listeners, Instance::endpoint, "an address to listen on"},
-    {peer, "Peer", in_listeners | in_listen, Instance::network, "clients of a network"},
-    {domain, "Domain", in_global, Instance::domain, "mail to a domain"},
-    {certificate, "Certificate", in_global, Instance::name, "a TLS certificate, named by TLS_Certificate"},
+    {global, "global", nowhere, Instance::none, available, "what holds everywhere"},
+    {event_loop, "EventLoop", in_global, Instance::name, available, "a pool of event loops, named by Event_Loop"},
+    {thread_pool, "ThreadPool", in_global, Instance::name, retired,
+     "event loops do the work, there are no thread pools"},
+    {security, "Security", in_global, Instance::none, available, "who the daemon runs as"},
+    {debug_flags, "Debug_Flags", in_global, Instance::none, available, "what the diagnostic log tells"},
+    {esmtp_listener, "ESMTP_Listener", in_global, Instance::none, available, "mail in by SMTP"},
+    {lmtp_listener, "LMTP_Listener", nowhere, Instance::none, unavailable, "mail in by LMTP"},
+    {http_listener, "HTTP_Listener", nowhere, Instance::none, unavailable, "mail in by HTTP"},
+    {ecstream_listener, "ECStream_Listener", nowhere, Instance::none, unavailable, "mail in by ECStream"},
+    {control_listener, "Control_Listener", in_global, Instance::none, available, "the console's door"},
+    {listen, "Listen", in_listeners, Instance::endpoint, available, "an address to listen on"},
+    {peer, "Peer", in_listeners | in_listen, Instance::network, available, "clients of a network"},
+    {pathway_group, "Pathway_Group", in_global, Instance::name, available, "what its Pathways have in common"},
+    {pathway, "Pathway", in_global | in(pathway_group), Instance::name, available,
+     "options of listeners, Listens and Peers that name it by Pathway"},
+    {binding_group, "Binding_Group", in_global, Instance::name, available, "what its Bindings have in common"},
+    {binding, "Binding", in_global | in(binding_group), Instance::name, available,
+     "a way out for mail, named by Default_Binding"},
+    {domain, "Domain", in_global | in_bindings, Instance::domain, available,
+     "mail to a domain, or to all that a /regex/ matches"},
+    {certificate, "Certificate", in_global, Instance::name, available, "a TLS certificate, named by TLS_Certificate"},
+    {authorization, "Authorization", in_global, Instance::none, available, "which Role may run which commands"},
+    {role, "Role", in(authorization), Instance::name, available, "a group of users, or a user, and what it may run"},
 }};
 
-constexpr std::array<std::string_view, 22> unavailable_scopes{"LMTP_Listener",
-                                                              "HTTP_Listener",
-                                                              "ECStream_Listener",
-                                                              "ECCluster_Listener",
-                                                              "MSGCServer_Listener",
-                                                              "MSGC_Server_Listener",
-                                                              "SNMP",
-                                                              "XMPP_Listener",
-                                                              "Pathway",
-                                                              "Pathway_Group",
-                                                              "Binding",
-                                                              "Binding_Group",
-                                                              "Security",
-                                                              "ThreadPool",
-                                                              "Authorization",
-                                                              "Authentication",
-                                                              "Role",
-                                                              "Cluster",
-                                                              "Host",
-                                                              "Replicate",
-                                                              "Routing",
-                                                              "Response_Transcode"};
+// Names that have no row above.
+constexpr std::array<std::string_view, 11> later_scopes{"ECCluster_Listener",
+                                                        "MSGCServer_Listener",
+                                                        "MSGC_Server_Listener",
+                                                        "SNMP",
+                                                        "XMPP_Listener",
+                                                        "Authentication",
+                                                        "Cluster",
+                                                        "Host",
+                                                        "Replicate",
+                                                        "Routing",
+                                                        "Response_Transcode"};
 
 constexpr bool less_folded(std::string_view a, std::string_view b) {
   return std::ranges::lexicographical_compare(a, b, {}, to_lower, to_lower);
@@ -160,20 +194,23 @@ const OptionDef* find_option(std::string_view name) {
 
 const ScopeDef* find_scope(std::string_view name) {
   for (const ScopeDef& scope : scope_table)
-    if (scope.kind != global && iequals(scope.name, name)) return &scope;
+    if (scope.kind != global && scope.availability != unavailable && iequals(scope.name, name)) return &scope;
   return nullptr;
 }
 
 const ScopeDef& scope_def(ScopeKind kind) { return scope_table[static_cast<size_t>(kind)]; }
 
 bool is_unavailable_scope(std::string_view name) {
-  return std::ranges::any_of(unavailable_scopes, [&](std::string_view scope) { return iequals(scope, name); });
+  const auto is = [&](std::string_view scope) { return iequals(scope, name); };
+  return std::ranges::any_of(later_scopes, is) || std::ranges::any_of(scope_table, [&](const ScopeDef& scope) {
+           return scope.availability == unavailable && is(scope.name);
+         });
 }
 
 std::string_view suggest_option(std::string_view name, ScopeKind scope) {
   std::vector<std::string_view> here, anywhere;
   for (const OptionDef& option : option_table) {
-    if (option.availability == Availability::unavailable) continue;
+    if (option.availability == unavailable) continue;
     if (option.scopes & in(scope)) here.push_back(option.name);
     anywhere.push_back(option.name);
   }
@@ -184,19 +221,25 @@ std::string_view suggest_option(std::string_view name, ScopeKind scope) {
 std::string_view suggest_scope(std::string_view name) {
   std::vector<std::string_view> names;
   for (const ScopeDef& scope : scope_table)
-    if (scope.kind != global) names.push_back(scope.name);
+    if (scope.kind != global && scope.availability == available) names.push_back(scope.name);
   return nearest(name, names);
 }
 
 std::string unavailable_text(const OptionDef& option) {
-  if (option.availability != Availability::unavailable) return {};
+  if (option.availability != unavailable) return {};
   return std::string(option.name) + " is not available in this version";
+}
+
+std::string unavailable_text(const OptionDef& option, ScopeKind listener) {
+  if (!(option.unbuilt & in(listener))) return unavailable_text(option);
+  return fmt::format("{} is not available in {} in this version", option.name, scope_def(listener).name);
 }
 
 std::string scope_names(ScopeSet scopes) {
   std::vector<std::string_view> names;
   for (const ScopeDef& scope : scope_table)
-    if (scopes & in(scope.kind) && scope.kind != global) names.push_back(scope.name);
+    if (scopes & in(scope.kind) && scope.kind != global && scope.availability != unavailable)
+      names.push_back(scope.name);
   if (scopes & in_global) names.push_back("the global scope");
   std::string text;
   for (size_t i = 0; i < names.size(); ++i) {

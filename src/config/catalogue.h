@@ -17,15 +17,26 @@ namespace impulse::config {
 enum class ScopeKind : uint8_t {
   global,
   event_loop,
+  thread_pool,
+  security,
   debug_flags,
   esmtp_listener,
+  lmtp_listener,
+  http_listener,
+  ecstream_listener,
   control_listener,
   listen,
   peer,
+  pathway_group,
+  pathway,
+  binding_group,
+  binding,
   domain,
   certificate,
+  authorization,
+  role,
 };
-constexpr size_t scope_kinds = 9;
+constexpr size_t scope_kinds = 20;
 
 // A set of scope kinds.
 using ScopeSet = uint32_t;
@@ -34,22 +45,23 @@ constexpr ScopeSet in(ScopeKind kind) { return 1U << static_cast<unsigned>(kind)
 // How an instance name becomes canonical, and whether there is one.
 enum class Instance : uint8_t { none, optional, name, endpoint, network, domain };
 
-struct ScopeDef {
-  ScopeKind kind;
-  std::string_view name;  // "ESMTP_Listener"
-  ScopeSet parents;       // where it may stand
-  Instance instance;
-  std::string_view help;
-};
-
-// When a change applies (DESIGN §3, pipeline "diff").
-enum class Effect : uint8_t { live, next_message, next_session, relisten, restart };
-
 enum class Availability : uint8_t {
   available,
   retired,      // Momentum has it, it means nothing here: accepted with a notice
   unavailable,  // known, its feature is not in this version: refused by name
 };
+
+struct ScopeDef {
+  ScopeKind kind;
+  std::string_view name;  // "ESMTP_Listener"
+  ScopeSet parents;       // where it may stand; nowhere when it is unavailable
+  Instance instance;
+  Availability availability;
+  std::string_view help;
+};
+
+// When a change applies (DESIGN §3, pipeline "diff").
+enum class Effect : uint8_t { live, next_message, next_session, relisten, restart };
 
 struct OptionDef {
   std::string_view name;  // "Listen_Backlog"
@@ -63,13 +75,15 @@ struct OptionDef {
   std::string_view area;     // "listening", "esmtp", … for documentation
   int64_t min = 0;           // integer, size (bytes), duration (seconds), octal: least and most
   int64_t max = INT64_MAX;
-  uint16_t index = 0;  // row number
+  uint16_t index = 0;    // row number
+  ScopeSet unbuilt = 0;  // kinds of listeners under which an available option is not in this version
 };
 
 std::span<const OptionDef> options();
 std::span<const ScopeDef> scopes();
 const OptionDef* find_option(std::string_view name);  // case-insensitive; nullptr
-const ScopeDef* find_scope(std::string_view name);    // case-insensitive; nullptr
+// Case-insensitive; nullptr for none, and for one that is not in this version.
+const ScopeDef* find_scope(std::string_view name);
 const ScopeDef& scope_def(ScopeKind kind);
 std::string_view to_string(Effect effect);  // "next-session"
 std::string_view to_string(Type type);      // "duration"
@@ -89,7 +103,11 @@ std::string_view suggest_scope(std::string_view name);
 
 // "Deny is not available in this version"; empty when the option may be set.
 std::string unavailable_text(const OptionDef& option);
-// Where an option may stand: "ESMTP_Listener, Listen or the global scope".
+// "AuthScramParameters is not available in ESMTP_Listener in this version";
+// empty when it may be set under that kind of listener.
+std::string unavailable_text(const OptionDef& option, ScopeKind listener);
+// Where an option may stand: "ESMTP_Listener, Listen or the global scope";
+// without the scopes that are not in this version.
 std::string scope_names(ScopeSet scopes);
 
 // The words of an enumeration, in order, and the word of a value.

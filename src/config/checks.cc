@@ -258,6 +258,12 @@ Result<> check_value(const OptionDef& option, Value& value) {
     case Row::info:
     case Row::debug:
       return check_areas(std::get<Strings>(value));
+    case Row::allow:
+      for (const std::string& expression : std::get<Strings>(value))
+        if (const auto pattern = Pattern::compile(expression); !pattern)
+          return fail(Errc::invalid, "the pattern '{}' is wrong {}", escape_line(expression, 80),
+                      pattern.error().message);
+      return {};
     case Row::delivery_method:
       return check_method(option, std::get<Enum>(value));
     case Row::gateway:

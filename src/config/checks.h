@@ -2,6 +2,7 @@
 // of hosts), and the canonical form of such values. For value.cc.
 #pragma once
 
+#include "base/pattern.h"
 #include "config/value.h"
 
 #include <optional>
@@ -20,6 +21,9 @@ std::optional<Value> join_array(const RawValue& raw, const OptionDef& option);
 // A domain or host name: labels of letters, digits, - and _, 1 to 63 bytes
 // each, 255 in all; a trailing dot is not part of it.
 bool is_domain(std::string_view text);
+// Domain "/regex/": not one domain, but all that match, case folded.
+bool is_domain_pattern(std::string_view instance);
+Result<Pattern> domain_pattern(std::string_view instance);
 // Holds a private key's text, which is never shown.
 bool is_private(std::string_view text);
 

@@ -10,16 +10,28 @@ namespace {
 Effect scope_effect(ScopeKind kind) {
   switch (kind) {
     case ScopeKind::esmtp_listener:
+    case ScopeKind::lmtp_listener:
+    case ScopeKind::http_listener:
+    case ScopeKind::ecstream_listener:
     case ScopeKind::control_listener:
     case ScopeKind::listen:
     case ScopeKind::event_loop:
       return Effect::relisten;
     case ScopeKind::peer:
+    case ScopeKind::pathway_group:
+    case ScopeKind::pathway:
     case ScopeKind::certificate:
       return Effect::next_session;
+    case ScopeKind::security:
+      return Effect::restart;
     case ScopeKind::global:
+    case ScopeKind::thread_pool:
     case ScopeKind::debug_flags:
+    case ScopeKind::binding_group:
+    case ScopeKind::binding:
     case ScopeKind::domain:
+    case ScopeKind::authorization:
+    case ScopeKind::role:
       break;
   }
   return Effect::live;

@@ -9,9 +9,12 @@ namespace impulse::config {
 namespace {
 
 Result<std::string> canonical_domain(std::string_view text) {
-  if (text.starts_with('/') && text.size() > 1)
-    return fail(Errc::unavailable, "Domain patterns such as {} are not available in this version",
-                escape_line(text, 80));
+  if (text.starts_with('/')) {
+    // Kept as it was written: the case of a class such as \D counts.
+    auto pattern = domain_pattern(text);
+    if (!pattern) return std::unexpected(std::move(pattern.error()));
+    return std::string(text);
+  }
   const std::string_view bare = text.ends_with('.') ? text.substr(0, text.size() - 1) : text;
   if (is_domain(bare)) return lower(bare);
   if (bare.starts_with('[') && bare.ends_with(']')) {  // a domain literal of RFC 5321 §4.1.3
@@ -43,6 +46,18 @@ Result<std::string> canonical_endpoint(std::string_view text) {
 }
 
 }  // namespace
+
+bool is_domain_pattern(std::string_view instance) { return instance.starts_with('/'); }
+
+Result<Pattern> domain_pattern(std::string_view instance) {
+  const bool closed = instance.size() > 1 && instance.starts_with('/') && instance.ends_with('/');
+  if (!closed) return fail(Errc::invalid, "expected a pattern between slashes, got '{}'", escape_line(instance, 80));
+  const std::string_view expression = instance.substr(1, instance.size() - 2);
+  if (expression.empty()) return fail(Errc::invalid, "expected a pattern between slashes, got nothing");
+  auto pattern = Pattern::compile(expression, true);
+  if (pattern) return pattern;
+  return fail(Errc::invalid, "the pattern {} is wrong {}", escape_line(instance, 80), pattern.error().message);
+}
 
 Result<std::string> canonical_instance(const ScopeDef& scope, std::string_view instance) {
   switch (scope.instance) {

@@ -66,7 +66,10 @@ Result<FoundPath> read_path(std::span<const std::string> words, const ScopePtr& 
       return fail(Errc::unavailable, "{} is not available in this version", escape_line(word, 80));
     const ScopeDef* scope = find_scope(word);
     if (!scope) break;
-    if (!(scope->parents & in(parent))) return misplaced(*scope, parent);
+    if (!(scope->parents & in(parent))) {
+      if (option && option->scopes & in(parent)) break;
+      return misplaced(*scope, parent);
+    }
     ++found.used;
     std::string_view instance;
     if (scope->instance != Instance::none && found.used < words.size()) instance = words[found.used++];

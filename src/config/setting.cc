@@ -44,8 +44,8 @@ CheckedSetting check_setting(ScopeKind scope, std::string_view name, Place place
         fmt::format("unknown option '{}'", escape_line(name, 80)), option_hint(name, scope));
     return result;
   }
-  if (option->availability == Availability::unavailable) {
-    say(Severity::error, id::not_available, place, name_length, unavailable_text(*option));
+  if (std::string text = unavailable_text(*option, scope); !text.empty()) {
+    say(Severity::error, id::not_available, place, name_length, std::move(text));
     return result;
   }
   if (!(option->scopes & in(scope))) {

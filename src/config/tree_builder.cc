@@ -143,6 +143,14 @@ class TreeBuilder {
       const bool unavailable = instance.error().code == Errc::unavailable;
       error(unavailable ? id::not_available : id::bad_instance, place, length, instance.error().message);
     }
+    if (good && def->availability == Availability::retired)
+      add({Diagnostic::Severity::notice,
+           std::string(id::retired),
+           {source_, node.place},
+           static_cast<uint32_t>(node.name.size()),
+           fmt::format("{} has no effect here: {}", def->name, def->help),
+           {},
+           {}});
     if (good) return walk(node.body, parent.open(*def, std::move(*instance), {source_, node.place}));
     // Its place is wrong, what is in it may be wrong too: one run reports all.
     Draft aside(*def, {}, {source_, node.place});

@@ -41,9 +41,16 @@ class CatalogueTest : public CppUnit::TestFixture {
       CPPUNIT_ASSERT_MESSAGE(name, option.min <= option.max);
       CPPUNIT_ASSERT_MESSAGE(name, (option.type == Type::enumeration) == !option.choices.empty());
       CPPUNIT_ASSERT_MESSAGE(name, option.scopes != 0 || option.availability == Availability::unavailable);
-      // What keeps its running value until restart is kept for the global scope only.
+      // What keeps its running value until restart is kept for the global scope and Security only.
       if (option.effect == Effect::restart && option.availability == Availability::available)
-        CPPUNIT_ASSERT_MESSAGE(name, option.scopes == in(ScopeKind::global));
+        CPPUNIT_ASSERT_MESSAGE(name,
+                               option.scopes == in(ScopeKind::global) || option.scopes == in(ScopeKind::security));
+      // What a Peer may say, a Pathway may say for it, and what the one may, the other may.
+      if (option.scopes & in(ScopeKind::peer))
+        CPPUNIT_ASSERT_EQUAL_MESSAGE(name, name != "Pathway", (option.scopes & in(ScopeKind::pathway)) != 0);
+      CPPUNIT_ASSERT_EQUAL_MESSAGE(name, (option.scopes & in(ScopeKind::pathway)) != 0,
+                                   (option.scopes & in(ScopeKind::pathway_group)) != 0);
+      CPPUNIT_ASSERT_MESSAGE(name, !option.unbuilt || option.availability == Availability::available);
       CPPUNIT_ASSERT_EQUAL_MESSAGE(name, option.availability == Availability::unavailable,
                                    !unavailable_text(option).empty());
     }
@@ -72,8 +79,10 @@ class CatalogueTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT(find_option("lISTEN_bACKLOG") == &definition(key::listen_backlog));
     for (const char* name : {"", "Listen", "Listen_Backlogs", "zzz", "\xff"}) CPPUNIT_ASSERT(!find_option(name));
     CPPUNIT_ASSERT(find_scope("esmtp_LISTENER")->kind == ScopeKind::esmtp_listener);
-    CPPUNIT_ASSERT(!find_scope("global") && !find_scope("") && !find_scope("Pathway"));
-    CPPUNIT_ASSERT(is_unavailable_scope("pathway") && !is_unavailable_scope("Listen") && !is_unavailable_scope("Foo"));
+    CPPUNIT_ASSERT(!find_scope("global") && !find_scope("") && !find_scope("LMTP_Listener"));
+    CPPUNIT_ASSERT(find_scope("pathway")->kind == ScopeKind::pathway && find_option("Pathway"));
+    CPPUNIT_ASSERT(is_unavailable_scope("http_listener") && is_unavailable_scope("Cluster"));
+    CPPUNIT_ASSERT(!is_unavailable_scope("pathway") && !is_unavailable_scope("Listen") && !is_unavailable_scope("Foo"));
   }
   void suggestions_prefer_what_fits_the_scope() {
     CPPUNIT_ASSERT(suggest_option("Lisen_Backlog", ScopeKind::listen) == "Listen_Backlog");
@@ -81,11 +90,29 @@ class CatalogueTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT(suggest_option("Idle_Timee", ScopeKind::peer) == "Idle_Time");
     CPPUNIT_ASSERT(suggest_option("Quite_Something_Else", ScopeKind::global).empty());
     CPPUNIT_ASSERT(suggest_scope("ESTMP_Listener") == "ESMTP_Listener");
-    CPPUNIT_ASSERT_EQUAL(std::string("Domain or the global scope"), scope_names(definition(key::gateway).scopes));
+    CPPUNIT_ASSERT_EQUAL(std::string("Binding_Group, Binding, Domain or the global scope"),
+                         scope_names(definition(key::gateway).scopes));
+    // What is not in this version is not offered.
+    CPPUNIT_ASSERT_EQUAL(std::string("ESMTP_Listener, Control_Listener or Listen"),
+                         scope_names(definition(key::file_mode).scopes));
+    CPPUNIT_ASSERT(suggest_scope("HTTP_Listene") != "HTTP_Listener");
   }
   void scopes_stand_where_they_may() {
     CPPUNIT_ASSERT_EQUAL(scope_kinds, scopes().size());
-    for (size_t i = 0; i < scope_kinds; ++i) CPPUNIT_ASSERT(scopes()[i].kind == static_cast<ScopeKind>(i));
+    for (size_t i = 0; i < scope_kinds; ++i) {
+      const ScopeDef& scope = scopes()[i];
+      CPPUNIT_ASSERT(scope.kind == static_cast<ScopeKind>(i) && !scope.help.empty());
+      const bool open = scope.kind != ScopeKind::global && scope.availability != Availability::unavailable;
+      CPPUNIT_ASSERT_EQUAL_MESSAGE(std::string(scope.name), open, scope.parents != 0);
+      CPPUNIT_ASSERT_EQUAL_MESSAGE(std::string(scope.name), open, find_scope(scope.name) == &scope);
+      CPPUNIT_ASSERT_EQUAL_MESSAGE(std::string(scope.name), scope.availability == Availability::unavailable,
+                                   is_unavailable_scope(scope.name));
+    }
+    const ScopeSet global = in(ScopeKind::global);
+    CPPUNIT_ASSERT(find_scope("Pathway")->parents == (global | in(ScopeKind::pathway_group)));
+    CPPUNIT_ASSERT(find_scope("Binding")->parents == (global | in(ScopeKind::binding_group)));
+    CPPUNIT_ASSERT(find_scope("Domain")->parents == (global | in(ScopeKind::binding_group) | in(ScopeKind::binding)));
+    CPPUNIT_ASSERT(find_scope("Role")->parents == in(ScopeKind::authorization));
   }
   void listens_are_canonical() {
     const auto listen = [](const char* name) { return canonical(ScopeKind::listen, name); };
@@ -117,7 +144,12 @@ class CatalogueTest : public CppUnit::TestFixture {
     const auto domain = [](const char* name) { return canonical(ScopeKind::domain, name); };
     CPPUNIT_ASSERT_EQUAL(std::string("example.com"), domain("Example.COM."));
     CPPUNIT_ASSERT_EQUAL(std::string("[192.0.2.1]"), domain("[192.0.2.1]"));
-    ASSERT_HOLDS("not available in this version", domain("/google\\.(com|es)$/"));
+    CPPUNIT_ASSERT_EQUAL(std::string("/google\\.(com|es)$/"), domain("/google\\.(com|es)$/"));
+    CPPUNIT_ASSERT_EQUAL(std::string("/\\D/"), domain("/\\D/"));
+    ASSERT_HOLDS("refused: expected a pattern between slashes", domain("/x"));
+    ASSERT_HOLDS("refused: expected a pattern between slashes, got nothing", domain("//"));
+    ASSERT_HOLDS("refused: expected a pattern between slashes", domain("/"));
+    ASSERT_HOLDS("refused: the pattern /a(b/ is wrong at 4: missing closing parenthesis", domain("/a(b/"));
     for (const char* bad : {"", ".", "a..b", "a b", "*.x",
                             "b\xc3\xbc"
                             "cher.example"})

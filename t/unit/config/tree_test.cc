@@ -122,9 +122,7 @@ class TreeTest : public CppUnit::TestFixture {
                  mistakes("ESMTP_Listener { Tenant = a }\n"));
     // Also where it would not fit, and with any value.
     ASSERT_HOLDS("Routes is not available in this version", mistakes("Routes = [ x = y ]\n"));
-    for (const char* scope :
-         {"LMTP_Listener", "http_listener", "ECStream_Listener", "ECCluster_Listener", "Security", "Pathway x",
-          "Pathway_Group x", "Binding x", "Binding_Group x", "ThreadPool x", "Authorization"}) {
+    for (const char* scope : {"LMTP_Listener", "http_listener", "ECStream_Listener", "ECCluster_Listener", "Cluster"}) {
       const std::string text = mistakes(std::string(scope) + " { Nonsense = 1 }\n");
       ASSERT_HOLDS("is not available in this version", text);
       CPPUNIT_ASSERT(!holds(text, "Nonsense = 1\n\n") && !holds(text, "unknown"));
@@ -294,7 +292,15 @@ class TreeTest : public CppUnit::TestFixture {
                  path_of({"listen", ":25"}));
     ASSERT_HOLDS("expected an address", path_of({"esmtp_listener", "listen"}));
     ASSERT_HOLDS("expected an address", path_of({"esmtp_listener", "listen", "enable", "false"}));
-    ASSERT_HOLDS("refused: Pathway is not available", path_of({"Pathway", "x"}));
+    // A scope's name, and an option's.
+    CPPUNIT_ASSERT_EQUAL(std::string("pathway x|2"), path_of({"Pathway", "x"}));
+    CPPUNIT_ASSERT_EQUAL(std::string("pathway_group g pathway x|4"), path_of({"pathway_group", "g", "pathway", "x"}));
+    CPPUNIT_ASSERT_EQUAL(std::string("esmtp_listener|1"), path_of({"ESMTP_Listener", "Pathway", "x"}));
+    CPPUNIT_ASSERT_EQUAL(std::string("binding_group g binding b domain d.example|6"),
+                         path_of({"Binding_Group", "g", "Binding", "b", "Domain", "D.example", "Retry_Interval"}));
+    CPPUNIT_ASSERT_EQUAL(std::string("authorization role root|3"), path_of({"authorization", "Role", "root", "allow"}));
+    ASSERT_HOLDS("Role may not stand in the global scope; it may stand in Authorization", path_of({"Role", "x"}));
+    ASSERT_HOLDS("refused: HTTP_Listener is not available in this version", path_of({"HTTP_Listener", "listen"}));
   }
   void M21_a_bare_port_names_the_listen_that_is_there() {
     const auto named = [](const char* text) {
