@@ -173,7 +173,6 @@ class Engine {
   // Takes an option away (the value falls back), or with an empty option a whole scope.
   virtual Report unset(const ScopePath& path, const std::string& option, std::shared_ptr<const Source> source) = 0;
 
-#if 0  // built in the commit behind this one
   // A transaction of one holder; or a named one, which the engine keeps too
   // until it ends or its ttl is over (exists: the name is taken).
   virtual Result<std::shared_ptr<Transaction>> begin(const BeginOptions& options, const Author& author) = 0;
@@ -196,9 +195,9 @@ class Engine {
   // From what the files say now to what runs. Errors of the files are in the report.
   virtual Report drift() = 0;
 
+#if 0  // until writeback.cc is there
   // Writes what runs into the files (DESIGN §3), or with `path` all of it into that one file.
   virtual WritebackReport writeback(const std::string& path, const Author& author) = 0;
-
 #endif
 
   // The published snapshot; any thread.

@@ -7,11 +7,14 @@ libconfig_a_SOURCES += \
 	src/config/chain_cache.h \
 	src/config/checks.cc src/config/checks.h \
 	src/config/children.cc src/config/children.h \
+	src/config/committer.cc src/config/committer.h \
 	src/config/compiler.cc src/config/compiler.h \
 	src/config/cross_checks.cc \
 	src/config/diff.cc \
+	src/config/dropped.cc src/config/dropped.h \
 	src/config/engine.cc src/config/engine.h \
 	src/config/explain.cc \
+	src/config/history.cc src/config/history.h \
 	src/config/instance.cc \
 	src/config/keys.h \
 	src/config/options/authentication.def \
@@ -25,11 +28,15 @@ libconfig_a_SOURCES += \
 	src/config/options/server.def \
 	src/config/options/spool.def \
 	src/config/options/tls.def \
+	src/config/overlap.cc src/config/overlap.h \
 	src/config/path.cc \
+	src/config/pipeline.cc src/config/pipeline.h \
 	src/config/prefix_trie.cc src/config/prefix_trie.h \
 	src/config/semantic_ids.h \
 	src/config/setting.cc src/config/setting.h \
 	src/config/snapshot.cc src/config/snapshot.h \
+	src/config/transaction.cc src/config/transaction.h \
 	src/config/tree.cc src/config/tree.h \
 	src/config/tree_builder.cc \
+	src/config/tree_edit.cc src/config/tree_edit.h \
 	src/config/value.cc src/config/value.h
