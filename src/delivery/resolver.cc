@@ -3,6 +3,8 @@
 // dropped when the Resolver has gone.
 #include "delivery/resolver.h"
 
+#include "base/thread_name.h"
+
 #include <netdb.h>
 
 #include <chrono>
@@ -60,6 +62,7 @@ struct Resolver::State : std::enable_shared_from_this<Resolver::State> {
   }
 
   void work() {
+    name_thread("resolver");
     std::unique_lock lock(mutex);
     while (!names.empty() && loop != nullptr) {
       const std::string name = std::move(names.front());

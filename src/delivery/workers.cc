@@ -1,6 +1,8 @@
 // Threads over one queue of closures.
 #include "delivery/workers.h"
 
+#include "base/thread_name.h"
+
 #include <utility>
 
 namespace impulse::delivery {
@@ -30,6 +32,7 @@ void Workers::post(std::function<void()> work) {
 }
 
 void Workers::run() {
+  name_thread("delivery-io");
   std::unique_lock lock(mutex_);
   for (;;) {
     wake_.wait(lock, [this] { return stopping_ || !waiting_.empty(); });

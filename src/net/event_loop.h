@@ -32,6 +32,7 @@ class EventLoop final : public Loop {
   bool in_loop_thread() const override;
   const std::string& name() const override { return name_; }
   event_base* base() override { return base_.get(); }
+  size_t events() const override;
   SteadyTime now() const override;
 
   // Where connections of this loop read into; its content is valid during one callback.

@@ -2,6 +2,7 @@
 // touches; the one way in for other threads is post(), over an eventfd.
 #include "net/loop.h"
 
+#include "base/thread_name.h"
 #include "net/event_loop.h"
 
 #include <event2/thread.h>
@@ -91,6 +92,7 @@ Result<> EventLoop::start_watching() {
 }
 
 void EventLoop::run() {
+  name_thread(name());
   thread_.store(std::this_thread::get_id(), std::memory_order_relaxed);
   event_base_loop(base_.get(), EVLOOP_NO_EXIT_ON_EMPTY);
 }
@@ -130,6 +132,10 @@ void EventLoop::woken() {
 }
 
 bool EventLoop::in_loop_thread() const { return thread_.load(std::memory_order_relaxed) == std::this_thread::get_id(); }
+
+size_t EventLoop::events() const {
+  return static_cast<size_t>(std::max(0, event_base_get_num_events(base_.get(), EVENT_BASE_COUNT_ADDED)));
+}
 
 SteadyTime EventLoop::now() const {
   // libevent's cached time changes once a round; we follow it with a steady clock.

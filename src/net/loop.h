@@ -33,6 +33,8 @@ class Loop {
   virtual bool in_loop_thread() const = 0;
   virtual const std::string& name() const = 0;
   virtual event_base* base() = 0;  // for net/ only
+  // Sockets, timers and signals it waits for; loop thread.
+  virtual size_t events() const { return 0; }
   // Time at the start of this round of callbacks; loop thread.
   virtual SteadyTime now() const = 0;
 

@@ -1,5 +1,7 @@
 #include "spool/committer.h"
 
+#include "base/thread_name.h"
+
 #include <algorithm>
 #include <utility>
 
@@ -63,6 +65,7 @@ Duration Committer::idle_wait() const {
 }
 
 void Committer::run() {
+  name_thread("spool");
   maintain();
   do {
     queue_.take(work_, idle_wait(), now_.commit_delay);

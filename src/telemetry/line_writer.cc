@@ -2,6 +2,8 @@
 // writer thread.
 #include "telemetry/line_writer.h"
 
+#include "base/thread_name.h"
+
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/stat.h>
@@ -145,6 +147,7 @@ void LineWriter::adopt_next() {
 }
 
 void LineWriter::run() {
+  name_thread(options_.name);
   std::unique_lock lock(mutex_);
   bool stuck = false;  // the last attempt failed
   for (;;) {

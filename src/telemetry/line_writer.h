@@ -30,6 +30,7 @@ class LineWriter {
     size_t batch = size_t{256} << 10;                 // bytes that are worth a write before the delay is over
     Duration delay = std::chrono::milliseconds(100);  // longest wait of a line before it is written
     Duration retry = std::chrono::seconds(1);         // between attempts while writing fails
+    std::string name = "log";                         // of the thread, for who looks at the process
     std::function<std::string(uint64_t lines)> loss;  // the line (with its '\n') that stands for dropped ones
   };
 

@@ -10,6 +10,9 @@
 #include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/base_sink.h>
 
+#include <algorithm>
+#include <array>
+#include <deque>
 #include <mutex>
 #include <utility>
 
@@ -23,7 +26,19 @@ constexpr std::string_view area_names[] = {"server", "config", "net",      "tls"
 static_assert(std::size(area_names) == static_cast<size_t>(Area::count_));
 
 // Level and area stand in the message itself: spdlog's levels have no notice.
-// Its own level tells the sink only what must not wait.
+// Its own level only carries ours to the sink.
+constexpr spdlog::level::level_enum carried[] = {spdlog::level::critical, spdlog::level::err,   spdlog::level::warn,
+                                                 spdlog::level::info,     spdlog::level::debug, spdlog::level::trace};
+constexpr size_t levels = std::size(carried);
+constexpr size_t kept_lines = 100;  // of each level
+constexpr size_t kept_text = 1024;
+
+Level level_of(spdlog::level::level_enum carrier) {
+  for (size_t i = 0; i < levels; ++i)
+    if (carried[i] == carrier) return static_cast<Level>(i);
+  return Level::notice;
+}
+
 std::unique_ptr<spdlog::formatter> make_formatter() {
   return std::make_unique<spdlog::pattern_formatter>("%Y-%m-%dT%H:%M:%S.%eZ %v", spdlog::pattern_time_type::utc, "\n");
 }
@@ -33,16 +48,36 @@ class WriterSink final : public spdlog::sinks::base_sink<std::mutex> {
   explicit WriterSink(std::unique_ptr<LineWriter> writer) : base_sink(make_formatter()), writer_(std::move(writer)) {}
   LineWriter& writer() { return *writer_; }
 
+  std::vector<LogLine> recent(size_t each) {
+    std::vector<LogLine> found;
+    {
+      const std::lock_guard lock(mutex_);
+      for (const std::deque<LogLine>& lines : recent_) {
+        const size_t count = std::min(each, lines.size());
+        found.insert(found.end(), lines.end() - static_cast<std::ptrdiff_t>(count), lines.end());
+      }
+    }
+    std::sort(found.begin(), found.end(), [](const LogLine& a, const LogLine& b) { return a.number < b.number; });
+    return found;
+  }
+
  protected:
   void sink_it_(const spdlog::details::log_msg& message) override {
     spdlog::memory_buf_t line;
     formatter_->format(message, line);
-    writer_->append({line.data(), line.size()}, message.level >= spdlog::level::err);
+    const std::string_view text(line.data(), line.size());
+    writer_->append(text, message.level >= spdlog::level::err);
+    const Level level = level_of(message.level);
+    std::deque<LogLine>& lines = recent_[static_cast<size_t>(level)];
+    if (lines.size() == kept_lines) lines.pop_front();
+    lines.push_back({++number_, level, std::string(text.substr(0, std::min(text.size() - 1, kept_text)))});
   }
   void flush_() override { writer_->flush(); }
 
  private:
   std::unique_ptr<LineWriter> writer_;
+  std::array<std::deque<LogLine>, levels> recent_;  // guarded by mutex_, as is number_
+  uint64_t number_ = 0;
 };
 
 class SpdLog final : public Log {
@@ -53,14 +88,14 @@ class SpdLog final : public Log {
   }
   Result<> reopen() override { return sink_->writer().reopen(); }
   void flush() override { sink_->writer().flush(); }
+  std::vector<LogLine> recent(size_t each) const override { return sink_->recent(each); }
 
  protected:
   void emit(Level level, Area area, std::string_view id, std::string_view text) override {
     fmt::memory_buffer line;
     fmt::format_to(std::back_inserter(line), "{} {} {}: {}", to_string(level), to_string(area), id,
                    escape_line(text, text_limit));
-    logger_.log(level <= Level::error ? spdlog::level::err : spdlog::level::info,
-                spdlog::string_view_t(line.data(), line.size()));
+    logger_.log(carried[static_cast<size_t>(level)], spdlog::string_view_t(line.data(), line.size()));
   }
 
  private:
@@ -87,6 +122,7 @@ Log::Log() {
 Result<std::unique_ptr<Log>> Log::open(const std::string& path) {
   LineWriter::Options options;
   options.loss = loss_line;
+  options.name = "diagnostic-log";
   auto writer = LineWriter::open(path, std::move(options));
   if (!writer) return std::unexpected(writer.error());
   return std::make_unique<SpdLog>(std::move(*writer));

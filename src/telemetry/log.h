@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace impulse::telemetry {
 
@@ -17,6 +18,13 @@ enum class Level : uint8_t { critical, error, warning, notice, info, debug };
 enum class Area : uint8_t { server, config, net, tls, smtp, spool, queue, delivery, control, count_ };
 std::string_view to_string(Level level);
 std::string_view to_string(Area area);
+
+// A line that was logged, as the file has it.
+struct LogLine {
+  uint64_t number = 0;  // in order of logging
+  Level level = Level::notice;
+  std::string text;  // cut at 1 KiB
+};
 
 class Log {
  public:
@@ -39,6 +47,9 @@ class Log {
   }
   virtual Result<> reopen() = 0;
   virtual void flush() = 0;
+  // The last lines of each level, at most `each` and never more than 100, in
+  // order; kept in memory, so that a console can show them wherever the log goes.
+  virtual std::vector<LogLine> recent(size_t each) const = 0;
 
  protected:
   Log();  // every area at notice

@@ -162,6 +162,7 @@ std::string loss_line(uint64_t lines) {
 Result<std::unique_ptr<Mainlog>> Mainlog::open(const std::string& path) {
   if (path.empty()) return std::make_unique<NoMainlog>();
   LineWriter::Options options;
+  options.name = "mainlog";
   options.loss = loss_line;
   auto writer = LineWriter::open(path, std::move(options));
   if (!writer) return std::unexpected(writer.error());

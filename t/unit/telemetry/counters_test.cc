@@ -15,6 +15,9 @@ class CountersTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(every_counter_is_described_once);
   CPPUNIT_TEST(definitions_stand_at_their_counters_place);
   CPPUNIT_TEST(starts_at_zero_and_adds);
+  CPPUNIT_TEST(found_by_name);
+  CPPUNIT_TEST(a_reset_changes_only_what_is_shown);
+  CPPUNIT_TEST(gauges_are_not_reset);
   CPPUNIT_TEST(loses_nothing_between_threads);
   CPPUNIT_TEST_SUITE_END();
 
@@ -47,6 +50,40 @@ class CountersTest : public CppUnit::TestFixture {
     counters.add(Counter::sessions_open, -2);
     CPPUNIT_ASSERT_EQUAL(int64_t{3}, counters.value(Counter::sessions_open));
     CPPUNIT_ASSERT_EQUAL(int64_t{0}, counters.value(Counter::connections_accepted));
+  }
+
+  void found_by_name() {
+    CPPUNIT_ASSERT(find_counter("deliveries") == Counter::deliveries);
+    CPPUNIT_ASSERT(find_counter("Deliveries") == Counter::deliveries);
+    CPPUNIT_ASSERT(!find_counter("deliverie"));
+    CPPUNIT_ASSERT(!find_counter(""));
+  }
+
+  void a_reset_changes_only_what_is_shown() {
+    const impulse::WallTime now{std::chrono::seconds(1234567)};
+    Counters counters;
+    counters.add(Counter::deliveries, 5);
+    counters.add(Counter::bytes_received, 7);
+    CPPUNIT_ASSERT_EQUAL(int64_t{5}, counters.shown(Counter::deliveries));
+    CPPUNIT_ASSERT(counters.reset_at(Counter::deliveries) == impulse::WallTime{});
+    counters.reset(Counter::deliveries, now);
+    counters.add(Counter::deliveries, 2);
+    CPPUNIT_ASSERT_EQUAL(int64_t{2}, counters.shown(Counter::deliveries));
+    CPPUNIT_ASSERT_EQUAL(int64_t{7}, counters.value(Counter::deliveries));
+    CPPUNIT_ASSERT_EQUAL(int64_t{7}, counters.shown(Counter::bytes_received));
+    CPPUNIT_ASSERT(counters.reset_at(Counter::deliveries) == now);
+    CPPUNIT_ASSERT(counters.reset_at(Counter::bytes_received) == impulse::WallTime{});
+    counters.reset(now);
+    CPPUNIT_ASSERT_EQUAL(int64_t{0}, counters.shown(Counter::bytes_received));
+  }
+
+  void gauges_are_not_reset() {
+    Counters counters;
+    counters.add(Counter::sessions_open, 3);
+    counters.reset(Counter::sessions_open, impulse::WallTime{std::chrono::seconds(1)});
+    counters.reset(impulse::WallTime{std::chrono::seconds(1)});
+    CPPUNIT_ASSERT_EQUAL(int64_t{3}, counters.shown(Counter::sessions_open));
+    CPPUNIT_ASSERT(counters.reset_at(Counter::sessions_open) == impulse::WallTime{});
   }
 
   void loses_nothing_between_threads() {

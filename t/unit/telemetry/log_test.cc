@@ -25,6 +25,8 @@ class LogTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(rotation);
   CPPUNIT_TEST(opening_fails_with_reason);
   CPPUNIT_TEST(standard_error);
+  CPPUNIT_TEST(remembers_the_last_of_each_level);
+  CPPUNIT_TEST(remembers_no_more_than_it_may);
   CPPUNIT_TEST(many_threads);
   CPPUNIT_TEST_SUITE_END();
 
@@ -140,6 +142,32 @@ class LogTest : public CppUnit::TestFixture {
     ::close(saved);
     ::close(file);
     CPPUNIT_ASSERT_EQUAL(size_t{2}, lines_of(slurp(dir / "stderr")).size());
+  }
+
+  void remembers_the_last_of_each_level() {
+    TempDir dir;
+    auto log = must_open(dir / "log");
+    log->write(Level::error, Area::spool, "spool", "the disk is sick");
+    for (int i = 0; i < 5; ++i) log->write(Level::notice, Area::net, "listener-bound", std::to_string(i));
+    log->write(Level::info, Area::net, "unheard", "not wanted at this level");
+    const auto lines = log->recent(2);
+    CPPUNIT_ASSERT_EQUAL(size_t{3}, lines.size());
+    CPPUNIT_ASSERT(lines[0].level == Level::error);
+    CPPUNIT_ASSERT(lines[0].text.ends_with("Z error spool spool: the disk is sick"));
+    CPPUNIT_ASSERT(lines[1].text.ends_with("Z notice net listener-bound: 3"));
+    CPPUNIT_ASSERT(lines[2].text.ends_with("Z notice net listener-bound: 4"));
+    CPPUNIT_ASSERT(lines[0].number < lines[1].number && lines[1].number < lines[2].number);
+  }
+
+  void remembers_no_more_than_it_may() {
+    TempDir dir;
+    auto log = must_open(dir / "log");
+    log->write(Level::error, Area::spool, "spool", std::string(5000, 'x'));
+    for (int i = 0; i < 300; ++i) log->write(Level::notice, Area::net, "n", std::to_string(i));
+    const auto lines = log->recent(100000);
+    CPPUNIT_ASSERT_EQUAL(size_t{101}, lines.size());
+    CPPUNIT_ASSERT_EQUAL(size_t{1024}, lines[0].text.size());
+    CPPUNIT_ASSERT(lines[1].text.ends_with(": 200"));
   }
 
   void many_threads() {
