@@ -9,7 +9,10 @@ libcontrol_a_SOURCES = \
 	src/control/commands/config_read.cc \
 	src/control/commands/config_show.cc \
 	src/control/commands/config_target.cc src/control/commands/config_target.h \
+	src/control/commands/count.cc \
 	src/control/commands/help.cc \
+	src/control/commands/listener_act.cc \
+	src/control/commands/listener_show.cc \
 	src/control/commands/mailq.cc \
 	src/control/commands/message.cc \
 	src/control/commands/server.cc \

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/clock.h"
+#include "base/endpoint.h"
 #include "base/id.h"
 #include "base/result.h"
 #include "config/engine.h"
@@ -20,6 +21,7 @@ namespace impulse::control {
 struct InboundSession {
   uint64_t id = 0;
   std::string listener;  // canonical Listen
+  std::string kind;      // of its listener: "ESMTP_Listener"
   std::string peer;      // address:port, or the path of a Unix socket
   std::string helo;
   std::string state;  // smtp::ServerSession::state()
@@ -79,11 +81,47 @@ struct SpoolStatus {
   uint64_t free_bytes = 0;
 };
 
+// The TLS side of a Listen, for `listener show --tls`; it serves no TLS when `certificate` is empty.
+struct ListenTls {
+  std::string certificate;  // name of its Certificate scope, or its path; "(inline)"
+  std::string subject;      // "CN=mx.example.com"
+  std::string issuer;
+  std::optional<WallTime> expires;
+  std::string protocols;  // as TLS_Protocols says
+  bool implicit = false;  // Use_SSL: from the first byte on
+  std::string problem;    // why the certificate cannot be used now
+};
+
 struct ListenStatus {
   std::string listener;  // "ESMTP_Listener"
   std::string endpoint;
   bool bound = false;
   uint64_t sessions = 0;
+  bool enabled = true;   // by the configuration
+  bool stopped = false;  // by `listener stop`
+  int backlog = 0;
+  uint64_t generation = 0;  // that its newest clients work under; 0: it is not bound
+  ListenTls tls{};
+};
+
+// What `listener stop`, `start` and `restart` are about: one Listen, or with
+// no endpoint all of a listener.
+struct ListenTarget {
+  config::ScopeKind listener = config::ScopeKind::esmtp_listener;
+  std::optional<Endpoint> endpoint;
+};
+enum class ListenAct : uint8_t { stop, start, restart };
+
+// Inbound sessions that work under one generation of the configuration.
+struct GenerationSessions {
+  uint64_t generation = 0;
+  uint64_t sessions = 0;
+};
+
+// One outbound connection, for `count outbound`.
+struct OutboundConnection {
+  std::string binding;
+  Endpoint peer;
 };
 
 class System {
@@ -93,6 +131,15 @@ class System {
   virtual const telemetry::Counters& counters() = 0;
   virtual std::vector<InboundSession> inbound() = 0;
   virtual std::vector<ListenStatus> listens() = 0;
+  // Oldest generation first; those without a session are left out.
+  virtual std::vector<GenerationSessions> sessions_by_generation() = 0;
+  // Tells the session 421 and closes it, at once, but behind a commit under way. False: there is none.
+  virtual bool kill_session(uint64_t id) = 0;
+  // The Listens whose state changed. Errors: not_found (no such Listen), busy
+  // (restarted moments ago), invalid (disabled, or the last way to a console),
+  // and those of binding; then nothing has changed.
+  virtual Result<std::vector<Endpoint>> act_on_listens(ListenAct act, const ListenTarget& target) = 0;
+  virtual std::vector<OutboundConnection> outbound() = 0;
   virtual std::vector<QueuedDomain> queue_domains() = 0;
   virtual std::vector<QueuedRecipient> queue(std::string_view domain, size_t limit) = 0;  // "" all
   // not_found when there is none; io when it is damaged.

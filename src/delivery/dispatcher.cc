@@ -104,6 +104,12 @@ class PartsDispatcher final : public Dispatcher {
 
   uint64_t size() const override { return queue_->size(); }
 
+  std::vector<Outbound> connections() const override {
+    std::vector<Outbound> all;
+    for (const auto& [key, hop] : hops_) hop->list(all);
+    return all;
+  }
+
  private:
   struct Failing {
     Outcome outcome;

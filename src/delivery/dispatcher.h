@@ -4,6 +4,7 @@
 // marked so may be called from elsewhere.
 #pragma once
 
+#include "base/endpoint.h"
 #include "base/id.h"
 #include "config/snapshot.h"
 #include "net/loop.h"
@@ -34,6 +35,12 @@ struct Waiting {
   std::string last_error;
   uint64_t size = 0;
   bool in_flight = false;
+};
+
+// One connection to a next host, for `count outbound`.
+struct Outbound {
+  Endpoint peer;
+  std::string binding;
 };
 
 struct Parts {  // all borrowed, outliving the Dispatcher
@@ -69,6 +76,7 @@ class Dispatcher {
   virtual std::vector<queue::DomainStatus> domains() const = 0;
   virtual std::vector<Waiting> waiting(std::string_view domain, size_t limit) const = 0;  // "" is all domains
   virtual uint64_t size() const = 0;
+  virtual std::vector<Outbound> connections() const = 0;  // established ones
 };
 
 }  // namespace impulse::delivery

@@ -55,6 +55,11 @@ void Hop::want(const std::string& domain, const RoutePtr& route) {
   pump();
 }
 
+void Hop::list(std::vector<Outbound>& all) const {
+  for (const auto& [number, entry] : entries_)
+    if (!entry->opening) all.push_back({entry->courier->target().endpoint, std::string(default_binding)});
+}
+
 void Hop::pump() {
   if (office_.stopping) return;
   for (auto& [number, entry] : entries_) {

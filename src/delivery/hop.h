@@ -28,6 +28,7 @@ class Hop final : private CourierHost {
   void pump();  // makes use of what there is
   void stop();  // ends what has no message under way
   size_t connections() const { return entries_.size(); }
+  void list(std::vector<Outbound>& all) const;  // adds the established ones
   bool disposable() const { return entries_.empty() && openings_ == 0 && wanting_.empty() && !timer_.running(); }
 
  private:

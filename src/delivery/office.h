@@ -16,6 +16,9 @@
 
 namespace impulse::delivery {
 
+// All mail goes out by this one, until there are Binding scopes.
+constexpr std::string_view default_binding = "default";
+
 struct Office {
   Parts& parts;
   queue::Queue& queue;

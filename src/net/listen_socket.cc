@@ -39,6 +39,13 @@ class Listener final : public ListenSocket {
   void settle() noexcept override {
     if (std::exchange(shares_port_, false)) set(fd_.get(), SOL_SOCKET, SO_REUSEPORT, attributes_.reuse_port);
   }
+  // The kernel looks for the best socket first, and passes over retired ones.
+  // Only when the one it finds has SO_REUSEPORT does it choose among its group,
+  // in which retired ones stay.
+  void stand_alone() noexcept override {
+    if (name_ || !attributes_.reuse_port || shares_port_) return;
+    shares_port_ = set(fd_.get(), SOL_SOCKET, SO_REUSEPORT, 0);
+  }
   void repoint(const ListenAttributes& attributes) noexcept override;
   void retire() noexcept override;
   void arm(Loop& loop, Accepted accepted, int per_wakeup, Trouble trouble) override {
@@ -64,6 +71,7 @@ class Listener final : public ListenSocket {
   // Lets another socket of ours bind an overlapping address. True when it was
   // not so before.
   bool share_port() {
+    if (attributes_.reuse_port) settle();  // it may stand alone
     if (attributes_.reuse_port || shares_port_) return false;
     return shares_port_ = set(fd_.get(), SOL_SOCKET, SO_REUSEPORT, 1);
   }
@@ -73,7 +81,7 @@ class Listener final : public ListenSocket {
   Endpoint endpoint_;
   ListenAttributes attributes_;
   std::unique_ptr<UnixName> name_;  // Unix sockets
-  bool shares_port_;                // SO_REUSEPORT is on for a take-over only
+  bool shares_port_;                // SO_REUSEPORT is for a take-over otherwise than it is to be
   std::shared_ptr<Acceptor> acceptor_;
 };
 
@@ -96,8 +104,9 @@ void Listener::repoint(const ListenAttributes& attributes) noexcept {
 // for each new SYN, while handshakes under way still end in its queue.
 void Listener::retire() noexcept {
   if (name_) {
-    name_->remove();
-    ::shutdown(fd_.get(), SHUT_RD);  // connects that have found the name already are refused, not lost
+    // Connects that have found the name already are refused, not lost. Where
+    // another socket of ours has taken the name over, they are still served.
+    if (name_->remove()) ::shutdown(fd_.get(), SHUT_RD);
   } else {
     set(fd_.get(), SOL_SOCKET, SO_BINDTOIFINDEX, INT_MAX);
   }
@@ -105,6 +114,7 @@ void Listener::retire() noexcept {
 
 void Listener::drain(const Accepted& accepted) {
   retire();
+  if (name_) ::shutdown(fd_.get(), SHUT_RD);
   for (int left = attributes_.backlog + 1; left > 0;) {
     AcceptResult one = accept_one(fd_.get(), endpoint_);
     if (one.fd) {

@@ -47,6 +47,10 @@ class ListenSocket {
   // noexcept: what apply and finish do.
   virtual void publish() noexcept = 0;  // Unix: rename into place
   virtual void settle() noexcept = 0;   // clears a temporary SO_REUSEPORT
+  // Of several sockets on this address (Reuse_Port) the kernel chooses none
+  // that is retired, for as long as this holds: until settle(), all new
+  // connections go to one of those that stand alone.
+  virtual void stand_alone() noexcept = 0;
   // New backlog, mode and buffer sizes on the living socket; buffer sizes of 0
   // take effect with the next socket only.
   virtual void repoint(const ListenAttributes& attributes) noexcept = 0;
@@ -63,7 +67,7 @@ class ListenSocket {
   // them; what is in the queue, and TCP handshakes under way, can still be
   // accepted, while armed or by drain(). No way back. Exception: of several
   // sockets on one and the same address (SO_REUSEPORT) the kernel may choose a
-  // retired one, as long as one of them is not.
+  // retired one, as long as one of them is not; see stand_alone().
   virtual void retire() noexcept = 0;
   // retire(), then takes what is in the accept queue (at most backlog + 1),
   // without blocking: for a listener about to be closed. To lose no handshake

@@ -187,6 +187,28 @@ Result<std::shared_ptr<const TlsContext>> TlsContext::client(const TlsSettings& 
 
 TlsContext::~TlsContext() { SSL_CTX_free(context_); }
 
+namespace {
+
+std::string name_text(const X509_NAME* name) {
+  const std::unique_ptr<BIO, decltype(&BIO_free)> out(BIO_new(BIO_s_mem()), &BIO_free);
+  if (name == nullptr || !out || X509_NAME_print_ex(out.get(), name, 0, XN_FLAG_RFC2253) < 0) return {};
+  char* text = nullptr;
+  const long length = BIO_get_mem_data(out.get(), &text);
+  return length > 0 ? std::string(text, static_cast<size_t>(length)) : std::string();
+}
+
+}  // namespace
+
+std::string TlsContext::certificate_subject() const {
+  const X509* certificate = SSL_CTX_get0_certificate(context_);
+  return certificate == nullptr ? std::string() : name_text(X509_get_subject_name(certificate));
+}
+
+std::string TlsContext::certificate_issuer() const {
+  const X509* certificate = SSL_CTX_get0_certificate(context_);
+  return certificate == nullptr ? std::string() : name_text(X509_get_issuer_name(certificate));
+}
+
 std::optional<WallTime> TlsContext::certificate_expiry() const {
   const X509* certificate = SSL_CTX_get0_certificate(context_);
   std::tm when{};

@@ -49,6 +49,10 @@ class TlsContext {
   // owner warns. None without a certificate.
   std::optional<WallTime> certificate_expiry() const;
 
+  // "CN=mx.example.com,O=Example" (RFC 2253) of the first certificate; empty without one.
+  std::string certificate_subject() const;
+  std::string certificate_issuer() const;
+
   SSL_CTX* native() const { return context_; }  // for net/ only
 
  private:

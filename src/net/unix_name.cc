@@ -118,10 +118,12 @@ void UnixName::set_mode(mode_t mode) noexcept {
   }
 }
 
-void UnixName::remove() noexcept {
+bool UnixName::remove() noexcept {
+  bool removed = false;
   for (const std::string& name : {path_, temporary_name(path_)}) {
-    if (is_ours(name)) ::unlink(name.c_str());
+    if (is_ours(name)) removed |= ::unlink(name.c_str()) == 0;
   }
+  return removed;
 }
 
 UnixName::~UnixName() { remove(); }

@@ -54,7 +54,7 @@ class UnixName {
   Result<> bound(mode_t mode);  // after bind() to temporary_name()
   void publish() noexcept;
   void set_mode(mode_t mode) noexcept;
-  void remove() noexcept;
+  bool remove() noexcept;  // true: a name was still ours, and has gone
 
  private:
   UnixName(std::string path, std::shared_ptr<FileLock> lock) : path_(std::move(path)), lock_(std::move(lock)) {}

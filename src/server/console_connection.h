@@ -19,6 +19,7 @@ class ConsoleConnection : private net::ConnectionHandler {
   // Begins; `refusal` is what a client that may not be here is told.
   void start(const control::CommandTable& commands, std::string_view refusal);
   void close() { connection_->close(); }
+  const Endpoint& listen() const { return listen_; }
 
  private:
   size_t on_data(std::string_view bytes) override;

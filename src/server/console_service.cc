@@ -5,7 +5,9 @@
 #include "server/serving.h"
 
 #include <algorithm>
+#include <atomic>
 #include <latch>
+#include <map>
 #include <mutex>
 
 namespace impulse::server {
@@ -55,6 +57,7 @@ std::vector<control::InboundSession> ConsoleService::inbound() {
       control::InboundSession row;
       row.id = id;
       row.listener = session->listen().to_string();
+      row.kind = config::scope_def(session->listener()).name;
       row.peer = session->peer().to_string();
       row.helo = engine.helo();
       row.state = engine.state();
@@ -72,23 +75,94 @@ std::vector<control::InboundSession> ConsoleService::inbound() {
 }
 
 std::vector<control::ListenStatus> ConsoleService::listens() {
-  const auto bound = parts_.bound();
-  const auto sessions = inbound();
+  const Listeners& listeners = parts_.listeners();
+  const auto bound = listeners.bound();
+  std::map<Endpoint, uint64_t> sessions;
+  std::mutex mutex;
+  parts_.loops.run_on_all([&](Worker& worker) {
+    const std::lock_guard lock(mutex);
+    for (const auto& [id, session] : worker.sessions) ++sessions[session->listen()];
+  });
+  const config::SnapshotPtr snapshot = parts_.engine.current();
   std::vector<control::ListenStatus> found;
-  for (const auto& conf : parts_.engine.current()->listens()) {
+  for (const auto& conf : snapshot->listens()) {
     control::ListenStatus row;
     row.listener = config::scope_def(conf->listener()).name;
     row.endpoint = conf->endpoint().to_string();
-    row.bound = std::any_of(bound.begin(), bound.end(), [&](const Listeners::Bound& b) {
+    const auto at = std::find_if(bound.begin(), bound.end(), [&](const Listeners::Bound& b) {
       return b.listener == conf->listener() && b.endpoint == conf->endpoint();
     });
+    row.bound = at != bound.end();
+    if (row.bound) row.generation = at->generation;
+    row.enabled = conf->enabled();
+    row.stopped = listeners.stopped(conf->listener(), conf->endpoint());
+    row.backlog = static_cast<int>(conf->options()[key::listen_backlog]);
+    row.tls = tls_of(*snapshot, *conf);
     if (conf->listener() == config::ScopeKind::control_listener)
-      row.sessions = connections_.size();
-    else
-      row.sessions = static_cast<uint64_t>(std::count_if(
-          sessions.begin(), sessions.end(), [&](const auto& session) { return session.listener == row.endpoint; }));
+      row.sessions =
+          static_cast<uint64_t>(std::count_if(connections_.begin(), connections_.end(), [&](const auto& connection) {
+            return connection.first->listen() == conf->endpoint();
+          }));
+    else if (const auto count = sessions.find(conf->endpoint()); count != sessions.end())
+      row.sessions = count->second;
     found.push_back(std::move(row));
   }
+  return found;
+}
+
+control::ListenTls ConsoleService::tls_of(const config::Snapshot& snapshot, const config::ListenConf& listen) {
+  const config::Options& options = listen.options();
+  control::ListenTls tls;
+  const std::string& certificate = options[key::tls_certificate];
+  if (certificate.empty()) return tls;
+  tls.certificate = certificate.find('\n') == std::string::npos ? certificate : "(inline)";
+  tls.protocols = options[key::tls_protocols];
+  tls.implicit = options[key::use_ssl];
+  const auto context = parts_.tls.server_context(snapshot, options);
+  if (!context) {
+    tls.problem = context.error().message;
+  } else if (*context) {
+    tls.subject = (*context)->certificate_subject();
+    tls.issuer = (*context)->certificate_issuer();
+    tls.expires = (*context)->certificate_expiry();
+  }
+  return tls;
+}
+
+std::vector<control::GenerationSessions> ConsoleService::sessions_by_generation() {
+  std::map<uint64_t, uint64_t> counts;
+  std::mutex mutex;
+  parts_.loops.run_on_all([&](Worker& worker) {
+    const std::lock_guard lock(mutex);
+    for (const auto& [id, session] : worker.sessions) ++counts[session->generation()];
+  });
+  std::vector<control::GenerationSessions> found;
+  for (const auto& [generation, sessions] : counts) found.push_back({generation, sessions});
+  return found;
+}
+
+bool ConsoleService::kill_session(uint64_t id) {
+  std::atomic<bool> found{false};
+  parts_.loops.run_on_all([&](Worker& worker) {
+    const auto it = worker.sessions.find(id);
+    if (it == worker.sessions.end()) return;
+    found = true;
+    it->second->kill();
+  });
+  return found;
+}
+
+Result<std::vector<Endpoint>> ConsoleService::act_on_listens(control::ListenAct act,
+                                                             const control::ListenTarget& target) {
+  return parts_.listeners().act(act, target);
+}
+
+std::vector<control::OutboundConnection> ConsoleService::outbound() {
+  std::vector<control::OutboundConnection> found;
+  on_delivery_loop([&] {
+    for (delivery::Outbound& connection : parts_.dispatcher.connections())
+      found.push_back({std::move(connection.binding), connection.peer});
+  });
   return found;
 }
 

@@ -33,7 +33,7 @@ struct ConsoleParts {  // borrowed, outliving it
   spool::Spool& spool;
   net::Loop& delivery_loop;
   delivery::Dispatcher& dispatcher;
-  std::function<std::vector<Listeners::Bound>()> bound;
+  std::function<Listeners&()> listeners;  // made later than this
   std::function<void()> shut_down;
 };
 
@@ -52,6 +52,10 @@ class ConsoleService : public control::System {
   const telemetry::Counters& counters() override;
   std::vector<control::InboundSession> inbound() override;
   std::vector<control::ListenStatus> listens() override;
+  std::vector<control::GenerationSessions> sessions_by_generation() override;
+  bool kill_session(uint64_t id) override;
+  Result<std::vector<Endpoint>> act_on_listens(control::ListenAct act, const control::ListenTarget& target) override;
+  std::vector<control::OutboundConnection> outbound() override;
   std::vector<control::QueuedDomain> queue_domains() override;
   std::vector<control::QueuedRecipient> queue(std::string_view domain, size_t limit) override;
   Result<control::MessageDetails> message(MessageId id) override;
@@ -63,6 +67,7 @@ class ConsoleService : public control::System {
  private:
   friend class ConsoleConnection;
   void ended(ConsoleConnection& connection);
+  control::ListenTls tls_of(const config::Snapshot& snapshot, const config::ListenConf& listen);
   // Runs `work` on the delivery loop and waits for it.
   void on_delivery_loop(const std::function<void()>& work);
 

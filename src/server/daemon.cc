@@ -167,7 +167,7 @@ Result<> Daemon::start_listening() {
   services_ = std::make_unique<MailServices>(MailServices{*injector_, counters_, *log_, tls_, spool_->node()});
   console_ = std::make_unique<ConsoleService>(
       ConsoleParts{*main_, *engine_, counters_, *log_, tls_, loops_, *spool_, *delivery_loop_, *dispatcher_,
-                   [this] { return listeners_->bound(); }, [this] { begin_shutdown(); }});
+                   [this]() -> Listeners& { return *listeners_; }, [this] { begin_shutdown(); }});
   listeners_ = std::make_unique<Listeners>(
       *main_, loops_, *log_, counters_,
       [this](Worker& worker, Incoming incoming) {

@@ -45,7 +45,7 @@ Listeners::~Listeners() = default;
 std::map<Listeners::Key, ServicePlan> Listeners::plans(const config::Snapshot& next) const {
   std::map<Key, ServicePlan> found;
   for (const auto& conf : next.listens()) {
-    if (!conf->enabled()) continue;
+    if (!conf->enabled() || stopped_.contains({conf->listener(), conf->endpoint()})) continue;
     const config::Options& options = conf->options();
     ServicePlan plan;
     plan.listener = conf->listener();
@@ -85,7 +85,7 @@ Result<> Listeners::prepare(const config::SnapshotPtr&, const config::SnapshotPt
     return sockets;
   };
   for (auto& [name, plan] : wanted) {
-    if (services_.contains(name)) continue;
+    if (services_.contains(name) && !rebinding_.contains({plan.listener, plan.endpoint})) continue;
     const std::string origin = plan.origin;
     auto service = Service::acquire(*this, std::move(plan), overlapping(name.first));
     if (!service) {
@@ -109,11 +109,14 @@ void Listeners::abort() noexcept {
 }
 
 const Service* Listeners::heir_of(const Service& service) const {
-  for (const auto& [name, candidate] : services_)
-    if (candidate->plan().listener == service.plan().listener &&
-        overlap(candidate->plan().endpoint, service.plan().endpoint))
-      return candidate.get();
-  return nullptr;
+  const Service* found = nullptr;
+  for (const auto& [name, candidate] : services_) {
+    if (candidate->plan().listener != service.plan().listener ||
+        !overlap(candidate->plan().endpoint, service.plan().endpoint))
+      continue;
+    if (found == nullptr || candidate->plan().endpoint == service.plan().endpoint) found = candidate.get();
+  }
+  return found;
 }
 
 void Listeners::hand_over(const std::vector<Worker*>& workers, Incoming incoming) {
@@ -145,8 +148,12 @@ void Listeners::apply(const config::SnapshotPtr& next) noexcept {
   for (auto& [name, plan] : plans(*next)) {
     if (auto fresh = acquired_.extract(name)) {
       fresh.mapped()->begin(next);
-      if (!leaving.contains({plan.endpoint, !plan.attributes.reuse_port}))
-        log_.write(Level::notice, Area::net, "listener-bound", plan.endpoint.to_string());
+      if (leaving.contains(name)) {
+        fresh.mapped()->stand_alone();
+        tell("listener-restarted", plan.endpoint);
+      } else if (!leaving.contains({plan.endpoint, !plan.attributes.reuse_port})) {
+        tell("listener-bound", plan.endpoint);
+      }
       services_.insert(std::move(fresh));
     } else if (auto kept = leaving.extract(name)) {
       kept.mapped()->follow(std::move(plan), next);
@@ -157,7 +164,7 @@ void Listeners::apply(const config::SnapshotPtr& next) noexcept {
     const Service* heir = heir_of(*service);
     service->retire(heir, previous);
     if (heir == nullptr || heir->plan().endpoint != service->plan().endpoint)
-      log_.write(Level::notice, Area::net, "listener-closed", service->plan().endpoint.to_string());
+      tell("listener-closed", service->plan().endpoint);
     if (heir == nullptr) continue;
     // Changed back and forth quickly: the elder has had its time.
     if (const auto elder = retired_.find(name); elder != retired_.end()) {
@@ -166,10 +173,12 @@ void Listeners::apply(const config::SnapshotPtr& next) noexcept {
     }
     retired_.emplace(name, std::move(service));
   }
+  std::erase_if(stopped_, [&](const Name& name) { return next->find_listen(name.first, name.second) == nullptr; });
 }
 
 void Listeners::finish() noexcept {
-  for (const auto& [name, service] : services_) service->settle();
+  for (const auto& [name, service] : services_)
+    if (!name.second || !retired_.contains(name)) service->settle();  // else it stands alone, for a while
   if (!retired_.empty()) grace_.start(handshake_grace);
 }
 
@@ -181,8 +190,88 @@ void Listeners::end_retired() {
 
 std::vector<Listeners::Bound> Listeners::bound() const {
   std::vector<Bound> found;
-  for (const auto& [name, service] : services_) found.push_back({service->plan().listener, service->plan().endpoint});
+  for (const auto& [name, service] : services_) {
+    const auto& snapshot = service->snapshot();
+    found.push_back(
+        {service->plan().listener, service->plan().endpoint, snapshot == nullptr ? 0 : snapshot->generation()});
+  }
   return found;
+}
+
+void Listeners::tell(std::string_view id, const Endpoint& endpoint) {
+  log_.write(Level::notice, Area::net, id, endpoint.to_string());
+  if (event_) event_(id, endpoint);
+}
+
+std::vector<const config::ListenConf*> Listeners::matching(const control::ListenTarget& target) const {
+  std::vector<const config::ListenConf*> found;
+  for (const auto& conf : snapshot_->listens())
+    if (conf->listener() == target.listener && (!target.endpoint || conf->endpoint() == *target.endpoint))
+      found.push_back(conf.get());
+  return found;
+}
+
+// Somebody has to be able to say `listener start`.
+Result<> Listeners::may_stop(const std::vector<const config::ListenConf*>& listens) const {
+  if (listens.front()->listener() != config::ScopeKind::control_listener) return {};
+  for (const auto& [name, service] : services_) {
+    const ServicePlan& plan = service->plan();
+    if (plan.listener == config::ScopeKind::control_listener &&
+        std::none_of(listens.begin(), listens.end(),
+                     [&](const auto* conf) { return conf->endpoint() == plan.endpoint; }))
+      return {};
+  }
+  return fail(Errc::invalid, "no console could connect any more; to end that too, set Enable = false");
+}
+
+Result<> Listeners::follow() {
+  if (auto prepared = prepare(snapshot_, snapshot_); !prepared) return prepared;
+  apply(snapshot_);
+  finish();
+  return {};
+}
+
+Result<std::vector<Endpoint>> Listeners::act(control::ListenAct act, const control::ListenTarget& target) {
+  using control::ListenAct;
+  const auto listens = matching(target);
+  if (listens.empty()) return fail(Errc::not_found, "there is no such Listen");
+  if (act == ListenAct::stop)
+    if (auto allowed = may_stop(listens); !allowed) return std::unexpected(allowed.error());
+  const std::set<Name> before = stopped_;
+  std::vector<Endpoint> changed;
+  for (const config::ListenConf* conf : listens) {
+    const Name name{conf->listener(), conf->endpoint()};
+    const bool is_stopped = stopped_.contains(name);
+    switch (act) {
+      case ListenAct::stop:
+        if (stopped_.insert(name).second) changed.push_back(name.second);
+        break;
+      case ListenAct::start:
+        if (target.endpoint && !conf->enabled())
+          return fail(Errc::invalid, "it is disabled by the configuration (Enable = false)");
+        if (stopped_.erase(name) > 0) changed.push_back(name.second);
+        break;
+      case ListenAct::restart:
+        if (!conf->enabled() || is_stopped) break;
+        for (const auto& [key, service] : retired_)
+          if (key.first == name.second) {
+            rebinding_.clear();
+            return fail(Errc::busy, "{} was bound anew a moment ago; its old socket has clients on their way in",
+                        name.second.to_string());
+          }
+        rebinding_.insert(name);
+        changed.push_back(name.second);
+        break;
+    }
+  }
+  if (act == ListenAct::restart && changed.empty())
+    return fail(Errc::invalid, "nothing is listening there (see 'listener show')");
+  if (changed.empty()) return changed;
+  const auto followed = follow();
+  rebinding_.clear();
+  if (followed) return changed;
+  stopped_ = before;
+  return std::unexpected(followed.error());
 }
 
 void Listeners::close_all() {

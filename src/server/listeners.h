@@ -4,6 +4,7 @@
 #pragma once
 
 #include "config/engine.h"
+#include "control/system.h"
 #include "server/service.h"
 #include "telemetry/counters.h"
 #include "telemetry/log.h"
@@ -12,6 +13,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -33,19 +35,35 @@ class Listeners : public config::Participant, private Reception {
   struct Bound {
     config::ScopeKind listener;
     Endpoint endpoint;
+    uint64_t generation;  // that new clients work under
   };
   std::vector<Bound> bound() const;
+
+  // `listener stop`, `start`, `restart`: see System::act_on_listens(). What was
+  // stopped stays so over commits and reloads, until it is started, or its
+  // Listen goes from the configuration.
+  Result<std::vector<Endpoint>> act(control::ListenAct act, const control::ListenTarget& target);
+  bool stopped(config::ScopeKind listener, const Endpoint& endpoint) const {
+    return stopped_.contains({listener, endpoint});
+  }
+  // Called with each change, as it is logged. Main thread; at most once, before prepare().
+  void on_event(std::function<void(std::string_view id, const Endpoint& endpoint)> event) { event_ = std::move(event); }
   void close_all();  // shut-down: stops accepting; who was waiting is served
 
  private:
   using Key = std::pair<Endpoint, bool>;  // endpoint, Reuse_Port
   using Services = std::map<Key, std::unique_ptr<Service>>;
+  using Name = std::pair<config::ScopeKind, Endpoint>;
 
   std::map<Key, ServicePlan> plans(const config::Snapshot& next) const;
   // Who serves the clients of a service that goes: one on the same endpoint
   // under another key, else one that overlaps it; null: nobody.
   const Service* heir_of(const Service& service) const;
   void end_retired();
+  std::vector<const config::ListenConf*> matching(const control::ListenTarget& target) const;
+  Result<> follow();  // the snapshot that is in force, anew
+  Result<> may_stop(const std::vector<const config::ListenConf*>& listens) const;
+  void tell(std::string_view id, const Endpoint& endpoint);
 
   // Reception
   void hand_over(const std::vector<Worker*>& workers, Incoming incoming) override;
@@ -71,6 +89,10 @@ class Listeners : public config::Participant, private Reception {
   // way when it came, for a short while.
   Services retired_;
   net::Timer grace_;
+
+  std::set<Name> stopped_;    // by the console
+  std::set<Name> rebinding_;  // while restart is under way
+  std::function<void(std::string_view, const Endpoint&)> event_;
 };
 
 }  // namespace impulse::server

@@ -284,6 +284,15 @@ void MailSession::shut_down() {
   if (out_.next == smtp::Next::close || !out_.reply.empty()) carry_out();
 }
 
+void MailSession::kill() {
+  const bool handshaking = out_.next == smtp::Next::start_tls || (!connection_->tls() && (*options_)[key::use_ssl]);
+  if (handshaking || out_.next == smtp::Next::close) return drop();  // nothing can be said (any more)
+  if (std::exchange(holding_, false)) tarpit_.stop();
+  engine_->kill("4.3.2 Session ended by the administrator", out_);
+  out_.delay = Duration::zero();
+  if (out_.next == smtp::Next::close) carry_out();
+}
+
 void MailSession::drop() { connection_->close(); }
 
 Result<> MailSession::admit() { return services_.injector.admission(); }

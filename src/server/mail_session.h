@@ -41,11 +41,14 @@ class MailSession : private net::ConnectionHandler, private smtp::ServerHost {
   void configuration_changed();
   // The daemon ends: 421 at the next safe moment.
   void shut_down();
+  // By an operator: 421 and close, at once, but behind a commit under way.
+  void kill();
   // At once, without a word.
   void drop();
   bool committing() const { return out_.next == smtp::Next::submit; }
 
   uint64_t id() const { return id_; }
+  config::ScopeKind listener() const { return listener_; }
   const Endpoint& listen() const { return listen_; }
   const Endpoint& peer() const { return connection_->peer(); }
   uint64_t bytes_in() const { return connection_->bytes_in(); }

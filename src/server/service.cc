@@ -91,6 +91,10 @@ void Service::settle() noexcept {
   for (const Door& door : doors_) door.socket->settle();
 }
 
+void Service::stand_alone() noexcept {
+  for (const Door& door : doors_) door.socket->stand_alone();
+}
+
 // Who comes in from now on does so under `snapshot`, and is given to
 // `workers`, or, where there are none, to whom it was.
 void Service::aim(const std::vector<Worker*>& workers, const config::SnapshotPtr& snapshot) {

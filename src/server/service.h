@@ -44,6 +44,7 @@ class Service {
   ~Service();
 
   const ServicePlan& plan() const { return plan_; }
+  const config::SnapshotPtr& snapshot() const { return snapshot_; }  // null before begin()
   std::vector<net::ListenSocket*> sockets() const;
 
   // Publishes and accepts.
@@ -51,6 +52,7 @@ class Service {
   // The same endpoint under a newer configuration.
   void follow(ServicePlan plan, const config::SnapshotPtr& snapshot);
   void settle() noexcept;
+  void stand_alone() noexcept;  // see ListenSocket
 
   // Goes: new clients are no longer given to these sockets. Those who are on
   // their way in are served by `heir` under its snapshot; with none, under the

@@ -296,6 +296,17 @@ void ServerSession::shut_down(std::string_view text, Output& out) {
   impl_->finish();
 }
 
+void ServerSession::kill(std::string_view text, Output& out) {
+  impl_->begin(out);
+  if (impl_->phase_ == Impl::Phase::submit)
+    impl_->shut_down_ = std::string(text);
+  else if (impl_->phase_ == Impl::Phase::tls)
+    impl_->close();
+  else if (impl_->phase_ != Impl::Phase::closed)
+    impl_->say_closing(text);
+  impl_->finish();
+}
+
 Duration ServerSession::deadline(Waiting waiting) const {
   const Policy& policy = *impl_->policy_;
   if (impl_->denied_) return denied_time;

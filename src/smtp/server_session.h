@@ -126,6 +126,10 @@ class ServerSession {
   // waiting for a command outside a transaction, else after the transaction.
   void shut_down(std::string_view text, Output& out);
 
+  // Now, whatever is under way: 421 + text, and close. Only what waits for the
+  // spool is answered first: its client would send it again.
+  void kill(std::string_view text, Output& out);
+
   // From the policy; 0: none. For Waiting::command it is Idle_Time between
   // commands and Command_Timeout once a line has begun. tls: the owner's own.
   // A denied client has 10 s in all: it is always at `greeting`, restarted by nothing.

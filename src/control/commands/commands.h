@@ -15,8 +15,14 @@ Answer config_showrecurse(const Invocation& call);
 Answer config_reload(const Invocation& call);
 
 Answer summary(const Invocation& call);
+Answer count(const Invocation& call);
 Answer show_inbound(const Invocation& call);
+Answer session_kill(const Invocation& call);
+Answer listener_delete(const Invocation& call);
+Answer listener_restart(const Invocation& call);
 Answer listener_show(const Invocation& call);
+Answer listener_start(const Invocation& call);
+Answer listener_stop(const Invocation& call);
 Answer mailq(const Invocation& call);
 Answer message_details(const Invocation& call);
 

@@ -40,11 +40,34 @@ constexpr Command table[] = {
      "The option falls back to more general scopes, then to its default; the answer says to what. Without an option "
      "the whole scope goes. The global scope cannot be unset.",
      Argument::scope_option, false, config_unset},
+    {"count", "TYPE CIDR", "open connections by network",
+     "TYPE is SMTP (or the name of a mail listener) for clients, 'outbound' or 'outbound/BINDING' for next hosts. CIDR "
+     "is an address or a network, and the answer how many connections are from or to it; or a mask (24), or masks "
+     "(16-32), and the answer is a line for each network of that size, with what it consists of further to the right.",
+     Argument::nothing, false, count},
     {"help", "[COMMAND | OPTION | SCOPE]", "commands, options and scopes explained", "", Argument::command, false,
      help},
-    {"listener show", "", "where the daemon listens",
-     "Each Listen with its listener, whether its socket is bound, and how many sessions came by it.", Argument::nothing,
-     false, listener_show},
+    {"listener delete", "LISTENER [LISTEN]", "take a Listen out of the configuration",
+     "The same as 'config unset' of the scope, as one commit: accepting ends, and the sessions that came by it are told "
+     "421 as soon as they have no transaction under way. The file is not changed.",
+     Argument::scope, false, listener_delete},
+    {"listener restart", "LISTENER [LISTEN]", "bind the sockets of a Listen anew",
+     "The new socket listens before the old one is closed, so nobody is refused, and sessions are left alone. For a "
+     "socket's file that was removed, or an address that went and came back.",
+     Argument::scope, false, listener_restart},
+    {"listener show", "[--tls]", "where the daemon listens",
+     "Each Listen with its listener, its state (listening, disabled by the configuration, stopped by 'listener stop', "
+     "or not listening), its sessions, its backlog, and the generation of the configuration that its next client will "
+     "work under. With --tls also its certificate, how long that is good, and its protocols.",
+     Argument::nothing, false, listener_show},
+    {"listener start", "LISTENER [LISTEN]", "accept connections again",
+     "Undoes 'listener stop'. Without a Listen, all that were stopped of the listener.", Argument::scope, false,
+     listener_start},
+    {"listener stop", "LISTENER [LISTEN]", "accept no more connections",
+     "The sockets are closed, behind serving who had connected already; sessions go on. This is no change of the "
+     "configuration (see 'config set ... Enable = false' for that): 'listener start' undoes it, a reload or a commit "
+     "does not, and it ends with the daemon. The last Control_Listener that is left cannot be stopped.",
+     Argument::scope, false, listener_stop},
     {"mailq", "[DOMAIN [--limit N]]", "what waits for delivery",
      "Without a domain, a line for each domain that has mail waiting: recipients due now, delayed, and in delivery. "
      "With one, its recipients; 100 of them, or as many as --limit says, at most 1000.",
@@ -53,9 +76,14 @@ constexpr Command table[] = {
      "Its envelope, the state of each recipient, and its header section.", Argument::message, false, message_details},
     {"pid", "", "the daemon's process id", "", Argument::nothing, false, pid},
     {"quit", "", "end this console session", "", Argument::nothing, false, quit},
-    {"show inbound", "", "mail sessions that are open now",
+    {"session kill", "ID", "end a mail session",
+     "The session, by the number that 'show inbound' gives it, is told 421 4.3.2 and closed at once, in the middle of a "
+     "message, too. A message that is being made durable gets its answer first.",
+     Argument::nothing, false, session_kill},
+    {"show inbound", "[listener=X] [peer=CIDR] [state=WORD] [older=TIME] [limit=N]", "mail sessions that are open now",
      "One line a session: where it came in, from whom, in which state, for how long, what it brought so far, and "
-     "the generation of the configuration it works under.",
+     "the generation of the configuration it works under. Filters may follow: a listener or a Listen, the client's "
+     "network, the state, the least age (30s, 5m), the most lines.",
      Argument::nothing, false, show_inbound},
     {"shutdown", "", "stop the daemon in order",
      "Stops accepting, lets transactions under way end, makes everything durable and exits.", Argument::nothing, false,

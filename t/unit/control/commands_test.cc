@@ -45,7 +45,6 @@ class CommandsTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(summary_json_has_every_counter);
   CPPUNIT_TEST(inbound);
   CPPUNIT_TEST(inbound_in_pages);
-  CPPUNIT_TEST(listeners);
   CPPUNIT_TEST(queue_by_domain);
   CPPUNIT_TEST(queue_in_pages);
   CPPUNIT_TEST(queue_of_a_domain);
@@ -141,16 +140,6 @@ class CommandsTest : public CppUnit::TestFixture {
     }
     CPPUNIT_ASSERT_EQUAL(uint64_t{2000}, last);
     CPPUNIT_ASSERT_EQUAL(4, console.system.asked);
-  }
-  void listeners() {
-    Console console;
-    console.system.listening = {{"ESMTP_Listener", "*:25", true, 1}, {"Control_Listener", "/run/x y", false, 0}};
-    CPPUNIT_ASSERT_EQUAL(
-        " ESMTP_Listener *:25 listening 1 session\n Control_Listener /run/x y not listening 0 sessions\n=0 ok "
-        "listens=2\n"s,
-        console("listener show"));
-    CPPUNIT_ASSERT_EQUAL(" {\"listener\":\"ESMTP_Listener\",\"listen\":\"*:25\",\"bound\":true,\"sessions\":1}"s,
-                         " " + payload_of(console("--json listener show")).at(0));
   }
   void queue_by_domain() {
     Console console;

@@ -32,6 +32,15 @@ class FakeSystem : public System {
   const telemetry::Counters& counters() override { return counts; }
   std::vector<InboundSession> inbound() override { return ++asked, sessions; }
   std::vector<ListenStatus> listens() override { return listening; }
+  std::vector<GenerationSessions> sessions_by_generation() override { return generations; }
+  bool kill_session(uint64_t id) override {
+    return std::erase_if(sessions, [&](const InboundSession& session) { return session.id == id; }) > 0;
+  }
+  Result<std::vector<Endpoint>> act_on_listens(ListenAct act, const ListenTarget& target) override {
+    acts.emplace_back(act, target);
+    return acted;
+  }
+  std::vector<OutboundConnection> outbound() override { return outbound_connections; }
   std::vector<QueuedDomain> queue_domains() override { return domains; }
   std::vector<QueuedRecipient> queue(std::string_view domain, size_t limit) override {
     std::vector<QueuedRecipient> found;
@@ -71,6 +80,10 @@ class FakeSystem : public System {
   telemetry::Counters counts;
   std::vector<InboundSession> sessions;
   std::vector<ListenStatus> listening;
+  std::vector<GenerationSessions> generations;
+  std::vector<OutboundConnection> outbound_connections;
+  std::vector<std::pair<ListenAct, ListenTarget>> acts;
+  Result<std::vector<Endpoint>> acted;  // what act_on_listens gives
   std::vector<QueuedDomain> domains;
   std::vector<QueuedRecipient> recipients;
   std::map<MessageId, MessageDetails> messages;
