@@ -6,6 +6,7 @@ include t/unit/message/local.mk
 include t/unit/config/local.mk
 include t/unit/net/local.mk
 include t/unit/telemetry/local.mk
+include t/unit/auth/local.mk
 include t/unit/spool/local.mk
 include t/unit/queue/local.mk
 include t/unit/smtp/local.mk

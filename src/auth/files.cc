@@ -1,0 +1,89 @@
+#include "auth/files.h"
+
+#include "base/files.h"
+
+#include <sys/stat.h>
+
+#include <cerrno>
+
+namespace impulse::auth {
+
+namespace {
+
+std::string identity_of(const struct stat& status) {
+  return fmt::format("{}:{}:{}:{}.{}:{}.{}", status.st_dev, status.st_ino, status.st_size, status.st_mtim.tv_sec,
+                     status.st_mtim.tv_nsec, status.st_ctim.tv_sec, status.st_ctim.tv_nsec);
+}
+
+std::string tell(const std::string& path, const std::vector<BadLine>& bad) {
+  return fmt::format("{}:{}: {}{}", path, bad.front().line, bad.front().why,
+                     bad.size() == 1 ? std::string() : fmt::format(" (and {} more bad lines)", bad.size() - 1));
+}
+
+}  // namespace
+
+template <class T, class Key, class Parse>
+std::shared_ptr<const T> Files::look_up(std::map<Key, Entry<T>>& entries, const Key& key, const std::string& path,
+                                        Parse parse) {
+  const std::lock_guard lock(mutex_);
+  struct stat status{};
+  // Before it is read: what is written meanwhile shows at the next look.
+  const bool there = ::stat(path.c_str(), &status) == 0;
+  const int error = there ? 0 : errno;
+  const std::string identity = there ? identity_of(status) : fmt::format("errno {}", error);
+  Entry<T>& entry = entries[key];
+  if (entry.good && entry.identity == identity) return entry.good;
+  entry.identity = identity;
+  std::vector<BadLine> bad;
+  const auto text = there ? read_file(path, largest) : Result<std::string>(fail_errno(error, path));
+  std::shared_ptr<const T> fresh = parse(text ? std::string_view(*text) : std::string_view(), bad);
+  if (!text && complain_) complain_(fmt::format("cannot be used, nobody is in it: {}", text.error().message));
+  if (!bad.empty()) {
+    const bool keep = entry.good != nullptr;
+    if (complain_) complain_(tell(path, bad) + (keep ? "; what was in it before stays in use" : "; left out"));
+    if (keep) return entry.good;
+  }
+  entry.good = std::move(fresh);
+  return entry.good;
+}
+
+std::shared_ptr<const Credentials> Files::credentials(Format format, const std::string& path) {
+  return look_up(
+      credentials_, std::pair(format, path), path,
+      [format](std::string_view text, std::vector<BadLine>& bad) { return Credentials::parse(format, text, bad); });
+}
+
+std::shared_ptr<const Groups> Files::groups(const std::string& path) {
+  return look_up(groups_, path, path,
+                 [](std::string_view text, std::vector<BadLine>& bad) { return Groups::parse(text, bad); });
+}
+
+Files::Verdict Files::inspect_credentials(Format format, const std::string& path) {
+  Verdict verdict;
+  const auto text = read_file(path, largest);
+  if (!text) {
+    verdict.readable = std::unexpected(text.error());
+    return verdict;
+  }
+  Credentials::parse(format, *text, verdict.bad);
+  struct stat status{};
+  if (::stat(path.c_str(), &status) == 0 && (status.st_mode & S_IROTH) != 0)
+    verdict.warning = fmt::format("{} can be read by everybody on this machine", path);
+  return verdict;
+}
+
+Files::Verdict Files::inspect_groups(const std::string& path) {
+  Verdict verdict;
+  const auto text = read_file(path, largest);
+  if (!text) {
+    verdict.readable = std::unexpected(text.error());
+    return verdict;
+  }
+  Groups::parse(*text, verdict.bad);
+  struct stat status{};
+  if (::stat(path.c_str(), &status) == 0 && (status.st_mode & S_IWOTH) != 0)
+    verdict.warning = fmt::format("{} can be written by everybody on this machine", path);
+  return verdict;
+}
+
+}  // namespace impulse::auth

@@ -1,0 +1,12 @@
+noinst_LIBRARIES += libauth.a
+libauth_a_SOURCES = \
+	src/auth/credentials.cc src/auth/credentials.h \
+	src/auth/failure_rate.cc src/auth/failure_rate.h \
+	src/auth/files.cc src/auth/files.h \
+	src/auth/groups.cc src/auth/groups.h \
+	src/auth/mechanism.cc src/auth/mechanism.h \
+	src/auth/parameters.cc src/auth/parameters.h \
+	src/auth/password.cc src/auth/password.h \
+	src/auth/roles.cc src/auth/roles.h \
+	src/auth/sasl.cc src/auth/sasl.h
+libauth_a_CXXFLAGS = $(AM_CXXFLAGS) $(GSASL_CFLAGS)

@@ -1,0 +1,22 @@
+// The SASL mechanisms that a server of ours can offer.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+
+namespace impulse::auth {
+
+enum class Mechanism : uint8_t { scram_sha_256, scram_sha_1, digest_md5, cram_md5, plain, login };
+
+// All of them, the one to prefer first.
+std::span<const Mechanism> all_mechanisms();
+std::string_view name(Mechanism mechanism);                      // "SCRAM-SHA-256"
+std::optional<Mechanism> find_mechanism(std::string_view name);  // case folded
+// The client has the first word, and may send it along with its request.
+bool is_client_first(Mechanism mechanism);
+// The password itself crosses the wire: only for what nobody can listen to.
+bool sends_password(Mechanism mechanism);
+
+}  // namespace impulse::auth

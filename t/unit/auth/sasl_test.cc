@@ -1,0 +1,290 @@
+// Every mechanism against GNU SASL's own client side: right, wrong, truncated,
+// replayed, and as somebody who is not there.
+#include "auth/sasl.h"
+#include "auth/password.h"
+
+#include <gsasl.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+
+#include <cppunit/extensions/HelperMacros.h>
+
+#include <cstdlib>
+
+using namespace impulse;
+using namespace impulse::auth;
+using namespace std::string_literals;
+
+namespace {
+
+// The other side: what a client of GNU SASL says.
+class Client {
+ public:
+  Client(std::string mechanism, std::string user, std::string password, std::string as = {}) {
+    CPPUNIT_ASSERT_EQUAL(int{GSASL_OK}, gsasl_init(&library_));
+    CPPUNIT_ASSERT_EQUAL(int{GSASL_OK}, gsasl_client_start(library_, mechanism.c_str(), &session_));
+    gsasl_property_set(session_, GSASL_AUTHID, user.c_str());
+    gsasl_property_set(session_, GSASL_PASSWORD, password.c_str());
+    gsasl_property_set(session_, GSASL_SERVICE, "impulse");
+    gsasl_property_set(session_, GSASL_HOSTNAME, "mx.example.com");
+    if (!as.empty()) gsasl_property_set(session_, GSASL_AUTHZID, as.c_str());
+  }
+  ~Client() {
+    gsasl_finish(session_);
+    gsasl_done(library_);
+  }
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+
+  std::string step(const std::string& challenge) {
+    char* output = nullptr;
+    size_t length = 0;
+    code = gsasl_step(session_, challenge.data(), challenge.size(), &output, &length);
+    std::string response(output == nullptr ? "" : output, length);
+    std::free(output);  // NOLINT(cppcoreguidelines-no-malloc)
+    return response;
+  }
+  int code = GSASL_NEEDS_MORE;
+
+ private:
+  Gsasl* library_ = nullptr;
+  Gsasl_session* session_ = nullptr;
+};
+
+std::string hmac(const EVP_MD* hash, const std::string& key, const std::string& text) {
+  std::string out(EVP_MAX_MD_SIZE, '\0');
+  unsigned int length = 0;
+  HMAC(hash, key.data(), static_cast<int>(key.size()), reinterpret_cast<const unsigned char*>(text.data()), text.size(),
+       reinterpret_cast<unsigned char*>(out.data()), &length);
+  out.resize(length);
+  return out;
+}
+
+std::string digest(const EVP_MD* hash, const std::string& text) {
+  std::string out(EVP_MAX_MD_SIZE, '\0');
+  unsigned int length = 0;
+  EVP_Digest(text.data(), text.size(), reinterpret_cast<unsigned char*>(out.data()), &length, hash, nullptr);
+  out.resize(length);
+  return out;
+}
+
+// The line of a scram file, by RFC 5802.
+std::string scram_line(const std::string& user, const std::string& mechanism, const std::string& password) {
+  const EVP_MD* hash = mechanism == "SCRAM-SHA-1" ? EVP_sha1() : EVP_sha256();
+  const std::string salt = "0123456789abcdef";
+  std::string salted(static_cast<size_t>(EVP_MD_get_size(hash)), '\0');
+  PKCS5_PBKDF2_HMAC(password.data(), static_cast<int>(password.size()),
+                    reinterpret_cast<const unsigned char*>(salt.data()), static_cast<int>(salt.size()), 4096, hash,
+                    static_cast<int>(salted.size()), reinterpret_cast<unsigned char*>(salted.data()));
+  return fmt::format("{}:{}$4096:{}${}:{}\n", user, mechanism, to_base64(salt),
+                     to_base64(digest(hash, hmac(hash, salted, "Client Key"))),
+                     to_base64(hmac(hash, salted, "Server Key")));
+}
+
+std::string hex(const std::string& bytes) {
+  std::string text;
+  for (const unsigned char c : bytes) text += fmt::format("{:02x}", c);
+  return text;
+}
+
+// A file with alice, whose password is sesame, and bob in it.
+std::shared_ptr<const Credentials> credentials(Mechanism mechanism, Format format) {
+  std::string text;
+  switch (format) {
+    case Format::file:
+      text = "alice:sesame\nbob:other\n";
+      break;
+    case Format::digest:
+      text = "alice:home:" + hex(digest(EVP_md5(), "alice:home:sesame")) +
+             "\nbob:home:" + hex(digest(EVP_md5(), "bob:home:other")) + "\n";
+      break;
+    case Format::digest_cleartext:
+      text = "alice:home:sesame\nbob:home:other\n";
+      break;
+    case Format::scram:
+      text = scram_line("alice", std::string(name(mechanism)), "sesame") +
+             scram_line("bob", std::string(name(mechanism)), "other");
+      break;
+  }
+  std::vector<BadLine> bad;
+  auto all = Credentials::parse(format, text, bad);
+  CPPUNIT_ASSERT(bad.empty());
+  return all;
+}
+
+struct Way {
+  Mechanism mechanism;
+  Format format;
+};
+constexpr Way ways[] = {{Mechanism::scram_sha_256, Format::scram}, {Mechanism::scram_sha_1, Format::scram},
+                        {Mechanism::digest_md5, Format::digest},   {Mechanism::digest_md5, Format::digest_cleartext},
+                        {Mechanism::digest_md5, Format::file},     {Mechanism::cram_md5, Format::file},
+                        {Mechanism::plain, Format::file},          {Mechanism::login, Format::file}};
+
+using State = SaslExchange::State;
+
+struct Outcome {
+  State state = State::failed;
+  std::vector<std::string> challenges;
+  std::vector<std::string> responses;
+};
+
+class SaslTest : public CppUnit::TestFixture {
+  CPPUNIT_TEST_SUITE(SaslTest);
+  CPPUNIT_TEST(the_right_password);
+  CPPUNIT_TEST(the_wrong_password);
+  CPPUNIT_TEST(nobody_looks_like_somebody);
+  CPPUNIT_TEST(as_somebody_else);
+  CPPUNIT_TEST(cut_short);
+  CPPUNIT_TEST(replayed);
+  CPPUNIT_TEST(garbage);
+  CPPUNIT_TEST(the_last_word_is_empty);
+  CPPUNIT_TEST_SUITE_END();
+
+  std::unique_ptr<Sasl> sasl_ = std::move(*Sasl::create());
+
+  std::unique_ptr<SaslExchange> begin(const Way& way) {
+    auto exchange = sasl_->begin({way.mechanism, credentials(way.mechanism, way.format),
+                                  way.format == Format::digest || way.format == Format::digest_cleartext, "home",
+                                  "mx.example.com", "impulse"});
+    CPPUNIT_ASSERT(exchange);
+    return std::move(*exchange);
+  }
+
+  static Outcome talk(SaslExchange& exchange, Client& client) {
+    Outcome outcome;
+    std::string response;
+    if (is_client_first(exchange.mechanism())) response = client.step("");
+    for (int rounds = 0; rounds < 10; ++rounds) {
+      outcome.responses.push_back(response);
+      const auto step = exchange.step(response);
+      outcome.state = step.state;
+      if (step.state != State::more) return outcome;
+      outcome.challenges.push_back(step.output);
+      response = client.step(step.output);
+      if (client.code != GSASL_OK && client.code != GSASL_NEEDS_MORE) response = "";
+    }
+    CPPUNIT_FAIL("an exchange without an end");
+    return outcome;
+  }
+
+  Outcome attempt(const Way& way, const std::string& user, const std::string& password, const std::string& as = {}) {
+    Client client(std::string(name(way.mechanism)), user, password, as);
+    const auto exchange = begin(way);
+    Outcome outcome = talk(*exchange, client);
+    if (outcome.state == State::done) {
+      CPPUNIT_ASSERT_EQUAL(user, exchange->user());
+      CPPUNIT_ASSERT_EQUAL(size_t{32}, exchange->fingerprint().size());
+      CPPUNIT_ASSERT_EQUAL_MESSAGE("the client is content with us too", int{GSASL_OK}, client.code);
+    } else {
+      CPPUNIT_ASSERT(exchange->fingerprint().empty());
+      CPPUNIT_ASSERT(exchange->step("").state == State::failed);  // it is over
+    }
+    return outcome;
+  }
+
+  static std::string about(const Way& way) {
+    return fmt::format("{} from format {}", name(way.mechanism), static_cast<int>(way.format));
+  }
+
+  void the_right_password() {
+    for (const Way& way : ways)
+      CPPUNIT_ASSERT_MESSAGE(about(way), attempt(way, "alice", "sesame").state == State::done);
+  }
+  void the_wrong_password() {
+    for (const Way& way : ways) {
+      CPPUNIT_ASSERT_MESSAGE(about(way), attempt(way, "alice", "sesam").state == State::failed);
+      CPPUNIT_ASSERT_MESSAGE(about(way), attempt(way, "alice", "sesame ").state == State::failed);
+      CPPUNIT_ASSERT_MESSAGE(about(way), attempt(way, "bob", "sesame").state == State::failed);
+      CPPUNIT_ASSERT_MESSAGE(about(way), attempt(way, "alice", "other").state == State::failed);
+    }
+  }
+  // Who asks cannot tell a user who is not there from a wrong password.
+  void nobody_looks_like_somebody() {
+    for (const Way& way : ways) {
+      const Outcome known = attempt(way, "alice", "wrong");
+      const Outcome unknown = attempt(way, "mallory", "wrong");
+      CPPUNIT_ASSERT_MESSAGE(about(way), unknown.state == State::failed);
+      CPPUNIT_ASSERT_EQUAL_MESSAGE(about(way), known.challenges.size(), unknown.challenges.size());
+      if (way.format != Format::scram) continue;
+      const auto salt = [](const std::string& challenge) {
+        const size_t at = challenge.find(",s=");
+        return challenge.substr(at, challenge.find(",i=") - at);
+      };
+      const std::string again = attempt(way, "mallory", "wrong").challenges.front();
+      CPPUNIT_ASSERT_EQUAL(salt(unknown.challenges.front()), salt(again));
+      CPPUNIT_ASSERT(salt(known.challenges.front()) != salt(again));
+      CPPUNIT_ASSERT_EQUAL(known.challenges.front().size(), again.size());
+    }
+  }
+  void as_somebody_else() {
+    for (const Way& way : ways) {
+      if (way.mechanism == Mechanism::cram_md5 || way.mechanism == Mechanism::login)
+        continue;  // they have no such thing
+      CPPUNIT_ASSERT_MESSAGE(about(way), attempt(way, "alice", "sesame", "bob").state == State::failed);
+      CPPUNIT_ASSERT_MESSAGE(about(way), attempt(way, "alice", "sesame", "alice").state == State::done);
+    }
+  }
+  // Each response but the empty ones, without its last byte, ends the exchange badly.
+  void cut_short() {
+    for (const Way& way : ways) {
+      const size_t rounds = attempt(way, "alice", "sesame").responses.size();
+      for (size_t cut = 0; cut < rounds; ++cut) {
+        Client client(std::string(name(way.mechanism)), "alice", "sesame");
+        const auto exchange = begin(way);
+        std::string response = is_client_first(way.mechanism) ? client.step("") : "";
+        bool cut_any = false;
+        SaslExchange::Step step;
+        for (size_t round = 0; round < 10; ++round) {
+          if (round == cut && !response.empty()) {
+            response.pop_back();
+            cut_any = true;
+          }
+          step = exchange->step(response);
+          if (step.state != State::more) break;
+          response = client.step(step.output);
+        }
+        if (cut_any) CPPUNIT_ASSERT_MESSAGE(fmt::format("{}, {}", about(way), cut), step.state == State::failed);
+      }
+    }
+  }
+  // What was heard once does not open the door again, where no password is sent.
+  void replayed() {
+    for (const Way& way : ways) {
+      if (sends_password(way.mechanism)) continue;
+      const Outcome heard = attempt(way, "alice", "sesame");
+      CPPUNIT_ASSERT(heard.state == State::done);
+      const auto exchange = begin(way);
+      State state = State::more;
+      for (size_t i = 0; i < heard.responses.size() && state == State::more; ++i)
+        state = exchange->step(heard.responses[i]).state;
+      CPPUNIT_ASSERT_MESSAGE(about(way), state == State::failed);
+    }
+  }
+  void garbage() {
+    for (const Way& way : ways)
+      for (const std::string& response :
+           {"x"s, ","s, "n,,"s, "n,,n=,r="s, "\0"s, "\0\0"s, "alice\0\0"s, std::string(100000, 'a'),
+            "n,,n=alice,r=\xff\xfe"s, "username=\"alice"s, "alice "s, ""s}) {
+        const auto exchange = begin(way);
+        State state = State::more;
+        for (int i = 0; i < 10 && state == State::more; ++i) state = exchange->step(response).state;
+        CPPUNIT_ASSERT_MESSAGE(about(way), state == State::failed);
+      }
+  }
+  // Behind the server's proof nothing but consent may come.
+  void the_last_word_is_empty() {
+    const Way way = ways[0];
+    Client client("SCRAM-SHA-256", "alice", "sesame");
+    const auto exchange = begin(way);
+    CPPUNIT_ASSERT(exchange->step("").state == State::more);  // no initial response
+    const auto first = exchange->step(client.step(""));
+    const auto proof = exchange->step(client.step(first.output));
+    CPPUNIT_ASSERT(proof.state == State::more && proof.output.starts_with("v="));
+    CPPUNIT_ASSERT(exchange->step("no").state == State::failed);
+    CPPUNIT_ASSERT(exchange->step("").state == State::failed);
+  }
+};
+CPPUNIT_TEST_SUITE_REGISTRATION(SaslTest);
+
+}  // namespace
