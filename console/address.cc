@@ -13,6 +13,10 @@ std::string Address::to_string() const {
 
 Result<Address> parse_address(std::string_view text) {
   Address address;
+  if (istarts_with(text, "ssh://"))
+    return fail(
+        Errc::invalid,
+        "ssh:// is not available: forward a port or a socket with ssh -L, and name that, or run ssh HOST ec_console");
   const size_t slash = text.find('/');
   const size_t at = text.substr(0, slash).rfind('@');
   if (at != std::string_view::npos) {

@@ -30,9 +30,15 @@ int run(Client& client, Printer& printer, const std::string& request, const Line
     ended = sent.error().kind != Failure::Kind::misuse;
     return give_up(printer, sent.error());
   }
+  printer.begin();
   auto status = print_reply(client, printer, false);
   if (!status) {
     ended = true;
+    // Nobody interrupts a batch: the output is a full disk, or a closed pipe.
+    if (status.error().kind == Failure::Kind::interrupted) {
+      printer.error(status.error().text);
+      return exit_failed;
+    }
     return give_up(printer, status.error());
   }
   ended = status->word == "bye";
@@ -41,6 +47,7 @@ int run(Client& client, Printer& printer, const std::string& request, const Line
     ended = true;
     return exit_failed;
   }
+  if (status->code != 0 && !printer.complained()) printer.error(fmt::format("{} ({})", status->word, status->code));
   return status->code;
 }
 
@@ -76,14 +83,21 @@ int run_command(Client& client, Printer& printer, const std::string& command, co
   return run(client, printer, command, lines, ended);
 }
 
-int run_script(Client& client, Printer& printer, const LineSource& lines, bool keep_going) {
+int run_script(Client& client, Printer& printer, const LineSource& lines, bool keep_going, const std::string& file) {
   int failure = 0;
   bool ended = false;
+  size_t number = 0;
+  const LineSource counted = [&]() -> std::optional<std::string> {
+    auto line = lines();
+    if (line) ++number;
+    return line;
+  };
   while (!ended) {
-    const auto line = lines();
+    const auto line = counted();
     if (!line) break;
     if (!is_request(*line)) continue;
-    const int status = run(client, printer, *line, lines, ended);
+    if (!file.empty()) printer.script(file, number);
+    const int status = run(client, printer, *line, counted, ended);
     if (status == 0) continue;
     failure = status;
     if (!keep_going) break;

@@ -23,6 +23,8 @@ int run_command(Client& client, Printer& printer, const std::string& command, co
 
 // Runs a script. Stops at the first request that fails, or with `keep_going`
 // runs them all; returns the status of the (last) one that failed, else 0.
-int run_script(Client& client, Printer& printer, const LineSource& lines, bool keep_going);
+// What goes wrong is said with the place in `file`, unless that is empty.
+int run_script(Client& client, Printer& printer, const LineSource& lines, bool keep_going,
+               const std::string& file = {});
 
 }  // namespace impulse::console

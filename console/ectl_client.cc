@@ -1,5 +1,6 @@
 #include "console/ectl_client.h"
 
+#include "base/endpoint.h"
 #include "base/text.h"
 
 #include <fcntl.h>
@@ -8,6 +9,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <memory>
@@ -40,6 +42,12 @@ Outcome<> wait_for(int fd, short events, const Client::Settings& settings) {
     if (settings.wake >= 0 && watched[1].revents != 0) return failed(Kind::interrupted, "interrupted");
     if (watched[0].revents != 0) return {};
   }
+}
+
+// An answer that comes faster than it can be shown never has to be waited for.
+bool is_interrupted(const Client::Settings& settings) {
+  pollfd watched = {settings.wake, POLLIN, 0};
+  return settings.wake >= 0 && ::poll(&watched, 1, 0) > 0;
 }
 
 Outcome<UniqueFd> connect_to(int family, const sockaddr* address, socklen_t length, const Client::Settings& settings) {
@@ -80,14 +88,32 @@ Outcome<UniqueFd> connect_host(const Address& address, const Client::Settings& s
   return last;
 }
 
+// Both ends are on this machine.
+bool stays_here(int fd) {
+  sockaddr_storage peer{};
+  socklen_t length = sizeof peer;
+  if (::getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &length) != 0) return false;
+  if (peer.ss_family == AF_UNIX) return true;
+  const auto endpoint = Endpoint::from_sockaddr(reinterpret_cast<const sockaddr*>(&peer), length);
+  return endpoint && endpoint->address().is_loopback();
+}
+
 }  // namespace
 
-Outcome<Client> Client::connect(const Address& address, const Settings& settings) {
-  auto socket = address.path.empty() ? connect_host(address, settings) : connect_path(address.path, settings);
+Outcome<Client> Client::connect(const Address& address, const Settings& settings, const TlsOptions& tls) {
+  const bool tcp = address.path.empty();
+  auto socket = tcp ? connect_host(address, settings) : connect_path(address.path, settings);
   if (!socket)
     return failed(socket.error().kind,
                   fmt::format("cannot connect to {}: {}", address.to_string(), socket.error().text));
-  return over(std::move(*socket), settings);
+  if (!tls.enabled || !tcp) return over(std::move(*socket), settings);
+  Client client(std::move(*socket), settings);
+  Outcome<> done = client.begin_tls(tls, address.host);
+  if (!done) return failed(done.error().kind, fmt::format("{}: {}", address.to_string(), done.error().text));
+  client.confidential_ = true;
+  done = client.read_greeting();
+  if (!done) return std::unexpected(std::move(done.error()));
+  return client;
 }
 
 Outcome<Client> Client::over(UniqueFd socket, const Settings& settings) {
@@ -95,11 +121,20 @@ Outcome<Client> Client::over(UniqueFd socket, const Settings& settings) {
   if (flags < 0 || ::fcntl(socket.get(), F_SETFL, flags | O_NONBLOCK) < 0)
     return failed(Kind::unreachable, "fcntl: " + errno_text(errno));
   Client client(std::move(socket), settings);
+  client.confidential_ = stays_here(client.fd());
   if (auto greeted = client.read_greeting(); !greeted) return std::unexpected(std::move(greeted.error()));
   return client;
 }
 
-Outcome<> Client::wait(short events) { return wait_for(socket_.get(), events, settings_); }
+Outcome<> Client::begin_tls(const TlsOptions& tls, const std::string& host) {
+  if (auto started = transport_.start_tls(tls, host); !started) return started;
+  for (;;) {
+    const Transport::Io step = transport_.handshake();
+    if (!step.error.empty()) return failed(Kind::unreachable, step.error);
+    if (step.wait == 0) return {};
+    if (auto waited = wait_for(fd(), step.wait, settings_); !waited) return waited;
+  }
+}
 
 Outcome<> Client::read_greeting() {
   auto line = read_line();
@@ -112,7 +147,9 @@ Outcome<> Client::read_greeting() {
   const auto refusal = read_reply_line(*line);
   if (refusal && refusal->kind == ReplyLine::Kind::notice)
     return failed(Kind::denied, fmt::format("refused: {} [{}]", refusal->text, refusal->id));
-  return failed(Kind::foreign, fmt::format("this is no console: it says '{}'", escape_line(*line, 128)));
+  return failed(Kind::foreign,
+                fmt::format("this is no console{}: it says '{}'",
+                            transport_.encrypted() ? "" : ", or one that wants --tls", escape_line(*line, 128)));
 }
 
 Outcome<> Client::send(std::string_view request, std::string_view payload) {
@@ -123,42 +160,41 @@ Outcome<> Client::send(std::string_view request, std::string_view payload) {
   bytes += payload;
   std::string_view rest = bytes;
   while (!rest.empty()) {
-    const ssize_t sent = ::send(socket_.get(), rest.data(), rest.size(), MSG_NOSIGNAL);
-    if (sent >= 0) {
-      rest.remove_prefix(static_cast<size_t>(sent));
-    } else if (errno == EAGAIN) {
-      if (auto waited = wait(POLLOUT); !waited) return waited;
-    } else if (errno != EINTR) {
-      return failed(Kind::unreachable, "connection lost: " + errno_text(errno));
-    }
+    const Transport::Io step = transport_.write(rest);
+    if (!step.error.empty()) return failed(Kind::unreachable, "connection lost: " + step.error);
+    if (step.closed) return failed(Kind::unreachable, "the connection was closed by the daemon");
+    rest.remove_prefix(step.bytes);
+    if (step.wait == 0) continue;
+    if (auto waited = wait_for(fd(), step.wait, settings_); !waited) return waited;
   }
+  owed_ = true;
   return {};
 }
 
+std::optional<std::string> Client::buffered_line() {
+  const size_t end = input_.find('\n', read_);
+  if (end == std::string::npos) return std::nullopt;
+  std::string line = input_.substr(read_, end - read_);
+  if (line.ends_with('\r')) line.pop_back();
+  read_ = end + 1;
+  return line;
+}
+
 Outcome<std::string> Client::read_line() {
-  size_t looked = read_;
   for (;;) {
-    if (const size_t end = input_.find('\n', looked); end != std::string::npos) {
-      std::string line = input_.substr(read_, end - read_);
-      if (line.ends_with('\r')) line.pop_back();
-      read_ = end + 1;
-      return line;
-    }
+    if (auto line = buffered_line()) return std::move(*line);
+    if (closed_) return failed(Kind::unreachable, "the connection was closed by the daemon");
     input_.erase(0, read_);
     read_ = 0;
-    looked = input_.size();
-    if (looked > longest_line) return failed(Kind::foreign, "the answer has an endless line");
+    if (input_.size() > longest_line) return failed(Kind::foreign, "the answer has an endless line");
+    if (is_interrupted(settings_)) return failed(Kind::interrupted, "interrupted");
     char block[16384];
-    const ssize_t got = ::recv(socket_.get(), block, sizeof block, 0);
-    if (got > 0) {
-      input_.append(block, static_cast<size_t>(got));
-    } else if (got == 0) {
-      return failed(Kind::unreachable, "the connection was closed by the daemon");
-    } else if (errno == EAGAIN) {
-      if (auto waited = wait(POLLIN); !waited) return std::unexpected(std::move(waited.error()));
-    } else if (errno != EINTR) {
-      return failed(Kind::unreachable, "connection lost: " + errno_text(errno));
-    }
+    const Transport::Io step = transport_.read(block, sizeof block);
+    if (!step.error.empty()) return failed(Kind::unreachable, "connection lost: " + step.error);
+    input_.append(block, step.bytes);
+    closed_ = step.closed;
+    if (step.wait == 0) continue;
+    if (auto waited = wait_for(fd(), step.wait, settings_); !waited) return std::unexpected(std::move(waited.error()));
   }
 }
 
@@ -167,16 +203,52 @@ Outcome<ReplyLine> Client::next() {
   if (!line) return std::unexpected(std::move(line.error()));
   auto reply = read_reply_line(*line);
   if (!reply) return failed(Kind::foreign, reply.error().message);
+  if (reply->kind == ReplyLine::Kind::status) owed_ = false;
   return std::move(*reply);
 }
 
-bool Client::peer_closed() {
-  char block[4096];
-  for (;;) {
-    const ssize_t got = ::recv(socket_.get(), block, sizeof block, MSG_DONTWAIT);
-    if (got > 0) continue;  // nothing is expected between requests but a word of farewell
-    return got == 0 || (errno != EAGAIN && errno != EINTR);
+Outcome<> Client::settle(std::chrono::milliseconds patience) {
+  const auto deadline = std::chrono::steady_clock::now() + patience;
+  const auto usual = settings_.timeout;
+  Outcome<> done;
+  while (owed_ && done) {
+    const auto left =
+        std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+    if (left.count() <= 0) {
+      done = failed(Kind::timeout, "the answer before does not end");
+      break;
+    }
+    settings_.timeout = left;
+    if (auto line = next(); !line) done = std::unexpected(std::move(line.error()));
   }
+  settings_.timeout = usual;
+  return done;
+}
+
+void Client::fill() {
+  char block[4096];
+  while (!closed_ && input_.size() - read_ < longest_line) {
+    const Transport::Io step = transport_.read(block, sizeof block);
+    input_.append(block, step.bytes);
+    if (step.closed || !step.error.empty()) closed_ = true;
+    if (step.wait != 0) return;
+  }
+}
+
+std::optional<ReplyLine> Client::unasked() {
+  if (owed_) return std::nullopt;
+  fill();
+  auto line = buffered_line();
+  if (!line) return std::nullopt;
+  auto reply = read_reply_line(*line);
+  if (reply) return std::move(*reply);
+  closed_ = true;  // whatever this is, nothing more is wanted of it
+  return std::nullopt;
+}
+
+bool Client::peer_closed() {
+  if (!owed_) fill();
+  return closed_;
 }
 
 }  // namespace impulse::console

@@ -2,9 +2,8 @@
 
 #include "config.h"
 
-#include <fcntl.h>
 #include <poll.h>
-#include <sys/stat.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -24,7 +23,7 @@ namespace impulse::console {
 // What the libraries' callbacks can reach.
 struct Editor::Shared {
   Editor::Complete complete;
-  std::vector<std::string> candidates;
+  std::vector<Candidate> candidates;
   size_t next = 0;
   bool done = false;
   bool end = false;
@@ -33,7 +32,7 @@ struct Editor::Shared {
 
 namespace {
 
-constexpr int history_lines = 1000;
+constexpr size_t most_listed = 100;  // candidates
 
 // The libraries call back without a context; set while there is an Editor.
 Editor::Shared* shared = nullptr;
@@ -46,16 +45,36 @@ void on_line(char* line) {
   rl_callback_handler_remove();  // no prompt before the answer
 }
 
-char* next_candidate(const char*, int state) {
-  if (state == 0) shared->next = 0;
-  return shared->next < shared->candidates.size() ? ::strdup(shared->candidates[shared->next++].c_str()) : nullptr;
+size_t terminal_width() {
+  winsize size{};
+  return ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
 }
 
+// Behind what was written on the terminal while a line is being typed.
+void show_line_again() {
+  std::fflush(stdout);
+  rl_forced_update_display();
+}
+
+char* next_candidate(const char*, int state) {
+  if (state == 0) shared->next = 0;
+  return shared->next < shared->candidates.size() ? ::strdup(shared->candidates[shared->next++].word.c_str()) : nullptr;
+}
+
+// The first Tab adds what is certain; where nothing is, the words that are
+// possible are listed with their help.
 char** on_complete(const char* text, int, int end) {
   rl_attempted_completion_over = 1;  // never the names of files
-  rl_completion_append_character = ' ';
   shared->candidates = shared->complete(std::string_view(rl_line_buffer).substr(0, static_cast<size_t>(end)));
-  return shared->candidates.empty() ? nullptr : rl_completion_matches(text, next_candidate);
+  if (shared->candidates.empty()) return nullptr;
+  const std::string common = common_prefix(shared->candidates);
+  rl_completion_append_character = common.ends_with('=') ? '\0' : ' ';
+  if (shared->candidates.size() == 1 || common.size() > std::strlen(text))
+    return rl_completion_matches(text, next_candidate);
+  const std::string list = candidate_list(shared->candidates, terminal_width(), most_listed);
+  std::fputs(("\n" + list).c_str(), stdout);
+  show_line_again();
+  return nullptr;
 }
 
 // Gives up what is being typed, in whatever state: a search of the history, a
@@ -76,8 +95,8 @@ char program_name[] = "ec_console";
 
 }  // namespace
 
-Editor::Editor(std::string history, int wake, Complete complete)
-    : shared_(std::make_unique<Shared>()), history_(std::move(history)), wake_(wake) {
+Editor::Editor(History history, int wake, Complete complete, Idle idle)
+    : shared_(std::make_unique<Shared>()), history_(std::move(history)), wake_(wake), idle_(std::move(idle)) {
   shared = shared_.get();
   shared->complete = std::move(complete);
   rl_readline_name = program_name;  // for conditions in ~/.inputrc
@@ -85,45 +104,51 @@ Editor::Editor(std::string history, int wake, Complete complete)
   rl_completer_word_break_characters = word_breaks;
   rl_catch_signals = 0;
   using_history();
-  stifle_history(history_lines);
-  if (!history_.empty()) read_history(history_.c_str());
+  stifle_history(static_cast<int>(history_lines));
+  for (const std::string& line : history_.load()) add_history(line.c_str());
 }
 
 Editor::~Editor() {
-  if (!history_.empty()) {
-    // It may hold secrets that were typed: for the user's eyes only.
-    const int fd = ::open(history_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd >= 0) {
-      ::fchmod(fd, 0600);
-      ::close(fd);
-      write_history(history_.c_str());
-    }
-  }
   rl_attempted_completion_function = nullptr;
   shared = nullptr;
+}
+
+void Editor::interject(std::string_view lines) {
+  std::fputs((reading_ ? "\n" + std::string(lines) : std::string(lines)).c_str(), stdout);
+  if (reading_)
+    show_line_again();
+  else
+    std::fflush(stdout);
 }
 
 Editor::Outcome Editor::read(const std::string& prompt, std::string& line) {
   shared->done = false;
   rl_callback_handler_install(prompt.c_str(), on_line);
+  reading_ = true;
   while (!shared->done) {
-    pollfd watched[2] = {{STDIN_FILENO, POLLIN, 0}, {wake_, POLLIN, 0}};
-    const int ready = ::poll(watched, wake_ >= 0 ? 2 : 1, -1);
+    // poll passes over descriptors that are negative.
+    pollfd watched[3] = {{STDIN_FILENO, POLLIN, 0}, {wake_, POLLIN, 0}, {idle_.fd(), POLLIN, 0}};
+    const int ready = ::poll(watched, 3, -1);
     if (ready < 0 && errno == EINTR) continue;
-    if (ready < 0 || (wake_ >= 0 && watched[1].revents != 0)) {
+    if (ready < 0 || watched[1].revents != 0) {
+      reading_ = false;
       give_up_line();
       std::fputs("^C\n", stdout);
       return ready < 0 ? Outcome::end : Outcome::interrupted;
     }
-    rl_callback_read_char();
+    if (watched[2].revents != 0) idle_.readable();
+    if (watched[0].revents != 0) rl_callback_read_char();
   }
+  reading_ = false;
   if (shared->end) return Outcome::end;
   line = std::move(shared->line);
   return Outcome::line;
 }
 
 void Editor::remember(const std::string& line) {
-  if (!line.empty() && line.front() != ' ') add_history(line.c_str());
+  if (!is_kept(line)) return;
+  add_history(line.c_str());
+  history_.append(line);
 }
 
 }  // namespace impulse::console

@@ -2,6 +2,9 @@
 // have). They keep their state in globals, so there is one editor a process.
 #pragma once
 
+#include "console/candidates.h"
+#include "console/history.h"
+
 #include <functional>
 #include <memory>
 #include <string>
@@ -13,26 +16,37 @@ namespace impulse::console {
 class Editor {
  public:
   // Words that could stand in place of the last one of `line`.
-  using Complete = std::function<std::vector<std::string>(std::string_view line)>;
+  using Complete = std::function<std::vector<Candidate>(std::string_view line)>;
+  // What happens while nobody types: a descriptor to watch (-1: none), and
+  // what to do when it is readable. That may call interject().
+  struct Idle {
+    std::function<int()> fd;
+    std::function<void()> readable;
+  };
 
-  // `history`: file that the history is read from, and written to at the end;
-  // empty: none is kept. `wake`: see Interrupt::fd.
-  Editor(std::string history, int wake, Complete complete);
+  // `wake`: see Interrupt::fd.
+  Editor(History history, int wake, Complete complete, Idle idle);
   ~Editor();
   Editor(const Editor&) = delete;
   Editor& operator=(const Editor&) = delete;
 
   enum class Outcome { line, interrupted, end };
   Outcome read(const std::string& prompt, std::string& line);
-  // Lines that begin with a blank are not remembered.
+  // Lines that are not for the history's file are not remembered at all.
   void remember(const std::string& line);
+
+  // Shows whole lines above the line that is being typed, which is shown again
+  // below. Outside of read(), just shows them.
+  void interject(std::string_view lines);
 
   struct Shared;  // with the callbacks in editor.cc
 
  private:
   std::unique_ptr<Shared> shared_;
-  std::string history_;
+  History history_;
   int wake_;
+  Idle idle_;
+  bool reading_ = false;
 };
 
 }  // namespace impulse::console

@@ -3,19 +3,30 @@ noinst_LIBRARIES += libectl.a
 libectl_a_SOURCES = \
 	console/address.cc console/address.h \
 	console/batch.cc console/batch.h \
+	console/candidates.cc console/candidates.h \
 	console/command_line.cc console/command_line.h \
+	console/connector.cc console/connector.h \
 	console/ectl_client.cc console/ectl_client.h \
 	console/failure.h \
+	console/history.cc console/history.h \
+	console/interrupt.cc console/interrupt.h \
+	console/pager.cc console/pager.h \
+	console/password.cc console/password.h \
+	console/place.cc console/place.h \
 	console/printer.cc console/printer.h \
-	console/reply.cc console/reply.h
-libectl_a_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)
+	console/reply.cc console/reply.h \
+	console/sasl.cc console/sasl.h \
+	console/session.cc console/session.h \
+	console/transport.cc console/transport.h
+libectl_a_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir) $(GSASL_CFLAGS)
+# What a program needs that links libectl.
+ECTL_LIBS = $(OPENSSL_LIBS) $(GSASL_LIBS)
 
 bin_PROGRAMS += ec_console
 ec_console_SOURCES = \
 	console/ec_console.cc \
 	console/editor.cc console/editor.h \
-	console/interactive.cc console/interactive.h \
-	console/interrupt.cc console/interrupt.h
+	console/interactive.cc console/interactive.h
 ec_console_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)
 ec_console_CXXFLAGS = $(AM_CXXFLAGS) $(EDITLINE_CFLAGS)
-ec_console_LDADD = libectl.a libbase.a $(EDITLINE_LIBS) $(BASE_LIBS)
+ec_console_LDADD = libectl.a libbase.a $(EDITLINE_LIBS) $(ECTL_LIBS) $(BASE_LIBS)

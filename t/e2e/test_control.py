@@ -40,7 +40,7 @@ class Commands(TestCase):
         with socket.socket(socket.AF_UNIX) as mute:
             mute.bind(str(path))
             mute.listen()
-            done = subprocess.run([str(BINDIR / "ec_console"), "-t", "1", str(path), "version"], capture_output=True,
+            done = subprocess.run([str(BINDIR / "ec_console"), "--timeout", "1", str(path), "version"], capture_output=True,
                                   text=True, timeout=60 * SCALE)
         self.assertEqual(75, done.returncode, done.stderr)
 
