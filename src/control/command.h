@@ -5,6 +5,7 @@
 #include "config/syntax.h"
 #include "control/answer.h"
 #include "control/system.h"
+#include "control/workspace.h"
 
 #include <sys/types.h>
 
@@ -46,6 +47,7 @@ struct Invocation {
   std::string_view rest;                         // the same, as typed: for raw commands
   const std::string* payload = nullptr;          // null: none came
   std::shared_ptr<const config::Source> source;  // the request line; places count in it
+  Workspace& workspace;                          // of the session; outlives the answer, too
 };
 
 // What may stand behind a command's words: for completion.
@@ -56,6 +58,9 @@ enum class Argument : uint8_t {
   scope_option,  // a path and an option
   setting,       // a path, an option and a value
   check,         // --check
+  transaction,   // the name of a transaction
+  generation,    // numbers in the history
+  kind,          // a kind of scope
   domain,        // a domain with mail in the queue
   message,       // a message id
   line,          // the rest of the line, taken raw: quotes need not be closed

@@ -215,6 +215,9 @@ Candidates completions(const CommandTable& table, System& system, std::string_vi
       break;
     case Argument::nothing:
     case Argument::message:
+    case Argument::transaction:
+    case Argument::generation:
+    case Argument::kind:
     case Argument::line:
       break;
   }

@@ -3,13 +3,19 @@ libcontrol_a_SOURCES = \
 	src/control/answer.h \
 	src/control/columns.cc src/control/columns.h \
 	src/control/command.cc src/control/command.h \
+	src/control/commands/child_cursor.h \
 	src/control/commands/commands.h \
 	src/control/commands/complete.cc \
 	src/control/commands/config_edit.cc \
+	src/control/commands/config_history.cc \
+	src/control/commands/config_locate.cc \
 	src/control/commands/config_read.cc \
+	src/control/commands/config_reload.cc \
+	src/control/commands/config_report.cc \
 	src/control/commands/config_show.cc \
 	src/control/commands/config_target.cc src/control/commands/config_target.h \
 	src/control/commands/count.cc \
+	src/control/commands/config_transaction.cc \
 	src/control/commands/help.cc \
 	src/control/commands/listener_act.cc \
 	src/control/commands/listener_show.cc \
@@ -28,4 +34,5 @@ libcontrol_a_SOURCES = \
 	src/control/safe_text.h \
 	src/control/status.cc src/control/status.h \
 	src/control/system.h \
+	src/control/workspace.cc src/control/workspace.h \
 	src/control/writer.cc src/control/writer.h

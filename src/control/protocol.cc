@@ -108,6 +108,16 @@ Session::Session(System& system, const CommandTable& table, PeerIdentity peer, A
       audit_(std::move(audit)),
       ready_(greeting(system_, about_)) {}
 
+Session::~Session() {
+  const size_t edits = workspace_.unsaved();
+  if (!audit_ || edits == 0) return;
+  try {
+    audit_(peer_, fmt::format("config rollback (the session ended, {} edit{} dropped)", edits, edits == 1 ? "" : "s"),
+           Status{});
+  } catch (const std::exception&) {  // nobody is left to be told
+  }
+}
+
 size_t Session::held() const {
   return line_.text.capacity() + line_.tail.capacity() + waiting_.request.payload.capacity() +
          waiting_.request.line.capacity() + waiting_.request.command.capacity();
@@ -228,7 +238,7 @@ Answer Session::dispatch(const Request& request) {
 }
 
 Answer Session::run_command(const Request& request, const std::shared_ptr<const config::Source>& source) {
-  Invocation call{system_, table_, peer_, about_, request.json, {}, {}, nullptr, source};
+  Invocation call{system_, table_, peer_, about_, request.json, {}, {}, nullptr, source, workspace_};
   const auto plain = words(request.line);
   CommandTable::Found found = table_.find(plain);
   config::ParsedLine parsed;

@@ -33,6 +33,10 @@ class Session {
   // `system` and `table` must outlive the session. The greeting is the first
   // thing that produce() gives.
   Session(System& system, const CommandTable& table, PeerIdentity peer, About about, Audit audit = {});
+  // A transaction that is still open is rolled back, and audited as that.
+  ~Session();
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
 
   // Takes bytes, at most up to the end of one request; returns how many.
   size_t feed(std::string_view bytes);
@@ -75,6 +79,8 @@ class Session {
   PeerIdentity peer_;
   About about_;
   Audit audit_;
+
+  Workspace workspace_;  // in front of answer_, whose lines may look at it
 
   Line line_;
   ReadRequest waiting_;  // for its payload

@@ -5,6 +5,20 @@
 
 namespace impulse::control {
 
+Answer config_attach(const Invocation& call);
+Answer config_begin(const Invocation& call);
+Answer config_check(const Invocation& call);
+Answer config_commit(const Invocation& call);
+Answer config_confirm(const Invocation& call);
+Answer config_detach(const Invocation& call);
+Answer config_diff(const Invocation& call);
+Answer config_drift(const Invocation& call);
+Answer config_history(const Invocation& call);
+Answer config_locate(const Invocation& call);
+Answer config_rebase(const Invocation& call);
+Answer config_replay(const Invocation& call);
+Answer config_revert(const Invocation& call);
+Answer config_rollback(const Invocation& call);
 Answer config_get(const Invocation& call);
 Answer config_set(const Invocation& call);
 Answer config_unset(const Invocation& call);

@@ -1,5 +1,5 @@
-// config set, unset, reload: the commands that change something.
-#include "base/text.h"
+// config set, unset: one edit, of what runs or of the open transaction.
+#include "control/columns.h"
 #include "control/commands/commands.h"
 #include "control/commands/config_target.h"
 #include "control/render.h"
@@ -36,6 +36,51 @@ std::expected<config::RawValue, Answer> read_value(const Invocation& call, std::
   return std::move(*parsed.value);
 }
 
+// An edit of a transaction's candidate. Nothing of it runs yet, which has to be
+// said: to whoever reads, and in a word of the status to programs.
+Answer staged(config::Report report, const Invocation& call, const View& view, const config::ScopePtr& before) {
+  if (report.ok && report.changes.empty()) report.changes = config::diff(before, view.transaction->candidate());
+  report.generation = view.running->generation();
+  report.waiting.clear();
+  const bool ok = report.ok;
+  const size_t edits = view.transaction->operations().size();
+  Answer answer = report_answer(
+      std::move(report), call, each(1, [edits](Writer& writer, size_t) {
+        writer.remark("config-staged", fmt::format("not in force: {} in the transaction; 'config commit' puts {} "
+                                                   "into force",
+                                                   counted(edits, "edit"), edits == 1 ? "it" : "them"));
+      }));
+  const Code code = answer.status.code;
+  answer.status = view.status();
+  answer.status.code = code;
+  if (ok && code == Code::ok) answer.status.word = "staged";
+  return answer;
+}
+
+Answer staged_set(const Invocation& call, const View& view, const config::ScopePath& path,
+                  const config::OptionDef& option, const config::RawValue& value) {
+  const config::ScopePtr before = view.root;
+  return staged(view.transaction->set(path, std::string(option.name), value, call.source), call, view, before);
+}
+
+Answer staged_unset(const Invocation& call, const View& view, const config::ScopePath& path,
+                    const std::string& option) {
+  const config::ScopePtr before = view.root;
+  return staged(view.transaction->unset(path, option, call.source), call, view, before);
+}
+
+// A Certificate's parts fit together or are refused: one at a time, they
+// cannot.
+Step certificate_hint(const config::ScopePath& path) {
+  if (path.empty() || path.back().kind != config::ScopeKind::certificate) return {};
+  return each(1, [](Writer& writer, size_t) {
+    writer.remark("config-use-transaction",
+                  "a certificate and its key are made and exchanged together: "
+                  "'config begin', 'config set' each of "
+                  "them, 'config commit'");
+  });
+}
+
 // Behind an unset: what the option falls back to.
 Step now_effective(const Invocation& call, config::ScopePath path, const config::OptionDef& option) {
   return each(1, [&system = call.system, path = std::move(path), &option](Writer& writer, size_t) {
@@ -61,42 +106,49 @@ Answer config_set(const Invocation& call) {
   if (!value) return std::move(value.error());
   Invocation told = call;
   told.source = source;  // diagnostics are about the payload when the value came in one
-  return report_answer(call.system.engine().set(target->path, std::string((*option)->name), *value, source), told);
+  auto view = look(call);
+  if (!view) return std::move(view.error());
+  if (view->transaction) return staged_set(told, *view, target->path, **option, *value);
+  config::Report report = call.system.engine().set(target->path, std::string((*option)->name), *value, source);
+  report.waiting.clear();  // this edit says so itself
+  const bool refused = !report.ok;
+  Answer answer = report_answer(std::move(report), told);
+  if (refused) answer.lines = then(std::move(answer.lines), certificate_hint(target->path));
+  return answer;
 }
 
 Answer config_unset(const Invocation& call) {
+  auto view = look(call);
+  if (!view) return std::move(view.error());
   auto target = read_target(call);
   if (!target) return std::move(target.error());
   if (target->rest.size() > 1)
     return placed_error(Code::usage, "control-usage", target->rest[1], "nothing is expected behind the option");
+  config::Engine& engine = call.system.engine();
+  const config::ScopePtr scope = config::find_scope(view->root, target->path);
   if (target->rest.empty()) {
     if (target->path.empty()) return usage("config unset", "an option or a scope is expected");
-    if (!config::find_scope(call.system.engine().current()->root(), target->path))
+    if (!scope)
       return Answer::error(Code::not_found, "config-no-such-scope",
                            fmt::format("there is no {}", path_text(target->path)));
-    return report_answer(call.system.engine().unset(target->path, {}, call.source), call);
+    if (view->transaction) return staged_unset(call, *view, target->path, {});
+    config::Report report = engine.unset(target->path, {}, call.source);
+    report.waiting.clear();
+    return report_answer(std::move(report), call);
   }
   auto option = read_option(*target, target->rest.front());
   if (!option) return std::move(option.error());
-  const config::ScopePtr scope = config::find_scope(call.system.engine().current()->root(), target->path);
   if (!scope || scope->find(**option) == nullptr)
     return Answer::error(Code::not_found, "config-not-set",
                          fmt::format("{} is not set in {}", (*option)->name, path_text(target->path)));
-  return report_answer(call.system.engine().unset(target->path, std::string((*option)->name), call.source), call,
-                       now_effective(call, target->path, **option));
-}
-
-Answer config_reload(const Invocation& call) {
-  bool check = false;
-  for (const config::RawValue& word : call.words) {
-    if (!iequals(word.text, "--check") || check)
-      return placed_error(Code::usage, "control-usage", word,
-                          fmt::format("only --check may follow; the file is always {}", call.system.engine().file()));
-    check = true;
-  }
-  config::Report report = call.system.engine().reload({check, {}}, {call.source->name});
-  report.check_only = check;  // also of one that failed before it came to that
-  return report_answer(std::move(report), call);
+  const std::string name((*option)->name);
+  if (view->transaction) return staged_unset(call, *view, target->path, name);
+  config::Report report = engine.unset(target->path, name, call.source);
+  report.waiting.clear();
+  const bool refused = !report.ok;
+  Answer answer = report_answer(std::move(report), call, now_effective(call, target->path, **option));
+  if (refused) answer.lines = then(std::move(answer.lines), certificate_hint(target->path));
+  return answer;
 }
 
 }  // namespace impulse::control

@@ -29,8 +29,6 @@ Json question_head(const Question& question) {
   return {{"scope", path_text(question.target.path)}, {"option", question.option->name}};
 }
 
-Status read_status(const config::SnapshotPtr& snapshot) { return Status{}.with("gen", snapshot->generation()); }
-
 // The value in force, and of an option that waits for a restart the one that
 // will be.
 struct Effective {
@@ -46,12 +44,41 @@ Effective effective(const config::Snapshot& snapshot, const Question& question) 
   return found;
 }
 
-// For eval and explain: the answer is what the scope would have if it were there.
-Step absent_scope(const config::SnapshotPtr& snapshot, const config::ScopePath& path) {
-  if (config::find_scope(snapshot->root(), path)) return {};
-  return each(1, [text = path_text(path)](Writer& writer, size_t) {
-    writer.remark("config-no-such-scope", fmt::format("there is no {}; this is what it would have", text));
-  });
+// What eval and explain look at: what runs or, in a transaction, what its
+// candidate would mean. Of one that does not compile (a certificate whose key
+// is still to come), they say why and tell what runs.
+struct Meaning {
+  View view;
+  config::SnapshotPtr snapshot;
+  Answer answer;  // begun: status and first remarks
+};
+
+std::expected<Meaning, Answer> meaning(const Invocation& call, const config::ScopePath& path) {
+  auto view = look(call);
+  if (!view) return std::unexpected(std::move(view.error()));
+  Meaning found{*view, view->running, {view->status(), {}, false}};
+  if (view->transaction) {
+    config::Diagnostics reasons;
+    if (auto compiled = call.workspace.compiled(call.system.engine(), *view->transaction, reasons)) {
+      found.snapshot = std::move(compiled);
+    } else {
+      std::erase_if(reasons, [](const auto& reason) { return reason.severity != config::Diagnostic::Severity::error; });
+      found.answer.lines = each(reasons.size() + 1, [reasons](Writer& writer, size_t i) {
+        if (i == 0)
+          writer.warning("config-candidate-incomplete",
+                         "the transaction cannot be committed as it is; "
+                         "this is what runs");
+        else
+          writer.remark("config-candidate-incomplete", reasons[i - 1].headline());
+      });
+    }
+  }
+  if (!config::find_scope(found.snapshot->root(), path))
+    found.answer.lines =
+        then(std::move(found.answer.lines), each(1, [text = path_text(path)](Writer& writer, size_t) {
+               writer.remark("config-no-such-scope", fmt::format("there is no {}; this is what it would have", text));
+             }));
+  return found;
 }
 
 }  // namespace
@@ -60,8 +87,9 @@ Answer config_get(const Invocation& call) {
   auto question = read_question(call, "config get");
   if (!question) return std::move(question.error());
   const config::OptionDef& option = *question->option;
-  const config::SnapshotPtr snapshot = call.system.engine().current();
-  const config::ScopePtr scope = config::find_scope(snapshot->root(), question->target.path);
+  auto view = look(call);
+  if (!view) return std::move(view.error());
+  const config::ScopePtr scope = config::find_scope(view->root, question->target.path);
   if (!scope)
     return Answer::error(Code::not_found, "config-no-such-scope",
                          fmt::format("there is no {}", path_text(question->target.path)));
@@ -75,16 +103,17 @@ Answer config_get(const Invocation& call) {
   head["edited"] = setting->edited;
   if (head["text"].get_ref<const std::string&>().size() > max_line / 4) head.erase("text");
   std::shared_ptr<const config::Value> value(scope, &setting->value);
-  return {read_status(snapshot), say_setting(std::move(value), option, {}, std::move(head)), false};
+  return {view->status(), say_setting(std::move(value), option, {}, std::move(head)), false};
 }
 
 Answer config_eval(const Invocation& call) {
   auto question = read_question(call, "config eval");
   if (!question) return std::move(question.error());
   const config::OptionDef& option = *question->option;
-  const config::SnapshotPtr snapshot = call.system.engine().current();
-  const Effective found = effective(*snapshot, *question);
-  Answer answer{read_status(snapshot), absent_scope(snapshot, question->target.path), false};
+  auto looked = meaning(call, question->target.path);
+  if (!looked) return std::move(looked.error());
+  const Effective found = effective(*looked->snapshot, *question);
+  Answer answer = std::move(looked->answer);
   Json head = question_head(*question);
   head["effect"] = config::to_string(option.effect);
   if (found.pending) head["pending"] = json_value(*found.pending, option);
@@ -104,10 +133,12 @@ Answer config_explain(const Invocation& call) {
   auto question = read_question(call, "config explain");
   if (!question) return std::move(question.error());
   const config::OptionDef& option = *question->option;
-  const config::SnapshotPtr snapshot = call.system.engine().current();
-  const Effective found = effective(*snapshot, *question);
-  auto ladder = std::make_shared<const std::vector<config::Rung>>(snapshot->explain(question->target.path, option));
-  Answer answer{read_status(snapshot), absent_scope(snapshot, question->target.path), false};
+  auto looked = meaning(call, question->target.path);
+  if (!looked) return std::move(looked.error());
+  const Effective found = effective(*looked->snapshot, *question);
+  auto ladder =
+      std::make_shared<const std::vector<config::Rung>>(looked->snapshot->explain(question->target.path, option));
+  Answer answer = std::move(looked->answer);
   Json head = question_head(*question);
   head["effect"] = config::to_string(option.effect);
   answer.lines = then(

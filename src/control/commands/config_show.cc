@@ -1,4 +1,5 @@
 // config show, showrecurse: a scope as it would stand in a file.
+#include "control/commands/child_cursor.h"
 #include "control/commands/commands.h"
 #include "control/commands/config_target.h"
 #include "control/limits.h"
@@ -8,15 +9,13 @@ namespace impulse::control {
 
 namespace {
 
-// Walks a scope and, when asked to, what is in it. Holds its scopes' root, and
-// of each scope on the way down at most a window of children: a million
-// Peers are shown in the memory of a few thousand.
+// Walks a scope and, when asked to, what is in it.
 class Walk {
  public:
   Walk(config::ScopePtr scope, config::ScopePath path, bool recurse) : recurse_(recurse) {
     // showrecurse of a named scope is whole, so that it can stand in a file.
     headed_ = recurse_ && !path.empty();
-    levels_.push_back(Level(std::move(scope), std::move(path)));
+    levels_.emplace_back(scope, std::move(path));
   }
 
   // Only what is in the scope, behind its change: indented, its documents
@@ -51,7 +50,7 @@ class Walk {
       say(level, settings[level.next_setting++]);
       return setting_(writer);
     }
-    if (config::ScopePtr child = level.next_child()) {
+    if (config::ScopePtr child = level.children.next()) {
       open(writer, level, std::move(child));
       return true;
     }
@@ -62,33 +61,14 @@ class Walk {
   }
 
  private:
-  static constexpr size_t window = 4096;  // children of a scope held at a time
-
   struct Level {
-    Level(config::ScopePtr opened, config::ScopePath where) : scope(std::move(opened)), path(std::move(where)) {}
-
-    config::ScopePtr next_child() {
-      if (next_in_window == children.size()) {
-        if (seen == scope->child_count()) return nullptr;
-        children.clear();
-        next_in_window = 0;
-        size_t index = 0;
-        scope->each_child([&](const config::ScopePtr& child) {
-          if (index >= seen && children.size() < window) children.push_back(child);
-          ++index;
-        });
-        if (children.empty()) return nullptr;
-        seen += children.size();
-      }
-      return children[next_in_window++];
-    }
+    Level(const config::ScopePtr& opened, config::ScopePath where)
+        : scope(opened), path(std::move(where)), children(opened) {}
 
     config::ScopePtr scope;
     config::ScopePath path;
     size_t next_setting = 0;
-    std::vector<config::ScopePtr> children;
-    size_t next_in_window = 0;
-    size_t seen = 0;
+    ChildCursor children;
   };
 
   std::string indent() const {
@@ -120,7 +100,7 @@ class Walk {
       const std::string_view body = empty ? " {}" : recurse_ ? " {" : " { ... }";
       writer.text(fmt::format("{}{}{}", indent(), heading(child->def(), child->instance()), body));
     }
-    if (recurse_ && !empty) levels_.push_back(Level(std::move(child), std::move(path)));
+    if (recurse_ && !empty) levels_.emplace_back(child, std::move(path));
   }
 
   bool recurse_;
@@ -141,13 +121,13 @@ Answer show(const Invocation& call, std::string_view name, bool recurse) {
     if (!option) return std::move(option.error());
     return usage(name, recurse ? "only a scope is expected" : "one option at most is expected");
   }
-  const config::SnapshotPtr snapshot = call.system.engine().current();
-  config::ScopePtr scope = config::find_scope(snapshot->root(), target->path);
+  auto view = look(call);
+  if (!view) return std::move(view.error());
+  config::ScopePtr scope = config::find_scope(view->root, target->path);
   if (!scope)
     return Answer::error(Code::not_found, "config-no-such-scope",
                          fmt::format("there is no {}", path_text(target->path)));
-  return {Status{}.with("gen", snapshot->generation()), Walk(std::move(scope), std::move(target->path), recurse),
-          false};
+  return {view->status(), Walk(std::move(scope), std::move(target->path), recurse), false};
 }
 
 }  // namespace

@@ -10,12 +10,38 @@
 
 namespace impulse::control {
 
+// What a session looks at: what runs, or the candidate of its transaction.
+struct View {
+  config::SnapshotPtr running;
+  std::shared_ptr<config::Transaction> transaction;  // null: what runs
+  config::ScopePtr root;
+  Status status() const;  // gen=…, in a transaction edits=… and its name
+};
+// The error is the whole answer: its transaction has ended.
+std::expected<View, Answer> look(const Invocation& call);
+// Says that there is no transaction to do `what` with.
+Answer no_transaction(std::string_view what);
+
+// For what acts on what runs: whoever types it in a transaction may mean
+// another thing.
+Answer busy_in_transaction(std::string_view what);
+
+// A word or a string, no array and no dictionary.
+bool is_plain(const config::RawValue& word);
+// A file that the daemon shall read or write: from the root, since its working
+// folder is nobody's business.
+std::expected<std::string, Answer> read_file_path(const config::RawValue& word);
+
+// "console: alice", for history, conflicts and logs.
+config::Author author_of(const Invocation& call);
+
 struct Target {
   config::ScopePath path;
   std::span<const config::RawValue> rest;  // behind the path
 };
 
-// The leading words that are a path. The error is the whole answer.
+// The leading words that are a path, as the session sees the tree. The error
+// is the whole answer.
 std::expected<Target, Answer> read_target(const Invocation& call);
 
 // An option by its name, as a word of the command.
@@ -32,6 +58,11 @@ Answer placed_error(Code code, std::string id, const config::RawValue& word, std
 // A report of the engine as an answer: diagnostics, changes, status.
 // `extra` is said behind the changes when it went well.
 Answer report_answer(config::Report report, const Invocation& call, Step extra = {});
+
+// Status code of an act on the configuration that was refused.
+Code refusal_code(Errc cause);
+// One change, or in whole documents: {"scope":…,"change":…}.
+Step say_changes(std::shared_ptr<const std::vector<config::Change>> changes);
 
 // What is in the whole scope that was added or removed.
 Step say_content(const config::Change& change);

@@ -10,6 +10,39 @@ constexpr Command table[] = {
      "For clients that edit lines. LINE is taken as it is, blanks at its end and open quotes included. Each line of "
      "the answer is a whole word that can stand in place of the last one; behind a blank, a new one.",
      Argument::line, false, complete},
+    {"config attach", "NAME", "work in a named transaction",
+     "What this session edits and shows from now on is that transaction, until 'config detach', 'config commit' or "
+     "'config rollback'. Several sessions may work in one. When it has ended, edits are refused until 'config detach': "
+     "what was meant for a transaction never goes live by accident.",
+     Argument::transaction, false, config_attach},
+    {"config begin", "[from scratch] [name=NAME [ttl=DURATION]]", "open a transaction",
+     "Edits go to a candidate from now on, and come into force together by 'config commit', or not at all. It belongs "
+     "to this session and ends with it, unless it has a name: then other sessions can 'config attach' it, and it lives "
+     "until nobody has used it for ttl (600 seconds). From scratch, it begins with nothing at all.",
+     Argument::nothing, false, config_begin},
+    {"config check", "", "look whether a commit would succeed",
+     "Everything that 'config commit' does before it acquires anything; nothing is changed. Outside a transaction the "
+     "file is checked, as by 'config reload --check'.",
+     Argument::nothing, false, config_check},
+    {"config commit", "[confirm DURATION]", "put a transaction into force",
+     "All of its edits, or none. When somebody else has changed the same scopes since it began, that is a conflict: "
+     "the winner is named and the transaction stays open. With 'confirm', the daemon goes back by itself unless "
+     "'config confirm' comes within that time: for changes that may lock you out.",
+     Argument::nothing, false, config_commit},
+    {"config confirm", "", "keep what 'config commit confirm' put into force",
+     "Any session may say it; without it the commit is taken back when its time is over.", Argument::nothing, false,
+     config_confirm},
+    {"config detach", "", "leave a named transaction open",
+     "This session edits and shows again what runs; the transaction stays, for whoever attaches to it.",
+     Argument::nothing, false, config_detach},
+    {"config diff", "[A [B]]", "what differs",
+     "What the open transaction changes; or, with the numbers of generations ('config history'), what changed from A "
+     "to B, or from A to what runs.",
+     Argument::generation, false, config_diff},
+    {"config drift", "", "what runs and is not in the files",
+     "The changes that lead from what the files say now to what runs: what 'config writeback' would write, and 'config "
+     "reload' take back.",
+     Argument::nothing, false, config_drift},
     {"config eval", "[SCOPE...] OPTION", "the value in force for a scope",
      "The value that a scope gets for an option: its own, or what it falls back to (more general scopes, then the "
      "default). Of an option whose changes wait for a restart, the value the daemon is running with, and the one "
@@ -20,17 +53,42 @@ constexpr Command table[] = {
      "with file, line and column of those that do, and an arrow at the one that won.",
      Argument::scope_option, false, config_explain},
     {"config get", "[SCOPE...] OPTION", "the value set in exactly that scope",
-     "Does not look further than the scope it is asked about: see 'config eval' for the value in force.",
+     "Does not look further than the scope it is asked about: see 'config eval' for the value in force. Inside a "
+     "transaction this and its like show the candidate.",
      Argument::scope_option, false, config_get},
-    {"config reload", "[--check]", "read the configuration file again",
+    {"config history", "", "the generations that were in force",
+     "The last ones, the newest last: number, time, who, by what, and how many changes. An arrow marks the one that "
+     "runs.",
+     Argument::nothing, false, config_history},
+    {"config locate", "KIND [REGEX]", "where scopes of a kind stand",
+     "Each scope of that kind (Listen, Peer, Binding, ...) with the path to it. REGEX chooses by instance name: a Perl "
+     "regular expression that matches somewhere in it, without case; no slashes around it. Quote it when it holds "
+     "brackets or blanks.",
+     Argument::kind, false, config_locate},
+    {"config rebase", "", "do a transaction's edits anew on what runs now",
+     "All of them, or none: then the transaction stays as it was. What it changes now is shown. The way out of a "
+     "conflict when both changes are wanted.",
+     Argument::nothing, false, config_rebase},
+    {"config reload", "[--check] [FILE]", "read the configuration file again",
      "Everything is checked and acquired before anything is changed: with a mistake anywhere, all stays as it is. "
      "What was set from a console and not written to the file is dropped, and named. With --check the file is "
-     "checked and the differences are shown, and nothing is changed.",
+     "checked and the differences are shown, and nothing is changed. FILE, a whole path, becomes the configuration "
+     "file when it succeeds. Not inside a transaction.",
      Argument::check, false, config_reload},
+    {"config replay", "", "the edits of the open transaction",
+     "As the commands that were given, in order; they can be typed again. Secrets are redacted.", Argument::nothing,
+     false, config_replay},
+    {"config revert", "GENERATION", "go back to an earlier generation",
+     "One of those that 'config history' shows comes into force again, as a new generation. Not inside a transaction.",
+     Argument::generation, false, config_revert},
+    {"config rollback", "", "drop the open transaction",
+     "None of its edits comes into force. A named one ends for all who are attached to it.", Argument::nothing, false,
+     config_rollback},
     {"config set", "[SCOPE...] OPTION [=] VALUE", "set an option, at once",
      "VALUE is one word, a quoted string, an array ( a b ) or a dictionary [ k = v ]; or it follows as the payload "
      "(config set OPTION <<END). A Listen, Peer or Domain that is not there yet is created. The answer names what "
-     "changed and when it takes effect. The file is not changed: a reload drops it.",
+     "changed and when it takes effect. The file is not changed: 'config writeback' does that, a reload drops it. "
+     "Inside a transaction the edit waits for 'config commit'.",
      Argument::setting, true, config_set},
     {"config show", "[SCOPE...] [OPTION]", "what is set in a scope",
      "The scope's own options, and the headings of the scopes in it.", Argument::scope_option, false, config_show},
