@@ -1,7 +1,8 @@
 // Blocks of effective values: the order of precedence of DESIGN §3 "Fallback",
 // laid from the bottom up, so that what is laid later wins:
 //   default, global, listener, Peers directly in the listener (shortest prefix
-//   first), Listen, Peers in the Listen (shortest prefix first).
+//   first), Listen, Peers in the Listen (shortest prefix first); each over the
+//   Pathway that it names. For mail on its way out: delivery_scopes.cc.
 #include "config/compiler.h"
 
 #include "config/keys.h"
@@ -14,11 +15,12 @@ bool is_empty_text(const Value& value) {
   return text && text->empty();
 }
 
-void lay_peers(Options& options, const PeerTrie& trie, const Scope* deepest) {
+void lay_peers(Options& options, const PeerTrie& trie, const Scope* deepest, const Pathways& pathways) {
   if (!deepest) return;
   const auto network = IpPrefix::parse(deepest->instance());
   if (!network) return;
-  for (const ScopePtr& peer : trie.holding(*network)) Compiler::lay(options, peer->settings());
+  for (const ScopePtr& peer : trie.holding(*network))
+    Compiler::lay(options, ScopeKind::peer, peer->settings(), pathways);
 }
 
 }  // namespace
@@ -51,6 +53,15 @@ void Compiler::lay(Options& options, const Settings& settings) {
     options.values_[index] = &setting->value;
     options.set_[index] = !is_empty_text(setting->value);
   }
+}
+
+void Compiler::lay(Options& options, ScopeKind kind, const Settings& settings, const Pathways& pathways) {
+  if (const GroupedScopes::Member* pathway = pathways.extending(kind, settings)) {
+    const auto layers = pathway->layers();
+    for (auto layer = layers.rbegin(); layer != layers.rend(); ++layer)
+      if (*layer) lay(options, (*layer)->settings());
+  }
+  lay(options, settings);
 }
 
 bool Options::equivalent(const Options& other) const {
@@ -92,10 +103,11 @@ bool same_children(const ChildMap& a, const ChildMap& b, size_t& budget) {
       a, b, [&](const ScopePtr& was, const ScopePtr& is) { return was && is && same_scope(*was, *is, budget); });
 }
 
-ListenCore::ListenCore(ScopeKind listener, SettingsPtr global, const ListenerPart& part, ScopePtr listen,
-                       PeerTrie peers)
+ListenCore::ListenCore(ScopeKind listener, SettingsPtr global, PathwaysPtr pathways, const ListenerPart& part,
+                       ScopePtr listen, PeerTrie peers)
     : listener_(listener),
       global_(std::move(global)),
+      pathways_(std::move(pathways)),
       outside_(part.settings),
       outer_(part.peers),
       listen_(std::move(listen)),
@@ -103,10 +115,10 @@ ListenCore::ListenCore(ScopeKind listener, SettingsPtr global, const ListenerPar
 
 void ListenCore::fill(Options& options, const Scope* inner, const Scope* outer) const {
   Compiler::start(options, listener_, *global_);
-  Compiler::lay(options, *outside_);
-  lay_peers(options, outer_, outer);
-  Compiler::lay(options, listen_->settings());
-  lay_peers(options, inner_, inner);
+  Compiler::lay(options, listener_, *outside_, *pathways_);
+  lay_peers(options, outer_, outer, *pathways_);
+  Compiler::lay(options, ScopeKind::listen, listen_->settings(), *pathways_);
+  lay_peers(options, inner_, inner, *pathways_);
 }
 
 CompiledListen::CompiledListen(ScopeKind listener, Endpoint endpoint, Origin origin, bool listener_enabled,

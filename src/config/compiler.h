@@ -3,6 +3,7 @@
 #pragma once
 
 #include "config/chain_cache.h"
+#include "config/pathways.h"
 #include "config/prefix_trie.h"
 #include "config/snapshot.h"
 
@@ -22,6 +23,8 @@ class Compiler {
   // Defaults of that kind of listener, then the global scope.
   static void start(Options& options, ScopeKind listener, const Settings& global);
   static void lay(Options& options, const Settings& settings);
+  // A scope of that kind, over the Pathway that extends it.
+  static void lay(Options& options, ScopeKind kind, const Settings& settings, const Pathways& pathways);
   // What the global scope says under another name: Control_Client_Timeout is
   // the fallback of a Control_Listener's Timeout.
   static const OptionDef* synonym(ScopeKind listener, const OptionDef& option);
@@ -55,7 +58,8 @@ struct ListenerPart {
 // The values of one Listen, for every client. Immutable but for its cache.
 class ListenCore {
  public:
-  ListenCore(ScopeKind listener, SettingsPtr global, const ListenerPart& part, ScopePtr listen, PeerTrie peers);
+  ListenCore(ScopeKind listener, SettingsPtr global, PathwaysPtr pathways, const ListenerPart& part, ScopePtr listen,
+             PeerTrie peers);
 
   const Options& base() const { return chain(nullptr, nullptr); }
   const Options& for_peer(const IpAddress& address) const {
@@ -72,6 +76,7 @@ class ListenCore {
 
   ScopeKind listener_;
   SettingsPtr global_;
+  PathwaysPtr pathways_;
   SettingsPtr outside_;  // the listener's
   PeerTrie outer_;       // Peers directly in the listener
   ScopePtr listen_;
@@ -100,12 +105,7 @@ class CompiledListen final : public ListenConf {
   std::shared_ptr<const ListenCore> core_;
 };
 
-// Values of Domain scopes, each made when it is first asked for.
-struct DomainBlocks {
-  SettingsPtr global;
-  ChildMap scopes;  // what the cache points to
-  ChainCache cache;
-};
+class DeliveryScopes;  // delivery_scopes.h
 
 class CompiledSnapshot final : public Snapshot {
  public:
@@ -116,7 +116,12 @@ class CompiledSnapshot final : public Snapshot {
   const Options& global() const override { return global_block_->options; }
   const std::vector<std::shared_ptr<const ListenConf>>& listens() const override { return listens_; }
   const ListenConf* find_listen(ScopeKind listener, const Endpoint& endpoint) const override;
+  const Options& for_delivery(std::string_view binding, std::string_view domain) const override;
   const Options& for_domain(std::string_view domain) const override;
+  void each_delivery_scope(const VisitDelivery& visit) const override;
+  std::vector<std::string> bindings() const override;
+  const Options& security() const override { return security_->options; }
+  const std::vector<RoleConf>& roles() const override { return *roles_; }
   const Options* certificate(std::string_view name) const override;
   std::vector<std::string> certificates() const override;
   const Options* event_loop(std::string_view name) const override;
@@ -125,30 +130,42 @@ class CompiledSnapshot final : public Snapshot {
   std::vector<Rung> explain(const ScopePath& path, const OptionDef& option) const override;
   Value eval(const ScopePath& path, const OptionDef& option) const override;
   std::optional<Value> pending(const OptionDef& option) const override;
+  const PathwaysPtr& pathways() const { return said_pathways_; }
+  const DeliveryScopes& delivery() const { return *delivery_; }
 
  private:
   using Blocks = std::map<std::string, std::shared_ptr<const Block>, std::less<>>;
   struct Step;  // explain.cc
 
   void compile_global(const CompiledSnapshot* previous);
+  void compile_security(const CompiledSnapshot* previous);
+  void compile_roles(const CompiledSnapshot* previous);
+  void compile_pathways(const CompiledSnapshot* previous);
   void compile_listener(ScopeKind kind, const CompiledSnapshot* previous);
   std::shared_ptr<const CompiledListen> compile_listen(ScopeKind kind, const ListenerPart& part, bool part_same,
                                                        bool listener_enabled, const ScopePtr& scope,
                                                        const CompiledSnapshot* previous) const;
   const CompiledListen* listen_at(ScopeKind listener, const Endpoint& endpoint) const;
   std::vector<Step> ladder(const ScopePath& path, const OptionDef& option) const;
+  std::vector<Step> listener_ladder(const ScopePath& path, const OptionDef& option) const;
+  void add_extended(std::vector<Step>& steps, std::string title, ScopeKind kind, const ScopePtr& scope,
+                    const Pathways& pathways, const OptionDef& option) const;
 
   ScopePtr root_;
   uint64_t generation_;
   SettingsPtr global_;      // the root's, with restart-class options as they run
   bool same_base_ = false;  // global values and certificates are those of the previous snapshot
   std::shared_ptr<const Block> global_block_;
+  PathwaysPtr pathways_;       // those of the previous snapshot where all values are the same
+  PathwaysPtr said_pathways_;  // the root's own, which know their lines
   std::map<ScopeKind, ListenerPart> listeners_;
   std::vector<std::shared_ptr<const ListenConf>> listens_;  // all CompiledListen
-  std::shared_ptr<const DomainBlocks> domains_;
+  std::shared_ptr<const DeliveryScopes> delivery_;
   Blocks certificates_;
   Blocks event_loops_;
   std::shared_ptr<const Block> debug_flags_;
+  std::shared_ptr<const Block> security_;  // all restart-class: as it runs
+  std::shared_ptr<const std::vector<RoleConf>> roles_;
 };
 
 // What only shows when all is there (names that refer to scopes, options that

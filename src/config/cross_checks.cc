@@ -2,10 +2,13 @@
 // scope, options that need others, one address claimed twice.
 #include "base/text.h"
 #include "config/compiler.h"
+#include "config/delivery_scopes.h"
 #include "config/keys.h"
 #include "config/semantic_ids.h"
 
 #include <algorithm>
+#include <array>
+#include <set>
 
 namespace impulse::config {
 namespace {
@@ -19,10 +22,14 @@ class CrossCheck {
 
   void run() {
     check_listens();
+    check_clashes(next_.pathways()->scopes());
+    check_clashes(next_.delivery().bindings());
+    check_default_binding();
     const ScopePtr before = previous_ ? previous_->root() : nullptr;
     // A name that scopes refer to may have gone: then all have to be looked at.
-    const bool names_gone = previous_ && (!holds_all(next_.certificates(), previous_->certificates()) ||
-                                          !holds_all(next_.event_loops(), previous_->event_loops()));
+    const bool names_gone =
+        previous_ && (!holds_all(next_.certificates(), previous_->certificates()) ||
+                      !holds_all(next_.event_loops(), previous_->event_loops()) || pathways_matter());
     ScopePath path;
     visit(before, next_.root(), path, names_gone || !previous_);
   }
@@ -40,11 +47,35 @@ class CrossCheck {
     say(Severity::error, id, origin, std::move(message), std::move(hint));
   }
 
+  // Whether a Pathway went, or one that changed says what scopes that name it are checked for.
+  bool pathways_matter() const {
+    const ScopePtr &was = previous_->root(), &is = next_.root();
+    bool matters = !holds_all(next_.pathways()->scopes().names(), previous_->pathways()->scopes().names());
+    const auto look = [&](const Scope* scope) {
+      if (!scope) return;
+      for (const auto& setting : scope->settings()) {
+        const OptionDef* option = setting->option;
+        matters = matters || option->unbuilt || option == &definition(key::use_ssl) ||
+                  option == &definition(key::tls_required) || option == &definition(key::tls_certificate);
+      }
+    };
+    const std::function<bool(const ScopePtr&, const ScopePtr&)> visit = [&](const ScopePtr& a, const ScopePtr& b) {
+      look(a.get());
+      look(b.get());
+      const ChildMap none;
+      return !matters && ChildMap::difference(a ? a->children(ScopeKind::pathway) : none,
+                                              b ? b->children(ScopeKind::pathway) : none, visit);
+    };
+    for (const ScopeKind kind : {ScopeKind::pathway, ScopeKind::pathway_group})
+      if (!matters) ChildMap::difference(was->children(kind), is->children(kind), visit);
+    return matters;
+  }
+
   // Whether all is the same that checks of scopes further in look at.
   static bool same_outer_values(const Scope& a, const Scope& b) {
     for (const OptionDef* option :
          {&definition(key::use_ssl), &definition(key::tls_required), &definition(key::tls_certificate),
-          &definition(key::delivery_method), &definition(key::maildir_path)}) {
+          &definition(key::pathway), &definition(key::delivery_method), &definition(key::maildir_path)}) {
       const Setting *was = a.find(*option), *is = b.find(*option);
       if (was != is && (!was || !is || was->value != is->value)) return false;
     }
@@ -79,12 +110,17 @@ class CrossCheck {
   void check_scope(const Scope& scope, const ScopePath& path) {
     if (const Setting* certificate = scope.find(definition(key::tls_certificate))) check_certificate(*certificate);
     if (const Setting* loop = scope.find(definition(key::event_loop))) check_event_loop(*loop);
+    if (const Setting* pathway = scope.find(definition(key::pathway))) check_pathway(*pathway);
+    if (!path.empty() && in(path.front().kind) & scope_def(ScopeKind::listen).parents)
+      check_built(scope, path.front().kind);
     switch (scope.def().kind) {
       case ScopeKind::certificate:
         require(scope, definition(key::cert));
         require(scope, definition(key::private_key));
         break;
       case ScopeKind::global:
+      case ScopeKind::binding_group:
+      case ScopeKind::binding:
       case ScopeKind::domain:
         check_delivery(scope, path);
         break;
@@ -113,15 +149,61 @@ class CrossCheck {
           near.empty() ? "a path has a / or a . in it" : fmt::format("did you mean '{}'?", near));
   }
 
-  void check_event_loop(const Setting& setting) {
+  void check_pathway(const Setting& setting) {
     const std::string& name = std::get<std::string>(setting.value);
-    if (next_.event_loop(name)) return;
-    const auto names = next_.event_loops();
+    const GroupedScopes& pathways = next_.pathways()->scopes();
+    if (name.empty() || name == definition(key::pathway).default_text || pathways.find(name)) return;
+    dangling(setting, "Pathway", name, pathways.names());
+  }
+
+  void check_default_binding() {
+    const OptionDef& option = definition(key::default_binding);
+    const Setting* setting = next_.root()->find(option);
+    if (!setting) return;
+    const std::string& name = std::get<std::string>(setting->value);
+    const GroupedScopes& bindings = next_.delivery().bindings();
+    if (name.empty() || name == option.default_text || bindings.find(name)) return;
+    dangling(*setting, "Binding", name, bindings.names());
+  }
+
+  void dangling(const Setting& setting, std::string_view scope, const std::string& name,
+                const std::vector<std::string>& names) {
     const std::vector<std::string_view> views(names.begin(), names.end());
     const std::string_view near = nearest(name, views);
     error(id::dangling_reference, setting.origin,
-          fmt::format("Event_Loop: there is no EventLoop \"{}\"", escape_line(name, 80)),
+          fmt::format("{}: there is no {} \"{}\"", setting.option->name, scope, escape_line(name, 80)),
           near.empty() ? std::string{} : fmt::format("did you mean '{}'?", near));
+  }
+
+  void check_clashes(const GroupedScopes& scopes) {
+    for (const GroupedScopes::Clash& clash : scopes.clashes())
+      error(id::ambiguous_name, clash.scope->origin(),
+            fmt::format("{} stands in {} and in {}", clash.scope->title(), clash.member->group->title(),
+                        clash.second->title()),
+            fmt::format("the other one: {}", clash.member->in_group->origin().to_string()));
+  }
+
+  // Options that are not built for this kind of listener, said in it, in a
+  // Listen or Peer of it, or in a Pathway that one of them names.
+  void check_built(const Scope& scope, ScopeKind listener) {
+    const auto refuse = [&](const Scope& where, std::string hint) {
+      for (const auto& setting : where.settings())
+        if (setting->option->unbuilt & in(listener) && refused_.emplace(setting.get(), listener).second)
+          error(id::not_available, setting->origin, unavailable_text(*setting->option, listener), hint);
+    };
+    refuse(scope, {});
+    const GroupedScopes::Member* pathway = next_.pathways()->extending(scope.def().kind, scope.settings());
+    if (!pathway) return;
+    const Setting* names = scope.find(definition(key::pathway));
+    for (const Scope* layer : pathway->layers())
+      if (layer)
+        refuse(*layer, fmt::format("{} is extended by this Pathway: {}", scope.title(),
+                                   (names ? names->origin : scope.origin()).to_string()));
+  }
+
+  void check_event_loop(const Setting& setting) {
+    const std::string& name = std::get<std::string>(setting.value);
+    if (!next_.event_loop(name)) dangling(setting, "EventLoop", name, next_.event_loops());
   }
 
   // Delivery_Method = maildir needs a Maildir_Path, its own or the global one.
@@ -143,7 +225,7 @@ class CrossCheck {
 
   void check_peer_tls(const Scope& scope, const ScopePath& path) {
     if (!scope.find(definition(key::use_ssl)) && !scope.find(definition(key::tls_required)) &&
-        !scope.find(definition(key::tls_certificate)))
+        !scope.find(definition(key::tls_certificate)) && !scope.find(definition(key::pathway)))
       return;
     if (!std::get<std::string>(next_.eval(path, definition(key::tls_certificate))).empty()) return;
     // Directly in a listener: a certificate of one of its Listens will do.
@@ -204,6 +286,7 @@ class CrossCheck {
   const CompiledSnapshot& next_;
   const CompiledSnapshot* previous_;
   Diagnostics& diagnostics_;
+  std::set<std::pair<const Setting*, ScopeKind>> refused_;  // said already
 };
 
 }  // namespace

@@ -10,10 +10,12 @@ libconfig_a_SOURCES += \
 	src/config/committer.cc src/config/committer.h \
 	src/config/compiler.cc src/config/compiler.h \
 	src/config/cross_checks.cc \
+	src/config/delivery_scopes.cc src/config/delivery_scopes.h \
 	src/config/diff.cc \
 	src/config/dropped.cc src/config/dropped.h \
 	src/config/engine.cc src/config/engine.h \
 	src/config/explain.cc \
+	src/config/grouped_scopes.cc src/config/grouped_scopes.h \
 	src/config/history.cc src/config/history.h \
 	src/config/instance.cc \
 	src/config/keys.h \
@@ -30,6 +32,7 @@ libconfig_a_SOURCES += \
 	src/config/options/tls.def \
 	src/config/overlap.cc src/config/overlap.h \
 	src/config/path.cc \
+	src/config/pathways.cc src/config/pathways.h \
 	src/config/pipeline.cc src/config/pipeline.h \
 	src/config/prefix_trie.cc src/config/prefix_trie.h \
 	src/config/semantic_ids.h \

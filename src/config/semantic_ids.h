@@ -17,6 +17,7 @@ inline constexpr std::string_view retired = "config-retired";
 inline constexpr std::string_view inline_key = "config-inline-key";
 inline constexpr std::string_view dangling_reference = "config-dangling-reference";
 inline constexpr std::string_view duplicate_endpoint = "config-duplicate-endpoint";
+inline constexpr std::string_view ambiguous_name = "config-ambiguous-name";
 inline constexpr std::string_view needs_option = "config-needs-option";
 inline constexpr std::string_view any_port = "config-any-port";
 }  // namespace id
@@ -32,6 +33,7 @@ inline constexpr DiagnosticId semantic_ids[] = {
     {id::inline_key, "warning: a private key stands in the configuration itself"},
     {id::dangling_reference, "a name refers to a scope that is not there"},
     {id::duplicate_endpoint, "two listeners claim one address"},
+    {id::ambiguous_name, "a name that is referred to stands in two groups"},
     {id::needs_option, "the option needs another one to be set"},
     {id::any_port, "warning: port 0, the kernel will choose a port"},
 };

@@ -2,8 +2,8 @@
 // not change, so that a single edit costs what it changes.
 #include "config/snapshot.h"
 
-#include "base/text.h"
 #include "config/compiler.h"
+#include "config/delivery_scopes.h"
 #include "config/keys.h"
 
 #include <algorithm>
@@ -20,7 +20,8 @@ const Setting* find_setting(const Settings& settings, const OptionDef& option) {
 }
 
 // The root's settings, but restart-class options as they have been running.
-// (They stand in the global scope only; a test holds the catalogue to it.)
+// (They stand in the global scope and in Security only; a test holds the
+// catalogue to it.)
 Settings effective_global(const Settings& said, const Settings* running) {
   if (!running) return said;
   const auto restarts = [](const auto& setting) { return setting->option->effect == Effect::restart; };
@@ -55,6 +56,9 @@ const std::vector<std::shared_ptr<const ListenConf>>::const_iterator find_in(
 CompiledSnapshot::CompiledSnapshot(ScopePtr root, uint64_t generation, const CompiledSnapshot* previous)
     : root_(std::move(root)), generation_(generation) {
   compile_global(previous);
+  compile_security(previous);
+  compile_roles(previous);
+  compile_pathways(previous);
   for (const ScopeKind kind : listener_kinds) compile_listener(kind, previous);
 }
 
@@ -87,15 +91,48 @@ void CompiledSnapshot::compile_global(const CompiledSnapshot* previous) {
   const ScopePtr flags = root_->child(ScopeKind::debug_flags, "");
   debug_flags_ = flags ? block(flags) : global_block_;
 
-  budget = 0;  // the cache points to scopes: only the very same ones will do
-  if (same_base_ && same_children(previous->domains_->scopes, root_->children(ScopeKind::domain), budget)) {
-    domains_ = previous->domains_;
-  } else {
-    auto domains = std::make_shared<DomainBlocks>();
-    domains->global = global_;
-    domains->scopes = root_->children(ScopeKind::domain);
-    domains_ = std::move(domains);
+  const DeliveryScopes* delivery = previous ? previous->delivery_.get() : nullptr;
+  delivery_ = delivery && delivery->same(*root_, global_block_)
+                  ? previous->delivery_
+                  : std::make_shared<const DeliveryScopes>(*root_, global_block_, delivery);
+}
+
+void CompiledSnapshot::compile_security(const CompiledSnapshot* previous) {
+  if (previous) {
+    security_ = previous->security_;  // until the next start
+    return;
   }
+  const ScopePtr said = root_->child(ScopeKind::security, "");
+  security_ = said ? std::make_shared<const Block>(ScopeKind::global, global_, said) : global_block_;
+}
+
+void CompiledSnapshot::compile_roles(const CompiledSnapshot* previous) {
+  const ScopePtr scope = root_->child(ScopeKind::authorization, "");
+  if (previous && previous->root_->child(ScopeKind::authorization, "") == scope) {
+    roles_ = previous->roles_;
+    return;
+  }
+  auto roles = std::make_shared<std::vector<RoleConf>>();
+  if (scope) {
+    scope->each_child([&](const ScopePtr& child) {
+      RoleConf role{child->instance(), child->origin(), {}};
+      if (const Setting* allow = child->find(definition(key::allow)))
+        for (const std::string& text : std::get<Strings>(allow->value))
+          if (auto pattern = Pattern::compile(text)) role.allow.push_back(std::move(*pattern));  // checks.cc has tried
+      roles->push_back(std::move(role));
+    });
+  }
+  roles_ = std::move(roles);
+}
+
+void CompiledSnapshot::compile_pathways(const CompiledSnapshot* previous) {
+  size_t budget = compare_budget;
+  const auto same = [&](ScopeKind kind) {
+    return same_children(previous->root_->children(kind), root_->children(kind), budget);
+  };
+  said_pathways_ = std::make_shared<const Pathways>(*root_);
+  const bool as_before = previous && same(ScopeKind::pathway) && same(ScopeKind::pathway_group);
+  pathways_ = as_before ? previous->pathways_ : said_pathways_;
 }
 
 void CompiledSnapshot::compile_listener(ScopeKind kind, const CompiledSnapshot* previous) {
@@ -107,7 +144,7 @@ void CompiledSnapshot::compile_listener(ScopeKind kind, const CompiledSnapshot* 
   ListenerPart part;
   part.scope = scope;
   part.settings = shared_settings(scope->settings(), old ? old->settings : nullptr);
-  bool same = same_base_ && old && part.settings == old->settings;
+  bool same = same_base_ && old && part.settings == old->settings && pathways_ == previous->pathways_;
   const ChildMap& peers = scope->children(ScopeKind::peer);
   size_t budget = compare_budget;
   if (old && same_children(old->scope->children(ScopeKind::peer), peers, budget)) {
@@ -119,7 +156,7 @@ void CompiledSnapshot::compile_listener(ScopeKind kind, const CompiledSnapshot* 
 
   Options values;
   Compiler::start(values, kind, *global_);
-  Compiler::lay(values, *part.settings);
+  Compiler::lay(values, kind, *part.settings, *pathways_);
   const bool enabled = values[key::enable];
   std::vector<std::shared_ptr<const ListenConf>> listens;
   scope->children(ScopeKind::listen).each([&](const ChildMap::Entry& entry) {
@@ -150,7 +187,7 @@ std::shared_ptr<const CompiledListen> CompiledSnapshot::compile_listen(ScopeKind
     PeerTrie trie =
         old ? PeerTrie::updated(old->core()->peers(), old->core()->scope()->children(ScopeKind::peer), peers)
             : PeerTrie(peers);
-    core = std::make_shared<const ListenCore>(kind, global_, part, scope, std::move(trie));
+    core = std::make_shared<const ListenCore>(kind, global_, pathways_, part, scope, std::move(trie));
   }
   auto next = std::make_shared<const CompiledListen>(kind, endpoint, scope->origin(), listener_enabled, core);
   const bool same =
@@ -167,16 +204,19 @@ const ListenConf* CompiledSnapshot::find_listen(ScopeKind listener, const Endpoi
   return listen_at(listener, endpoint);
 }
 
-const Options& CompiledSnapshot::for_domain(std::string_view domain) const {
-  if (domain.ends_with('.')) domain.remove_suffix(1);
-  const ChildMap::Entry* found = domains_->scopes.find(lower(domain));
-  if (!found) return global_block_->options;
-  const ScopePtr& scope = found->scope;
-  return domains_->cache.get({scope.get(), nullptr}, [&](Options& options) {
-    Compiler::start(options, ScopeKind::global, *domains_->global);
-    Compiler::lay(options, scope->settings());
-  });
+const Options& CompiledSnapshot::for_delivery(std::string_view binding, std::string_view domain) const {
+  return delivery_->options(binding, domain);
 }
+
+const Options& CompiledSnapshot::for_domain(std::string_view domain) const {
+  return delivery_->options(global()[key::default_binding], domain);
+}
+
+void CompiledSnapshot::each_delivery_scope(const VisitDelivery& visit) const {
+  delivery_->each([&](const ScopePath& path, const ScopePtr& scope) { visit(*scope, delivery_->options(path)); });
+}
+
+std::vector<std::string> CompiledSnapshot::bindings() const { return delivery_->bindings().names(); }
 
 const Options* CompiledSnapshot::certificate(std::string_view name) const {
   const auto found = certificates_.find(name);
@@ -203,7 +243,12 @@ std::vector<std::string> CompiledSnapshot::event_loops() const {
 std::optional<Value> CompiledSnapshot::pending(const OptionDef& option) const {
   if (option.effect != Effect::restart) return std::nullopt;
   const Setting* running = find_setting(*global_, option);
-  const Setting* said = root_->find(option);
+  ScopePtr scope = root_;
+  if (option.scopes & in(ScopeKind::security)) {
+    running = security_->scope ? security_->scope->find(option) : nullptr;
+    scope = root_->child(ScopeKind::security, "");
+  }
+  const Setting* said = scope ? scope->find(option) : nullptr;
   const Value& fallback = default_value(option, ScopeKind::global);
   const Value& now = running ? running->value : fallback;
   const Value& then = said ? said->value : fallback;

@@ -3,12 +3,14 @@
 #pragma once
 
 #include "base/endpoint.h"
+#include "base/pattern.h"
 #include "config/catalogue.h"
 #include "config/keys.h"
 #include "config/tree.h"
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -68,6 +70,13 @@ struct Rung {
   bool won = false;
 };
 
+// Role "name" { Allow = ( … ) } of the Authorization scope.
+struct RoleConf {
+  std::string name;  // a role, or a user
+  Origin origin;     // of the scope
+  std::vector<Pattern> allow;
+};
+
 // One Listen of one listener, compiled.
 class ListenConf {
  public:
@@ -91,8 +100,23 @@ class Snapshot {
   // Of enabled and disabled Listens, by listener then endpoint.
   virtual const std::vector<std::shared_ptr<const ListenConf>>& listens() const = 0;
   virtual const ListenConf* find_listen(ScopeKind listener, const Endpoint& endpoint) const = 0;
-  // Delivery to a domain: the Domain scope of that exact name (case folded), else global.
+  // Delivery through a Binding to a domain, by the ladder of DESIGN §3 (Domain
+  // scopes of that name or a matching /regex/, Binding, Binding_Group, global).
+  // A name that is no Binding's stands for none. Costs the Domain patterns
+  // there are; valid as long as the snapshot. Any thread.
+  virtual const Options& for_delivery(std::string_view binding, std::string_view domain) const = 0;
+  // Through Default_Binding.
   virtual const Options& for_domain(std::string_view domain) const = 0;
+  // Every Binding_Group, Binding and Domain scope, with the values that hold
+  // for mail of which nothing more is known than that scope.
+  using VisitDelivery = std::function<void(const Scope& scope, const Options& options)>;
+  virtual void each_delivery_scope(const VisitDelivery& visit) const = 0;
+  // Names of Bindings, in groups and alone, sorted.
+  virtual std::vector<std::string> bindings() const = 0;
+  // The Security scope's options as they have been running since the start.
+  virtual const Options& security() const = 0;
+  // The roles of Authorization, in order of declaration.
+  virtual const std::vector<RoleConf>& roles() const = 0;
   // Certificate "name" { … }: its options, nullptr when there is none.
   virtual const Options* certificate(std::string_view name) const = 0;
   virtual std::vector<std::string> certificates() const = 0;

@@ -255,11 +255,8 @@ void check_routes(const config::Snapshot& snapshot, config::Diagnostics& diagnos
     if (text.starts_with("no route: ")) text.remove_prefix(10);
     report(scope.origin(), Severity::error, std::string(text));
   };
-  const config::ScopePtr& root = snapshot.root();
-  check(snapshot.global(), *root);
-  root->each_child([&](const config::ScopePtr& child) {
-    if (child->def().kind == config::ScopeKind::domain) check(snapshot.for_domain(child->instance()), *child);
-  });
+  check(snapshot.global(), *snapshot.root());
+  snapshot.each_delivery_scope([&](const config::Scope& scope, const Options& options) { check(options, scope); });
 }
 
 }  // namespace impulse::delivery

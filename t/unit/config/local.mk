@@ -3,7 +3,9 @@ check_PROGRAMS += t/unit/config_tests
 t_unit_config_tests_SOURCES = t/unit/main.cc \
 	t/unit/config/kit.h \
 	t/unit/config/catalogue_test.cc \
+	t/unit/config/delivery_scopes_test.cc \
 	t/unit/config/engine_test.cc \
+	t/unit/config/pathways_test.cc \
 	t/unit/config/prefix_trie_test.cc \
 	t/unit/config/snapshot_test.cc \
 	t/unit/config/tree_test.cc \
