@@ -11,6 +11,7 @@ t_unit_config_tests_SOURCES = t/unit/main.cc \
 	t/unit/config/tree_test.cc \
 	t/unit/config/value_test.cc \
 	t/unit/config/writeback_kit.h \
+	t/unit/config/writeback_random_test.cc \
 	t/unit/config/writeback_test.cc
 t_unit_config_tests_CXXFLAGS = $(AM_CXXFLAGS) $(CPPUNIT_CFLAGS)
 t_unit_config_tests_LDADD = libconfig.a libbase.a $(BASE_LIBS) $(CPPUNIT_LIBS)
