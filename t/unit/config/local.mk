@@ -4,10 +4,14 @@ t_unit_config_tests_SOURCES = t/unit/main.cc \
 	t/unit/config/kit.h \
 	t/unit/config/catalogue_test.cc \
 	t/unit/config/delivery_scopes_test.cc \
-	t/unit/config/engine_test.cc \
+	t/unit/config/edit_model_test.cc \
+	t/unit/config/engine_kit.h t/unit/config/engine_test.cc \
+	t/unit/config/history_test.cc \
+	t/unit/config/participants_test.cc \
 	t/unit/config/pathways_test.cc \
 	t/unit/config/prefix_trie_test.cc \
 	t/unit/config/snapshot_test.cc \
+	t/unit/config/transaction_test.cc \
 	t/unit/config/tree_test.cc \
 	t/unit/config/value_test.cc \
 	t/unit/config/writeback_kit.h \

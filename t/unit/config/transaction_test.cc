@@ -1,0 +1,630 @@
+// Transactions: gathering, committing, racing, rebasing, naming, confirming.
+#include "engine_kit.h"
+
+using namespace impulse;
+using namespace impulse::config;
+using namespace impulse::config::test;
+
+namespace {
+
+constexpr const char* two_listens =
+    "Hostname = a.example\nESMTP_Listener {\n  Listen \":25\" { Max_Errors = 5 }\n  Listen \":26\" { Peer 10.0.0.1 { "
+    "Deny = true } }\n}\n";
+
+class TransactionTest : public CppUnit::TestFixture {
+  CPPUNIT_TEST_SUITE(TransactionTest);
+  CPPUNIT_TEST(nothing_shows_before_the_commit);
+  CPPUNIT_TEST(one_bad_operation_is_refused_alone);
+  CPPUNIT_TEST(what_belongs_together_may_come_in_any_order);
+  CPPUNIT_TEST(check_changes_nothing);
+  CPPUNIT_TEST(an_empty_commit_is_unchanged);
+  CPPUNIT_TEST(operations_can_be_typed_again);
+  CPPUNIT_TEST(operations_hide_secrets);
+  CPPUNIT_TEST(from_scratch_replaces_everything);
+  CPPUNIT_TEST(from_scratch_yields_to_any_commit);
+  CPPUNIT_TEST(disjoint_commits_both_succeed);
+  CPPUNIT_TEST(overlapping_commits_conflict);
+  CPPUNIT_TEST(what_touches_what);
+  CPPUNIT_TEST(what_was_taken_back_is_no_conflict);
+  CPPUNIT_TEST(saying_the_same_again_counts);
+  CPPUNIT_TEST(single_sets_and_reloads_conflict_too);
+  CPPUNIT_TEST(a_conflict_names_all_winners);
+  CPPUNIT_TEST(merged_mistakes_are_found);
+  CPPUNIT_TEST(rebase_takes_over);
+  CPPUNIT_TEST(rebase_is_all_or_none);
+  CPPUNIT_TEST(the_loser_replays);
+  CPPUNIT_TEST(dropping_is_rolling_back);
+  CPPUNIT_TEST(an_ended_one_does_nothing);
+  CPPUNIT_TEST(named_ones_are_shared);
+  CPPUNIT_TEST(names_and_ttls_are_checked);
+  CPPUNIT_TEST(unused_ones_expire);
+  CPPUNIT_TEST(unconfirmed_commits_revert);
+  CPPUNIT_TEST(confirmed_commits_stay);
+  CPPUNIT_TEST(while_unconfirmed_others_wait);
+  CPPUNIT_TEST(a_revert_answers_the_question);
+  CPPUNIT_TEST(a_revert_that_fails_is_tried_again);
+  CPPUNIT_TEST_SUITE_END();
+
+  std::unique_ptr<Rig> rig_;
+
+ public:
+  void setUp() override { rig_ = std::make_unique<Rig>(); }
+
+ private:
+  static std::string all_conflicts(const Report& report) {
+    std::string text;
+    for (const Conflict& conflict : report.conflicts) {
+      text += fmt::format("{} {}:", conflict.generation, conflict.by.name);
+      for (const std::string& path : conflict.paths) text += " [" + path + "]";
+      text += "\n";
+    }
+    return text;
+  }
+
+  void nothing_shows_before_the_commit() {
+    rig_->start(two_listens);
+    const SnapshotPtr before = rig_->engine->current();
+    const auto mine = rig_->begin();
+    CPPUNIT_ASSERT(mine->base() == 1 && mine->name().empty() && !mine->from_scratch() && !mine->ended());
+    CPPUNIT_ASSERT(mine->operations().empty() && mine->diff().empty());
+    const Report report = Rig::set(*mine, "hostname b.example");
+    ASSERT_OK(report);
+    CPPUNIT_ASSERT_EQUAL(std::string("global: Hostname a.example -> b.example (next-session)\n"),
+                         lines(report.changes));
+    CPPUNIT_ASSERT_EQUAL(uint64_t{1}, report.generation);
+    ASSERT_OK(Rig::unset(*mine, "esmtp_listener listen :25 max_errors"));
+    ASSERT_OK(Rig::unset(*mine, "esmtp_listener listen :26"));
+    CPPUNIT_ASSERT(rig_->engine->current() == before);
+    CPPUNIT_ASSERT_EQUAL(std::string("b.example"), Rig::said(mine->candidate(), "", definition(key::hostname)));
+    const std::string expected =
+        "global: Hostname a.example -> b.example (next-session)\n"
+        "esmtp_listener listen *:25: Max_Errors 5 -> (unset) (next-message)\n"
+        "esmtp_listener listen *:26: removed (relisten)\n";
+    CPPUNIT_ASSERT_EQUAL(expected, lines(mine->diff()));
+    const Report committed = mine->commit({"console: alice"});
+    ASSERT_OK(committed);
+    CPPUNIT_ASSERT_EQUAL(expected, lines(committed.changes));
+    CPPUNIT_ASSERT(committed.generation == 2 && rig_->generation() == 2 && !committed.confirm_within);
+    CPPUNIT_ASSERT_EQUAL(std::string("b.example"), rig_->value(key::hostname));
+    CPPUNIT_ASSERT(mine->ended() && mine->operations().empty());
+  }
+
+  void one_bad_operation_is_refused_alone() {
+    rig_->start(two_listens);
+    const auto mine = rig_->begin();
+    ASSERT_OK(Rig::set(*mine, "hostname b.example"));
+    const ScopePtr before = mine->candidate();
+    Report report = Rig::set(*mine, "hostnam c.example");
+    CPPUNIT_ASSERT(!report.ok && report.code == Errc::invalid);
+    ASSERT_HOLDS("did you mean 'Hostname'?", all(report.diagnostics));
+    ASSERT_REFUSED(Errc::invalid, Rig::set(*mine, "shutdown_timeout soon"));
+    ASSERT_REFUSED(Errc::not_found, Rig::unset(*mine, "max_retries"));
+    ASSERT_REFUSED(Errc::not_found, Rig::unset(*mine, "domain a.example"));
+    ASSERT_REFUSED(Errc::invalid, mine->unset({}, "", typed("")));
+    report = mine->set({{ScopeKind::peer, "10.0.0.1"}}, "deny", word("true"), nullptr);
+    ASSERT_HOLDS("may not stand in the global scope", report.error);
+    CPPUNIT_ASSERT(mine->candidate() == before && mine->operations().size() == 1);
+    ASSERT_OK(mine->commit({"console: alice"}));
+    CPPUNIT_ASSERT_EQUAL(std::string("b.example"), rig_->value(key::hostname));
+  }
+
+  // As single sets, the first would be refused.
+  void what_belongs_together_may_come_in_any_order() {
+    rig_->start(two_listens);
+    const auto mine = rig_->begin();
+    ASSERT_OK(Rig::set(*mine, "esmtp_listener tls_certificate main"));
+    Report report = mine->check();
+    CPPUNIT_ASSERT(!report.ok && report.check_only);
+    ASSERT_HOLDS("there is no Certificate \"main\"", all(report.diagnostics));
+    // A commit that is refused leaves it open for mending.
+    ASSERT_REFUSED(Errc::invalid, mine->commit({"console: alice"}));
+    CPPUNIT_ASSERT(!mine->ended() && rig_->generation() == 1);
+    ASSERT_OK(Rig::set(*mine, "certificate main cert /c"));
+    ASSERT_OK(Rig::set(*mine, "certificate main private_key /k"));
+    ASSERT_OK(mine->commit({"console: alice"}));
+    CPPUNIT_ASSERT_EQUAL(std::string("main"), rig_->said("esmtp_listener", definition(key::tls_certificate)));
+  }
+
+  void check_changes_nothing() {
+    rig_->start(two_listens);
+    const SnapshotPtr before = rig_->engine->current();
+    const auto mine = rig_->begin();
+    ASSERT_OK(Rig::set(*mine, "spoolbase /b"));
+    const Report report = mine->check();
+    ASSERT_OK(report);
+    CPPUNIT_ASSERT(report.check_only && report.changes.size() == 1 && report.generation == 1);
+    CPPUNIT_ASSERT_EQUAL(size_t{1}, report.waiting.size());
+    CPPUNIT_ASSERT(rig_->engine->current() == before && rig_->engine->history().size() == 1);
+    CPPUNIT_ASSERT(!mine->ended() && mine->operations().size() == 1);
+  }
+
+  void an_empty_commit_is_unchanged() {
+    rig_->start(two_listens);
+    const auto mine = rig_->begin();
+    ASSERT_OK(Rig::set(*mine, "hostname b.example"));
+    ASSERT_OK(Rig::set(*mine, "hostname a.example"));
+    const Report report = mine->commit({"console: alice"}, std::chrono::seconds(60));
+    ASSERT_OK(report);
+    CPPUNIT_ASSERT(report.changes.empty() && report.generation == 1 && rig_->engine->history().size() == 1);
+    CPPUNIT_ASSERT(mine->ended() && !report.confirm_within && !rig_->engine->unconfirmed());
+    ASSERT_OK(rig_->begin()->commit({"console: alice"}));
+  }
+
+  void operations_can_be_typed_again() {
+    rig_->start(two_listens);
+    const auto mine = rig_->begin();
+    ASSERT_OK(Rig::set(*mine, "ESMTP_listener LISTEN :25 Enable = off"));
+    ASSERT_OK(Rig::set(*mine, "esmtp_listener listen :25 peer 10.1.2.3/8 max_errors 7"));
+    ASSERT_OK(Rig::set(*mine, "esmtp_listener smtp_extensions ( pipelining 8bitmime )"));
+    ASSERT_OK(Rig::set(*mine, "esmtp_listener banner_hostname \"x.example\""));
+    ASSERT_OK(Rig::set(*mine, "domain Example.COM max_retries 3"));
+    ASSERT_OK(Rig::unset(*mine, "esmtp_listener listen :25 max_errors"));
+    ASSERT_OK(Rig::unset(*mine, "esmtp_listener listen :26"));
+    CPPUNIT_ASSERT_EQUAL(std::string("config set esmtp_listener listen *:25 Enable = off\n"
+                                     "config set esmtp_listener listen *:25 peer 10.0.0.0/8 Max_Errors = 7\n"
+                                     "config set esmtp_listener SMTP_Extensions = ( pipelining 8bitmime )\n"
+                                     "config set esmtp_listener Banner_Hostname = \"x.example\"\n"
+                                     "config set domain example.com Max_Retries = 3\n"
+                                     "config unset esmtp_listener listen *:25 Max_Errors\n"
+                                     "config unset esmtp_listener listen *:26\n"),
+                         lines(mine->operations()));
+    const auto again = rig_->begin();
+    for (const Operation& operation : mine->operations()) ASSERT_OK(Rig::type(*again, operation.to_string()));
+    CPPUNIT_ASSERT(diff(mine->candidate(), again->candidate()).empty());
+  }
+
+  void operations_hide_secrets() {
+    rig_->start(two_listens);
+    const auto mine = rig_->begin();
+    ASSERT_OK(Rig::set(*mine, "tls_key_password hunter2"));
+    ASSERT_OK(mine->set({{ScopeKind::certificate, "main"}}, "private_key",
+                        word("-----BEGIN PRIVATE KEY-----\nMIIhunter2\n-----END PRIVATE KEY-----\n"), typed("x")));
+    CPPUNIT_ASSERT_EQUAL(std::string("config set TLS_Key_Password = (redacted)\n"
+                                     "config set certificate main Private_Key = (redacted)\n"),
+                         lines(mine->operations()));
+    CPPUNIT_ASSERT(!holds(lines(mine->diff()), "hunter2"));
+    // What was hidden cannot be taken for a value.
+    ASSERT_REFUSED(Errc::invalid, Rig::type(*mine, mine->operations().front().to_string()));
+  }
+
+  void from_scratch_replaces_everything() {
+    rig_->start(two_listens);
+    const auto mine = rig_->begin({true, {}, {}});
+    CPPUNIT_ASSERT(mine->from_scratch() && mine->candidate()->child_count() == 0);
+    ASSERT_OK(Rig::set(*mine, "hostname b.example"));
+    ASSERT_REFUSED(Errc::not_found, Rig::unset(*mine, "esmtp_listener listen :25"));
+    CPPUNIT_ASSERT_EQUAL(std::string("global: Hostname a.example -> b.example (next-session)\n"
+                                     "esmtp_listener: removed (relisten)\n"),
+                         lines(mine->diff()));
+    ASSERT_OK(mine->commit({"console: alice"}));
+    CPPUNIT_ASSERT(diff(rig_->root(), tree("Hostname = b.example\n")).empty());
+  }
+
+  void from_scratch_yields_to_any_commit() {
+    rig_->start(two_listens);
+    const auto mine = rig_->begin({true, {}, {}});
+    ASSERT_OK(Rig::set(*mine, "hostname b.example"));
+    ASSERT_OK(rig_->set("bob: esmtp_listener listen :25 max_errors 6"));
+    const Report report = mine->commit({"console: alice"});
+    ASSERT_REFUSED(Errc::conflict, report);
+    CPPUNIT_ASSERT_EQUAL(std::string("2 console: bob: [esmtp_listener listen *:25]\n"), all_conflicts(report));
+    ASSERT_OK(mine->rebase());
+    CPPUNIT_ASSERT(mine->base() == 2);
+    ASSERT_OK(mine->commit({"console: alice"}));
+    CPPUNIT_ASSERT(diff(rig_->root(), tree("Hostname = b.example\n")).empty());
+  }
+
+  void disjoint_commits_both_succeed() {
+    rig_->start(two_listens);
+    const auto mine = rig_->begin();
+    const auto theirs = rig_->begin({}, "console: bob");
+    ASSERT_OK(Rig::set(*mine, "esmtp_listener listen :25 max_errors 6"));
+    ASSERT_OK(Rig::set(*mine, "esmtp_listener listen :25 peer 10.0.0.1 deny true"));
+    ASSERT_OK(Rig::set(*theirs, "bob: esmtp_listener listen :26 max_errors 7"));
+    ASSERT_OK(Rig::set(*theirs, "bob: esmtp_listener listen :25 peer 10.0.0.2 deny true"));
+    ASSERT_OK(Rig::unset(*theirs, "bob: esmtp_listener listen :26 peer 10.0.0.1"));
+    ASSERT_OK(theirs->commit({"console: bob"}));
+    ASSERT_OK(mine->check());
+    const Report report = mine->commit({"console: alice"});
+    ASSERT_OK(report);
+    // Only its own.
+    CPPUNIT_ASSERT_EQUAL(std::string("esmtp_listener listen *:25: Max_Errors 5 -> 6 (next-message)\n"
+                                     "esmtp_listener listen *:25 peer 10.0.0.1: added (next-session)\n"),
+                         lines(report.changes));
+    CPPUNIT_ASSERT(diff(rig_->root(), tree("Hostname = a.example\nESMTP_Listener {\nListen \":25\" { Max_Errors = 6 "
+                                           "Peer 10.0.0.1 { Deny = true } Peer 10.0.0.2 { Deny = true } }\n"
+                                           "Listen \":26\" { Max_Errors = 7 } }\n"))
+                       .empty());
+    CPPUNIT_ASSERT_EQUAL(uint64_t{3}, rig_->generation());
+  }
+
+  void overlapping_commits_conflict() {
+    rig_->start(two_listens);
+    const auto mine = rig_->begin();
+    const auto theirs = rig_->begin({}, "console: bob");
+    ASSERT_OK(Rig::set(*mine, "esmtp_listener listen :25 max_errors 6"));
+    ASSERT_OK(Rig::set(*mine, "hostname c.example"));
+    ASSERT_OK(Rig::set(*theirs, "esmtp_listener listen :25 enable false"));
+    rig_->clock += std::chrono::seconds(5);
+    const WallTime when = rig_->clock;
+    ASSERT_OK(theirs->commit({"console: bob"}));
+    rig_->clock += std::chrono::seconds(5);
+    const SnapshotPtr before = rig_->engine->current();
+    const ScopePtr candidate = mine->candidate();
+    for (const Report& report : {mine->check(), mine->commit({"console: alice"})}) {
+      ASSERT_REFUSED(Errc::conflict, report);
+      CPPUNIT_ASSERT_EQUAL(std::string("2 console: bob: [esmtp_listener listen *:25]\n"), all_conflicts(report));
+      CPPUNIT_ASSERT(report.conflicts.front().at == when);
+      CPPUNIT_ASSERT_EQUAL(std::string("console: bob was first, with generation 2: esmtp_listener listen *:25"),
+                           report.error);
+    }
+    // Nothing is half applied, and it stays open.
+    CPPUNIT_ASSERT(rig_->engine->current() == before && rig_->engine->history().size() == 2);
+    CPPUNIT_ASSERT(!mine->ended() && mine->candidate() == candidate && mine->operations().size() == 2);
+  }
+
+  void what_touches_what() {
+    struct Case {
+      const char *theirs, *mine;
+      bool conflict;
+    };
+    const char* listen = "esmtp_listener listen :25 ";
+    for (const Case& one : std::vector<Case>{
+             {"set hostname b.example", "set max_retries 3", true},  // one scope, two options
+             {"set hostname b.example", "set domain a.example max_retries 3", false},
+             {"set domain b.example max_retries 3", "set domain a.example max_retries 3", false},
+             {"set domain a.example max_retries 4", "set domain a.example max_retries 3", true},
+             {"unset L", "set L peer 10.0.0.9 deny true", true},  // gone, with all that is in it
+             {"set L peer 10.0.0.9 deny true", "unset L", true},
+             {"set L max_errors 3", "unset L peer 10.0.0.2", false},  // around it
+             {"unset L peer 10.0.0.2", "set L max_errors 3", false},
+             {"set L peer 10.0.0.2 deny true", "unset L peer 10.0.0.2", true},
+             {"unset L peer 10.0.0.2", "unset esmtp_listener", true},
+             {"set esmtp_listener listen :27 peer 10.0.0.1 deny true",
+              "set esmtp_listener listen :27 peer 10.0.0.2 deny true", true},  // both open :27
+             {"set esmtp_listener listen :27 enable true", "set esmtp_listener listen :28 enable true", false},
+             {"set esmtp_listener idle_time 30", "set L max_errors 3", false}}) {
+      Rig rig;
+      rig.start("ESMTP_Listener { Listen \":25\" { Max_Errors = 5 Peer 10.0.0.2 { Max_Errors = 1 } } }\n");
+      const auto type = [&](Transaction& transaction, std::string line) {
+        if (const size_t at = line.find(" L"); at != std::string::npos)
+          line = line.substr(0, at + 1) + listen + (at + 3 < line.size() ? line.substr(at + 3) : "");
+        ASSERT_OK(Rig::type(transaction, "config " + line));
+      };
+      const auto mine = rig.begin();
+      const auto theirs = rig.begin();
+      type(*theirs, one.theirs);
+      type(*mine, one.mine);
+      ASSERT_OK(theirs->commit({"console: bob"}));
+      const Report report = mine->commit({"console: alice"});
+      const std::string what = fmt::format("{} / {}: {}", one.theirs, one.mine, report.error);
+      CPPUNIT_ASSERT_MESSAGE(what, report.ok != one.conflict);
+      CPPUNIT_ASSERT_MESSAGE(what, report.ok || report.code == Errc::conflict);
+    }
+  }
+
+  void what_was_taken_back_is_no_conflict() {
+    rig_->start(two_listens);
+    const auto mine = rig_->begin();
+    ASSERT_OK(Rig::set(*mine, "hostname c.example"));
+    ASSERT_OK(rig_->set("bob: hostname b.example"));
+    ASSERT_OK(rig_->set("bob: hostname a.example"));
+    ASSERT_OK(mine->commit({"console: alice"}));
+    CPPUNIT_ASSERT_EQUAL(std::string("c.example"), rig_->value(key::hostname));
+  }
+
+  // "Hostname shall be a.example" must not silently undo what somebody made of it meanwhile.
+  void saying_the_same_again_counts() {
+    rig_->start(two_listens);
+    const auto mine = rig_->begin();
+    ASSERT_OK(Rig::set(*mine, "hostname a.example"));
+    CPPUNIT_ASSERT(mine->diff().empty() && mine->operations().size() == 1);
+    ASSERT_OK(rig_->set("bob: hostname b.example"));
+    ASSERT_REFUSED(Errc::conflict, mine->commit({"console: alice"}));
+    CPPUNIT_ASSERT_EQUAL(std::string("b.example"), rig_->value(key::hostname));
+  }
+
+  void single_sets_and_reloads_conflict_too() {
+    rig_->start(two_listens);
+    const auto mine = rig_->begin();
+    ASSERT_OK(Rig::set(*mine, "hostname c.example"));
+    rig_->file(std::string(two_listens) + "Max_Retries = 3\n");
+    ASSERT_OK(rig_->engine->reload({}, {"SIGHUP"}));
+    Report report = mine->commit({"console: alice"});
+    ASSERT_REFUSED(Errc::conflict, report);
+    CPPUNIT_ASSERT_EQUAL(std::string("2 SIGHUP: [global]\n"), all_conflicts(report));
+    // A reload that changes nothing, and one that changes other scopes, do not.
+    ASSERT_OK(mine->rebase());
+    ASSERT_OK(rig_->engine->reload({}, {"SIGHUP"}));
+    rig_->file(std::string(two_listens) + "Max_Retries = 3\nDomain a.example { Max_Retries = 4 }\n");
+    ASSERT_OK(rig_->engine->reload({}, {"SIGHUP"}));
+    ASSERT_OK(mine->commit({"console: alice"}));
+    CPPUNIT_ASSERT_EQUAL(std::string("4"), rig_->said("domain a.example", definition(key::max_retries)));
+    CPPUNIT_ASSERT_EQUAL(std::string("c.example"), rig_->value(key::hostname));
+  }
+
+  void a_conflict_names_all_winners() {
+    rig_->start(two_listens);
+    const auto mine = rig_->begin();
+    ASSERT_OK(Rig::set(*mine, "hostname c.example"));
+    ASSERT_OK(Rig::set(*mine, "esmtp_listener listen :25 max_errors 9"));
+    ASSERT_OK(Rig::set(*mine, "esmtp_listener listen :26 max_errors 9"));
+    ASSERT_OK(rig_->set("bob: esmtp_listener listen :25 max_errors 6"));
+    ASSERT_OK(rig_->set("esmtp_listener listen :25 max_errors 7"));
+    ASSERT_OK(rig_->set("bob: hostname b.example"));
+    Report report = mine->commit({"console: alice"});
+    CPPUNIT_ASSERT_EQUAL(std::string("3 console: alice: [esmtp_listener listen *:25]\n4 console: bob: [global]\n"),
+                         all_conflicts(report));
+    ASSERT_HOLDS("console: bob was first, with generation 4: global, and 1 more", report.error);
+    // The history has forgotten who it was, the transaction has not forgotten what.
+    for (int i = 0; i < 20; ++i) ASSERT_OK(rig_->set(fmt::format("domain a.example max_retries {}", i)));
+    report = mine->commit({"console: alice"});
+    ASSERT_REFUSED(Errc::conflict, report);
+    CPPUNIT_ASSERT_EQUAL(size_t{2}, report.conflicts.front().paths.size());
+    ASSERT_HOLDS("no longer in the history", report.error);
+  }
+
+  // Each alone is right, both together are not.
+  void merged_mistakes_are_found() {
+    rig_->start("Certificate main { Cert = /c Private_Key = /k }\nESMTP_Listener { Listen \":25\" { } }\n");
+    const auto mine = rig_->begin();
+    ASSERT_OK(Rig::set(*mine, "esmtp_listener tls_certificate main"));
+    ASSERT_OK(rig_->unset("bob: certificate main"));
+    const Report report = mine->commit({"console: alice"});
+    ASSERT_REFUSED(Errc::invalid, report);
+    ASSERT_HOLDS("there is no Certificate \"main\"", all(report.diagnostics));
+    CPPUNIT_ASSERT(!mine->ended() && rig_->generation() == 2);
+  }
+
+  void rebase_takes_over() {
+    rig_->start(two_listens);
+    const auto mine = rig_->begin();
+    ASSERT_OK(Rig::set(*mine, "esmtp_listener listen :25 max_errors 6"));
+    ASSERT_OK(rig_->set("bob: esmtp_listener listen :25 enable false"));
+    ASSERT_REFUSED(Errc::conflict, mine->commit({"console: alice"}));
+    const Report report = mine->rebase();
+    ASSERT_OK(report);
+    CPPUNIT_ASSERT_EQUAL(std::string("esmtp_listener listen *:25: Max_Errors 5 -> 6 (next-message)\n"),
+                         lines(report.changes));
+    CPPUNIT_ASSERT(mine->base() == 2 && mine->operations().size() == 1);
+    CPPUNIT_ASSERT_EQUAL(std::string("false"),
+                         Rig::said(mine->candidate(), "esmtp_listener listen :25", definition(key::enable)));
+    ASSERT_OK(mine->commit({"console: alice"}));
+    CPPUNIT_ASSERT_EQUAL(std::string("6"), rig_->said("esmtp_listener listen :25", definition(key::max_errors)));
+    CPPUNIT_ASSERT_EQUAL(std::string("false"), rig_->said("esmtp_listener listen :25", definition(key::enable)));
+  }
+
+  void rebase_is_all_or_none() {
+    rig_->start(two_listens);
+    const auto mine = rig_->begin();
+    ASSERT_OK(Rig::set(*mine, "hostname c.example"));
+    ASSERT_OK(Rig::unset(*mine, "esmtp_listener listen :25 max_errors"));
+    const ScopePtr before = mine->candidate();
+    ASSERT_OK(rig_->unset("bob: esmtp_listener listen :25 max_errors"));
+    const Report report = mine->rebase();
+    ASSERT_REFUSED(Errc::not_found, report);
+    ASSERT_HOLDS("operation 2, config unset esmtp_listener listen *:25 Max_Errors: Max_Errors is not set",
+                 report.error);
+    CPPUNIT_ASSERT(mine->candidate() == before && mine->base() == 1 && !mine->ended());
+  }
+
+  void the_loser_replays() {
+    rig_->start(two_listens);
+    const auto mine = rig_->begin();
+    const auto theirs = rig_->begin({}, "console: bob");
+    ASSERT_OK(Rig::set(*mine, "esmtp_listener listen :25 max_errors 6"));
+    ASSERT_OK(Rig::set(*mine, "esmtp_listener listen :27 enable true"));
+    ASSERT_OK(Rig::set(*theirs, "bob: esmtp_listener listen :25 idle_time 30"));
+    ASSERT_OK(theirs->commit({"console: bob"}));
+    ASSERT_REFUSED(Errc::conflict, mine->commit({"console: alice"}));
+    const auto again = rig_->begin();
+    for (const Operation& operation : mine->operations()) ASSERT_OK(Rig::type(*again, operation.to_string()));
+    ASSERT_OK(again->commit({"console: alice"}));
+    CPPUNIT_ASSERT_EQUAL(std::string("6"), rig_->said("esmtp_listener listen :25", definition(key::max_errors)));
+    CPPUNIT_ASSERT_EQUAL(std::string("30s"), rig_->said("esmtp_listener listen :25", definition(key::idle_time)));
+  }
+
+  void dropping_is_rolling_back() {
+    rig_->start(two_listens);
+    const SnapshotPtr before = rig_->engine->current();
+    auto mine = rig_->begin();
+    ASSERT_OK(Rig::set(*mine, "hostname c.example"));
+    mine.reset();
+    CPPUNIT_ASSERT(rig_->engine->current() == before && rig_->engine->named().empty());
+    // A session may outlive the engine.
+    mine = rig_->begin();
+    ASSERT_OK(Rig::set(*mine, "hostname c.example"));
+    rig_->engine.reset();
+    mine.reset();
+  }
+
+  void an_ended_one_does_nothing() {
+    rig_->start(two_listens);
+    const auto mine = rig_->begin();
+    ASSERT_OK(Rig::set(*mine, "hostname c.example"));
+    ASSERT_OK(mine->commit({"console: alice"}));
+    ASSERT_REFUSED(Errc::not_found, Rig::set(*mine, "hostname d.example"));
+    ASSERT_REFUSED(Errc::not_found, Rig::unset(*mine, "hostname"));
+    ASSERT_REFUSED(Errc::not_found, mine->check());
+    ASSERT_REFUSED(Errc::not_found, mine->rebase());
+    ASSERT_REFUSED(Errc::not_found, mine->commit({"console: alice"}));
+    CPPUNIT_ASSERT(mine->diff().empty() && rig_->generation() == 2);
+    CPPUNIT_ASSERT(!Rig().engine->begin({}, {"console: alice"}));  // nothing is loaded
+  }
+
+  void named_ones_are_shared() {
+    rig_->start(two_listens);
+    {
+      const auto first = rig_->begin({false, "deploy", {}});
+      ASSERT_OK(Rig::set(*first, "hostname b.example"));
+    }
+    const auto taken = rig_->engine->begin({false, "deploy", {}}, {"console: bob"});
+    CPPUNIT_ASSERT(!taken && taken.error().code == Errc::exists);
+    ASSERT_HOLDS("begun by console: alice", taken.error().message);
+    // Another connection goes on, and a third commits.
+    const auto second = rig_->engine->find("deploy");
+    CPPUNIT_ASSERT(second && second->name() == "deploy" && second->operations().size() == 1);
+    ASSERT_OK(Rig::set(*second, "bob: max_retries 3"));
+    const auto third = rig_->engine->find("deploy");
+    CPPUNIT_ASSERT(third == second && rig_->engine->named().size() == 1);
+    ASSERT_OK(third->commit({"console: carol"}));
+    CPPUNIT_ASSERT_EQUAL(std::string("1 start-up by start-up (2)\n2 commit by console: carol (2)\n"),
+                         lines(rig_->engine->history()));
+    CPPUNIT_ASSERT(second->ended() && !rig_->engine->find("deploy") && rig_->engine->named().empty());
+    // The name is free again.
+    const auto next = rig_->begin({false, "deploy", {}});
+    rig_->engine->rollback("deploy");
+    CPPUNIT_ASSERT(next->ended() && !rig_->engine->find("deploy"));
+    rig_->engine->rollback("deploy");
+    rig_->engine->rollback("");
+    CPPUNIT_ASSERT(!rig_->engine->find("") && !rig_->engine->find("other"));
+  }
+
+  void names_and_ttls_are_checked() {
+    rig_->start(two_listens);
+    for (const std::string& name : {std::string("a b"), std::string("a\n"), std::string(65, 'a')}) {
+      const auto begun = rig_->engine->begin({false, name, {}}, {"console: alice"});
+      CPPUNIT_ASSERT(!begun && begun.error().code == Errc::invalid);
+    }
+    CPPUNIT_ASSERT(!rig_->engine->begin({false, "a", Duration{0}}, {"console: alice"}));
+    CPPUNIT_ASSERT(!rig_->engine->begin({false, "", std::chrono::seconds(5)}, {"console: alice"}));
+    CPPUNIT_ASSERT(rig_->engine->named().empty() && !rig_->engine->tick());
+    CPPUNIT_ASSERT(rig_->engine->begin({false, "Deploy-1.2_x", {}}, {"console: alice"}));
+  }
+
+  void unused_ones_expire() {
+    rig_->start(two_listens);
+    const WallTime begin = rig_->clock;
+    const auto standard = rig_->begin({false, "standard", {}});
+    const auto brief = rig_->begin({false, "brief", std::chrono::seconds(30)});
+    CPPUNIT_ASSERT(rig_->engine->tick() == begin + std::chrono::seconds(30));
+    rig_->clock = begin + std::chrono::seconds(29);
+    ASSERT_OK(Rig::set(*brief, "hostname b.example"));  // that is a use
+    CPPUNIT_ASSERT(rig_->engine->tick() == begin + std::chrono::seconds(59));
+    rig_->clock = begin + std::chrono::seconds(58);
+    CPPUNIT_ASSERT(rig_->engine->find("brief") == brief);  // and that
+    rig_->clock = begin + std::chrono::seconds(87);
+    CPPUNIT_ASSERT(rig_->engine->tick() == begin + std::chrono::seconds(88) && rig_->notices.empty());
+    rig_->clock = begin + std::chrono::seconds(88);
+    CPPUNIT_ASSERT(rig_->engine->tick() == begin + std::chrono::seconds(600));
+    CPPUNIT_ASSERT_EQUAL(std::string("transaction brief, begun by console: alice, was not used for too long: its 1 "
+                                     "operations are gone\n"),
+                         lines(rig_->notices));
+    CPPUNIT_ASSERT(brief->ended() && !standard->ended());
+    ASSERT_REFUSED(Errc::not_found, brief->commit({"console: alice"}));
+    // Also when nobody has ticked.
+    rig_->clock = begin + std::chrono::seconds(600);
+    CPPUNIT_ASSERT(!rig_->engine->find("standard") && standard->ended() && rig_->notices.size() == 2);
+    CPPUNIT_ASSERT(!rig_->engine->tick() && rig_->engine->named().empty());
+  }
+
+  void unconfirmed_commits_revert() {
+    rig_->start(two_listens);
+    ASSERT_OK(rig_->set("max_retries 3"));
+    const auto mine = rig_->begin();
+    ASSERT_OK(Rig::set(*mine, "hostname b.example"));
+    ASSERT_OK(Rig::unset(*mine, "esmtp_listener listen :26"));
+    ASSERT_REFUSED(Errc::invalid, mine->commit({"console: alice"}, Duration{0}));
+    const Report report = mine->commit({"console: alice"}, std::chrono::seconds(120));
+    ASSERT_OK(report);
+    CPPUNIT_ASSERT(report.confirm_within == std::chrono::seconds(120) && report.generation == 3);
+    const WallTime deadline = rig_->clock + std::chrono::seconds(120);
+    CPPUNIT_ASSERT(rig_->engine->unconfirmed() == deadline && rig_->engine->tick() == deadline);
+    rig_->clock = deadline - Duration{1};
+    CPPUNIT_ASSERT(rig_->engine->tick() == deadline && rig_->generation() == 3);
+    CPPUNIT_ASSERT_EQUAL(std::string("b.example"), rig_->value(key::hostname));
+    rig_->clock = deadline;
+    CPPUNIT_ASSERT(!rig_->engine->tick() && !rig_->engine->unconfirmed());
+    CPPUNIT_ASSERT_EQUAL(std::string("a.example"), rig_->value(key::hostname));
+    CPPUNIT_ASSERT_EQUAL(std::string("3"), rig_->said("", definition(key::max_retries)));
+    CPPUNIT_ASSERT_EQUAL(size_t{2}, rig_->engine->current()->listens().size());
+    CPPUNIT_ASSERT_EQUAL(std::string("4 revert to 2 by unconfirmed commit (2)\n"),
+                         lines({rig_->engine->history().back()}));
+    CPPUNIT_ASSERT_EQUAL(std::string("generation 3, committed by console: alice, was not confirmed in time: reverted "
+                                     "to 2, as generation 4\n"),
+                         lines(rig_->notices));
+    ASSERT_REFUSED(Errc::not_found, rig_->engine->confirm({"console: alice"}));
+  }
+
+  void confirmed_commits_stay() {
+    rig_->start(two_listens);
+    ASSERT_REFUSED(Errc::not_found, rig_->engine->confirm({"console: alice"}));
+    const auto mine = rig_->begin();
+    ASSERT_OK(Rig::set(*mine, "hostname b.example"));
+    ASSERT_OK(mine->commit({"console: alice"}, std::chrono::seconds(120)));
+    const Report report = rig_->engine->confirm({"console: bob"});
+    ASSERT_OK(report);
+    CPPUNIT_ASSERT(report.generation == 2 && !rig_->engine->unconfirmed());
+    rig_->clock += std::chrono::seconds(1000);
+    CPPUNIT_ASSERT(!rig_->engine->tick() && rig_->notices.empty());
+    CPPUNIT_ASSERT_EQUAL(std::string("b.example"), rig_->value(key::hostname));
+    ASSERT_OK(rig_->set("max_retries 3"));
+  }
+
+  void while_unconfirmed_others_wait() {
+    rig_->start(two_listens);
+    const auto mine = rig_->begin();
+    const auto other = rig_->begin();
+    ASSERT_OK(Rig::set(*mine, "hostname b.example"));
+    ASSERT_OK(mine->commit({"console: alice"}, std::chrono::seconds(120)));
+    const SnapshotPtr before = rig_->engine->current();
+    ASSERT_OK(Rig::set(*other, "domain a.example max_retries 3"));
+    rig_->file("Hostname = c.example\n");
+    for (const Report& report :
+         {rig_->set("max_retries 3"), rig_->unset("hostname"), rig_->engine->reload({}, {"SIGHUP"}),
+          other->commit({"console: bob"}), other->commit({"console: bob"}, std::chrono::seconds(5))}) {
+      ASSERT_REFUSED(Errc::busy, report);
+      ASSERT_HOLDS(
+          "generation 2, committed by console: alice, waits to be confirmed: 'config confirm' keeps it, "
+          "'config revert 1' takes it back",
+          report.error);
+    }
+    CPPUNIT_ASSERT(rig_->engine->current() == before && !other->ended());
+    // Looking is allowed.
+    ASSERT_OK(other->check());
+    ASSERT_OK(rig_->engine->reload({true, {}}, {"console: bob"}));
+    ASSERT_OK(rig_->engine->drift());
+    CPPUNIT_ASSERT(rig_->engine->current() == before && rig_->engine->unconfirmed());
+    ASSERT_OK(rig_->engine->confirm({"console: alice"}));
+    ASSERT_OK(other->commit({"console: bob"}));
+    ASSERT_OK(rig_->engine->reload({}, {"SIGHUP"}));
+  }
+
+  void a_revert_answers_the_question() {
+    rig_->start(two_listens);
+    const auto mine = rig_->begin();
+    ASSERT_OK(Rig::set(*mine, "hostname b.example"));
+    ASSERT_OK(mine->commit({"console: alice"}, std::chrono::seconds(120)));
+    const Report none = rig_->engine->revert(2, {"console: bob"});  // what runs: that is no answer
+    CPPUNIT_ASSERT(none.ok && none.changes.empty() && rig_->engine->unconfirmed());
+    ASSERT_OK(rig_->engine->revert(1, {"console: bob"}));
+    CPPUNIT_ASSERT(!rig_->engine->unconfirmed() && rig_->generation() == 3);
+    rig_->clock += std::chrono::seconds(1000);
+    CPPUNIT_ASSERT(!rig_->engine->tick() && rig_->generation() == 3 && rig_->notices.empty());
+  }
+
+  void a_revert_that_fails_is_tried_again() {
+    std::string journal;
+    Recorder socket("socket", journal);
+    rig_->engine->add_participant(socket);
+    rig_->start(two_listens);
+    const auto mine = rig_->begin();
+    ASSERT_OK(Rig::set(*mine, "hostname b.example"));
+    ASSERT_OK(mine->commit({"console: alice"}, std::chrono::seconds(120)));
+    rig_->clock += std::chrono::seconds(120);
+    socket.fail_in = "prepare";
+    const WallTime again = rig_->clock + std::chrono::seconds(10);
+    CPPUNIT_ASSERT(rig_->engine->tick() == again && rig_->engine->unconfirmed() == again);
+    ASSERT_HOLDS("cannot be reverted: socket: address in use; trying again in 10 s", lines(rig_->notices));
+    CPPUNIT_ASSERT_EQUAL(uint64_t{2}, rig_->generation());
+    ASSERT_REFUSED(Errc::busy, rig_->set("max_retries 3"));
+    socket.fail_in.clear();
+    CPPUNIT_ASSERT(rig_->engine->tick() == again);  // not before
+    rig_->clock = again;
+    CPPUNIT_ASSERT(!rig_->engine->tick());
+    CPPUNIT_ASSERT_EQUAL(std::string("a.example"), rig_->value(key::hostname));
+  }
+};
+CPPUNIT_TEST_SUITE_REGISTRATION(TransactionTest);
+
+}  // namespace
