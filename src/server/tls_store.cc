@@ -3,6 +3,8 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <set>
+#include <string>
 
 namespace impulse::server {
 
@@ -37,6 +39,24 @@ net::TlsSettings settings_of(const config::Snapshot& snapshot, const config::Opt
 }
 
 bool is_tls_option(const config::OptionDef& option) { return option.name.starts_with("TLS_"); }
+
+bool has_tls_options(const config::Scope& scope) {
+  return std::ranges::any_of(scope.settings(), [](const auto& setting) { return is_tls_option(*setting->option); });
+}
+
+// The Pathways that have a say in TLS, by themselves or by their group.
+std::set<std::string, std::less<>> tls_pathways(const config::Scope& root) {
+  std::set<std::string, std::less<>> names;
+  root.each_child([&](const config::ScopePtr& child) {
+    const bool says = has_tls_options(*child);
+    if (says && child->def().kind == config::ScopeKind::pathway) names.insert(child->instance());
+    if (child->def().kind != config::ScopeKind::pathway_group) return;
+    child->each_child([&](const config::ScopePtr& pathway) {
+      if (says || has_tls_options(*pathway)) names.insert(pathway->instance());
+    });
+  });
+  return names;
+}
 
 }  // namespace
 
@@ -100,12 +120,13 @@ void TlsStore::check_scope(const config::Snapshot& next, const config::Scope& sc
 
 void TlsStore::check(const config::Snapshot& next, config::Diagnostics& diagnostics) {
   candidates_.clear();
+  const auto pathways = tls_pathways(*next.root());
   const auto peers = [&](const config::ListenConf& listen, const config::Scope& scope) {
     scope.each_child([&](const config::ScopePtr& peer) {
       if (peer->def().kind != config::ScopeKind::peer) return;
-      if (std::none_of(peer->settings().begin(), peer->settings().end(),
-                       [](const auto& setting) { return is_tls_option(*setting->option); }))
-        return;
+      const config::Setting* pathway = peer->find(config::definition(key::pathway));
+      const bool extended = pathway && pathways.contains(std::get<std::string>(pathway->value));
+      if (!extended && !has_tls_options(*peer)) return;
       if (const auto network = IpPrefix::parse(peer->instance()))
         check_scope(next, *peer, listen.for_peer(network->address()), diagnostics);
     });
