@@ -1,4 +1,5 @@
 // version, pid, shutdown, quit.
+#include "control/columns.h"
 #include "control/commands/commands.h"
 #include "control/commands/config_target.h"
 
@@ -37,6 +38,11 @@ Answer shut_down(const Invocation& call) {
 Answer quit(const Invocation& call) {
   if (!call.words.empty()) return usage("quit", "nothing is expected behind it");
   Answer answer;
+  if (const size_t edits = call.workspace.unsaved())
+    answer.lines = each(1, [edits](Writer& writer, size_t) {
+      writer.remark("config-transaction-dropped",
+                    fmt::format("the open transaction ends with this session: {} dropped", counted(edits, "edit")));
+    });
   answer.status.word = "bye";
   answer.finish = true;
   return answer;

@@ -354,7 +354,8 @@ class ConfigCommandsTest : public CppUnit::TestFixture {
     file = file.replace(file.find("120"), 3, "240");
     CPPUNIT_ASSERT_EQUAL(" esmtp_listener: Idle_Time 2m -> 4m (next-message)\n=0 ok gen=2 changes=1\n"s,
                          console("config reload"));
-    CPPUNIT_ASSERT_EQUAL("=2 usage"s, status_of(console("config reload /other/file")));
+    CPPUNIT_ASSERT_EQUAL("=1 failed gen=2"s, status_of(console("config reload /other/file")));
+    CPPUNIT_ASSERT_EQUAL("=2 usage"s, status_of(console("config reload other-file")));
     CPPUNIT_ASSERT_EQUAL("=2 usage"s, status_of(console("config reload --check --check")));
     console.system.files.clear();
     const std::string gone = console("config reload");

@@ -6,7 +6,8 @@ t_unit_control_tests_SOURCES = t/unit/main.cc \
 	t/unit/control/fake_system.h \
 	t/unit/control/listener_commands_test.cc \
 	t/unit/control/protocol_test.cc \
-	t/unit/control/request_test.cc
+	t/unit/control/request_test.cc \
+	t/unit/control/transaction_commands_test.cc
 t_unit_control_tests_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir) -I$(top_srcdir)/t/unit/control
 t_unit_control_tests_CXXFLAGS = $(AM_CXXFLAGS) $(CPPUNIT_CFLAGS)
 t_unit_control_tests_LDADD = libectl.a libcontrol.a libtelemetry.a libconfig.a libbase.a \
