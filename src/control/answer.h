@@ -4,9 +4,11 @@
 #pragma once
 
 #include "control/status.h"
+#include "control/watch.h"
 #include "control/writer.h"
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -20,6 +22,7 @@ struct Answer {
   Status status;
   Step lines;           // empty: the status is all
   bool finish = false;  // the session ends after it
+  std::optional<WatchWish> watch{};  // what becomes of the session's notices
   bool audit = true;    // an act, or a look, worth a line in the log; completion is not
 
   // All of it in one step: for answers that are short whatever happens.

@@ -25,6 +25,7 @@ libcontrol_a_SOURCES = \
 	src/control/commands/sessions.cc \
 	src/control/commands/summary.cc \
 	src/control/commands/table.cc \
+	src/control/commands/watch.cc \
 	src/control/completion.cc src/control/completion.h \
 	src/control/limits.h \
 	src/control/protocol.cc src/control/protocol.h \
@@ -34,5 +35,6 @@ libcontrol_a_SOURCES = \
 	src/control/safe_text.h \
 	src/control/status.cc src/control/status.h \
 	src/control/system.h \
+	src/control/watch.cc src/control/watch.h \
 	src/control/workspace.cc src/control/workspace.h \
 	src/control/writer.cc src/control/writer.h

@@ -223,6 +223,8 @@ void Session::received(ReadRequest read) {
     answer_ = Answer::error(Code::failed, "control-internal", fmt::format("internal error: {}", error.what()));
   }
   if (answer_.status.code != Code::usage) proven_ = true;
+  if (answer_.watch)
+    if (const uint64_t dropped = watch_.set(*answer_.watch); dropped > 0) answer_.status.with("dropped", dropped);
   if (audit_ && answer_.audit) audit_(peer_, loggable_command(request.command), answer_.status);
   tag_ = std::move(request.tag);
   json_ = request.json;
@@ -295,6 +297,7 @@ bool Session::produce(std::string& out, size_t budget) {
     answer_ = {};
     answering_ = false;
   }
+  if (!answering_ && !ending_ && out.size() - before < budget) watch_.say(out);
   return busy();
 }
 

@@ -44,8 +44,16 @@ class Session {
   // is more to say, call again when there is room.
   bool produce(std::string& out, size_t budget);
 
+  // Notices, after `watch on`: the owner calls tick() each watch().interval()
+  // while watch().on(), and event() when something happens (also from inside
+  // feed(), whose answer comes behind it); then it pumps. They are said between
+  // answers only, and memory for them is bounded.
+  const Watch& watch() const { return watch_; }
+  void tick() { watch_.tick(system_); }
+  void event(std::string_view id, std::string_view text) { watch_.event(id, text); }
+
   // There is something to say.
-  bool busy() const { return !ready_.empty() || answering_; }
+  bool busy() const { return !ready_.empty() || answering_ || (watch_.waiting() && !ending_); }
   // The session has ended (quit, shutdown) and all has been said.
   bool finished() const { return ending_ && !busy(); }
   // It is the client's turn. Half a request counts as idle too, so that a
@@ -85,6 +93,7 @@ class Session {
   Line line_;
   ReadRequest waiting_;  // for its payload
   bool in_payload_ = false;
+  Watch watch_;
 
   std::string ready_;  // said, not yet produced
   bool answering_ = false;

@@ -26,7 +26,7 @@ std::string user_name(uid_t uid) {
 }  // namespace
 
 ConsoleConnection::ConsoleConnection(ConsoleService& service, Incoming incoming, const config::Options& options)
-    : service_(service), snapshot_(std::move(incoming.snapshot)), options_(options), listen_(incoming.listen) {
+    : service_(service), snapshot_(std::move(incoming.snapshot)), options_(options), listen_(incoming.listen), watch_timer_(service.parts_.main, [this] { watch(); }) {
   connection_ = net::Connection::accepted(service_.parts_.main, std::move(incoming.fd), *this);
 }
 
@@ -90,7 +90,32 @@ void ConsoleConnection::pump() {
     requests_ = session_->requests();
     connection_->deadline(options_[key::timeout]);
   }
+  const control::Watch& wanted = session_->watch();
+  if (!wanted.on())
+    watch_timer_.stop();
+  else if (!watch_timer_.running())
+    watch_timer_.start(wanted.interval());
   if (session_->finished()) connection_->finish();
+}
+
+void ConsoleConnection::event(std::string_view id, std::string_view text) {
+  if (!session_->watch().on()) return;
+  session_->event(id, text);
+  if (!feeding_) flush();
+}
+
+// Who watches need not ask, but has to read what it is told.
+void ConsoleConnection::watch() {
+  session_->tick();
+  if (connection_->unsent() == 0) connection_->deadline(options_[key::timeout]);
+  flush();
+}
+
+void ConsoleConnection::flush() {
+  pump();
+  if (session_->finished() || !session_->busy()) return;
+  connection_->pause_reading();
+  connection_->want_drained();
 }
 
 size_t ConsoleConnection::on_data(std::string_view bytes) {
@@ -98,7 +123,9 @@ size_t ConsoleConnection::on_data(std::string_view bytes) {
   size_t used = 0;
   pump();
   while (used < bytes.size() && !session_->busy() && !session_->finished()) {
+    feeding_ = true;
     used += session_->feed(bytes.substr(used));
+    feeding_ = false;
     pump();
   }
   if (session_->finished()) return bytes.size();

@@ -20,6 +20,8 @@ class ConsoleConnection : private net::ConnectionHandler {
   void start(const control::CommandTable& commands, std::string_view refusal);
   void close() { connection_->close(); }
   const Endpoint& listen() const { return listen_; }
+  // Told to those who watch.
+  void event(std::string_view id, std::string_view text);
 
  private:
   size_t on_data(std::string_view bytes) override;
@@ -30,7 +32,9 @@ class ConsoleConnection : private net::ConnectionHandler {
 
   control::PeerIdentity identity() const;
   void pump();
+  void flush();  // pump(), from outside of on_data()
   void greet();
+  void watch();  // an interval of `watch on` is over
 
   ConsoleService& service_;
   config::SnapshotPtr snapshot_;  // keeps options_
@@ -41,6 +45,8 @@ class ConsoleConnection : private net::ConnectionHandler {
   std::string refusal_;
   bool begun_ = false;
   uint64_t requests_ = 0;  // answered when the deadline was set
+  bool feeding_ = false;   // inside the session's feed(): what it says follows
+  net::Timer watch_timer_;
 };
 
 }  // namespace impulse::server

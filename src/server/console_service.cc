@@ -40,6 +40,10 @@ void ConsoleService::ended(ConsoleConnection& connection) { connections_.erase(&
 
 void ConsoleService::close_all() { connections_.clear(); }
 
+void ConsoleService::event(std::string_view id, std::string_view text) {
+  for (const auto& [connection, owned] : connections_) connection->event(id, text);
+}
+
 config::Engine& ConsoleService::engine() { return parts_.engine; }
 const telemetry::Counters& ConsoleService::counters() { return parts_.counters; }
 WallTime ConsoleService::started() { return started_; }

@@ -46,6 +46,8 @@ class ConsoleService : public control::System {
 
   void accept(Incoming incoming);
   void close_all();
+  // Tells everybody who watches. Main thread.
+  void event(std::string_view id, std::string_view text);
 
   // control::System
   config::Engine& engine() override;

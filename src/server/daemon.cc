@@ -176,6 +176,9 @@ Result<> Daemon::start_listening() {
       },
       [this](Incoming incoming) { console_->accept(std::move(incoming)); });
 
+  listeners_->on_event(
+      [this](std::string_view id, const Endpoint& endpoint) { console_->event(id, endpoint.to_string()); });
+
   // From here on both follow the configuration; the first time is by hand,
   // since logs and spool had to be there before them.
   const config::SnapshotPtr snapshot = engine_->current();
@@ -207,6 +210,16 @@ void Daemon::apply(const config::SnapshotPtr& next) noexcept {
       if (const auto it = worker.sessions.find(id); it != worker.sessions.end()) it->second->configuration_changed();
   });
   delivery_loop_->post([this] { dispatcher_->reconfigured(); });
+  main_->post([this, generation = next->generation()] { tell_commit(generation); });
+}
+
+// Behind the commit, when the history knows it.
+void Daemon::tell_commit(uint64_t generation) {
+  if (down_ || !console_) return;
+  for (const config::Generation& entry : engine_->history())
+    if (entry.number == generation)
+      console_->event("config-commit", fmt::format("generation {}, {} by {}, {} changes", entry.number, entry.what,
+                                                   entry.by.name, entry.changes));
 }
 
 void Daemon::reload_by_signal() {

@@ -45,6 +45,7 @@ class Daemon : private config::Participant {
   bool open_stores();
   Result<> start_listening();
   void reload_by_signal();
+  void tell_commit(uint64_t generation);
   void begin_shutdown();
   void shutdown_step();
   void take_down();

@@ -43,6 +43,7 @@ Answer message_details(const Invocation& call);
 Answer help(const Invocation& call);
 Answer complete(const Invocation& call);
 Answer version(const Invocation& call);
+Answer watch(const Invocation& call);
 Answer pid(const Invocation& call);
 Answer shut_down(const Invocation& call);
 Answer quit(const Invocation& call);

@@ -149,6 +149,11 @@ constexpr Command table[] = {
     {"summary", "", "the daemon at a glance", "Counters since start-up, queue and spool.", Argument::nothing, false,
      summary},
     {"version", "", "the daemon's version", "", Argument::nothing, false, version},
+    {"watch", "on [--interval TIME] | off", "be told what happens",
+     "Between answers, lines that begin with '*' tell the counters that changed, each interval (a second, unless TIME "
+     "says otherwise: 100ms to 1h), and events: commits, listeners that come and go, the spool refusing and accepting, "
+     "what expired. What a slow reader cannot be told is dropped; how much, the next line says.",
+     Argument::nothing, false, watch},
 };
 
 }  // namespace

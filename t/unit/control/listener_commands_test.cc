@@ -226,14 +226,14 @@ class SessionCommandsTest : public CppUnit::TestFixture {
         "       1                 2001:db8::/32\n"
         "=0 ok sessions=5\n"s,
         console("count SMTP 32"));
-    CPPUNIT_ASSERT_EQUAL(
-        "       2                 10.0.0.0/16\n"
-        "       1                                 10.0.0.0/24\n"
-        "       1                                                 10.0.0.1/32\n"
-        "       1                                 10.0.1.0/24\n"
-        "       1                                                 10.0.1.1/32\n"
-        "       1                 127.0.0.0/16\n"s,
-        console("count SMTP 16-32").substr(0, 299));
+    const std::string tree = console("count SMTP 16-32");
+    CPPUNIT_ASSERT_MESSAGE(tree,
+                           tree.starts_with("        2                 10.0.0.0/16\n"
+                                            "        1                                 10.0.0.0/24\n"
+                                            "        1                                                 10.0.0.1/32\n"
+                                            "        1                                 10.0.1.0/24\n"
+                                            "        1                                                 10.0.1.1/32\n"
+                                            "        1                 127.0.0.0/16\n"));
     CPPUNIT_ASSERT_EQUAL("{\"network\":\"10.0.0.0/8\",\"sessions\":2,\"depth\":0}"s,
                          payload_of(console("--json count SMTP 8")).at(0));
     // Past the end of an address the mask is the address's own length.
