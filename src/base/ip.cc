@@ -113,18 +113,27 @@ std::string IpPrefix::to_string() const {
   return fmt::format("{}/{}", address_.to_string(), length_);
 }
 
-NetworkList::NetworkList(std::vector<IpPrefix> prefixes) : prefixes_(std::move(prefixes)) {
-  std::sort(prefixes_.begin(), prefixes_.end());
-  prefixes_.erase(std::unique(prefixes_.begin(), prefixes_.end()), prefixes_.end());
-  for (const IpPrefix& prefix : prefixes_) lengths_.emplace_back(prefix.address().is_v4(), prefix.length());
-  std::sort(lengths_.begin(), lengths_.end());
-  lengths_.erase(std::unique(lengths_.begin(), lengths_.end()), lengths_.end());
+NetworkList::NetworkList() {
+  static const auto none = std::make_shared<const Parts>();
+  parts_ = none;
+}
+
+NetworkList::NetworkList(std::vector<IpPrefix> prefixes) {
+  auto parts = std::make_shared<Parts>();
+  std::sort(prefixes.begin(), prefixes.end());
+  prefixes.erase(std::unique(prefixes.begin(), prefixes.end()), prefixes.end());
+  auto& lengths = parts->lengths;
+  for (const IpPrefix& prefix : prefixes) lengths.emplace_back(prefix.address().is_v4(), prefix.length());
+  std::sort(lengths.begin(), lengths.end());
+  lengths.erase(std::unique(lengths.begin(), lengths.end()), lengths.end());
+  parts->prefixes = std::move(prefixes);
+  parts_ = std::move(parts);
 }
 
 bool NetworkList::contains(const IpAddress& address) const {
-  return std::any_of(lengths_.begin(), lengths_.end(), [&](const auto& kind) {
-    return kind.first == address.is_v4() &&
-           std::binary_search(prefixes_.begin(), prefixes_.end(), IpPrefix(address, kind.second));
+  const auto& [prefixes, lengths] = *parts_;
+  return std::any_of(lengths.begin(), lengths.end(), [&, &all = prefixes](const auto& kind) {
+    return kind.first == address.is_v4() && std::binary_search(all.begin(), all.end(), IpPrefix(address, kind.second));
   });
 }
 

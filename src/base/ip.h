@@ -8,6 +8,7 @@
 #include <array>
 #include <compare>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -71,16 +72,19 @@ class IpPrefix {
 // Which addresses a list option such as Relay_Hosts holds. Immutable once built.
 class NetworkList {
  public:
-  NetworkList() = default;
+  NetworkList();
   explicit NetworkList(std::vector<IpPrefix> prefixes);
   bool contains(const IpAddress& address) const;  // logarithmic in the number of prefixes per length
-  const std::vector<IpPrefix>& prefixes() const { return prefixes_; }  // sorted
-  bool empty() const { return prefixes_.empty(); }
-  friend bool operator==(const NetworkList& a, const NetworkList& b) { return a.prefixes_ == b.prefixes_; }
+  const std::vector<IpPrefix>& prefixes() const { return parts_->prefixes; }  // sorted
+  bool empty() const { return prefixes().empty(); }
+  friend bool operator==(const NetworkList& a, const NetworkList& b) { return a.prefixes() == b.prefixes(); }
 
  private:
-  std::vector<IpPrefix> prefixes_;
-  std::vector<std::pair<bool, unsigned>> lengths_;  // (is_v4, length) that occur
+  struct Parts {
+    std::vector<IpPrefix> prefixes;
+    std::vector<std::pair<bool, unsigned>> lengths;  // (is_v4, length) that occur
+  };
+  std::shared_ptr<const Parts> parts_;
 };
 
 }  // namespace impulse

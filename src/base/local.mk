@@ -10,6 +10,7 @@ libbase_a_SOURCES = \
 	src/base/id.cc src/base/id.h \
 	src/base/ip.cc src/base/ip.h \
 	src/base/pattern.cc src/base/pattern.h \
+	src/base/ref.h \
 	src/base/result.cc src/base/result.h \
 	src/base/text.cc src/base/text.h \
 	src/base/thread_name.h

@@ -6,9 +6,9 @@
 
 namespace impulse::config {
 
-struct ChildMap::Node {
-  Entry entry;
+struct ChildMap::Node : RefCounted {
   uint32_t priority = 0;
+  Entry entry;
   NodePtr left;
   NodePtr right;
 
@@ -33,7 +33,12 @@ struct ChildMap::Algorithms {
   }
 
   static NodePtr node(const Entry& entry, uint32_t priority, NodePtr left, NodePtr right) {
-    return std::make_shared<const Node>(Node{entry, priority, std::move(left), std::move(right)});
+    auto made = NodePtr::make();
+    made->priority = priority;
+    made->entry = entry;
+    made->left = std::move(left);
+    made->right = std::move(right);
+    return made;
   }
   static NodePtr with_sides(const Node& old, NodePtr left, NodePtr right) {
     return node(old.entry, old.priority, std::move(left), std::move(right));
@@ -118,13 +123,22 @@ struct ChildMap::Algorithms {
   }
 };
 
+ChildMap::ChildMap() = default;
+ChildMap::ChildMap(NodePtr root) : root_(std::move(root)) {}
+ChildMap::~ChildMap() = default;
+ChildMap::ChildMap(const ChildMap&) = default;
+ChildMap::ChildMap(ChildMap&&) noexcept = default;
+ChildMap& ChildMap::operator=(const ChildMap&) = default;
+ChildMap& ChildMap::operator=(ChildMap&&) noexcept = default;
+
 // Sorted once, then built along the right spine: each node is pushed and
 // popped once.
 ChildMap::ChildMap(std::vector<Entry> entries) {
-  std::ranges::sort(entries, {}, [](const Entry& e) -> const std::string& { return e.scope->instance(); });
-  std::vector<std::shared_ptr<Node>> spine;
+  constexpr auto name = [](const Entry& e) -> const std::string& { return e.scope->instance(); };
+  if (!std::ranges::is_sorted(entries, {}, name)) std::ranges::sort(entries, {}, name);
+  std::vector<NodePtr> spine;
   for (Entry& entry : entries) {
-    auto node = std::make_shared<Node>();
+    auto node = NodePtr::make();
     node->priority = Algorithms::priority_of(entry.scope->instance());
     node->entry = std::move(entry);
     while (!spine.empty() && Algorithms::above(*node, *spine.back())) {

@@ -6,6 +6,7 @@
 // difference of two maps costs what differs.
 #pragma once
 
+#include "base/ref.h"
 #include "config/tree.h"
 
 #include <cstdint>
@@ -24,7 +25,12 @@ class ChildMap {
     uint32_t sequence = 0;
   };
 
-  ChildMap() = default;
+  ChildMap();
+  ~ChildMap();
+  ChildMap(const ChildMap&);
+  ChildMap(ChildMap&&) noexcept;
+  ChildMap& operator=(const ChildMap&);
+  ChildMap& operator=(ChildMap&&) noexcept;
   explicit ChildMap(std::vector<Entry> entries);  // distinct instances, any order
 
   const Entry* find(std::string_view instance) const;
@@ -42,10 +48,10 @@ class ChildMap {
 
  private:
   struct Node;
-  using NodePtr = std::shared_ptr<const Node>;
+  using NodePtr = Ref<Node>;
   struct Split;
   struct Algorithms;  // children.cc
-  explicit ChildMap(NodePtr root) : root_(std::move(root)) {}
+  explicit ChildMap(NodePtr root);
 
   NodePtr root_;
 };

@@ -29,7 +29,7 @@ void append_scope(std::string& out, const Scope& scope, const std::string& inden
   out += (empty ? " }" : "}") + layout.newline;
 }
 
-void append_block(std::string& out, const Block& block, const std::string& indent, const Layout& layout) {
+void append_block(std::string& out, const TextBlock& block, const std::string& indent, const Layout& layout) {
   const auto statements = [&](const std::vector<std::string>& lines) {
     for (const std::string& line : lines) {
       begin(out, indent, layout);
@@ -58,10 +58,10 @@ RawValue written(const auto& setting) {
 
 }  // namespace
 
-Block& Block::open(const std::string& title) {
+TextBlock& TextBlock::open(const std::string& title) {
   for (auto& [name, block] : opened)
     if (name == title) return block;
-  return opened.emplace_back(title, Block{}).second;
+  return opened.emplace_back(title, TextBlock{}).second;
 }
 
 RawValue written_value(const Setting& setting) { return written(setting); }
@@ -79,13 +79,13 @@ std::string title_text(const ScopeDef& def, const std::string& instance) {
   return title + " " + quoted.to_string();
 }
 
-std::string block_text(const Block& block, const std::string& indent, const Layout& layout) {
+std::string block_text(const TextBlock& block, const std::string& indent, const Layout& layout) {
   std::string out;
   append_block(out, block, indent, layout);
   return out;
 }
 
-std::string inline_text(const Block& block) {
+std::string inline_text(const TextBlock& block) {
   std::string out;
   append_block(out, block, {}, {"", std::string(one_line)});
   return out;

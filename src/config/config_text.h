@@ -15,13 +15,13 @@
 namespace impulse::config {
 
 // What is to be added to a scope, in this order.
-struct Block {
-  std::vector<std::string> statements;                // "Hostname = a.example"
-  std::vector<ScopePtr> scopes;                       // new ones, with all that is in them
-  std::vector<std::pair<std::string, Block>> opened;  // scopes opened again, by title
-  std::vector<std::string> last;                      // statements that have to stand behind all else
+struct TextBlock {
+  std::vector<std::string> statements;                    // "Hostname = a.example"
+  std::vector<ScopePtr> scopes;                           // new ones, with all that is in them
+  std::vector<std::pair<std::string, TextBlock>> opened;  // scopes opened again, by title
+  std::vector<std::string> last;                          // statements that have to stand behind all else
 
-  Block& open(const std::string& title);  // the one of that title, added when it is not there
+  TextBlock& open(const std::string& title);  // the one of that title, added when it is not there
   bool empty() const { return statements.empty() && scopes.empty() && opened.empty() && last.empty(); }
 };
 
@@ -36,9 +36,9 @@ struct Layout {
   std::string unit = "  ";     // one more level
   std::string newline = "\n";  // or "\r\n"
 };
-std::string block_text(const Block& block, const std::string& indent, const Layout& layout);
+std::string block_text(const TextBlock& block, const std::string& indent, const Layout& layout);
 // On one line, each statement with a space in front.
-std::string inline_text(const Block& block);
+std::string inline_text(const TextBlock& block);
 
 // Edits of one file, gathered and then applied at once. The tree is borrowed,
 // and so are the nodes of it that are named.
@@ -49,7 +49,7 @@ class TextEdits {
   void replace(const Node& option, const RawValue& value);  // of an OptionNode, its value only
   void remove(const Node& node);                            // and its line, when that is empty then
   // What goes behind the last statement of a scope; nullptr: of the file.
-  Block& append_to(const ScopeNode* scope) { return appended_[scope]; }
+  TextBlock& append_to(const ScopeNode* scope) { return appended_[scope]; }
 
   bool removes(const Node& node) const { return removed_.contains(&node); }
   std::string apply() const;
@@ -63,11 +63,11 @@ class TextEdits {
   void change_values(std::vector<Change>& changes) const;
   void change_removed(const std::string& rest, std::vector<Change>& changes, std::vector<Span> ranges) const;
   void change_appended(const std::string& rest, std::vector<Change>& changes, std::vector<Span>& blanks) const;
-  void append_behind(const Node& anchor, const ScopeNode* scope, const Block& block, const std::string& rest,
+  void append_behind(const Node& anchor, const ScopeNode* scope, const TextBlock& block, const std::string& rest,
                      std::vector<Change>& changes) const;
-  void append_into(const ScopeNode& scope, const Block& block, const std::string& rest, std::vector<Change>& changes,
-                   std::vector<Span>& blanks) const;
-  void append_at_end(const Block& block, std::vector<Change>& changes) const;
+  void append_into(const ScopeNode& scope, const TextBlock& block, const std::string& rest,
+                   std::vector<Change>& changes, std::vector<Span>& blanks) const;
+  void append_at_end(const TextBlock& block, std::vector<Change>& changes) const;
   std::string masked() const;  // the text with all that is removed blanked: `rest`
   Layout layout() const;
 
@@ -78,7 +78,7 @@ class TextEdits {
   const SyntaxTree& tree_;
   std::vector<std::pair<const Node*, RawValue>> replaced_;
   std::set<const Node*> removed_;
-  std::map<const ScopeNode*, Block> appended_;
+  std::map<const ScopeNode*, TextBlock> appended_;
 };
 
 }  // namespace impulse::config

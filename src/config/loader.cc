@@ -137,7 +137,7 @@ File& Loading::add(const Found& found, std::string text, bool readonly) {
   SyntaxTree tree = parse(file.source);
   Diagnostics diagnostics = std::move(tree.diagnostics);
   tree.diagnostics = diagnostics;
-  file.tree = std::make_shared<const SyntaxTree>(std::move(tree));
+  file.tree = std::make_shared<SyntaxTree>(std::move(tree));
   loaded_.trees.push_back(file.tree);
   append(std::move(diagnostics));
   return file;
@@ -291,7 +291,7 @@ Loaded Loading::run(const std::string& path) {
     diagnostic.id = id::unreadable;
     diagnostic.message = fmt::format("cannot read the configuration: {}", text.error().message);
     loaded_.diagnostics.push_back(std::move(diagnostic));
-    loaded_.trees.push_back(std::make_shared<const SyntaxTree>(SyntaxTree{std::move(source), {}, {}}));
+    loaded_.trees.push_back(std::make_shared<SyntaxTree>(SyntaxTree{std::move(source), {}, {}}));
     return std::move(loaded_);
   }
   stack_.push_back({nullptr, {}});

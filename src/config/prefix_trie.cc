@@ -47,9 +47,9 @@ Item item_of(const ScopePtr& peer) {
 
 }  // namespace
 
-struct PeerTrie::Node {
-  Bits bits;
+struct PeerTrie::Node : RefCounted {
   unsigned length = 0;
+  Bits bits;
   ScopePtr peer;  // null: only branches
   NodePtr sides[2];
 
@@ -60,7 +60,7 @@ struct PeerTrie::Node {
 
 struct PeerTrie::Algorithms {
   static NodePtr make(const Bits& bits, unsigned length, ScopePtr peer, NodePtr zero, NodePtr one) {
-    auto node = std::make_shared<Node>();
+    auto node = NodePtr::make();
     node->bits = bits;
     node->length = length;
     node->peer = std::move(peer);
@@ -130,6 +130,13 @@ struct PeerTrie::Algorithms {
   }
 };
 
+PeerTrie::PeerTrie() = default;
+PeerTrie::~PeerTrie() = default;
+PeerTrie::PeerTrie(const PeerTrie&) = default;
+PeerTrie::PeerTrie(PeerTrie&&) noexcept = default;
+PeerTrie& PeerTrie::operator=(const PeerTrie&) = default;
+PeerTrie& PeerTrie::operator=(PeerTrie&&) noexcept = default;
+
 PeerTrie::PeerTrie(const ChildMap& peers) {
   std::vector<Item> v4, v6;
   peers.each([&](const ChildMap::Entry& entry) {
@@ -141,26 +148,65 @@ PeerTrie::PeerTrie(const ChildMap& peers) {
   std::ranges::sort(v6, {}, order);
   v4_ = Algorithms::build(v4);
   v6_ = Algorithms::build(v6);
+  constexpr size_t large = 2048;
+  if (v4.size() < large) return;
+  auto jumps = std::make_shared<Jumps>();
+  for (uint32_t bucket = 0; bucket < jumps->size(); ++bucket) (*jumps)[bucket] = jump_of(bucket);
+  jumps_ = std::move(jumps);
+}
+
+PeerTrie::Jump PeerTrie::jump_of(uint32_t bucket) const {
+  const Bits bits{uint64_t{bucket} << (64 - jump_bits), 0};
+  Jump jump;
+  const Node* at = v4_.get();
+  // Shorter ones are decided by these bits alone.
+  for (; at && at->length < jump_bits; at = at->sides[bits[at->length]].get()) {
+    if (!at->holds(bits, jump_bits)) return jump;
+    if (at->peer) jump.best = at->peer.get();
+  }
+  jump.at = at;
+  return jump;
+}
+
+void PeerTrie::patch_jumps(const std::shared_ptr<const Jumps>& old, const std::vector<IpPrefix>& changed) {
+  if (!old) return;
+  auto jumps = std::make_shared<Jumps>(*old);
+  for (const IpPrefix& network : changed) {
+    if (!network.address().is_v4()) continue;
+    const auto first = static_cast<uint32_t>(bits_of(network.address()).high >> (64 - jump_bits));
+    const uint32_t count = network.length() >= jump_bits ? 1 : 1U << (jump_bits - network.length());
+    for (uint32_t bucket = first; bucket < first + count; ++bucket) (*jumps)[bucket] = jump_of(bucket);
+  }
+  jumps_ = std::move(jumps);
 }
 
 PeerTrie PeerTrie::updated(const PeerTrie& trie, const ChildMap& before, const ChildMap& after) {
   constexpr size_t few = 4096;  // above that, building anew is not worse
-  size_t changes = 0;
+  std::vector<IpPrefix> changed;
   PeerTrie next = trie;
+  next.jumps_ = nullptr;
   const bool complete = ChildMap::difference(before, after, [&](const ScopePtr& was, const ScopePtr& is) {
     const IpPrefix network = IpPrefix::parse((is ? is : was)->instance()).value_or(IpPrefix{});
     next = is ? next.with(network, is) : next.without(network);
-    return ++changes < few;
+    changed.push_back(network);
+    return changed.size() < few;
   });
-  return complete ? next : PeerTrie(after);
+  if (!complete) return PeerTrie(after);
+  next.patch_jumps(trie.jumps_, changed);
+  return next;
 }
 
 const Scope* PeerTrie::longest(const IpAddress& address) const {
   const Bits bits = bits_of(address);
   const unsigned given = address.bits();
   const Scope* best = nullptr;
-  for (const Node* at = (address.is_v4() ? v4_ : v6_).get(); at && at->holds(bits, given);
-       at = at->sides[bits[at->length]].get()) {
+  const Node* at = (address.is_v4() ? v4_ : v6_).get();
+  if (jumps_ && address.is_v4()) {
+    const Jump& jump = (*jumps_)[bits.high >> (64 - jump_bits)];
+    at = jump.at;
+    best = jump.best;
+  }
+  for (; at && at->holds(bits, given); at = at->sides[bits[at->length]].get()) {
     if (at->peer) best = at->peer.get();
     if (at->length == given) break;
   }
@@ -182,6 +228,7 @@ PeerTrie PeerTrie::with(const IpPrefix& network, ScopePtr peer) const {
   PeerTrie next = *this;
   NodePtr& root = network.address().is_v4() ? next.v4_ : next.v6_;
   root = Algorithms::insert(root, {bits_of(network.address()), network.length(), true, std::move(peer)});
+  next.patch_jumps(jumps_, {network});
   return next;
 }
 
@@ -189,6 +236,7 @@ PeerTrie PeerTrie::without(const IpPrefix& network) const {
   PeerTrie next = *this;
   NodePtr& root = network.address().is_v4() ? next.v4_ : next.v6_;
   root = Algorithms::erase(root, bits_of(network.address()), network.length());
+  next.patch_jumps(jumps_, {network});
   return next;
 }
 

@@ -27,6 +27,12 @@ std::string option_hint(std::string_view name, ScopeKind scope) {
 
 }  // namespace
 
+RawValue Setting::written() const {
+  if (spelled || !origin.source) return spelled ? *spelled : RawValue{};
+  Source text{origin.source->name, origin.source->text.substr(value_begin, value_end - value_begin)};
+  return parse_value(std::make_shared<const Source>(std::move(text))).value.value_or(RawValue{});
+}
+
 CheckedSetting check_setting(ScopeKind scope, std::string_view name, Place place, const RawValue& value,
                              const std::shared_ptr<const Source>& source, bool edited) {
   using Severity = Diagnostic::Severity;
@@ -71,7 +77,13 @@ CheckedSetting check_setting(ScopeKind scope, std::string_view name, Place place
   auto setting = std::make_shared<Setting>();
   setting->option = option;
   setting->value = std::move(*converted);
-  setting->raw = value;
+  if (source && value.span.end > value.span.begin &&
+      value.span.end <= std::min<size_t>(source->text.size(), UINT32_MAX)) {
+    setting->value_begin = static_cast<uint32_t>(value.span.begin);
+    setting->value_end = static_cast<uint32_t>(value.span.end);
+  } else {
+    setting->spelled = std::make_shared<const RawValue>(value);
+  }
   setting->origin = {source, place};
   setting->edited = edited;
   result.setting = std::move(setting);

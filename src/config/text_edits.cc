@@ -153,8 +153,8 @@ void TextEdits::change_removed(const std::string& rest, std::vector<Change>& cha
   }
 }
 
-void TextEdits::append_behind(const Node& anchor, const ScopeNode* scope, const Block& block, const std::string& rest,
-                              std::vector<Change>& changes) const {
+void TextEdits::append_behind(const Node& anchor, const ScopeNode* scope, const TextBlock& block,
+                              const std::string& rest, std::vector<Change>& changes) const {
   const Layout style = layout();
   const size_t own_line = line_start(anchor.span.begin);
   const bool alone = skip_trivia(text(), own_line) >= anchor.span.begin;
@@ -177,7 +177,7 @@ void TextEdits::append_behind(const Node& anchor, const ScopeNode* scope, const 
 }
 
 // Into a scope that has nothing in it, or nothing left.
-void TextEdits::append_into(const ScopeNode& scope, const Block& block, const std::string& rest,
+void TextEdits::append_into(const ScopeNode& scope, const TextBlock& block, const std::string& rest,
                             std::vector<Change>& changes, std::vector<Span>& blanks) const {
   const Layout style = layout();
   const std::string outer = indent_of_line(scope.braces.begin);
@@ -194,7 +194,7 @@ void TextEdits::append_into(const ScopeNode& scope, const Block& block, const st
   changes.push_back({brace, brace, style.newline + lines + outer});
 }
 
-void TextEdits::append_at_end(const Block& block, std::vector<Change>& changes) const {
+void TextEdits::append_at_end(const TextBlock& block, std::vector<Change>& changes) const {
   const Layout style = layout();
   const size_t end = text().size();
   changes.push_back(

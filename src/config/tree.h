@@ -22,9 +22,15 @@ namespace impulse::config {
 struct Setting {
   const OptionDef* option = nullptr;
   Value value;
-  RawValue raw;  // as it was written
-  Origin origin;
-  bool edited = false;  // by the console, not yet in a file
+  Origin origin;  // of its name
+  // Where its value stands in origin.source, bytes: what `written` reads again.
+  uint32_t value_begin = 0;
+  uint32_t value_end = 0;
+  bool edited = false;                        // by the console, not yet in a file
+  std::shared_ptr<const RawValue> spelled{};  // a value that stands in no text
+
+  // As it was written. Takes a parse: a million Peers would pay for keeping it.
+  RawValue written() const;
 };
 
 class Scope;
@@ -75,6 +81,7 @@ struct Built {
   Diagnostics diagnostics;
 };
 Built build(const Loaded& loaded);
+Built build(Loaded&& loaded);  // frees the syntax while it reads it
 
 // A scope's address: the names on the way to it, canonical.
 struct PathStep {

@@ -7,59 +7,32 @@
 #include "config/tree.h"
 
 #include <algorithm>
-#include <map>
-#include <unordered_map>
+#include <functional>
 
 namespace impulse::config {
 namespace {
 
 constexpr size_t diagnostics_kept = 200;  // nobody reads more
 
-// A scope while it is being filled.
-struct Draft {
-  const ScopeDef* def = nullptr;
-  std::string instance;
-  Origin origin;
-  std::vector<std::shared_ptr<const Setting>> settings;  // as they came
-  std::vector<std::unique_ptr<Draft>> children;          // as they were opened
-  // By instance, for each kind that occurs; names are those of the children.
-  std::map<ScopeKind, std::unordered_map<std::string_view, Draft*>> index;
-
-  Draft(const ScopeDef& of, std::string name, Origin where)
-      : def(&of), instance(std::move(name)), origin(std::move(where)) {}
-
-  Draft& open(const ScopeDef& of, std::string name, const Origin& where) {
-    auto& named = index[of.kind];
-    if (const auto found = named.find(name); found != named.end()) return *found->second;
-    children.push_back(std::make_unique<Draft>(of, std::move(name), where));
-    Draft* draft = children.back().get();
-    named.emplace(draft->instance, draft);
-    return *draft;
-  }
-
-  void set(std::shared_ptr<const Setting> setting) {
-    for (auto& old : settings)
-      if (old->option == setting->option) return void(old = std::move(setting));  // the later wins
-    settings.push_back(std::move(setting));
-  }
-};
-
 }  // namespace
 
 class TreeBuilder {
  public:
-  explicit TreeBuilder(const Loaded& loaded) : loaded_(loaded), diagnostics_(loaded.diagnostics) {}
+  // With `consume`, syntax that nobody else has is freed as it is read: a large
+  // configuration is in memory once then.
+  TreeBuilder(const Loaded& loaded, bool consume)
+      : loaded_(loaded), consume_(consume), diagnostics_(loaded.diagnostics) {}
 
   Built run() {
     Draft root(scope_def(ScopeKind::global), {}, {});
     if (!loaded_.trees.empty()) {
-      root.origin = {loaded_.trees.front()->source, {1, 1}};
-      walk(*loaded_.trees.front(), root);
+      root.scope->origin_ = {loaded_.trees.front()->source, {1, 1}};
+      walk(loaded_.trees.front(), root);
     }
     if (dropped_ > 0)
       diagnostics_.push_back({Diagnostic::Severity::error,
                               std::string(id::too_many),
-                              root.origin,
+                              root.scope->origin_,
                               1,
                               fmt::format("{} more diagnostics are not shown", dropped_),
                               {},
@@ -68,23 +41,90 @@ class TreeBuilder {
   }
 
  private:
-  static ScopePtr freeze(Draft& draft) {
-    auto scope = std::make_shared<Scope>(*draft.def, std::move(draft.instance), std::move(draft.origin));
-    std::ranges::sort(draft.settings, {}, [](const auto& s) { return s->option->index; });
-    draft.settings.shrink_to_fit();
-    scope->settings_ = std::move(draft.settings);
-    if (draft.children.empty()) return scope;
-    auto children = std::make_shared<Scope::Children>();
-    std::map<ScopeKind, std::vector<ChildMap::Entry>> entries;
-    draft.index.clear();
-    for (auto& child : draft.children) {
-      entries[child->def->kind].push_back({freeze(*child), children->next++});
-      child.reset();
+  // A scope while what is in it is read.
+  struct Draft {
+    std::shared_ptr<Scope> scope;
+    std::vector<std::shared_ptr<Scope>> children;  // as they were opened: names may occur again
+
+    Draft(const ScopeDef& of, std::string name, Origin where)
+        : scope(std::make_shared<Scope>(of, std::move(name), std::move(where))) {}
+
+    void set(std::shared_ptr<const Setting> setting) const {
+      auto& settings = scope->settings_;
+      const auto at = std::ranges::lower_bound(settings, setting->option->index, {},
+                                               [](const auto& s) { return s->option->index; });
+      if (at != settings.end() && (*at)->option == setting->option)
+        *at = std::move(setting);  // the later wins
+      else
+        settings.insert(at, std::move(setting));
     }
-    for (auto& [kind, list] : entries) children->kinds.emplace_back(kind, ChildMap(std::move(list)));
-    children->count = draft.children.size();
-    scope->children_ = std::move(children);
-    return scope;
+  };
+
+  // A child in the order in which maps are made: by kind, then instance. The
+  // first bytes of the instance stand here, since most differ in them.
+  struct Ordered {
+    ScopeKind kind;
+    uint64_t head;
+    uint32_t sequence;
+    std::shared_ptr<Scope> scope;
+
+    static uint64_t head_of(std::string_view text) {
+      uint64_t head = 0;
+      for (size_t i = 0; i < sizeof head; ++i) head = head << 8 | (i < text.size() ? static_cast<uint8_t>(text[i]) : 0);
+      return head;
+    }
+    bool same(const Ordered& other) const {
+      return kind == other.kind && head == other.head && scope->instance_ == other.scope->instance_;
+    }
+    bool operator<(const Ordered& other) const {
+      if (kind != other.kind) return kind < other.kind;
+      if (head != other.head) return head < other.head;
+      const int order = scope->instance_.compare(other.scope->instance_);
+      return order != 0 ? order < 0 : sequence < other.sequence;
+    }
+  };
+
+  static ScopePtr freeze(Draft& draft) {
+    draft.scope->settings_.shrink_to_fit();
+    if (draft.children.empty()) return draft.scope;
+    std::vector<Ordered> ordered;
+    ordered.reserve(draft.children.size());
+    for (auto& child : draft.children)
+      ordered.push_back({child->def_->kind, Ordered::head_of(child->instance_), static_cast<uint32_t>(ordered.size()),
+                         std::move(child)});
+    draft.children = {};
+    std::ranges::sort(ordered, std::less<>{});
+    auto children = std::make_shared<Scope::Children>();
+    for (size_t at = 0; at < ordered.size();) {
+      const ScopeKind kind = ordered[at].kind;
+      std::vector<ChildMap::Entry> entries;
+      for (; at < ordered.size() && ordered[at].kind == kind;) {
+        const size_t first = at++;
+        while (at < ordered.size() && ordered[first].same(ordered[at]))
+          reopen(*ordered[first].scope, *ordered[at++].scope);
+        entries.push_back({std::move(ordered[first].scope), ordered[first].sequence});
+      }
+      children->count += entries.size();
+      children->kinds.emplace_back(kind, ChildMap(std::move(entries)));
+    }
+    children->next = static_cast<uint32_t>(ordered.size());
+    draft.scope->children_ = std::move(children);
+    return draft.scope;
+  }
+
+  // Lays what a scope said when it was opened again over what it said before.
+  static void reopen(Scope& scope, const Scope& again) {
+    ScopePtr merged = std::make_shared<Scope>(scope);
+    for (const auto& setting : again.settings_) merged = merged->with_setting(setting);
+    again.each_child([&](const ScopePtr& child) {
+      const ScopePtr old = merged->child(child->def().kind, child->instance());
+      if (!old) return void(merged = merged->with_child(child));
+      auto both = std::make_shared<Scope>(*old);
+      reopen(*both, *child);
+      merged = merged->with_child(std::move(both));
+    });
+    scope.settings_ = merged->settings_;
+    scope.children_ = merged->children_;
   }
 
   void add(Diagnostic diagnostic) {
@@ -106,20 +146,28 @@ class TreeBuilder {
          {}});
   }
 
-  void walk(const SyntaxTree& tree, Draft& scope) {
-    const auto outer = std::exchange(source_, tree.source);
-    walk(tree.nodes, scope);
+  void walk(const std::shared_ptr<const SyntaxTree>& tree, Draft& scope) {
+    const auto outer = std::exchange(source_, tree->source);
+    // One that is included twice is read twice.
+    const bool last = consume_ && tree.use_count() == 1;
+    const bool outer_last = std::exchange(last_, last);
+    walk(tree->nodes, scope);
+    last_ = outer_last;
     source_ = outer;
   }
 
   void walk(const std::vector<Node>& nodes, Draft& scope) {
-    for (const Node& node : nodes) std::visit([&](const auto& what) { visit(what, scope); }, node.what);
+    for (const Node& node : nodes) {
+      std::visit([&](const auto& what) { visit(what, scope); }, node.what);
+      // No tree is made const: syntax.h's parse returns them by value.
+      if (last_) const_cast<Node&>(node).what = OptionNode{};
+    }
   }
 
   void visit(const OptionNode& node, Draft& scope) {
     // Looking for what may have been meant takes its time, for nobody.
     if (diagnostics_.size() >= diagnostics_kept && !find_option(node.name)) return void(++dropped_);
-    CheckedSetting checked = check_setting(scope.def->kind, node.name, node.place, node.value, source_, false);
+    CheckedSetting checked = check_setting(scope.scope->def_->kind, node.name, node.place, node.value, source_, false);
     for (Diagnostic& diagnostic : checked.diagnostics) add(std::move(diagnostic));
     if (checked.setting) scope.set(std::move(checked.setting));
   }
@@ -128,11 +176,12 @@ class TreeBuilder {
     const ScopeDef* def = find_scope(node.name);
     if (!def) return unknown_scope(node);
     bool good = true;
-    if (!(def->parents & in(parent.def->kind))) {
+    const ScopeDef& outside = *parent.scope->def_;
+    if (!(def->parents & in(outside.kind))) {
       good = false;
-      const bool top = parent.def->kind == ScopeKind::global;
+      const bool top = outside.kind == ScopeKind::global;
       error(id::wrong_scope, node.place, node.name.size(),
-            fmt::format("{} may not stand in {}", def->name, top ? "the global scope" : parent.def->name),
+            fmt::format("{} may not stand in {}", def->name, top ? "the global scope" : outside.name),
             fmt::format("it may stand in {}", scope_names(def->parents)));
     }
     auto instance = canonical_instance(*def, node.instance.value_or(""));
@@ -151,10 +200,12 @@ class TreeBuilder {
            fmt::format("{} has no effect here: {}", def->name, def->help),
            {},
            {}});
-    if (good) return walk(node.body, parent.open(*def, std::move(*instance), {source_, node.place}));
-    // Its place is wrong, what is in it may be wrong too: one run reports all.
-    Draft aside(*def, {}, {source_, node.place});
-    walk(node.body, aside);
+    // With its place wrong, what is in it may be wrong too: one run reports all.
+    Draft draft(*def, good ? std::move(*instance) : std::string{}, {source_, node.place});
+    walk(node.body, draft);
+    if (!good) return;
+    freeze(draft);
+    parent.children.push_back(std::move(draft.scope));
   }
 
   void unknown_scope(const ScopeNode& node) {
@@ -176,17 +227,20 @@ class TreeBuilder {
     const auto found = loaded_.includes.find(&node);
     if (found == loaded_.includes.end()) return;  // the loader has said why
     includes_.push_back({source_, node.place});
-    for (const auto& tree : found->second) walk(*tree, scope);
+    for (const auto& tree : found->second) walk(tree, scope);
     includes_.pop_back();
   }
 
   const Loaded& loaded_;
+  const bool consume_;
+  bool last_ = false;  // the syntax being read may be freed
   Diagnostics diagnostics_;
   std::shared_ptr<const Source> source_;
   std::vector<Origin> includes_;  // outermost first
   size_t dropped_ = 0;
 };
 
-Built build(const Loaded& loaded) { return TreeBuilder(loaded).run(); }
+Built build(const Loaded& loaded) { return TreeBuilder(loaded, false).run(); }
+Built build(Loaded&& loaded) { return TreeBuilder(loaded, true).run(); }
 
 }  // namespace impulse::config

@@ -306,28 +306,36 @@ std::string list_text(const auto& items, const auto& text) {
 
 }  // namespace
 
-GlobList::GlobList(Strings patterns) : patterns_(std::move(patterns)) {
-  for (const std::string& pattern : patterns_) {
+GlobList::GlobList() {
+  static const auto none = std::make_shared<const Parts>();
+  parts_ = none;
+}
+
+GlobList::GlobList(Strings patterns) {
+  auto parts = std::make_shared<Parts>();
+  for (const std::string& pattern : patterns) {
     if (pattern == "*")
-      any_ = true;
+      parts->any = true;
     else if (pattern.starts_with("*."))
-      suffixes_.push_back(lower(std::string_view(pattern).substr(1)));
+      parts->suffixes.push_back(lower(std::string_view(pattern).substr(1)));
     else
-      exact_.push_back(lower(pattern));
+      parts->exact.push_back(lower(pattern));
   }
-  std::ranges::sort(exact_);
-  std::ranges::sort(suffixes_);
+  std::ranges::sort(parts->exact);
+  std::ranges::sort(parts->suffixes);
+  parts->patterns = std::move(patterns);
+  parts_ = std::move(parts);
 }
 
 bool GlobList::matches(std::string_view domain) const {
-  if (any_) return true;
-  if (exact_.empty() && suffixes_.empty()) return false;
+  if (parts_->any) return true;
+  if (parts_->exact.empty() && parts_->suffixes.empty()) return false;
   const std::string folded = lower(domain);
-  if (std::ranges::binary_search(exact_, folded)) return true;
+  if (std::ranges::binary_search(parts_->exact, folded)) return true;
   const std::string_view view = folded;
   // From the second byte: "*.example.com" wants something in front of the dot.
   for (size_t dot = view.find('.', 1); dot != std::string_view::npos; dot = view.find('.', dot + 1))
-    if (std::ranges::binary_search(suffixes_, view.substr(dot), std::less<std::string_view>{})) return true;
+    if (std::ranges::binary_search(parts_->suffixes, view.substr(dot), std::less<std::string_view>{})) return true;
   return false;
 }
 

@@ -8,6 +8,7 @@
 #include "config/syntax.h"
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -58,19 +59,25 @@ using Dictionary = std::vector<std::pair<std::string, std::string>>;  // in orde
 // Domain patterns, matched without case. Immutable once built.
 class GlobList {
  public:
-  GlobList() = default;
+  GlobList();
   explicit GlobList(Strings patterns);
   // O(labels): exact names and suffixes are looked up, not walked.
   bool matches(std::string_view domain) const;
-  const Strings& patterns() const { return patterns_; }
-  bool empty() const { return patterns_.empty(); }
-  friend bool operator==(const GlobList& a, const GlobList& b) { return a.patterns_ == b.patterns_; }
+  const Strings& patterns() const { return parts_->patterns; }
+  bool empty() const { return parts_->patterns.empty(); }
+  friend bool operator==(const GlobList& a, const GlobList& b) {
+    return a.parts_ == b.parts_ || a.patterns() == b.patterns();
+  }
 
  private:
-  Strings patterns_;
-  std::vector<std::string> exact_;     // sorted, lower case
-  std::vector<std::string> suffixes_;  // ".example.com", sorted, lower case
-  bool any_ = false;
+  struct Parts {
+    Strings patterns;
+    std::vector<std::string> exact;     // sorted, lower case
+    std::vector<std::string> suffixes;  // ".example.com", sorted, lower case
+    bool any = false;
+  };
+  // Behind a pointer: a Value is no larger for the few that are lists.
+  std::shared_ptr<const Parts> parts_;
 };
 
 using Value = std::variant<bool, int64_t, uint64_t, Duration, Rate, uint32_t, std::string, Enum, Strings, NetworkList,

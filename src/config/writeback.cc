@@ -37,12 +37,12 @@ class Planner {
   Result<> remove_all(const std::vector<Occurrence>& places, const std::string& name);
 
   // Where an addition goes: the block to put it into.
-  Result<Block*> place(const Addition& addition);
-  Block* behind_own(const Addition& addition);
-  Result<Block*> in_local(const Addition& addition);
-  Block* around(const Addition& addition);
+  Result<TextBlock*> place(const Addition& addition);
+  TextBlock* behind_own(const Addition& addition);
+  Result<TextBlock*> in_local(const Addition& addition);
+  TextBlock* around(const Addition& addition);
   const Container* best(const std::vector<Container>& containers, size_t after, bool local) const;
-  Block* block_in(const Container& container, const ScopePath& path, size_t depth);
+  TextBlock* block_in(const Container& container, const ScopePath& path, size_t depth);
   void note(const Addition& addition, const std::string& file);
   bool may_write(const SyntaxTree& tree) const {
     return files_.writable(tree) && (!rules_.local_changes_only || files_.is_local(tree));
@@ -221,15 +221,15 @@ Result<> Planner::remove_all(const std::vector<Occurrence>& places, const std::s
   return {};
 }
 
-Result<Block*> Planner::place(const Addition& addition) {
+Result<TextBlock*> Planner::place(const Addition& addition) {
   if (!rules_.local_changes_only)
-    if (Block* block = behind_own(addition)) return block;
+    if (TextBlock* block = behind_own(addition)) return block;
   if (files_.has_local()) {
     auto block = in_local(addition);
     if (!block || *block) return block;
   }
   if (!rules_.local_changes_only)
-    if (Block* block = around(addition)) return block;
+    if (TextBlock* block = around(addition)) return block;
   if (rules_.local_changes_only && !files_.has_local())
     return fail(Errc::denied, "{}: Local_Changes_Only is set, but Local_Changes_File is not", addition.name);
   if (addition.after > 0 && !addition.old_file.empty())
@@ -250,7 +250,7 @@ const Container* Planner::best(const std::vector<Container>& containers, size_t 
   return found;
 }
 
-Block* Planner::behind_own(const Addition& addition) {
+TextBlock* Planner::behind_own(const Addition& addition) {
   const Container* container = best(places_->at(addition.path).containers, addition.after, false);
   if (!container) return nullptr;
   note(addition, container->tree->source->name);
@@ -258,13 +258,13 @@ Block* Planner::behind_own(const Addition& addition) {
 }
 
 // Null: it is there, but what it says there would not count.
-Result<Block*> Planner::in_local(const Addition& addition) {
+Result<TextBlock*> Planner::in_local(const Addition& addition) {
   const SyntaxTree* tree = files_.local_tree();
   if (!tree) {
     auto block = files_.create_local(places_->at({}).containers.front());
     if (!block) return std::unexpected(std::move(block.error()));
     note(addition, files_.local_path());
-    Block* within = *block;
+    TextBlock* within = *block;
     for (const PathStep& step : addition.path) within = &within->open(title_text(scope_def(step.kind), step.instance));
     return within;
   }
@@ -280,7 +280,7 @@ Result<Block*> Planner::in_local(const Addition& addition) {
   }
 }
 
-Block* Planner::around(const Addition& addition) {
+TextBlock* Planner::around(const Addition& addition) {
   ScopePath around = addition.path;
   while (!around.empty()) {
     around.pop_back();
@@ -294,8 +294,8 @@ Block* Planner::around(const Addition& addition) {
 
 // The block behind what is in `container`, whose scope is the first `depth`
 // steps of the path; the rest is opened again in it.
-Block* Planner::block_in(const Container& container, const ScopePath& path, size_t depth) {
-  Block* block = &files_.edits(*container.tree).append_to(container.scope);
+TextBlock* Planner::block_in(const Container& container, const ScopePath& path, size_t depth) {
+  TextBlock* block = &files_.edits(*container.tree).append_to(container.scope);
   for (; depth < path.size(); ++depth)
     block = &block->open(title_text(scope_def(path[depth].kind), path[depth].instance));
   return block;

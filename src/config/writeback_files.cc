@@ -81,7 +81,7 @@ size_t WritebackFiles::line_of(const SyntaxTree& tree, const Node& node) const {
                  std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(node.span.begin), '\n'));
 }
 
-Result<Block*> WritebackFiles::create_local(const Container& main) {
+Result<TextBlock*> WritebackFiles::create_local(const Container& main) {
   if (local_created_) return &local_block_;
   if (!writable(*main.tree))
     return fail(Errc::denied, "Local_Changes_File {} is included nowhere, and {} is read-only", local_path_,

@@ -28,7 +28,7 @@ class WritebackFiles {
   const SyntaxTree* local_tree() const { return local_; }  // null: nothing includes it yet
   bool is_local(const SyntaxTree& tree) const { return &tree == local_; }
   // The block of a new one, which `main` (the outermost container) comes to include.
-  Result<Block*> create_local(const Container& main);
+  Result<TextBlock*> create_local(const Container& main);
 
   // The texts, when reading them gives `wanted`.
   Result<std::vector<FileEdit>> finish(const ScopePtr& wanted);
@@ -46,7 +46,7 @@ class WritebackFiles {
   bool local_created_ = false;
   bool local_exists_ = false;
   std::string local_before_;
-  Block local_block_;
+  TextBlock local_block_;
 };
 
 }  // namespace impulse::config

@@ -36,6 +36,7 @@ class PrefixTrieTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(brute_force_v6);
   CPPUNIT_TEST(edits_against_brute_force);
   CPPUNIT_TEST(updated_follows_the_children);
+  CPPUNIT_TEST(large_tries_are_entered_in_the_middle);
   CPPUNIT_TEST_SUITE_END();
 
   using Model = std::map<IpPrefix, ScopePtr>;
@@ -130,6 +131,44 @@ class PrefixTrieTest : public CppUnit::TestFixture {
     for (const auto& [network, scope] : Model(model)) trie = trie.without(network);
     CPPUNIT_ASSERT(trie.empty());
   }
+  // Above 2048 networks a table of the first 12 bits is in front of the trie.
+  void large_tries_are_entered_in_the_middle() {
+    std::mt19937 random(12);
+    const auto network = [&] {
+      // All lengths about the table's, and hosts; few addresses, so that they nest.
+      const auto address = static_cast<uint32_t>(random()) & 0x3FF03F0FU;
+      return IpPrefix(IpAddress::v4(address), random() % 3 == 0 ? random() % 33 : 8 + random() % 10);
+    };
+    Model model;
+    while (model.size() < 2500) {
+      const IpPrefix one = random() % 2 == 0 ? network() : IpPrefix(IpAddress::v4(static_cast<uint32_t>(random())), 32);
+      model[one] = peer(one);
+    }
+    PeerTrie trie(children(model));
+    for (int i = 0; i < 400; ++i) {
+      const IpPrefix one = network();
+      if (random() % 3 != 0) {
+        model[one] = peer(one);
+        trie = trie.with(one, model[one]);
+      } else {
+        const auto gone = random() % 2 == 0 ? model.find(one) : std::next(model.begin(), random() % 100);
+        const IpPrefix name = gone == model.end() ? one : gone->first;
+        model.erase(name);
+        trie = trie.without(name);
+      }
+      compare(trie, model, network().address());
+      compare(trie, model, one.address());
+      if (i % 100 == 0) {  // many at once, by their difference
+        const ChildMap before = children(model);
+        for (int more = 0; more < 100; ++more) {
+          const IpPrefix next = network();
+          model[next] = peer(next);
+        }
+        trie = PeerTrie::updated(trie, before, children(model));
+      }
+    }
+  }
+
   void updated_follows_the_children() {
     std::mt19937 random(8);
     Model model;

@@ -13,7 +13,7 @@ using namespace impulse::config::test;
 namespace {
 
 Setting setting_of(const OptionDef& option, const char* text) {
-  return {&option, convert(word(text), option).value(), word(text), {}, false};
+  return {&option, convert(word(text), option).value(), {}};
 }
 std::shared_ptr<const Setting> shared(const OptionDef& option, const char* text) {
   return std::make_shared<const Setting>(setting_of(option, text));
@@ -37,6 +37,8 @@ std::string path_of(std::vector<std::string> words) {
 class TreeTest : public CppUnit::TestFixture {
   CPPUNIT_TEST_SUITE(TreeTest);
   CPPUNIT_TEST(a_scope_repeated_is_reopened);
+  CPPUNIT_TEST(reopening_is_saying_it_all_at_once);
+  CPPUNIT_TEST(settings_can_be_read_as_they_were_written);
   CPPUNIT_TEST(the_later_option_wins);
   CPPUNIT_TEST(children_keep_their_order);
   CPPUNIT_TEST(includes_stand_where_they_are);
@@ -70,6 +72,34 @@ class TreeTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT(listen->find(definition(key::max_errors)) && listen->find(definition(key::error_delay)));
     CPPUNIT_ASSERT_EQUAL(std::string("test.conf:1:18"), listen->origin().to_string());
     CPPUNIT_ASSERT_EQUAL(std::string("Listen \"*:25\""), listen->title());
+  }
+  // Opened again and again, further in too: the same as said once, in order.
+  void reopening_is_saying_it_all_at_once() {
+    const ScopePtr pieces = tree(
+        "ESMTP_Listener { Max_Errors = 1 Listen \":25\" { Max_Errors = 2 Peer 10.0.0.0/8 { Max_Errors = 3 } } }\n"
+        "Domain a.example { Max_Retries = 1 }\n"
+        "ESMTP_Listener { Listen \":25\" { Peer 10.0.0.0/8 { Error_Delay = 1 Max_Errors = 4 } Peer 10.0.0.1 { } } }\n"
+        "Domain a.example { Max_Retries = 2 }\n"
+        "ESMTP_Listener { Max_Errors = 5 Peer 10.0.0.0/8 { } Listen \":26\" { } Listen \":25\" { Error_Delay = 6 } "
+        "}\n");
+    const ScopePtr whole = tree(
+        "ESMTP_Listener { Max_Errors = 5 Listen \":25\" { Max_Errors = 2 Error_Delay = 6 Peer 10.0.0.0/8 { Max_Errors "
+        "= 4 "
+        "Error_Delay = 1 } Peer 10.0.0.1 { } } Peer 10.0.0.0/8 { } Listen \":26\" { } } Domain a.example { Max_Retries "
+        "= 2 "
+        "}\n");
+    CPPUNIT_ASSERT(diff(pieces, whole).empty());
+    CPPUNIT_ASSERT_EQUAL(titles(*whole), titles(*pieces));
+    const ScopePtr listener = pieces->child(ScopeKind::esmtp_listener, "");
+    CPPUNIT_ASSERT_EQUAL(std::string("Listen \"*:25\";Peer \"10.0.0.0/8\";Listen \"*:26\";"), titles(*listener));
+    const ScopePtr peer = listener->child(ScopeKind::listen, "*:25")->child(ScopeKind::peer, "10.0.0.0/8");
+    CPPUNIT_ASSERT_EQUAL(std::string("test.conf:3:67"), peer->find(definition(key::max_errors))->origin.to_string());
+  }
+  void settings_can_be_read_as_they_were_written() {
+    const ScopePtr root = tree("Hostname = 'a.example' Relay_Hosts = ( 10.0.0.0/8 # ten\n ::1 )\n");
+    CPPUNIT_ASSERT_EQUAL(std::string("a.example"), root->find(definition(key::hostname))->written().text);
+    CPPUNIT_ASSERT_EQUAL(std::string("( 10.0.0.0/8 ::1 )"),
+                         root->find(definition(key::relay_hosts))->written().to_string());
   }
   void the_later_option_wins() {
     const ScopePtr root = tree("Hostname = a.example\nHOSTNAME = b.example\n");
