@@ -1,7 +1,8 @@
-dist_man_MANS += doc/ec_console.1 doc/impulse.conf.5 doc/impulsed.8
+dist_man_MANS += doc/ec_console.1 doc/impulse-options.5 doc/impulse.conf.5 doc/impulsed.8 doc/validate_config.8
 dist_doc_DATA = \
 	doc/control-protocol.md \
 	doc/delivery.md \
 	doc/logs.md \
 	doc/messages.md \
+	doc/options.md \
 	doc/spool-format.md

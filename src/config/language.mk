@@ -7,6 +7,7 @@ libconfig_a_SOURCES += \
 	src/config/file_writer.cc \
 	src/config/lexer.cc src/config/lexer.h \
 	src/config/loader.cc src/config/loader.h \
+	src/config/option_docs.cc src/config/option_docs.h \
 	src/config/parser.cc src/config/parser.h \
 	src/config/parser_values.cc \
 	src/config/source.cc src/config/source.h \

@@ -18,3 +18,9 @@ impulsed_SOURCES = \
 impulsed_CPPFLAGS = $(AM_CPPFLAGS) -DIMPULSE_CONF='"$(sysconfdir)/impulse/impulse.conf"'
 impulsed_CXXFLAGS = $(AM_CXXFLAGS) $(SYSTEMD_CFLAGS)
 impulsed_LDADD = $(IMPULSE_LIBS)
+
+# validate_config is impulsed --check by another name.
+install-exec-hook:
+	cd "$(DESTDIR)$(sbindir)" && rm -f validate_config && $(LN_S) impulsed validate_config
+uninstall-hook:
+	rm -f "$(DESTDIR)$(sbindir)/validate_config"

@@ -1,5 +1,6 @@
 // impulsed: the mail injector's daemon.
 #include "base/files.h"
+#include "config/option_docs.h"
 #include "config/syntax.h"
 #include "server/command_line.h"
 #include "server/daemon.h"
@@ -32,16 +33,28 @@ Exit check_syntax(const std::string& file) {
   return Exit::ok;
 }
 
+Exit dump_options(const std::string& format) {
+  const auto text = config::dump_options(format);
+  if (!text) {
+    fmt::print(stderr, "impulsed: --dump-options: {}\n", text.error().message);
+    return Exit::usage;
+  }
+  fmt::print("{}", *text);
+  return std::fflush(stdout) == 0 ? Exit::ok : Exit::failed;
+}
+
 Exit act(const CommandLine& line) {
   switch (line.action) {
     case CommandLine::Action::help:
-      fmt::print("{}", usage_text);
+      fmt::print("{}", line.validate ? validate_usage_text : usage_text);
       return Exit::ok;
     case CommandLine::Action::version:
-      fmt::print("impulsed {}\n", PACKAGE_VERSION);
+      fmt::print("{} {}\n", line.validate ? "validate_config" : "impulsed", PACKAGE_VERSION);
       return Exit::ok;
     case CommandLine::Action::check_syntax:
       return check_syntax(line.file);
+    case CommandLine::Action::dump_options:
+      return dump_options(line.format);
     case CommandLine::Action::check:
       return check_configuration(line.file) ? Exit::ok : Exit::failed;
     case CommandLine::Action::run:
@@ -59,7 +72,9 @@ Exit act(const CommandLine& line) {
 int main(int argc, char** argv) {
   const auto line = parse_command_line(argc, argv);
   if (!line) {
-    fmt::print(stderr, "impulsed: {}\n{}", line.error().message, usage_text);
+    const bool validate = is_validate_config(argc, argv);
+    fmt::print(stderr, "{}: {}\n{}", validate ? "validate_config" : "impulsed", line.error().message,
+               validate ? validate_usage_text : usage_text);
     return static_cast<int>(Exit::usage);
   }
   try {
