@@ -3,6 +3,8 @@
 
 #include "config/committer.h"
 #include "config/dropped.h"
+#include "config/keys.h"
+#include "config/save.h"
 #include "config/transaction.h"
 #include "config/tree_edit.h"
 
@@ -113,10 +115,37 @@ class EngineImpl final : public Engine {
     Report report = start(true);
     if (!report.ok) return report;
     report.check_only = true;
-    Built built = build(config::load(settings_.file, settings_.load));
+    Built built = read(settings_.file).built;
     report.diagnostics = std::move(built.diagnostics);
     if (has_errors(report.diagnostics)) return refused(std::move(report), Errc::invalid);
     report.changes = config::diff(built.root, current()->root());
+    return report;
+  }
+
+  WritebackReport writeback(const std::string& path, const Author&) override {
+    WritebackReport report;
+    if (const Report can = start(); !can.ok) {
+      report.code = can.code;
+      report.error = can.error;
+      return report;
+    }
+    const SnapshotPtr now = current();
+    SaveRequest request{settings_.file, settings_.load, sources_, now->root(), {}};
+    request.rules.local_changes_file = now->global()[key::local_changes_file];
+    request.rules.local_changes_only = now->global()[key::local_changes_only];
+    request.rules.read_file = settings_.load.read_file;
+    report = path.empty() ? save(request) : save_as(request, path);
+    if (!report.ok) return report;
+    // Another file may say it all now, and the main one as little as before.
+    Reading reading = read(settings_.file);
+    if (!has_errors(reading.built.diagnostics) && committer_.pipeline().republish(reading.built.root)) {
+      file_root_ = reading.built.root;
+      sources_ = std::move(reading.sources);
+    } else if (path.empty()) {
+      report.ok = false;
+      report.code = Errc::conflict;
+      report.error = "the files were written, and do not say what runs: somebody else writes them too";
+    }
     return report;
   }
 
@@ -124,6 +153,16 @@ class EngineImpl final : public Engine {
   const std::string& file() const override { return settings_.file; }
 
  private:
+  struct Reading {
+    Built built;
+    Sources sources;
+  };
+  Reading read(const std::string& file) const {
+    Loaded loaded = config::load(file, settings_.load);
+    Sources sources = sources_of(loaded);
+    return {build(std::move(loaded)), std::move(sources)};
+  }
+
   // The report of an edit, ok so far; busy while there is nothing to edit.
   Report start(bool read_only = false) const {
     Report report;
@@ -153,7 +192,7 @@ class EngineImpl final : public Engine {
     if (now) report.generation = now->generation();
     if (std::string why = committer_.held(); !why.empty() && !intent.check_only)
       return refused(std::move(report), Errc::busy, std::move(why));
-    Built built = build(config::load(file, settings_.load));
+    auto [built, sources] = read(file);
     report.diagnostics = std::move(built.diagnostics);
     if (has_errors(report.diagnostics)) return refused(std::move(report), Errc::invalid);
     std::vector<std::string> dropped;
@@ -163,6 +202,7 @@ class EngineImpl final : public Engine {
     report.dropped_edits = std::move(dropped);
     if (intent.check_only) return report;
     file_root_ = built.root;
+    sources_ = std::move(sources);
     settings_.file = file;
     return report;
   }
@@ -189,6 +229,7 @@ class EngineImpl final : public Engine {
   EngineSettings settings_;
   Committer committer_;
   ScopePtr file_root_;  // as the files said it last
+  Sources sources_;     // what they were
   std::vector<std::shared_ptr<Candidate>> named_;
 };
 

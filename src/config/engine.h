@@ -195,10 +195,11 @@ class Engine {
   // From what the files say now to what runs. Errors of the files are in the report.
   virtual Report drift() = 0;
 
-#if 0  // until writeback.cc is there
-  // Writes what runs into the files (DESIGN §3), or with `path` all of it into that one file.
+  // Writes what runs into the files (DESIGN §3), or with `path` all of it into that one file
+  // (relative to the main file's folder). Once the files say what runs, origins point to their
+  // lines, and nothing counts as edited. busy: a commit waits to be confirmed. conflict: a file
+  // changed since it was read.
   virtual WritebackReport writeback(const std::string& path, const Author& author) = 0;
-#endif
 
   // The published snapshot; any thread.
   virtual SnapshotPtr current() const = 0;

@@ -69,6 +69,9 @@ ScopePtr as_edits(const ScopePtr& target, const ScopePtr& file, const std::share
     } else if (!setting->edited) {
       auto edit = std::make_shared<Setting>(*setting);
       edit->edited = true;
+      // The value does not stand in that text.
+      edit->spelled = std::make_shared<const RawValue>(setting->written());
+      edit->value_begin = edit->value_end = 0;
       edit->origin = {by, {1, 1}};
       scope = scope->with_setting(std::move(edit));
     }

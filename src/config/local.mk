@@ -35,6 +35,7 @@ libconfig_a_SOURCES += \
 	src/config/pathways.cc src/config/pathways.h \
 	src/config/pipeline.cc src/config/pipeline.h \
 	src/config/prefix_trie.cc src/config/prefix_trie.h \
+	src/config/save.cc src/config/save.h \
 	src/config/semantic_ids.h \
 	src/config/setting.cc src/config/setting.h \
 	src/config/snapshot.cc src/config/snapshot.h \

@@ -87,6 +87,17 @@ void Pipeline::run(const ScopePtr& root, Report& report, const Intent& intent) {
   for (Participant* participant : participants_) participant->finish();
 }
 
+bool Pipeline::republish(const ScopePtr& root) {
+  const SnapshotPtr now = current();
+  if (!now || !diff(now->root(), root).empty()) return false;
+  Diagnostics diagnostics;
+  const SnapshotPtr next = compile(root, now->generation(), diagnostics, now);
+  if (!next) return false;
+  publish(next);
+  history_.refresh(root);
+  return true;
+}
+
 Result<> Pipeline::prepare(const SnapshotPtr& now, const SnapshotPtr& next) {
   for (size_t i = 0; i < participants_.size(); ++i) {
     Result<> prepared = participants_[i]->prepare(now, next);

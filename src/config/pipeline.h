@@ -35,6 +35,10 @@ class Pipeline {
   // Makes `root` what runs. The report holds what was found on the way here.
   void run(const ScopePtr& root, Report& report, const Intent& intent);
 
+  // What runs, read anew from other lines: publishes those, and nobody hears
+  // of it. False, and nothing done, when the values are not the same.
+  bool republish(const ScopePtr& root);
+
   SnapshotPtr current() const;  // any thread
   const History& history() const { return history_; }
   WallTime now() const { return now_(); }
