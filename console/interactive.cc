@@ -111,8 +111,8 @@ class Interactive {
     } else if (iequals(name, "pager")) {
       set_pager(words);
     } else {
-      printer_.error(fmt::format("the console has no command '{}'; \\help lists them, 'help' the daemon's",
-                                 escape_line(words.front(), 64)));
+      printer_.error(
+          fmt::format("the console has no command '{}'; \\help lists them, 'help' the daemon's", words.front()));
     }
     return true;
   }

@@ -13,6 +13,7 @@ include t/unit/smtp/local.mk
 include t/unit/smtp_client/local.mk
 include t/unit/delivery/local.mk
 include t/unit/control/local.mk
+include t/unit/console/local.mk
 include t/unit/config_language/local.mk
 endif
 
