@@ -2,7 +2,7 @@
 #pragma once
 
 #include "base/pattern.h"
-#include "base/result.h"
+#include "config/snapshot.h"
 
 #include <span>
 #include <string>
@@ -22,6 +22,7 @@ class Roles {
  public:
   Roles() = default;
   explicit Roles(std::vector<Role> roles) : roles_(std::move(roles)) {}
+  explicit Roles(const config::Snapshot& snapshot);
   const std::vector<Role>& all() const { return roles_; }
 
   // The first role, in the order of the configuration, that is one of `mine`
@@ -35,8 +36,5 @@ class Roles {
  private:
   std::vector<Role> roles_;
 };
-
-// Errors name the pattern's place in the list and what is wrong with it.
-Result<Role> make_role(std::string_view name, std::span<const std::string> patterns);
 
 }  // namespace impulse::auth

@@ -40,6 +40,9 @@ constexpr ScopeSet unbuilt_of(Row row) {
     case Row::enable_authorization:
     case Row::authorizationparameters:
     case Row::authloginparameters:
+    case Row::authcrammd5parameters:
+    case Row::auth_failure_limit:
+    case Row::auth_failure_rate:
     case Row::authdigestmd5parameters:
     case Row::authscramparameters:
     case Row::always_allow:

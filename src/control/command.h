@@ -34,6 +34,7 @@ struct About {
 };
 
 class CommandTable;
+class Access;
 
 // One call of a command. References are good for the call only, but for
 // `system` and `table`, which outlive the session.
@@ -48,6 +49,7 @@ struct Invocation {
   const std::string* payload = nullptr;          // null: none came
   std::shared_ptr<const config::Source> source;  // the request line; places count in it
   Workspace& workspace;                          // of the session; outlives the answer, too
+  const Access* access = nullptr;                // null: everybody may do everything (tests)
 };
 
 // What may stand behind a command's words: for completion.

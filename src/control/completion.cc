@@ -2,9 +2,11 @@
 
 #include "base/text.h"
 #include "control/limits.h"
+#include "telemetry/counters.h"
+#include "telemetry/log.h"
 
 #include <algorithm>
-#include <set>
+#include <map>
 
 namespace impulse::control {
 
@@ -50,33 +52,38 @@ class Collector {
  public:
   explicit Collector(std::string_view prefix) : prefix_(prefix) {}
 
-  void offer(std::string_view word) {
-    if (istarts_with(word, prefix_)) take(word);
+  void offer(std::string_view word, std::string_view help = {}) {
+    if (istarts_with(word, prefix_)) take(word, help);
   }
-  // ":25" is another spelling of "*:25".
-  void offer_instance(const std::string& instance) {
+  // A name that may need quotes. ":25" is another spelling of "*:25".
+  void offer_instance(const std::string& instance, std::string_view help = {}) {
     if (istarts_with(instance, prefix_))
-      take(config::quote_if_needed(instance));
+      take(config::quote_if_needed(instance), help);
     else if (prefix_.starts_with(':') && instance.starts_with("*:") && instance.substr(1).starts_with(prefix_))
-      take(config::quote_if_needed(instance.substr(1)));
+      take(config::quote_if_needed(instance.substr(1)), help);
   }
   bool full() const { return cut_; }
+  // "--flags" are worth a line when nothing else fits, or when they are asked for.
+  bool wants_flags() const { return words_.empty() || prefix_.starts_with('-'); }
+  void cut() { cut_ = true; }  // there is more than was looked at
   Candidates result() && {
-    Candidates candidates{{words_.begin(), words_.end()}, cut_};
+    Candidates candidates;
+    for (auto& [word, help] : words_) candidates.found.push_back({word, std::move(help)});
+    candidates.cut = cut_;
     return candidates;
   }
 
  private:
-  void take(std::string_view word) {
+  void take(std::string_view word, std::string_view help) {
     if (words_.size() == max_candidates && !words_.contains(word)) {
       cut_ = true;
       return;
     }
-    words_.emplace(word);
+    words_.try_emplace(std::string(word), help);
   }
 
   std::string_view prefix_;
-  std::set<std::string, ILess> words_;
+  std::map<std::string, std::string, ILess> words_;
   bool cut_ = false;
 };
 
@@ -122,13 +129,13 @@ Position follow(std::span<const std::string> words) {
 
 void offer_scopes(Collector& collector, config::ScopeKind in) {
   for (const config::ScopeDef& scope : config::scopes())
-    if (scope.parents & config::in(in)) collector.offer(scope.name);
+    if (scope.parents & config::in(in)) collector.offer(scope.name, scope.help);
 }
 
 void offer_options(Collector& collector, config::ScopeKind in, bool anywhere) {
   for (const config::OptionDef& option : config::options())
     if (option.availability == config::Availability::available && (anywhere || (option.scopes & config::in(in))))
-      collector.offer(option.name);
+      collector.offer(option.name, option.help);
 }
 
 void offer_instances(Collector& collector, System& system, const Position& at) {
@@ -146,16 +153,20 @@ void offer_instances(Collector& collector, System& system, const Position& at) {
 
 void offer_values(Collector& collector, System& system, const config::ScopePath& path,
                   const config::OptionDef& option) {
+  if (option.type == config::Type::secret) return;
+  const config::SnapshotPtr snapshot = system.engine().current();
+  const std::string now = config::to_text(snapshot->eval(path, option), option);
+  const auto about = [&](std::string_view value) -> std::string_view {
+    if (iequals(value, now)) return "in force now";
+    return iequals(value, option.default_text) ? "the default" : std::string_view();
+  };
   if (option.type == config::Type::boolean) {
-    collector.offer("true");
-    collector.offer("false");
+    collector.offer("true", about("true"));
+    collector.offer("false", about("false"));
   } else if (option.type == config::Type::enumeration) {
-    for (const std::string_view choice : split(option.choices, ',')) collector.offer(choice);
-  } else if (option.type != config::Type::secret) {
-    // The value in force, to be changed: short ones only.
-    const config::SnapshotPtr snapshot = system.engine().current();
-    const std::string text = config::to_text(snapshot->eval(path, option), option);
-    if (text.size() <= 256) collector.offer(text);
+    for (const std::string_view choice : split(option.choices, ',')) collector.offer(choice, about(choice));
+  } else if (now.size() <= 256) {
+    collector.offer(now, "in force now");  // to be changed: short ones only
   }
 }
 
@@ -176,9 +187,92 @@ void offer_path(Collector& collector, System& system, Argument argument, std::sp
   }
 }
 
+// A word of a command's name: with the command's help, or with what can
+// follow when it begins several.
 void offer_command_words(Collector& collector, const CommandTable& table, const std::vector<std::string>& words) {
-  const std::vector<std::string_view> views(words.begin(), words.end());
-  for (const std::string_view word : table.next_words(views)) collector.offer(word);
+  std::vector<std::string_view> views(words.begin(), words.end());
+  for (const std::string_view word : table.next_words(views)) {
+    views.push_back(word);
+    const auto following = table.next_words(views);
+    const CommandTable::Found found = table.find(views);
+    const bool whole = found.command != nullptr && found.used == views.size();
+    collector.offer(word, whole ? std::string(found.command->help) : fmt::format("{} …", fmt::join(following, ", ")));
+    views.pop_back();
+  }
+}
+
+// "check", "--check", "name": not the capitals that stand for something else.
+bool is_literal(std::string_view token) {
+  return token.size() > 1 &&
+         std::all_of(token.begin(), token.end(), [](char c) { return c == '-' || c == '_' || (c >= 'a' && c <= 'z'); });
+}
+
+// Behind "--limit" of "--limit N" its value is wanted, and nothing else can stand.
+bool awaits_value(std::span<const std::string_view> tokens, std::span<const std::string> typed) {
+  if (typed.empty()) return false;
+  for (size_t i = 0; i + 1 < tokens.size(); ++i)
+    if (tokens[i].starts_with("--") && iequals(tokens[i], typed.back()))
+      return tokens[i + 1].front() >= 'A' && tokens[i + 1].front() <= 'Z';
+  return false;
+}
+
+// The literal words of a synopsis that were not typed yet: "--check", "scratch",
+// "name=".
+void offer_synopsis(Collector& collector, std::string_view synopsis, std::span<const std::string> typed) {
+  std::string flat(synopsis);
+  std::replace_if(
+      flat.begin(), flat.end(), [](char c) { return c == '[' || c == ']' || c == '(' || c == ')' || c == '|'; }, ' ');
+  const auto tokens = words(flat);
+  if (awaits_value(tokens, typed)) return;
+  for (const bool flags : {false, true}) {
+    if (flags && !collector.wants_flags()) return;
+    for (const std::string_view token : tokens) {
+      const size_t equals = token.find('=');
+      const std::string_view name = token.substr(0, equals);
+      if (!is_literal(name) || name.starts_with('-') != flags) continue;
+      const bool there = std::any_of(typed.begin(), typed.end(), [&](std::string_view word) {
+        return iequals(word.substr(0, word.find('=')), name);
+      });
+      if (!there) collector.offer(token.substr(0, equals == std::string_view::npos ? equals : equals + 1));
+    }
+  }
+}
+
+void offer_domains(Collector& collector, System& system) {
+  for (const QueuedDomain& row : system.queue_domains())
+    collector.offer_instance(row.domain,
+                             fmt::format("{} due, {} delayed, {} in delivery", row.active, row.delayed, row.in_flight));
+}
+
+// Ids of messages that wait: of the first that the queue names.
+void offer_messages(Collector& collector, System& system) {
+  const auto rows = system.queue({}, max_candidates);
+  for (const QueuedRecipient& row : rows)
+    collector.offer(row.id, fmt::format("{} to {}", row.sender.empty() ? "<>" : row.sender, row.recipient));
+  if (rows.size() == max_candidates) collector.cut();
+}
+
+void offer_counters(Collector& collector) {
+  for (const telemetry::CounterDef& counter : telemetry::counter_defs()) collector.offer(counter.name, counter.help);
+}
+
+// An area of the log, then a level.
+void offer_debug_flags(Collector& collector, size_t position) {
+  using telemetry::Area;
+  using telemetry::Level;
+  if (position == 0) {
+    for (size_t i = 0; i < static_cast<size_t>(Area::count_); ++i) collector.offer(to_string(static_cast<Area>(i)));
+    collector.offer("ALL", "each of them");
+  } else if (position == 1) {
+    for (int i = static_cast<int>(Level::critical); i <= static_cast<int>(Level::debug); ++i)
+      collector.offer(to_string(static_cast<Level>(i)));
+  }
+}
+
+void offer_sessions(Collector& collector, System& system) {
+  for (const InboundSession& session : system.inbound())
+    collector.offer(std::to_string(session.id),
+                    fmt::format("{} at {}, {}", session.peer, session.listener, session.state));
 }
 
 }  // namespace
@@ -192,35 +286,55 @@ Candidates completions(const CommandTable& table, System& system, std::string_vi
   const CommandTable::Found found = table.find(views);
   if (found.command == nullptr) return std::move(collector).result();
   const std::vector<std::string> rest(typed.words.begin() + static_cast<std::ptrdiff_t>(found.used), typed.words.end());
-  switch (found.command->argument) {
+  const Argument argument = found.command->argument;
+  switch (argument) {
     case Argument::command:
       offer_command_words(collector, table, rest);
       if (rest.empty()) {
         offer_options(collector, config::ScopeKind::global, true);
         for (const config::ScopeDef& scope : config::scopes())
-          if (scope.kind != config::ScopeKind::global) collector.offer(scope.name);
+          if (scope.kind != config::ScopeKind::global) collector.offer(scope.name, scope.help);
       }
       break;
     case Argument::scope:
     case Argument::scope_option:
     case Argument::setting:
-      offer_path(collector, system, found.command->argument, rest);
+      offer_path(collector, system, argument, rest);
       break;
-    case Argument::check:
-      if (rest.empty()) collector.offer("--check");
+    case Argument::transaction:
+      if (rest.empty())
+        for (const auto& open : system.engine().named())
+          collector.offer(open->name(), fmt::format("{} edits", open->operations().size()));
+      break;
+    case Argument::generation:
+      for (const config::Generation& old : system.engine().history())
+        collector.offer(std::to_string(old.number), fmt::format("{}, by {}", old.what, old.by.name));
+      break;
+    case Argument::kind:
+      if (rest.empty())
+        for (const config::ScopeDef& scope : config::scopes())
+          if (scope.kind != config::ScopeKind::global) collector.offer(scope.name, scope.help);
       break;
     case Argument::domain:
-      if (rest.empty())
-        for (const QueuedDomain& row : system.queue_domains()) collector.offer_instance(row.domain);
+      if (rest.empty()) offer_domains(collector, system);
+      break;
+    case Argument::message:
+      if (rest.empty()) offer_messages(collector, system);
+      break;
+    case Argument::counter:
+      if (rest.empty()) offer_counters(collector);
+      break;
+    case Argument::debug_flags:
+      offer_debug_flags(collector, rest.size());
       break;
     case Argument::nothing:
-    case Argument::message:
-    case Argument::transaction:
-    case Argument::generation:
-    case Argument::kind:
-    case Argument::line:
+      if (rest.empty() && found.command->name == "session kill") offer_sessions(collector, system);
+      break;
+    default:  // what can stand there is in the synopsis, if anywhere
       break;
   }
+  if (argument != Argument::line && argument != Argument::setting)
+    offer_synopsis(collector, found.command->synopsis, rest);
   return std::move(collector).result();
 }
 

@@ -10,9 +10,14 @@
 
 namespace impulse::control {
 
+struct Candidate {
+  std::string word;  // whole: it can replace the last one; quoted where it must be; "name=" wants its value behind it
+  std::string help;  // one line; may be empty
+};
+
 struct Candidates {
-  std::vector<std::string> words;  // each a whole word that can replace the last one; sorted; quoted where it must be
-  bool cut = false;                // there are more than max_candidates
+  std::vector<Candidate> found;  // sorted by word
+  bool cut = false;              // there are more than max_candidates
 };
 
 // `line` is a command as far as it was typed; behind a blank the next word is

@@ -1,9 +1,11 @@
 noinst_LIBRARIES += libcontrol.a
 libcontrol_a_SOURCES = \
+	src/control/access.cc src/control/access.h \
 	src/control/answer.h \
 	src/control/columns.cc src/control/columns.h \
 	src/control/command.cc src/control/command.h \
 	src/control/commands/child_cursor.h \
+	src/control/commands/authz.cc \
 	src/control/commands/commands.h \
 	src/control/commands/complete.cc \
 	src/control/commands/config_edit.cc \

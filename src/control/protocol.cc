@@ -17,9 +17,18 @@ namespace {
 
 constexpr size_t kept_end = 256;  // bytes kept of each end of an overlong line: more than a tag and a marker need
 
-std::string greeting(System& system, const About& about) {
-  return fmt::format("* ECTL/1 impulse/{} node={} pid={} gen={}\n", about.version, safe_text(system.node()), getpid(),
-                     system.engine().current()->generation());
+std::string greeting(System& system, const About& about, const Access* access) {
+  std::string line = fmt::format("* ECTL/1 impulse/{} node={} pid={} gen={}", about.version, safe_text(system.node()),
+                                 getpid(), system.engine().current()->generation());
+  if (access != nullptr) {
+    const Access::Standing who = access->standing();
+    if (who.required && !who.authenticated && !who.blocked) {
+      std::vector<std::string_view> names;
+      for (const auth::Mechanism mechanism : access->offered()) names.push_back(name(mechanism));
+      line += names.empty() ? " auth=none" : fmt::format(" auth={}", fmt::join(names, ","));
+    }
+  }
+  return line + '\n';
 }
 
 std::string_view without_cr(std::string_view line) {
@@ -100,13 +109,15 @@ Answer unknown_command(const CommandTable& table, std::span<const std::string_vi
 
 }  // namespace
 
-Session::Session(System& system, const CommandTable& table, PeerIdentity peer, About about, Audit audit)
+Session::Session(System& system, const CommandTable& table, PeerIdentity peer, About about, Audit audit,
+                 std::unique_ptr<Access> access)
     : system_(system),
       table_(table),
       peer_(std::move(peer)),
       about_(std::move(about)),
       audit_(std::move(audit)),
-      ready_(greeting(system_, about_)) {}
+      access_(std::move(access)),
+      ready_(greeting(system_, about_, access_.get())) {}
 
 Session::~Session() {
   const size_t edits = workspace_.unsaved();
@@ -169,6 +180,10 @@ bool Session::is_http() const {
 }
 
 void Session::end_of_line() {
+  if (authentication_.active()) {
+    // An answer to a challenge. One that is too long cannot be base64 any more.
+    return exchanged(authentication_.answer(*access_, line_.overlong ? "!" : without_cr(line_.text)));
+  }
   ReadRequest read;
   if (is_http()) {
     read.request.command = escape_line(line_.text, 64);
@@ -212,21 +227,53 @@ void Session::end_of_payload_line() {
 }
 
 void Session::received(ReadRequest read) {
-  ++requests_;
   Request& request = read.request;
+  if (access_) {
+    access_->look(system_.engine().current());
+    if (!access_->client().peer.is_unix()) peer_.user = access_->standing().user;
+  }
+  if (read.error_id.empty() && authenticates(request)) {
+    const std::string_view rest = rest_behind(request.line, 1);
+    request.command = loggable_authenticate(rest);
+    authenticating_ = {request.tag, request.json, {}, request.command, {}, {}};
+    return exchanged(authentication_.begin(*access_, rest));
+  }
+  Answer answer;
   try {
     if (!read.error_id.empty())
-      answer_ = Answer::error(Code::usage, std::move(read.error_id), std::move(read.error));
+      answer = Answer::error(Code::usage, std::move(read.error_id), std::move(read.error));
     else
-      answer_ = dispatch(request);
+      answer = dispatch(request);
   } catch (const std::exception& error) {
-    answer_ = Answer::error(Code::failed, "control-internal", fmt::format("internal error: {}", error.what()));
+    answer = Answer::error(Code::failed, "control-internal", fmt::format("internal error: {}", error.what()));
   }
+  answer_with(std::move(answer), request);
+}
+
+bool Session::authenticates(const Request& request) const {
+  const auto given = words(request.line);
+  return access_ && request.word.empty() && given.size() > 1 && iequals(given.front(), "authenticate");
+}
+
+// A step of the exchange: a challenge, or its end.
+void Session::exchanged(Authentication::Reply reply) {
+  if (reply.challenge) {
+    ready_ += fmt::format("?{}\n", *reply.challenge);
+    return;
+  }
+  holding_ = reply.failed;
+  if (!access_->client().peer.is_unix()) peer_.user = access_->standing().user;
+  answer_with(std::move(reply.answer), std::exchange(authenticating_, {}));
+}
+
+void Session::answer_with(Answer answer, const Request& request) {
+  ++requests_;
+  answer_ = std::move(answer);
   if (answer_.status.code != Code::usage) proven_ = true;
   if (answer_.watch)
     if (const uint64_t dropped = watch_.set(*answer_.watch); dropped > 0) answer_.status.with("dropped", dropped);
   if (audit_ && answer_.audit) audit_(peer_, loggable_command(request.command), answer_.status);
-  tag_ = std::move(request.tag);
+  tag_ = request.tag;
   json_ = request.json;
   answering_ = true;
 }
@@ -241,8 +288,14 @@ Answer Session::dispatch(const Request& request) {
 
 Answer Session::run_command(const Request& request, const std::shared_ptr<const config::Source>& source) {
   Invocation call{system_, table_, peer_, about_, request.json, {}, {}, nullptr, source, workspace_};
+  call.access = access_.get();
   const auto plain = words(request.line);
   CommandTable::Found found = table_.find(plain);
+  if (access_) {
+    // Before anything of it is looked at more closely.
+    const Decision decision = access_->may_ask(found.command);
+    if (!decision.allowed) return deny(request, decision);
+  }
   config::ParsedLine parsed;
   if (found.command != nullptr && found.command->argument == Argument::line) {
     call.rest = rest_behind(request.line, found.used);
@@ -270,10 +323,22 @@ Answer Session::run_command(const Request& request, const std::shared_ptr<const 
                            fmt::format("'{}' takes no payload", found.command->name));
     call.payload = &request.payload;
   }
+  Decision decision;
+  if (access_) {
+    decision = access_->may_run(*found.command, canonical_line(*found.command, call.words, call.rest, call.payload));
+    if (!decision.allowed) return deny(request, decision);
+  }
+  const std::string accounted = redacted_command(request.command);
   Answer answer = found.command->run(call);
+  if (access_ && answer.audit) access_->account(accounted, decision);
   if (parsed.diagnostics.empty()) return answer;
   answer.lines = then(say_diagnostics(source, std::move(parsed.diagnostics)), std::move(answer.lines));
   return answer;
+}
+
+Answer Session::deny(const Request& request, const Decision& decision) {
+  access_->account(redacted_command(request.command), decision);
+  return Answer::error(Code::denied, decision.id, decision.why);
 }
 
 bool Session::produce(std::string& out, size_t budget) {
@@ -283,7 +348,7 @@ bool Session::produce(std::string& out, size_t budget) {
     give_back(ready_);
   }
   Writer writer(out, json_);
-  while (answering_ && out.size() - before < budget) {
+  while (answering_ && !holding_ && out.size() - before < budget) {
     bool more = false;
     try {
       more = answer_.lines && answer_.lines(writer);

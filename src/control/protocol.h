@@ -13,6 +13,8 @@
 // own socket. One thread (System's).
 #pragma once
 
+#include "control/access.h"
+#include "control/authentication.h"
 #include "control/command.h"
 #include "control/request.h"
 
@@ -32,7 +34,9 @@ class Session {
 
   // `system` and `table` must outlive the session. The greeting is the first
   // thing that produce() gives.
-  Session(System& system, const CommandTable& table, PeerIdentity peer, About about, Audit audit = {});
+  // `access` decides what the client may do; without one it may do everything.
+  Session(System& system, const CommandTable& table, PeerIdentity peer, About about, Audit audit = {},
+          std::unique_ptr<Access> access = nullptr);
   // A transaction that is still open is rolled back, and audited as that.
   ~Session();
   Session(const Session&) = delete;
@@ -51,6 +55,15 @@ class Session {
   const Watch& watch() const { return watch_; }
   void tick() { watch_.tick(system_); }
   void event(std::string_view id, std::string_view text) { watch_.event(id, text); }
+
+  // A failed authentication: its answer waits until release(), which the
+  // owner calls so long after it saw this; 0: nothing waits. busy() meanwhile.
+  Duration held_back() const { return holding_ ? Authentication::penalty : Duration{0}; }
+  void release() { holding_ = false; }
+  // The client's time is over: accounted for, where it owed an authentication.
+  void timed_out() const {
+    if (access_) access_->timed_out();
+  }
 
   // There is something to say.
   bool busy() const { return !ready_.empty() || answering_ || (watch_.waiting() && !ending_); }
@@ -78,8 +91,12 @@ class Session {
   void end_of_line();
   void end_of_payload_line();
   void received(ReadRequest read);  // a request is complete
+  void answer_with(Answer answer, const Request& request);
+  bool authenticates(const Request& request) const;  // with a mechanism: an exchange begins
+  void exchanged(Authentication::Reply reply);
   Answer dispatch(const Request& request);
   bool is_http() const;  // the line, of a session that has yet to prove itself
+  Answer deny(const Request& request, const Decision& decision);
   Answer run_command(const Request& request, const std::shared_ptr<const config::Source>& source);
 
   System& system_;
@@ -89,6 +106,11 @@ class Session {
   Audit audit_;
 
   Workspace workspace_;  // in front of answer_, whose lines may look at it
+
+  std::unique_ptr<Access> access_;
+  Authentication authentication_;
+  Request authenticating_;  // what asked for the exchange that is under way
+  bool holding_ = false;
 
   Line line_;
   ReadRequest waiting_;  // for its payload

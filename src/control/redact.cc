@@ -18,7 +18,7 @@ bool names_a_secret(std::string_view word) {
 
 }  // namespace
 
-std::string loggable_command(std::string_view command) {
+std::string redacted_command(std::string_view command) {
   size_t end = std::min(command.find("-----BEGIN"), command.size());
   for (const std::string_view word : words(command)) {
     // "tls_key_password=x" is one word to whoever typed it.
@@ -27,9 +27,11 @@ std::string loggable_command(std::string_view command) {
     end = std::min(end, static_cast<size_t>(name.data() - command.data()) + name.size());
     break;
   }
-  std::string text = escape_line(command.substr(0, end));
+  std::string text(command.substr(0, end));
   if (!trim(command.substr(end)).empty()) text += text.ends_with(' ') ? "(redacted)" : " (redacted)";
   return text;
 }
+
+std::string loggable_command(std::string_view command) { return escape_line(redacted_command(command)); }
 
 }  // namespace impulse::control

@@ -6,9 +6,11 @@
 
 namespace impulse::control {
 
-// One escaped line in which what follows the name of a secret option, or a
+// The command in which what follows the name of a secret option, or a
 // word that looks like one mistyped ("tls_key_passwrd"), and what follows the
 // first line of a PEM block, is "(redacted)".
+std::string redacted_command(std::string_view command);
+// The same as one escaped line.
 std::string loggable_command(std::string_view command);
 
 }  // namespace impulse::control

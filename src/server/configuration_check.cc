@@ -28,9 +28,72 @@ void ConfigurationCheck::check(const config::Snapshot& next, config::Diagnostics
       continue;
     }
     console = true;
-    if (!listen->endpoint().is_unix())
-      warn(diagnostics, "config-open-console", listen->origin(),
-           "this console is open to every user of this machine; a Unix socket can be guarded with File_Mode");
+void complain(config::Diagnostics& diagnostics, std::string id, const config::Origin& origin, std::string message) {
+  warn(diagnostics, std::move(id), origin, std::move(message));
+  diagnostics.back().severity = config::Diagnostic::Severity::error;
+}
+
+enum class Wanted : uint8_t { file, folder };
+
+// Why a file could not be written there, or a folder made; empty when it could.
+// What is there already has to be writable, else the nearest folder above it.
+std::string obstacle(const std::string& path, Wanted wanted) {
+  struct stat status{};
+  if (::stat(path.c_str(), &status) == 0) {
+    if (wanted == Wanted::folder && !S_ISDIR(status.st_mode)) return fmt::format("{} is not a folder", path);
+    if (wanted == Wanted::file && S_ISDIR(status.st_mode)) return fmt::format("{} is a folder", path);
+    if (::faccessat(AT_FDCWD, path.c_str(), wanted == Wanted::folder ? W_OK | X_OK : W_OK, AT_EACCESS) != 0)
+      return fmt::format("{}: {}", path, errno_text(errno));
+    return {};
+  }
+  if (errno != ENOENT) return fmt::format("{}: {}", path, errno_text(errno));
+  const size_t slash = path.find_last_of('/');
+  const std::string parent = slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
+  if (wanted == Wanted::folder && parent != "." && ::stat(parent.c_str(), &status) != 0)
+    return obstacle(parent, wanted);  // folders above a folder are made with it
+  if (::stat(parent.c_str(), &status) != 0) return fmt::format("the folder {}: {}", parent, errno_text(errno));
+  if (!S_ISDIR(status.st_mode)) return fmt::format("{} is not a folder", parent);
+  if (::faccessat(AT_FDCWD, parent.c_str(), W_OK | X_OK, AT_EACCESS) != 0)
+    return fmt::format("the folder {}: {}", parent, errno_text(errno));
+  return {};
+}
+
+struct Place {
+  const config::OptionDef* option;
+  Wanted wanted;
+  bool as_user;  // else by who starts the daemon
+};
+
+std::vector<Place> places() {
+  return {{&config::definition(key::spoolbase), Wanted::folder, true},
+          {&config::definition(key::mainlog), Wanted::file, true},
+          {&config::definition(key::diagnostic_log), Wanted::file, true},
+          {&config::definition(key::pidfile), Wanted::file, false}};
+}
+
+// Files whose names count at the next start: the daemon must be able to open
+// them then, as who it will be. What is in the tree counts, not what runs.
+void check_paths(const config::Snapshot& next, const Identity& identity, config::Diagnostics& diagnostics) {
+  for (const Place& place : places()) {
+    // Root has given up what it would take to look.
+    if (!place.as_user && identity.wanted && ::geteuid() != 0) continue;
+    const config::Setting* setting = next.root()->find(*place.option);
+    const std::string* path = setting == nullptr ? nullptr : std::get_if<std::string>(&setting->value);
+    if (path == nullptr || path->empty()) continue;
+    std::string problem;
+    const auto look = [&] { problem = obstacle(*path, place.wanted); };
+    if (place.as_user)
+      look_as(identity, look);
+    else
+      look();
+    if (problem.empty()) continue;
+    const bool other = place.as_user && identity.wanted && identity.uid != ::geteuid();
+    complain(diagnostics, "config-path", setting->origin,
+             fmt::format("{}: {}{}", place.option->name, problem,
+                         other ? fmt::format(" (for User {})", identity.user) : std::string()));
+  }
+}
+
   }
   if (!mail) warn(diagnostics, "config-no-listener", {}, "no mail listener is enabled: nothing can come in");
   if (!console)
@@ -38,3 +101,5 @@ void ConfigurationCheck::check(const config::Snapshot& next, config::Diagnostics
 }
 
 }  // namespace impulse::server
+  check_process(next, diagnostics);
+  check_access(next, diagnostics);

@@ -1,6 +1,8 @@
 #include "server/console_connection.h"
 
-#include <pwd.h>
+#include "auth/groups.h"
+#include "server/serving.h"
+
 #include <sys/socket.h>
 
 #include "config.h"
@@ -15,43 +17,60 @@ namespace {
 
 constexpr size_t output_room = 64 << 10;  // bytes said ahead of what the client has read
 
-std::string user_name(uid_t uid) {
-  passwd entry{};
-  passwd* found = nullptr;
-  char buffer[4096];
-  if (::getpwuid_r(uid, &entry, buffer, sizeof buffer, &found) != 0 || found == nullptr) return {};
-  return found->pw_name;
-}
-
 }  // namespace
 
 ConsoleConnection::ConsoleConnection(ConsoleService& service, Incoming incoming, const config::Options& options)
-    : service_(service), snapshot_(std::move(incoming.snapshot)), options_(options), listen_(incoming.listen), watch_timer_(service.parts_.main, [this] { watch(); }) {
+    : service_(service),
+      snapshot_(std::move(incoming.snapshot)),
+      options_(options),
+      listen_(incoming.listen),
+      watch_timer_(service.parts_.main, [this] { watch(); }),
+      penalty_(service.parts_.main, [this] { penalty_over(); }) {
   connection_ = net::Connection::accepted(service_.parts_.main, std::move(incoming.fd), *this);
 }
 
-control::PeerIdentity ConsoleConnection::identity() const {
-  control::PeerIdentity who;
-  who.via = listen_.to_string();
+control::Client ConsoleConnection::client() const {
+  control::Client who;
+  who.listen = listen_;
+  who.peer = connection_->peer();
+  who.tls = connection_->tls().has_value();
   ucred credentials{};
   socklen_t length = sizeof credentials;
   if (listen_.is_unix() && ::getsockopt(connection_->fd(), SOL_SOCKET, SO_PEERCRED, &credentials, &length) == 0) {
     who.uid = credentials.uid;
-    who.user = user_name(credentials.uid);
+    who.user = auth::system_user(credentials.uid);
+    who.groups = auth::system_groups(credentials.uid);
   }
   return who;
 }
 
-void ConsoleConnection::start(const control::CommandTable& commands, std::string_view refusal) {
-  refusal_ = refusal;
+// Its options under another configuration, where it still has a Listen.
+const config::Options* ConsoleConnection::options_in(const config::Snapshot& snapshot) const {
+  const config::ListenConf* conf =
+      serving(snapshot, config::ScopeKind::control_listener, listen_, connection_->local());
+  return conf ? &console_options(*conf, connection_->peer()) : nullptr;
+}
+
+void ConsoleConnection::make_session() {
+  control::Client who = client();
+  control::PeerIdentity identity{who.uid, who.user, listen_.to_string()};
+  auto access = service_.parts_.gate.admit(std::move(who), snapshot_, options_,
+                                           [this](const config::Snapshot& snapshot) { return options_in(snapshot); });
   session_ = std::make_unique<control::Session>(
-      service_, commands, identity(), control::About{PACKAGE_VERSION, wall_now},
+      service_, *commands_, std::move(identity), control::About{PACKAGE_VERSION, wall_now},
       [this](const control::PeerIdentity& who, std::string_view command, const control::Status& status) {
         service_.parts_.counters.add(telemetry::Counter::control_commands);
+        service_.parts_.commanded();
         service_.parts_.log.write(
             Level::notice, Area::control, "control-command",
             fmt::format("{} via {}: {} ={}", who.to_string(), who.via, command, static_cast<int>(status.code)));
-      });
+      },
+      std::move(access));
+}
+
+void ConsoleConnection::start(const control::CommandTable& commands, std::string_view refusal) {
+  refusal_ = refusal;
+  commands_ = &commands;
   connection_->deadline(options_[key::timeout]);
   if (options_[key::use_ssl]) {
     const auto context = service_.parts_.tls.server_context(*snapshot_, options_);
@@ -73,6 +92,7 @@ void ConsoleConnection::greet() {
     connection_->finish();
     return;
   }
+  make_session();
   pump();
 }
 
@@ -95,11 +115,18 @@ void ConsoleConnection::pump() {
     watch_timer_.stop();
   else if (!watch_timer_.running())
     watch_timer_.start(wanted.interval());
+  if (session_->held_back() > Duration{0} && !penalty_.running()) penalty_.start(session_->held_back());
   if (session_->finished()) connection_->finish();
 }
 
+// Who failed to authenticate is told now.
+void ConsoleConnection::penalty_over() {
+  session_->release();
+  on_drained();
+}
+
 void ConsoleConnection::event(std::string_view id, std::string_view text) {
-  if (!session_->watch().on()) return;
+  if (!session_ || !session_->watch().on()) return;
   session_->event(id, text);
   if (!feeding_) flush();
 }
@@ -113,7 +140,7 @@ void ConsoleConnection::watch() {
 
 void ConsoleConnection::flush() {
   pump();
-  if (session_->finished() || !session_->busy()) return;
+  if (session_->finished() || !session_->busy() || penalty_.running()) return;
   connection_->pause_reading();
   connection_->want_drained();
 }
@@ -131,7 +158,7 @@ size_t ConsoleConnection::on_data(std::string_view bytes) {
   if (session_->finished()) return bytes.size();
   if (session_->busy()) {
     connection_->pause_reading();
-    connection_->want_drained();
+    if (!penalty_.running()) connection_->want_drained();
   }
   return used;
 }
@@ -140,6 +167,7 @@ size_t ConsoleConnection::on_data(std::string_view bytes) {
 void ConsoleConnection::on_drained() {
   connection_->deadline(options_[key::timeout]);
   pump();
+  if (penalty_.running()) return;
   if (session_->busy())
     connection_->want_drained();
   else if (!session_->finished())
@@ -147,6 +175,7 @@ void ConsoleConnection::on_drained() {
 }
 
 void ConsoleConnection::on_deadline() {
+  if (session_) session_->timed_out();
   if (begun_ && refusal_.empty() && session_->idle()) {
     connection_->write("!notice control-timeout idle for too long\n");
     connection_->finish();

@@ -30,7 +30,10 @@ class ConsoleConnection : private net::ConnectionHandler {
   void on_drained() override;
   void on_closed(net::CloseReason reason, std::string_view detail) override;
 
-  control::PeerIdentity identity() const;
+  control::Client client() const;
+  const config::Options* options_in(const config::Snapshot& snapshot) const;
+  void make_session();
+  void penalty_over();
   void pump();
   void flush();  // pump(), from outside of on_data()
   void greet();
@@ -41,12 +44,14 @@ class ConsoleConnection : private net::ConnectionHandler {
   const config::Options& options_;
   Endpoint listen_;
   std::unique_ptr<net::Connection> connection_;
-  std::unique_ptr<control::Session> session_;
+  const control::CommandTable* commands_ = nullptr;
+  std::unique_ptr<control::Session> session_;  // from the greeting on, for those who may be here
   std::string refusal_;
   bool begun_ = false;
   uint64_t requests_ = 0;  // answered when the deadline was set
   bool feeding_ = false;   // inside the session's feed(): what it says follows
   net::Timer watch_timer_;
+  net::Timer penalty_;  // until somebody who failed to authenticate is told
 };
 
 }  // namespace impulse::server

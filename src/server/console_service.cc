@@ -22,14 +22,8 @@ ConsoleService::~ConsoleService() = default;
 void ConsoleService::accept(Incoming incoming) {
   const config::ListenConf* conf = serving(incoming);
   if (conf == nullptr) return;
-  const bool local = incoming.peer.is_unix() || incoming.peer.address().is_loopback();
-  const config::Options& options =
-      conf->for_peer(incoming.peer.is_unix() ? IpAddress::v4(0x7F000001) : incoming.peer.address());
-  std::string_view refusal;
-  if (options[key::deny])
-    refusal = "this client is denied by the configuration";
-  else if (!local)  // until consoles can authenticate
-    refusal = "the console is open to this machine only";
+  const config::Options& options = console_options(*conf, incoming.peer);
+  const std::string refusal = parts_.gate.refusal(incoming.peer, options);
   auto connection = std::make_unique<ConsoleConnection>(*this, std::move(incoming), options);
   ConsoleConnection& started = *connection;
   connections_.emplace(&started, std::move(connection));

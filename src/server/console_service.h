@@ -8,6 +8,7 @@
 #include "control/system.h"
 #include "delivery/dispatcher.h"
 #include "net/connection.h"
+#include "server/console_gate.h"
 #include "server/incoming.h"
 #include "server/listeners.h"
 #include "server/loops.h"

@@ -163,6 +163,9 @@ bool Daemon::open_stores() {
   return true;
 }
 
+  auto acctlog = telemetry::Acctlog::open(global[key::acctlog]);
+  if (!acctlog) return complain(acctlog.error());
+  acctlog_ = std::move(*acctlog);
 Result<> Daemon::start_listening() {
   services_ = std::make_unique<MailServices>(MailServices{*injector_, counters_, *log_, tls_, spool_->node()});
   console_ = std::make_unique<ConsoleService>(
@@ -321,3 +324,6 @@ void Daemon::take_down() {
 }
 
 }  // namespace impulse::server
+  gate_.reset();
+  process_.reset();
+  acctlog_.reset();

@@ -17,6 +17,7 @@
 #include "telemetry/mainlog.h"
 
 #include <atomic>
+#include "telemetry/acctlog.h"
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -79,6 +80,7 @@ class Daemon : private config::Participant {
   std::vector<std::unique_ptr<net::SignalWatch>> signals_;
   std::unique_ptr<net::Timer> shutdown_timer_;
   std::optional<SteadyTime> shutdown_deadline_;
+  std::unique_ptr<telemetry::Acctlog> acctlog_;
   std::atomic<bool> delivery_idle_{false};
   bool dropping_ = false;
   bool down_ = false;

@@ -1,7 +1,9 @@
 sbin_PROGRAMS += impulsed
 impulsed_SOURCES = \
 	src/server/command_line.cc src/server/command_line.h \
+	src/server/access_check.cc src/server/access_check.h \
 	src/server/configuration_check.cc src/server/configuration_check.h \
+	src/server/console_gate.cc src/server/console_gate.h \
 	src/server/console_connection.cc src/server/console_connection.h \
 	src/server/console_service.cc src/server/console_service.h \
 	src/server/daemon.cc src/server/daemon.h \

@@ -1,5 +1,7 @@
 noinst_LIBRARIES += libtelemetry.a
 libtelemetry_a_SOURCES = \
+	src/telemetry/acctlog.cc \
+	src/telemetry/acctlog.h \
 	src/telemetry/counters.cc \
 	src/telemetry/counters.def \
 	src/telemetry/counters.h \

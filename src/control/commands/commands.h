@@ -42,6 +42,24 @@ Answer message_details(const Invocation& call);
 
 Answer help(const Invocation& call);
 Answer complete(const Invocation& call);
+Answer counter_list(const Invocation& call);
+Answer counter_show(const Invocation& call);
+Answer counter_reset(const Invocation& call);
+Answer debug_flags(const Invocation& call);
+Answer memory(const Invocation& call);
+Answer paniclog(const Invocation& call);
+Answer reopen_logs(const Invocation& call);
+Answer sysinfo(const Invocation& call);
+Answer threads(const Invocation& call);
+Answer tls_check(const Invocation& call);
+Answer tls_reload(const Invocation& call);
+Answer tls_show(const Invocation& call);
+Answer uptime(const Invocation& call);
+
+Answer authenticate(const Invocation& call);
+Answer authz_id(const Invocation& call);
+Answer authz_roles_list(const Invocation& call);
+
 Answer version(const Invocation& call);
 Answer watch(const Invocation& call);
 Answer pid(const Invocation& call);

@@ -6,6 +6,19 @@ namespace impulse::control {
 namespace {
 
 constexpr Command table[] = {
+    {"authenticate", "[MECHANISM [INITIAL]]", "say who you are, or ask how that can be said",
+     "Without a mechanism: those on offer here, the best one first. With one, an exchange of SASL begins: the server "
+     "sends challenges, lines that begin with '?', and takes a line for each, all in base64; INITIAL is the client's "
+     "first message. Clients do that for their user (ec_console user@host:port).",
+     Argument::line, false, authenticate},
+    {"authz id", "", "who you are here",
+     "The user, how that is known, its groups (of the group file, and on a Unix socket of the system), the roles it "
+     "has, and whether roles decide about commands.",
+     Argument::nothing, false, authz_id},
+    {"authz roles list", "", "the roles, what each allows, and who has it",
+     "In the order of the configuration, with the patterns of Allow and the users that the group file names. A user, "
+     "or on a Unix socket a group of the system, of a role's name has it too.",
+     Argument::nothing, false, authz_roles_list},
     {"complete", "LINE", "what could follow in an unfinished command line",
      "For clients that edit lines. LINE is taken as it is, blanks at its end and open quotes included. Each line of "
      "the answer is a whole word that can stand in place of the last one; behind a blank, a new one.",

@@ -1,6 +1,5 @@
 // Everything but config: what the daemon is doing, help, completion.
 #include "control/columns.h"
-#include "control/completion.h"
 #include "control/limits.h"
 #include "fake_system.h"
 
@@ -305,97 +304,5 @@ class CommandsTest : public CppUnit::TestFixture {
   }
 };
 CPPUNIT_TEST_SUITE_REGISTRATION(CommandsTest);
-
-class CompletionTest : public CppUnit::TestFixture {
-  CPPUNIT_TEST_SUITE(CompletionTest);
-  CPPUNIT_TEST(commands);
-  CPPUNIT_TEST(scopes_and_options);
-  CPPUNIT_TEST(instances);
-  CPPUNIT_TEST(values);
-  CPPUNIT_TEST(others);
-  CPPUNIT_TEST(nothing);
-  CPPUNIT_TEST(quotes);
-  CPPUNIT_TEST(cut);
-  CPPUNIT_TEST(over_the_protocol);
-  CPPUNIT_TEST_SUITE_END();
-
-  Console console;
-
-  std::string at(std::string_view line) {
-    return fmt::format("{}", fmt::join(completions(console.table, console.system, line).words, " "));
-  }
-  void commands() {
-    CPPUNIT_ASSERT_EQUAL("version"s, at("ver"));
-    CPPUNIT_ASSERT_EQUAL("set show showrecurse"s, at("config s"));
-    CPPUNIT_ASSERT_EQUAL("set show showrecurse"s, at("CONFIG S"));
-    CPPUNIT_ASSERT_EQUAL("set show showrecurse"s, at("--json config s"));
-    CPPUNIT_ASSERT_EQUAL("eval explain get reload set show showrecurse unset"s, at("config "));
-    CPPUNIT_ASSERT_EQUAL("config"s, at("config"));
-    CPPUNIT_ASSERT_EQUAL("complete config help listener mailq message pid quit show shutdown summary version"s, at(""));
-  }
-  void scopes_and_options() {
-    CPPUNIT_ASSERT_EQUAL("ESMTP_Listener"s, at("config set esmtp_l"));
-    CPPUNIT_ASSERT_EQUAL("Listen Listen_Backlog"s, at("config set esmtp_listener listen"));
-    CPPUNIT_ASSERT_EQUAL("Listen"s, at("config showrecurse esmtp_listener l"));
-    CPPUNIT_ASSERT_EQUAL("Idle_Time"s, at("config eval esmtp_listener listen :25 idle"));
-    CPPUNIT_ASSERT_EQUAL(""s, at("config eval esmtp_listener listen :25 spoolb"));  // global only
-    CPPUNIT_ASSERT_EQUAL("Spoolbase"s, at("config eval spoolb"));
-    CPPUNIT_ASSERT_EQUAL(""s, at("config set enable_auth"));  // not in this version
-  }
-  void instances() {
-    CPPUNIT_ASSERT_EQUAL("*:25 127.0.0.1:587"s, at("config set esmtp_listener listen "));
-    CPPUNIT_ASSERT_EQUAL(":25"s, at("config set esmtp_listener listen :"));
-    CPPUNIT_ASSERT_EQUAL("127.0.0.1:587"s, at("config set esmtp_listener listen 12"));
-    CPPUNIT_ASSERT_EQUAL("10.0.0.1"s, at("config set esmtp_listener listen *:25 peer "));
-    CPPUNIT_ASSERT_EQUAL("example.com"s, at("config show domain ex"));
-    console("config set esmtp_listener listen [::1]:2525 enable false");
-    CPPUNIT_ASSERT_EQUAL("\"[::1]:2525\""s, at("config set esmtp_listener listen [:"));
-  }
-  void values() {
-    CPPUNIT_ASSERT_EQUAL("false true"s, at("config set esmtp_listener listen :25 enable "));
-    CPPUNIT_ASSERT_EQUAL("false"s, at("config set esmtp_listener listen :25 enable = f"));
-    CPPUNIT_ASSERT_EQUAL("maildir"s, at("config set delivery_method mail"));
-    CPPUNIT_ASSERT_EQUAL("2m"s, at("config set esmtp_listener listen :25 idle_time "));
-    CPPUNIT_ASSERT_EQUAL(""s, at("config eval esmtp_listener listen :25 idle_time "));
-    CPPUNIT_ASSERT_EQUAL(""s, at("config set tls_key_password "));
-  }
-  void others() {
-    CPPUNIT_ASSERT_EQUAL("--check"s, at("config reload "));
-    console.system.domains = {{"b.example", 1, 0, 0}, {"a.example", 1, 0, 0}};
-    CPPUNIT_ASSERT_EQUAL("a.example b.example"s, at("mailq "));
-    CPPUNIT_ASSERT_EQUAL("config"s, at("help conf"));
-    CPPUNIT_ASSERT_EQUAL("reload"s, at("help config r"));
-    CPPUNIT_ASSERT_EQUAL("Idle_Time Idle_Timeout"s, at("help idle"));
-  }
-  void nothing() {
-    for (const auto line : {"nonsense ", "config set nonsense ", "config set esmtp_listener listen nonsense ena",
-                            "version ", "pid x", "config reload --check ", "config set esmtp_listener idle_time 5 "})
-      CPPUNIT_ASSERT_EQUAL_MESSAGE(line, ""s, at(line));
-  }
-  void quotes() {
-    CPPUNIT_ASSERT_EQUAL("*:25"s, at("config set esmtp_listener listen \"*"));
-    CPPUNIT_ASSERT_EQUAL("SMTP_Extensions SMTP_Protocols"s, at("config set esmtp_listener listen \"*:25\" smtp"));
-    CPPUNIT_ASSERT_EQUAL(""s, at("config set static_banner \"open quote "));
-  }
-  void cut() {
-    for (int i = 0; i < 1500; ++i) console.system.domains.push_back({fmt::format("d{}.example", i), 1, 0, 0});
-    const Candidates found = completions(console.table, console.system, "mailq d");
-    CPPUNIT_ASSERT_EQUAL(max_candidates, found.words.size());
-    CPPUNIT_ASSERT(found.cut);
-    CPPUNIT_ASSERT_EQUAL("=0 ok candidates=1000 cut=1"s, status_of(console("complete mailq d")));
-    CPPUNIT_ASSERT_EQUAL("=0 ok candidates=1"s, status_of(console("complete mailq d1234")));
-  }
-  void over_the_protocol() {
-    CPPUNIT_ASSERT_EQUAL(" set\n show\n showrecurse\n=0 ok candidates=3\n"s, console("complete config s"));
-    CPPUNIT_ASSERT_EQUAL(" false\n true\n=0 ok candidates=2\n"s,
-                         console("complete config set control_listener enable "));
-    CPPUNIT_ASSERT_EQUAL(" *:25\n=0 ok candidates=1 @t\n"s,
-                         console("@t complete config get esmtp_listener listen \"*"));
-    CPPUNIT_ASSERT_EQUAL(" {\"word\":\"version\"}\n=0 ok candidates=1\n"s, console("--json complete ver"));
-    CPPUNIT_ASSERT_EQUAL("=0 ok candidates=12"s, status_of(console("complete")));
-    CPPUNIT_ASSERT_EQUAL("=0 ok candidates=12"s, status_of(console("complete ")));
-  }
-};
-CPPUNIT_TEST_SUITE_REGISTRATION(CompletionTest);
 
 }  // namespace

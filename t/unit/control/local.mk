@@ -1,5 +1,6 @@
 check_PROGRAMS += t/unit/control_tests
 t_unit_control_tests_SOURCES = t/unit/main.cc \
+	t/unit/control/access_test.cc \
 	t/unit/control/client_test.cc \
 	t/unit/control/commands_test.cc \
 	t/unit/control/config_commands_test.cc \
@@ -11,5 +12,5 @@ t_unit_control_tests_SOURCES = t/unit/main.cc \
 	t/unit/control/transaction_commands_test.cc
 t_unit_control_tests_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir) -I$(top_srcdir)/t/unit/control
 t_unit_control_tests_CXXFLAGS = $(AM_CXXFLAGS) $(CPPUNIT_CFLAGS)
-t_unit_control_tests_LDADD = libectl.a libcontrol.a libtelemetry.a libconfig.a libbase.a \
-	$(SPDLOG_LIBS) $(BASE_LIBS) $(CPPUNIT_LIBS)
+t_unit_control_tests_LDADD = libectl.a libcontrol.a libauth.a libtelemetry.a libconfig.a libbase.a \
+	$(ECTL_LIBS) $(SPDLOG_LIBS) $(GSASL_LIBS) $(OPENSSL_LIBS) $(BASE_LIBS) $(CPPUNIT_LIBS)

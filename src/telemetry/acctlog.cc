@@ -1,0 +1,106 @@
+// The accounting log's lines: Momentum's offsets, doc/logs.md.
+#include "telemetry/acctlog.h"
+
+#include "base/text.h"
+#include "telemetry/line_writer.h"
+
+#include <fmt/format.h>
+
+#include <iterator>
+#include <utility>
+
+namespace impulse::telemetry {
+namespace {
+
+constexpr size_t field_limit = 1024;  // bytes of what an outsider can make long
+
+// One more field. A backslash stands before '@' and '\' inside it; what would
+// break the line, or a terminal, is escaped as in C.
+void field(std::string& line, std::string_view text) {
+  line += '@';
+  std::string whole(text.substr(0, field_limit));
+  if (text.size() > field_limit) whole += "...";
+  const bool harmless = is_utf8(whole);
+  for (const char c : whole) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (c == '@' || c == '\\') {
+      line += '\\';
+      line += c;
+    } else if (c == '\n') {
+      line += "\\n";
+    } else if (byte < 0x20 || byte == 0x7F || (byte >= 0x80 && !harmless)) {
+      fmt::format_to(std::back_inserter(line), "\\x{:02X}", byte);
+    } else {
+      line += c;
+    }
+  }
+}
+
+std::string begin(const Account& account, std::string_view kind) {
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(account.time).time_since_epoch().count();
+  std::string line = fmt::format("{}@{}", seconds, kind);
+  field(line, account.listen);
+  field(line, account.peer);
+  field(line, account.user);
+  return line;
+}
+
+class FileAcctlog final : public Acctlog {
+ public:
+  explicit FileAcctlog(std::unique_ptr<LineWriter> writer) : writer_(std::move(writer)) {}
+
+  void authentication(const Account& account, bool good) override {
+    std::string line = begin(account, "N");
+    line += good ? "@1" : "@0";
+    finish(line);
+  }
+  void timeout(const Account& account) override {
+    std::string line = begin(account, "T");
+    line += "@0";
+    finish(line);
+  }
+  void command(const Account& account, bool allowed, std::string_view command, std::string_view role) override {
+    std::string line = begin(account, "Z");
+    line += allowed ? "@1" : "@0";
+    field(line, command);
+    if (!role.empty()) field(line, role);
+    finish(line);
+  }
+  Result<> reopen() override { return writer_->reopen(); }
+  void flush() override { writer_->flush(); }
+
+ private:
+  void finish(std::string& line) {
+    line += '\n';
+    writer_->append(line);
+  }
+
+  std::unique_ptr<LineWriter> writer_;
+};
+
+class NoAcctlog final : public Acctlog {
+ public:
+  void authentication(const Account&, bool) override {}
+  void timeout(const Account&) override {}
+  void command(const Account&, bool, std::string_view, std::string_view) override {}
+  Result<> reopen() override { return {}; }
+  void flush() override {}
+};
+
+std::string loss_line(uint64_t lines) {
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(wall_now()).time_since_epoch().count();
+  return fmt::format("{}@L@{}\n", seconds, lines);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Acctlog>> Acctlog::open(const std::string& path) {
+  if (path.empty()) return std::make_unique<NoAcctlog>();
+  LineWriter::Options options;
+  options.loss = loss_line;
+  auto writer = LineWriter::open(path, std::move(options));
+  if (!writer) return std::unexpected(writer.error());
+  return std::make_unique<FileAcctlog>(std::move(*writer));
+}
+
+}  // namespace impulse::telemetry

@@ -1,0 +1,401 @@
+"""Who may do what on the control listener: users of a Unix socket, SASL over
+TCP and TLS, roles, Peer scopes, the accounting log."""
+
+import base64
+import hashlib
+import hmac
+import json
+import os
+import pwd
+import socket
+import ssl
+import unittest
+
+from harness import BASE_CONFIG, SCALE, Daemon, Ectl, Reply, TestCase, free_port, make_certificate, needs, wait_for
+
+PASSWORD = "open sesame"
+ACCESS = """
+Acctlog = "@dir@/acctlog"
+Certificate "mx" { Cert = "@certificate@" Private_Key = "@key@" }
+Authorization {
+  Role "admin" { Allow = ( ".*" ) }
+  Role "ops" { Allow = ( "^summary$" "^config (get|show)( |$)" ) }
+}
+Control_Listener {
+  AuthScramParameters = [ uri = "scram://@dir@/scram" ]
+  AuthLoginParameters = [ uri = "file://@dir@/clear" ]
+  AuthorizationParameters = [ uri = "groups://@dir@/groups" ]
+  Listen "127.0.0.1:@port@" {
+    Use_SSL = true
+    TLS_Certificate = "mx"
+    Enable_Authentication = true
+    Enable_Authorization = true
+    @listen@
+  }
+}
+"""
+
+
+def b64(data):
+    return base64.b64encode(data if isinstance(data, bytes) else data.encode()).decode()
+
+
+def scram_line(user, password, mechanism="SCRAM-SHA-256"):
+    algorithm = {"SCRAM-SHA-256": "sha256", "SCRAM-SHA-1": "sha1"}[mechanism]
+    salt = os.urandom(16)
+    salted = hashlib.pbkdf2_hmac(algorithm, password.encode(), salt, 4096)
+    stored = hashlib.new(algorithm, hmac.digest(salted, b"Client Key", algorithm)).digest()
+    server = hmac.digest(salted, b"Server Key", algorithm)
+    return f"{user}:{mechanism}$4096:{b64(salt)}${b64(stored)}:{b64(server)}\n"
+
+
+class Console(Ectl):
+    """ECTL/1 over TCP, with TLS, from a chosen address."""
+
+    def __init__(self, port, source="127.0.0.1", tls=True, greet=True):
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=60 * SCALE, source_address=(source, 0))
+        if tls:
+            context = ssl.create_default_context()
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+            self.socket = context.wrap_socket(self.socket)
+        self.file = self.socket.makefile("rb")
+        self.greeting = self.line() if greet else None
+
+    def answer(self, line):
+        """A line; then a challenge (text) or the reply."""
+        self.send(line + "\n")
+        lines = []
+        while True:
+            got = self.line()
+            if got.startswith("?"):
+                return base64.b64decode(got[1:], validate=True).decode()
+            lines.append(got)
+            if got.startswith("="):
+                return Reply(lines[:-1], got)
+
+    def login(self, user, password):
+        assert self.answer("authenticate LOGIN") == "User Name"
+        assert self.answer(b64(user)) == "Password"
+        return self.answer(b64(password))
+
+    def scram(self, user, password, mechanism="SCRAM-SHA-256"):
+        algorithm = {"SCRAM-SHA-256": "sha256", "SCRAM-SHA-1": "sha1"}[mechanism]
+        bare = f"n={user},r={b64(os.urandom(18))}"
+        first = self.answer(f"@s authenticate {mechanism.lower()} {b64('n,,' + bare)}")
+        if not isinstance(first, str):
+            return first
+        values = dict(part.split("=", 1) for part in first.split(","))
+        salted = hashlib.pbkdf2_hmac(algorithm, password.encode(), base64.b64decode(values["s"]), int(values["i"]))
+        key = hmac.digest(salted, b"Client Key", algorithm)
+        final = f"c=biws,r={values['r']}"
+        message = f"{bare},{first},{final}".encode()
+        signature = hmac.digest(hashlib.new(algorithm, key).digest(), message, algorithm)
+        proof = bytes(a ^ b for a, b in zip(key, signature))
+        last = self.answer(b64(f"{final},p={b64(proof)}"))
+        if not isinstance(last, str):
+            return last
+        expected = hmac.digest(hmac.digest(salted, b"Server Key", algorithm), message, algorithm)
+        assert last == "v=" + b64(expected), "the server does not know the password"
+        return self.answer("")
+
+
+class AccessCase(TestCase):
+    def access(self, listen="", config=BASE_CONFIG, more=ACCESS):
+        self.port = free_port()
+        daemon = Daemon(self, config, more=more, port=self.port, listen=listen)
+        certificate, key = make_certificate(daemon.dir)
+        daemon.configure(config, certificate=certificate, key=key)
+        (daemon.dir / "scram").write_text(scram_line("alice", PASSWORD) + scram_line("bob", "bobs"))
+        (daemon.dir / "clear").write_text(f"# in clear\nalice:{PASSWORD}\ncarol:carols\n")
+        (daemon.dir / "groups").write_text("admin:alice\nops:x:bob,carol\n")
+        for name in ("scram", "clear", "groups"):
+            (daemon.dir / name).chmod(0o600)
+        return daemon.start()
+
+    def console(self, **values):
+        console = Console(self.port, **values)
+        self.addCleanup(console.close)
+        return console
+
+    def acctlog(self, daemon, count):
+        """Records without their time, as lists of fields."""
+        def records():
+            lines = (daemon.dir / "acctlog").read_text().splitlines()
+            return len(lines) >= count and [line.split("@")[1:] for line in lines]
+        return wait_for(records, lambda: f"{count} records in the accounting log:\n" +
+                        (daemon.dir / "acctlog").read_text())
+
+
+@needs("openssl")
+class Authentication(AccessCase):
+    def test_nothing_before_it(self):
+        daemon = self.access()
+        console = self.console()
+        self.assertIn(" auth=SCRAM-SHA-256,LOGIN", console.greeting)
+        for line in ("summary", "config show", "shutdown", "nonsense", '"quit"', "authz id", "complete c"):
+            reply = console.command(line)
+            self.assertEqual((6, "denied"), (reply.code, reply.word), line)
+            self.assertIn("!error control-unauthenticated", reply.lines[0])
+        self.assertEqual(0, console.command("help").code)
+        self.assertEqual(["SCRAM-SHA-256", "LOGIN"], console.command("authenticate").payload)
+        self.assertEqual(0, console.command("quit").code)
+        self.assertTrue(daemon.running)
+
+    def test_the_right_password(self):
+        self.access()
+        for method in (Console.scram, Console.login):
+            console = self.console()
+            reply = method(console, "alice", PASSWORD)
+            self.assertEqual(("0", "alice"), (str(reply.code), reply.values["user"]), reply.lines)
+            identity = console.command("authz id").payload
+            self.assertRegex(identity[0], r"^user alice \((SCRAM-SHA-256|LOGIN)\)$")
+            self.assertIn("roles: admin", identity)
+            self.assertEqual(0, console.command("summary").code)
+            again = console.command("authenticate LOGIN")
+            self.assertEqual(1, again.code)
+            self.assertIn("auth-already", again.lines[0])
+
+    def test_wrong_ones(self):
+        daemon = self.access(listen="Auth_Failure_Limit = 4")
+        console = self.console()
+        unknown = console.scram("mallory", PASSWORD)
+        wrong = console.scram("alice", "wrong")
+        self.assertEqual((6, "denied"), (wrong.code, wrong.word))
+        self.assertEqual(wrong.lines, unknown.lines)
+        self.assertTrue(wrong.status.endswith(" @s"), wrong.status)
+        self.assertEqual(6, console.command("summary").code)
+        self.assertEqual(6, console.login("alice", "bobs").code)
+        self.assertEqual(6, console.login("bob", "bobs").code)  # has no password in that file
+        with self.assertRaises(ConnectionError):  # the fourth was one too many
+            console.line()
+        text = daemon.log() + (daemon.dir / "acctlog").read_text()
+        self.assertNotIn("wrong", text)
+        self.assertNotIn("bobs", text)
+
+    def test_odd_exchanges(self):
+        self.access(listen="Auth_Failure_Limit = 100 Auth_Failure_Rate = 0")
+        console = self.console()
+        self.assertEqual("User Name", console.answer("@c authenticate LOGIN"))
+        cancelled = console.answer("*")
+        self.assertEqual((1, True), (cancelled.code, cancelled.status.endswith("@c")))
+        for line, code, what in (("authenticate NTLM", 2, "auth-no-mechanism"),
+                                 ("authenticate PLAIN AGEAYg==", 2, "auth-no-mechanism"),
+                                 ("authenticate CRAM-MD5", 2, "auth-no-mechanism"),
+                                 ("authenticate LOGIN YWxpY2U=", 2, "control-usage"),
+                                 ("authenticate SCRAM-SHA-256 a b", 2, "control-usage"),
+                                 ("authenticate SCRAM-SHA-256 %%%", 2, "auth-bad-base64"),
+                                 ("authenticate SCRAM-SHA-256 AAAA", 6, "auth-failed")):
+            reply = console.answer(line)
+            self.assertEqual(code, reply.code, line)
+            self.assertIn("!error " + what, reply.lines[0])
+        self.assertEqual("", console.answer("authenticate SCRAM-SHA-256"))  # no initial response
+        reply = console.answer("x" * 70000)
+        self.assertIn("auth-bad-base64", reply.lines[0])
+        self.assertEqual(0, console.login("alice", PASSWORD).code)
+
+    def test_pipelined_behind_it(self):
+        """What comes behind `authenticate` is an answer to it, never a command."""
+        daemon = self.access()
+        console = self.console()
+        console.send("authenticate LOGIN\nshutdown\nshutdown\n")
+        self.assertEqual("?" + b64("User Name"), console.line())
+        # "shutdown" is good base64 for six bytes that are nobody's name.
+        self.assertEqual("?" + b64("Password"), console.line())
+        self.assertEqual(6, console.reply().code)
+        self.assertEqual(6, console.command("summary").code)
+        self.assertTrue(daemon.running)
+
+    def test_too_many_from_one_address(self):
+        self.access(listen='Auth_Failure_Rate = 2/600')
+        console = self.console(source="127.0.0.9")
+        self.assertEqual(6, console.login("alice", "x").code)
+        self.assertEqual(6, console.login("alice", "x").code)
+        locked = console.command("authenticate LOGIN")
+        self.assertIn("auth-locked-out", locked.lines[0])
+        refused = self.console(source="127.0.0.9", greet=False)
+        self.assertIn("!error control-denied", refused.line())
+        self.assertEqual(0, self.console(source="127.0.0.10").login("alice", PASSWORD).code)
+
+    def test_a_session_loses_what_its_user_loses(self):
+        daemon = self.access()
+        console = self.console()
+        self.assertEqual(0, console.scram("alice", PASSWORD).code)
+        self.assertEqual(0, console.command("summary").code)
+        (daemon.dir / "groups").write_text("ops:alice\n")
+        self.assertEqual(0, console.command("summary").code)
+        self.assertEqual(6, console.command("mailq").code)
+        (daemon.dir / "scram").write_text(scram_line("alice", "another one"))
+        reply = console.command("summary")
+        self.assertIn("control-unauthenticated", reply.lines[0])
+        self.assertEqual(0, console.scram("alice", "another one").code)
+        self.assertEqual(0, console.command("summary").code)
+        # And by the configuration, from another console.
+        scope = f"control_listener listen 127.0.0.1:{self.port}"
+        daemon.console("config", "set", *scope.split(), "always_deny", "true")
+        self.assertIn("control-denied", console.command("summary").lines[0])
+        daemon.console("config", "unset", *scope.split(), "always_deny")
+        daemon.console("config", "set", "authorization", "role", "ops", "allow", "( ^mailq$ )")
+        self.assertEqual(6, console.command("summary").code)
+        self.assertEqual(0, console.command("mailq").code)
+
+
+@needs("openssl")
+class Authorization(AccessCase):
+    def test_roles(self):
+        daemon = self.access()
+        console = self.console()
+        self.assertEqual(0, console.scram("bob", "bobs").code)
+        for line, code in (("summary", 0), ("SUMMARY", 0), ("config get hostname", 0), ("config  show", 0),
+                           ("authz id", 0), ("help", 0), ("version", 6), ("config set hostname x", 6),
+                           ("config showrecurse", 6), ("config eval hostname # config get ", 6),
+                           ("shutdown # summary", 6), ("authz roles list", 6), ("no such command", 2)):
+            reply = console.command(line)
+            self.assertEqual(code, reply.code, line)
+            if code == 6:
+                self.assertEqual(["!error control-not-allowed bob may not run this; role admin may"], reply.lines)
+        daemon.console("config", "unset", "authorization", "role", "admin")
+        self.assertIn("no role may", console.command("shutdown").lines[0])
+        self.assertTrue(daemon.running)
+
+    def test_unix_users_have_roles_too(self):
+        daemon = self.access()
+        me = pwd.getpwuid(os.getuid()).pw_name
+        identity = daemon.console("authz", "id").stdout
+        self.assertIn(f"user {me} (SO_PEERCRED)\n", identity)
+        self.assertIn("authorization: none", identity)
+        daemon.console("config", "set", "control_listener", "listen", daemon.control, "enable_authorization", "true")
+        refused = daemon.console("summary", status=6)
+        self.assertIn(f"{me} may not run this; role admin or ops may", refused.stderr)
+        (daemon.dir / "groups").write_text(f"ops:{me}\n")
+        self.assertEqual(0, daemon.console("summary").returncode)
+        listed = daemon.console("authz", "roles", "list", status=6)
+        self.assertIn("role admin may", listed.stderr)
+        (daemon.dir / "groups").write_text(f"admin:{me}\n")
+        roles = daemon.console("authz", "roles", "list").stdout
+        self.assertIn(f"admin (yours)\n  allow .*\n  users {me}\n", roles)
+
+    def test_json(self):
+        daemon = self.access()
+        with Ectl(daemon.control) as console:
+            identity = json.loads(console.command("--json authz id").payload[0])
+            self.assertEqual(("SO_PEERCRED", True, os.getuid(), None),
+                             tuple(identity[key] for key in ("mechanism", "authenticated", "uid", "peer")))
+            roles = [json.loads(line) for line in console.command("--json authz roles list").payload]
+            self.assertEqual([{"role": "admin", "allow": [".*"], "users": ["alice"], "mine": False}], roles[:1])
+            self.assertEqual([], console.command("--json authenticate").payload[3:])
+
+    def test_peers(self):
+        self.access(listen='''
+            Peer "127.0.0.2" { Always_Allow = true Enable_Authorization = false }
+            Peer "127.0.0.3" { Always_Deny = true Always_Allow = true }
+            Peer "127.0.0.4" { Deny = true }
+            Peer "127.0.0.5" { Enable_Authentication = false Enable_Authorization = false }
+            Peer "127.0.0.6" { AuthLoginParameters = [ ] }''')
+        allowed = self.console(source="127.0.0.2")
+        self.assertNotIn("auth=", allowed.greeting)
+        self.assertEqual(0, allowed.command("summary").code)
+        self.assertIn("user anonymous (Always_Allow)", allowed.command("authz id").payload)
+        denied = self.console(source="127.0.0.3")
+        self.assertIn("control-denied", denied.command("summary").lines[0])
+        self.assertEqual(6, denied.login("alice", PASSWORD).code)
+        self.assertEqual(["!error control-denied this client is denied by the configuration"],
+                         [self.console(source="127.0.0.4", greet=False).line()])
+        free = self.console(source="127.0.0.5")
+        self.assertIn("user anonymous (not authenticated)", free.command("authz id").payload)
+        self.assertIn("auth=SCRAM-SHA-256 ", self.console(source="127.0.0.6").greeting + " ")
+        self.assertIn("auth=SCRAM-SHA-256,LOGIN", self.console(source="127.0.0.7").greeting)
+
+
+@needs("openssl")
+class Accounting(AccessCase):
+    def test_every_authentication_and_command(self):
+        daemon = self.access()
+        me = pwd.getpwuid(os.getuid()).pw_name
+        listen = f"127.0.0.1:{self.port}"
+        began = ["N", str(daemon.control), "", me, "1"]  # start() looked whether it answers
+        console = self.console()
+        peer = "{}:{}".format(*console.socket.getsockname())
+        console.command("summary")
+        console.scram("alice", "wrong")
+        console.scram("alice", PASSWORD)
+        console.command("@t --json config set tls_key_password=geheim")
+        console.command("config get 'a@b\\c'")
+        expected = [began,
+                    ["Z", listen, peer, "", "0", "summary"],
+                    ["N", listen, peer, "alice", "0"],
+                    ["N", listen, peer, "alice", "1"],
+                    ["Z", listen, peer, "alice", "1", "config set tls_key_password (redacted)", "admin"],
+                    ["Z", listen, peer, "alice", "1", "config get 'a\\", "b\\\\c'", "admin"]]
+        self.assertEqual(expected, self.acctlog(daemon, 6))
+        with Ectl(daemon.control) as local:
+            local.command("mailq")
+        self.assertEqual([began, ["Z", str(daemon.control), "", me, "1", "mailq"]], self.acctlog(daemon, 8)[6:])
+        text = (daemon.dir / "acctlog").read_text() + daemon.log()
+        for secret in (PASSWORD, b64(PASSWORD), "geheim", "wrong"):
+            self.assertNotIn(secret, text)
+        self.assertRegex((daemon.dir / "acctlog").read_text(), r"^\d{10}@N@")
+        self.assertEqual(0o640, (daemon.dir / "acctlog").stat().st_mode & 0o777)
+
+    def test_reopened_with_the_others(self):
+        daemon = self.access()
+        (daemon.dir / "acctlog").rename(daemon.dir / "acctlog.1")
+        daemon.console("reopen", "logs")
+        daemon.console("mailq")
+        wait_for(lambda: "@mailq" in (daemon.dir / "acctlog").read_text(), "a record in the new file")
+
+    def test_who_does_not_authenticate_in_time(self):
+        daemon = self.access(listen="Timeout = 1")
+        console = self.console()
+        self.assertEqual("User Name", console.answer("authenticate LOGIN"))
+        with self.assertRaises(ConnectionError):
+            while True:
+                console.line()
+        wait_for(lambda: f"@T@127.0.0.1:{self.port}@" in (daemon.dir / "acctlog").read_text(), "a record of the time-out")
+
+    def test_not_where_it_is_not_wanted(self):
+        more = ACCESS.replace('scram"', 'scram" log_authentication = false').replace(
+            'groups"', 'groups" log_authorization = false')
+        daemon = self.access(more=more)
+        console = self.console()
+        console.scram("alice", PASSWORD)
+        console.command("mailq")
+        other = self.console()
+        other.login("carol", "carols")
+        records = self.acctlog(daemon, 2)[1:]  # the first one is of start()
+        self.assertEqual([("N", "carol")], [(record[0], record[3]) for record in records])
+
+
+@needs("openssl")
+class Configuration(AccessCase):
+    def test_files_are_looked_at_before_they_are_used(self):
+        daemon = self.access()
+        commit = ("config", "set", "control_listener", "authloginparameters")
+        for value, said in ((f"[ uri = file://{daemon.dir}/none ]", "No such file"),
+                            ("[ uri = ecauth:// ]", "an absolute path is expected"),
+                            (f"[ uri = file://{daemon.dir}/clear realm = x ]", "'realm' is not known here"),
+                            (f"[ uri = digest://{daemon.dir}/clear ]", "LOGIN takes file:///path"),
+                            (f"[ uri = file://{daemon.dir}/bad ]", "bad:2: a ':' is expected")):
+            (daemon.dir / "bad").write_text("dave:geheim\nno colon, geheim\n")
+            done = daemon.console(*commit, value, status=1)
+            self.assertIn(said, done.stderr)
+            self.assertNotIn("geheim", done.stderr)
+        (daemon.dir / "clear").chmod(0o644)
+        self.assertIn("config-auth-file-open", daemon.console("config", "reload", "--check").stderr)
+        self.assertEqual(0, self.console().login("alice", PASSWORD).code)
+
+    def test_doors_that_are_odd(self):
+        more = ACCESS.replace("  Auth", "  # Auth").replace("Use_SSL", "# Use_SSL")
+        daemon = self.access(more=more)
+        self.assertIn("config-no-mechanism", daemon.complaints())
+        self.assertNotIn("config-open-console", daemon.complaints())
+        self.assertIn(" auth=none", self.console(tls=False).greeting)
+
+    def test_bad_patterns_are_refused(self):
+        daemon = self.access()
+        done = daemon.console("config", "set", "authorization", "role", "x", "allow", "( '^(' )", status=1)
+        self.assertIn("^(", done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
