@@ -63,6 +63,8 @@ enum class Argument : uint8_t {
   transaction,   // the name of a transaction
   generation,    // numbers in the history
   kind,          // a kind of scope
+  counter,       // the name of a counter
+  debug_flags,   // an area and a level of the log
   domain,        // a domain with mail in the queue
   message,       // a message id
   line,          // the rest of the line, taken raw: quotes need not be closed

@@ -3,6 +3,7 @@ t_unit_control_tests_SOURCES = t/unit/main.cc \
 	t/unit/control/access_test.cc \
 	t/unit/control/client_test.cc \
 	t/unit/control/commands_test.cc \
+	t/unit/control/completion_test.cc \
 	t/unit/control/config_commands_test.cc \
 	t/unit/control/fake_system.h \
 	t/unit/control/listener_commands_test.cc \
