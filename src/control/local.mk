@@ -1,9 +1,12 @@
 noinst_LIBRARIES += libcontrol.a
 libcontrol_a_SOURCES = \
 	src/control/access.cc src/control/access.h \
+	src/control/access.cc src/control/access.h \
 	src/control/answer.h \
+	src/control/authentication.cc src/control/authentication.h \
 	src/control/columns.cc src/control/columns.h \
 	src/control/command.cc src/control/command.h \
+	src/control/commands/authz.cc \
 	src/control/commands/child_cursor.h \
 	src/control/commands/authz.cc \
 	src/control/commands/commands.h \

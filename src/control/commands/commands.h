@@ -40,6 +40,10 @@ Answer listener_stop(const Invocation& call);
 Answer mailq(const Invocation& call);
 Answer message_details(const Invocation& call);
 
+Answer authenticate(const Invocation& call);
+Answer authz_id(const Invocation& call);
+Answer authz_roles_list(const Invocation& call);
+
 Answer help(const Invocation& call);
 Answer complete(const Invocation& call);
 Answer counter_list(const Invocation& call);
