@@ -225,8 +225,9 @@ Result<> Listeners::may_stop(const std::vector<const config::ListenConf*>& liste
 }
 
 Result<> Listeners::follow() {
-  if (auto prepared = prepare(snapshot_, snapshot_); !prepared) return prepared;
-  apply(snapshot_);
+  const config::SnapshotPtr same = snapshot_;  // apply() replaces that one
+  if (auto prepared = prepare(same, same); !prepared) return prepared;
+  apply(same);
   finish();
   return {};
 }

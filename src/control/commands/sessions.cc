@@ -95,14 +95,21 @@ Result<> read_filter(Filter& filter, std::string_view name, const config::RawVal
   return {};
 }
 
+// NAME=VALUE, as one word or with blanks.
 std::expected<Filter, Answer> read_filters(const Invocation& call) {
   Filter filter;
-  for (size_t i = 0; i < call.words.size(); i += 2) {  // the "=" between them is no word
-    const config::RawValue& name = call.words[i];
-    if (i + 1 == call.words.size())
+  for (size_t i = 0; i < call.words.size(); ++i) {
+    config::RawValue name = call.words[i];
+    config::RawValue value = name;
+    if (const size_t sign = name.text.find('='); sign != std::string::npos) {
+      value.text = name.text.substr(sign + 1);
+      name.text.resize(sign);
+    } else if (i + 1 < call.words.size()) {
+      value = call.words[++i];  // an "=" between them is no word
+    } else {
       return std::unexpected(placed_error(Code::usage, "control-usage", name,
                                           "filters are NAME=VALUE: listener, peer, state, older, limit"));
-    const config::RawValue& value = call.words[i + 1];
+    }
     if (auto read = read_filter(filter, name.text, value); !read)
       return std::unexpected(placed_error(Code::usage, "control-usage",
                                           read.error().code == Errc::unavailable ? name : value, read.error().message));

@@ -175,6 +175,7 @@ class SessionCommandsTest : public CppUnit::TestFixture {
     };
     CPPUNIT_ASSERT_EQUAL("=0 ok sessions=5 matching=2"s, check("listener=:25", "2 4 "));
     check("listener = 127.0.0.1:587", "1 3 5 ");
+    check("\"listener=:25\" \"limit=1\"", "2 ");  // as ec_console sends them
     check("listener=esmtp_listener", "1 2 3 4 5 ");
     check("listener=control_listener", "");
     check("peer=10.0.0.0/8", "1 2 ");
@@ -228,12 +229,12 @@ class SessionCommandsTest : public CppUnit::TestFixture {
         console("count SMTP 32"));
     const std::string tree = console("count SMTP 16-32");
     CPPUNIT_ASSERT_MESSAGE(tree,
-                           tree.starts_with("        2                 10.0.0.0/16\n"
-                                            "        1                                 10.0.0.0/24\n"
-                                            "        1                                                 10.0.0.1/32\n"
-                                            "        1                                 10.0.1.0/24\n"
-                                            "        1                                                 10.0.1.1/32\n"
-                                            "        1                 127.0.0.0/16\n"));
+                           tree.starts_with("       2                 10.0.0.0/16\n"
+                                            "       1                                 10.0.0.0/24\n"
+                                            "       1                                                 10.0.0.1/32\n"
+                                            "       1                                 10.0.1.0/24\n"
+                                            "       1                                                 10.0.1.1/32\n"
+                                            "       1                 127.0.0.0/16\n"));
     CPPUNIT_ASSERT_EQUAL("{\"network\":\"10.0.0.0/8\",\"sessions\":2,\"depth\":0}"s,
                          payload_of(console("--json count SMTP 8")).at(0));
     // Past the end of an address the mask is the address's own length.
