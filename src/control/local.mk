@@ -30,6 +30,7 @@ libcontrol_a_SOURCES = \
 	src/control/commands/sessions.cc \
 	src/control/commands/summary.cc \
 	src/control/commands/table.cc \
+	src/control/commands/trace.cc \
 	src/control/commands/watch.cc \
 	src/control/completion.cc src/control/completion.h \
 	src/control/limits.h \

@@ -8,6 +8,7 @@
 #include "base/result.h"
 #include "config/engine.h"
 #include "telemetry/counters.h"
+#include "telemetry/smtp_trace.h"
 
 #include <cstdint>
 #include <optional>
@@ -140,6 +141,10 @@ class System {
   // and those of binding; then nothing has changed.
   virtual Result<std::vector<Endpoint>> act_on_listens(ListenAct act, const ListenTarget& target) = 0;
   virtual std::vector<OutboundConnection> outbound() = 0;
+  // `trace smtp`: sessions that are open are traced, too, from now on.
+  virtual Result<uint64_t> trace_add(telemetry::TraceSpec spec) = 0;
+  virtual bool trace_remove(uint64_t id) = 0;  // false: there is none
+  virtual std::vector<telemetry::Tracer> traces() = 0;
   virtual std::vector<QueuedDomain> queue_domains() = 0;
   virtual std::vector<QueuedRecipient> queue(std::string_view domain, size_t limit) = 0;  // "" all
   // not_found when there is none; io when it is damaged.

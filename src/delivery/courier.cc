@@ -90,6 +90,12 @@ void Courier::close() {
   connection_->close();
 }
 
+void Courier::trace(telemetry::SessionTracePtr trace) {
+  if (trace == trace_) return;
+  session_.trace(trace);
+  trace_ = std::move(trace);
+}
+
 std::string Courier::local() const { return connection_ ? connection_->local().to_string() : std::string(); }
 
 size_t Courier::on_data(std::string_view bytes) {
@@ -112,6 +118,7 @@ void Courier::on_tls(const net::TlsInfo&) {
 
 void Courier::on_connected() {
   connected_ = true;
+  if (trace_) trace_->note(fmt::format("connected from {}", local()));
   smtp::ClientOutput out;
   session_.start(out);
   carry_out(out);
@@ -154,6 +161,7 @@ void Courier::on_closed(net::CloseReason reason, std::string_view detail) {
     message_.reset();
     host_.courier_done(*this, *std::exchange(replies_, std::nullopt), again);
   }
+  if (trace_) trace_->note(end_->second);
   host_.courier_ended(*this, end_->first, end_->second);
 }
 

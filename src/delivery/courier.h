@@ -59,6 +59,8 @@ class Courier final : private net::ConnectionHandler, private smtp::ClientHost {
   void hold();  // a message is on its way: the idle time does not run
   void quit();
   void close();  // at once; courier_ended follows
+  // Who is told what is said, from now on; null: nobody.
+  void trace(telemetry::SessionTracePtr trace);
 
   uint64_t number() const { return number_; }
   const Target& target() const { return target_; }
@@ -103,6 +105,7 @@ class Courier final : private net::ConnectionHandler, private smtp::ClientHost {
   bool resting_ = false;
   bool quitting_ = false;
   bool handshaking_ = false;
+  telemetry::SessionTracePtr trace_;
   std::shared_ptr<char> alive_ = std::make_shared<char>();
 };
 

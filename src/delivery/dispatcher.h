@@ -13,6 +13,7 @@
 #include "telemetry/counters.h"
 #include "telemetry/log.h"
 #include "telemetry/mainlog.h"
+#include "telemetry/smtp_trace.h"
 
 #include <functional>
 #include <memory>
@@ -50,6 +51,7 @@ struct Parts {  // all borrowed, outliving the Dispatcher
   telemetry::Log& log;
   telemetry::Counters& counters;
   std::function<config::SnapshotPtr()> snapshot;  // the current one; any thread
+  telemetry::SmtpTracers* tracers = nullptr;  // null: there are none
   // Hands a DSN in by the front door; the Dispatcher does not forget the
   // bounced recipient before `done` said that the DSN is durable.
   std::function<void(spool::Incoming, std::function<void(Result<MessageId>)> done)> inject;

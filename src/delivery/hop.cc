@@ -140,6 +140,7 @@ void Hop::connect(const std::shared_ptr<Opening>& opening, const Target& target,
   const uint64_t number = ++next_number_;
   entry->courier = std::make_unique<Courier>(number, office_.parts.loop, static_cast<CourierHost&>(*this),
                                              opening->route, target, plain);
+  if (!wanting_.empty()) trace(*entry->courier, wanting_.front());
   if (auto started = entry->courier->start(); !started) {
     opening->last_error = started.error().message;
     opening->last_peer = target.endpoint.to_string();
@@ -149,6 +150,15 @@ void Hop::connect(const std::shared_ptr<Opening>& opening, const Target& target,
     return;
   }
   entries_.emplace(number, std::move(entry));
+}
+
+void Hop::trace(Courier& courier, std::string_view domain) {
+  const telemetry::SmtpTracers* tracers = office_.parts.tracers;
+  if (tracers == nullptr) return;
+  courier.trace(tracers->any() ? tracers->outbound(default_binding, domain,
+                                                   fmt::format("out:{} {}", courier.number(),
+                                                               courier.target().endpoint.to_string()))
+                               : nullptr);
 }
 
 void Hop::opening_failed(const std::shared_ptr<Opening>& opening) {
@@ -259,6 +269,7 @@ void Hop::fetched(uint64_t number, Result<spool::Stored> message) {
   std::vector<uint32_t> recipients;
   for (const queue::Item& item : entry.items) recipients.push_back(item.recipient);
   entry.sent = true;
+  trace(*entry.courier, entry.domain);
   entry.courier->send(std::make_shared<const spool::Stored>(std::move(*message)), recipients);
 }
 

@@ -42,6 +42,8 @@ class Hop final : private CourierHost {
   void opening_failed(const std::shared_ptr<Opening>& opening);
   void give_back_slot();
   bool may_open();
+  // Who wants to see what this courier says for a domain.
+  void trace(Courier& courier, std::string_view domain);
   void serve(Entry& entry);
   void fetch(Entry& entry);
   void fetched(uint64_t number, Result<spool::Stored> message);

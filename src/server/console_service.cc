@@ -164,6 +164,25 @@ std::vector<control::OutboundConnection> ConsoleService::outbound() {
   return found;
 }
 
+void ConsoleService::retrace() {
+  parts_.loops.run_on_all([](Worker& worker) {
+    for (const auto& [id, session] : worker.sessions) session->retrace();
+  });
+}
+
+Result<uint64_t> ConsoleService::trace_add(telemetry::TraceSpec spec) {
+  const bool inbound = spec.inbound;
+  auto id = parts_.tracers.add(std::move(spec));
+  if (id && inbound) retrace();
+  return id;
+}
+
+bool ConsoleService::trace_remove(uint64_t id) {
+  if (!parts_.tracers.remove(id)) return false;
+  retrace();
+  return true;
+}
+
 void ConsoleService::on_delivery_loop(const std::function<void()>& work) {
   std::latch done(1);
   parts_.delivery_loop.post([&] {

@@ -30,6 +30,7 @@ struct ConsoleParts {  // borrowed, outliving it
   telemetry::Counters& counters;
   telemetry::Log& log;
   TlsStore& tls;
+  telemetry::SmtpTracers& tracers;
   Loops& loops;
   spool::Spool& spool;
   net::Loop& delivery_loop;
@@ -59,6 +60,9 @@ class ConsoleService : public control::System {
   bool kill_session(uint64_t id) override;
   Result<std::vector<Endpoint>> act_on_listens(control::ListenAct act, const control::ListenTarget& target) override;
   std::vector<control::OutboundConnection> outbound() override;
+  Result<uint64_t> trace_add(telemetry::TraceSpec spec) override;
+  bool trace_remove(uint64_t id) override;
+  std::vector<telemetry::Tracer> traces() override { return parts_.tracers.list(); }
   std::vector<control::QueuedDomain> queue_domains() override;
   std::vector<control::QueuedRecipient> queue(std::string_view domain, size_t limit) override;
   Result<control::MessageDetails> message(MessageId id) override;
@@ -70,6 +74,7 @@ class ConsoleService : public control::System {
  private:
   friend class ConsoleConnection;
   void ended(ConsoleConnection& connection);
+  void retrace();
   control::ListenTls tls_of(const config::Snapshot& snapshot, const config::ListenConf& listen);
   // Runs `work` on the delivery loop and waits for it.
   void on_delivery_loop(const std::function<void()>& work);

@@ -147,7 +147,7 @@ bool Daemon::open_stores() {
                     message.trace.size() + message.body.size(), {});
   });
   dispatcher_ = delivery::Dispatcher::create(
-      {*delivery_loop_, *spool_, *mainlog_, *log_, counters_, [this] { return engine_->current(); },
+      {*delivery_loop_, *spool_, *mainlog_, *log_, counters_, [this] { return engine_->current(); }, &tracers_,
        [this](spool::Incoming incoming, std::function<void(Result<MessageId>)> done) {
          injector_->submit(std::move(incoming), "INTERNAL", *delivery_loop_, std::move(done));
        }});
@@ -167,9 +167,9 @@ bool Daemon::open_stores() {
   if (!acctlog) return complain(acctlog.error());
   acctlog_ = std::move(*acctlog);
 Result<> Daemon::start_listening() {
-  services_ = std::make_unique<MailServices>(MailServices{*injector_, counters_, *log_, tls_, spool_->node()});
+  services_ = std::make_unique<MailServices>(MailServices{*injector_, counters_, *log_, tls_, tracers_, spool_->node()});
   console_ = std::make_unique<ConsoleService>(
-      ConsoleParts{*main_, *engine_, counters_, *log_, tls_, loops_, *spool_, *delivery_loop_, *dispatcher_,
+      ConsoleParts{*main_, *engine_, counters_, *log_, tls_, tracers_, loops_, *spool_, *delivery_loop_, *dispatcher_,
                    [this]() -> Listeners& { return *listeners_; }, [this] { begin_shutdown(); }});
   listeners_ = std::make_unique<Listeners>(
       *main_, loops_, *log_, counters_,

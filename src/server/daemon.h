@@ -15,6 +15,7 @@
 #include "telemetry/counters.h"
 #include "telemetry/log.h"
 #include "telemetry/mainlog.h"
+#include "telemetry/smtp_trace.h"
 
 #include <atomic>
 #include "telemetry/acctlog.h"
@@ -57,6 +58,7 @@ class Daemon : private config::Participant {
 
   std::unique_ptr<config::Engine> engine_;
   telemetry::Counters counters_;
+  telemetry::SmtpTracers tracers_;
   TlsStore tls_;
   ConfigurationCheck checks_;
   std::unique_ptr<telemetry::Log> log_;

@@ -76,6 +76,7 @@ bool MailSession::attach(Incoming incoming) {
   info.listener = listen_.to_string();
   engine_ = std::make_unique<smtp::ServerSession>(policy_for(*options_), std::move(info),
                                                   static_cast<smtp::ServerHost&>(*this));
+  if (services_.tracers.any()) retrace();
   return true;
 }
 
@@ -282,6 +283,12 @@ void MailSession::configuration_changed() {
 void MailSession::shut_down() {
   engine_->shut_down("4.3.2 Service shutting down", out_);
   if (out_.next == smtp::Next::close || !out_.reply.empty()) carry_out();
+}
+
+void MailSession::retrace() {
+  engine_->trace(services_.tracers.any()
+                     ? services_.tracers.inbound(client_, fmt::format("in:{} {}", id_, peer().to_string()))
+                     : nullptr);
 }
 
 void MailSession::kill() {

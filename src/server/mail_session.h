@@ -12,6 +12,7 @@
 #include "smtp/server_session.h"
 #include "telemetry/counters.h"
 #include "telemetry/log.h"
+#include "telemetry/smtp_trace.h"
 
 #include <cstdint>
 #include <memory>
@@ -26,6 +27,7 @@ struct MailServices {
   telemetry::Counters& counters;
   telemetry::Log& log;
   TlsStore& tls;
+  telemetry::SmtpTracers& tracers;
   std::string node;
 };
 
@@ -43,6 +45,8 @@ class MailSession : private net::ConnectionHandler, private smtp::ServerHost {
   void shut_down();
   // By an operator: 421 and close, at once, but behind a commit under way.
   void kill();
+  // Tracers came or went.
+  void retrace();
   // At once, without a word.
   void drop();
   bool committing() const { return out_.next == smtp::Next::submit; }

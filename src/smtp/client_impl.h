@@ -78,6 +78,7 @@ struct ClientSession::Impl {
   const ClientTimeouts timeouts;
   ClientHost& host;
   ReplyParser parser;
+  telemetry::SessionTracePtr trace;  // null, as a rule
   Rest rest = Rest::fresh;  // meant while nothing is expected
   std::deque<Expect> expected;
   Offers offers;

@@ -57,6 +57,8 @@ void ClientSession::quit(ClientOutput& out) {
   impl_->settle(out);
 }
 
+void ClientSession::trace(telemetry::SessionTracePtr trace) { impl_->trace = std::move(trace); }
+
 void ClientSession::lost(std::string_view why) { impl_->end({0, escape_line(why, 500)}); }
 
 bool ClientSession::tls_active() const { return impl_->tls; }
@@ -92,6 +94,9 @@ size_t ClientSession::Impl::feed(std::string_view bytes, ClientOutput& out) {
 
 void ClientSession::Impl::handle(const ParsedReply& parsed, ClientOutput& out) {
   const Reply reply{parsed.code, reply_text(parsed)};
+  if (trace)
+    for (size_t i = 0; i < parsed.lines.size(); ++i)
+      trace->received(fmt::format("{}{}{}", parsed.code, i + 1 < parsed.lines.size() ? '-' : ' ', parsed.lines[i]));
   const Expect expect = expected.front();
   if (reply.code == 421 && expect != Expect::quit) return close(reply, false, out);
   expected.pop_front();
@@ -202,13 +207,17 @@ void ClientSession::Impl::become_idle() {
 
 void ClientSession::Impl::command(std::string_view command, Expect reply, ClientOutput& out) {
   if (surplus) return close({0, "the server sent a reply before it was asked"}, false, out);
+  if (trace) trace->sent(command);
   out.bytes += command;
   out.bytes += "\r\n";
   expected.push_back(reply);
 }
 
 void ClientSession::Impl::close(const Reply& reason, bool quit, ClientOutput& out) {
-  if (quit && !surplus) out.bytes += "QUIT\r\n";
+  if (quit && !surplus) {
+    if (trace) trace->sent("QUIT");
+    out.bytes += "QUIT\r\n";
+  }
   end(reason);
 }
 

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "message/envelope.h"
+#include "telemetry/smtp_trace.h"
 
 #include <cstdint>
 #include <memory>
@@ -92,6 +93,8 @@ class ClientSession {
   void quit(ClientOutput& out);
   // The connection is gone or the deadline passed: ends a job in progress with
   // code 0 for all recipients that have no refusal of their own yet.
+  // From now on what is said is told to `trace`; null: no more.
+  void trace(telemetry::SessionTracePtr trace);
   void lost(std::string_view why);
 
   bool tls_active() const;

@@ -155,6 +155,8 @@ void ClientSession::Impl::after_data(const Reply& reply, ClientOutput& out) {
       encoder.add(job->body);
     }
     encoder.finish();
+    if (trace)
+      trace->note(fmt::format("{} bytes of a message", body_sent ? job->trace.size() + job->body.size() : size_t{0}));
     expected.push_back(Expect::body);
     return;
   }

@@ -55,6 +55,8 @@ struct ServerSession::Impl {
   bool tls_missing();                  // refused for want of TLS
   bool plain(const Command& command);  // no argument, or refused
 
+  void trace_line(const LineReader::Result& read);
+
   // server_commands.cc
   void on_greeting(const Command& command, Greeting greeting);
   void on_rset(const Command& command);
@@ -92,6 +94,9 @@ struct ServerSession::Impl {
   DataReceiver data_;
   size_t data_progress_ = 0;  // bytes since Data_Timeout began anew
   Transaction transaction_;
+  telemetry::SessionTracePtr trace_;  // null, as a rule
+  size_t traced_ = 0;                 // of the reply of the call that is running
+  bool secrets_ = false;              // the client began AUTH: what is no command may be one
   uint64_t errors_ = 0;
   uint64_t messages_ = 0;
   uint64_t recipients_ = 0;

@@ -25,11 +25,13 @@ constexpr std::chrono::seconds denied_time{10};
 
 void ServerSession::Impl::begin(Output& out) {
   out_ = &out;
+  traced_ = out.reply.size();
   out.delay = Duration(0);
   out.restart_deadline = false;
 }
 
 void ServerSession::Impl::finish() {
+  if (trace_ && out_->reply.size() > traced_) trace_->sent(std::string_view(out_->reply).substr(traced_));
   switch (phase_) {
     case Phase::command:
       out_->next = Next::read;
@@ -139,7 +141,10 @@ size_t ServerSession::Impl::feed(std::string_view bytes) {
         data_progress_ = 0;
         out_->restart_deadline = true;
       }
-      if (data_.done()) end_of_data();
+      if (data_.done()) {
+        if (trace_) trace_->note(fmt::format("{} bytes of a message", data_.body().size()));
+        end_of_data();
+      }
     } else {
       break;
     }
@@ -155,6 +160,7 @@ size_t ServerSession::Impl::take_line(std::string_view bytes) {
     return read.used;
   }
   spoken_ = true;
+  if (trace_) trace_line(read);
   size_t used = read.used;
   switch (read.event) {
     case LineReader::Event::line: {
@@ -176,6 +182,22 @@ size_t ServerSession::Impl::take_line(std::string_view bytes) {
   }
   end_if_asked();
   return used;
+}
+
+// What follows AUTH may be a secret whatever we answered: clients send it
+// without waiting. A command that we know ends that.
+void ServerSession::Impl::trace_line(const LineReader::Result& read) {
+  if (read.event != LineReader::Event::line) return trace_->note("a line that is not one, or is too long");
+  const Command command = parse_command(read.line);
+  if (iequals(command.name, "AUTH")) {
+    secrets_ = true;
+    trace_->received(fmt::format("AUTH {}(masked)", words(command.arguments).size() > 1 ? "… " : ""));
+  } else if (command.verb != Verb::unknown && command.verb != Verb::empty) {
+    secrets_ = false;
+    trace_->received(read.line);
+  } else {
+    trace_->received(secrets_ ? "(masked)" : read.line);
+  }
 }
 
 void ServerSession::Impl::run(const Command& command, bool ended_in_lf, std::string_view behind) {
@@ -306,6 +328,8 @@ void ServerSession::kill(std::string_view text, Output& out) {
     impl_->say_closing(text);
   impl_->finish();
 }
+
+void ServerSession::trace(telemetry::SessionTracePtr trace) { impl_->trace_ = std::move(trace); }
 
 Duration ServerSession::deadline(Waiting waiting) const {
   const Policy& policy = *impl_->policy_;

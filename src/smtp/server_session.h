@@ -17,6 +17,7 @@
 #include "base/result.h"
 #include "message/envelope.h"
 #include "smtp/policy.h"
+#include "telemetry/smtp_trace.h"
 
 #include <cstdint>
 #include <memory>
@@ -129,6 +130,9 @@ class ServerSession {
   // Now, whatever is under way: 421 + text, and close. Only what waits for the
   // spool is answered first: its client would send it again.
   void kill(std::string_view text, Output& out);
+
+  // From now on what is said is told to `trace`, secrets masked; null: no more.
+  void trace(telemetry::SessionTracePtr trace);
 
   // From the policy; 0: none. For Waiting::command it is Idle_Time between
   // commands and Command_Timeout once a line has begun. tls: the owner's own.

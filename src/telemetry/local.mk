@@ -10,4 +10,6 @@ libtelemetry_a_SOURCES = \
 	src/telemetry/log.cc \
 	src/telemetry/log.h \
 	src/telemetry/mainlog.cc \
-	src/telemetry/mainlog.h
+	src/telemetry/mainlog.h \
+	src/telemetry/smtp_trace.cc \
+	src/telemetry/smtp_trace.h

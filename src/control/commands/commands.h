@@ -64,6 +64,9 @@ Answer authenticate(const Invocation& call);
 Answer authz_id(const Invocation& call);
 Answer authz_roles_list(const Invocation& call);
 
+Answer trace_smtp_add(const Invocation& call);
+Answer trace_smtp_list(const Invocation& call);
+Answer trace_smtp_remove(const Invocation& call);
 Answer version(const Invocation& call);
 Answer watch(const Invocation& call);
 Answer pid(const Invocation& call);

@@ -41,6 +41,9 @@ class FakeSystem : public System {
     return acted;
   }
   std::vector<OutboundConnection> outbound() override { return outbound_connections; }
+  Result<uint64_t> trace_add(telemetry::TraceSpec spec) override { return tracers.add(std::move(spec)); }
+  bool trace_remove(uint64_t id) override { return tracers.remove(id); }
+  std::vector<telemetry::Tracer> traces() override { return tracers.list(); }
   std::vector<QueuedDomain> queue_domains() override { return domains; }
   std::vector<QueuedRecipient> queue(std::string_view domain, size_t limit) override {
     std::vector<QueuedRecipient> found;
@@ -81,6 +84,7 @@ class FakeSystem : public System {
   std::vector<InboundSession> sessions;
   std::vector<ListenStatus> listening;
   std::vector<GenerationSessions> generations;
+  telemetry::SmtpTracers tracers;
   std::vector<OutboundConnection> outbound_connections;
   std::vector<std::pair<ListenAct, ListenTarget>> acts;
   Result<std::vector<Endpoint>> acted;  // what act_on_listens gives

@@ -7,6 +7,7 @@ t_unit_control_tests_SOURCES = t/unit/main.cc \
 	t/unit/control/config_commands_test.cc \
 	t/unit/control/fake_system.h \
 	t/unit/control/listener_commands_test.cc \
+	t/unit/control/trace_commands_test.cc \
 	t/unit/control/watch_test.cc \
 	t/unit/control/protocol_test.cc \
 	t/unit/control/request_test.cc \
