@@ -51,10 +51,10 @@ struct Parts {  // all borrowed, outliving the Dispatcher
   telemetry::Log& log;
   telemetry::Counters& counters;
   std::function<config::SnapshotPtr()> snapshot;  // the current one; any thread
-  telemetry::SmtpTracers* tracers = nullptr;  // null: there are none
   // Hands a DSN in by the front door; the Dispatcher does not forget the
   // bounced recipient before `done` said that the DSN is durable.
   std::function<void(spool::Incoming, std::function<void(Result<MessageId>)> done)> inject;
+  telemetry::SmtpTracers* tracers = nullptr;  // null: there are none
 };
 
 class Dispatcher {

@@ -155,9 +155,9 @@ void Hop::connect(const std::shared_ptr<Opening>& opening, const Target& target,
 void Hop::trace(Courier& courier, std::string_view domain) {
   const telemetry::SmtpTracers* tracers = office_.parts.tracers;
   if (tracers == nullptr) return;
-  courier.trace(tracers->any() ? tracers->outbound(default_binding, domain,
-                                                   fmt::format("out:{} {}", courier.number(),
-                                                               courier.target().endpoint.to_string()))
+  courier.trace(tracers->any() ? tracers->outbound(
+                                     default_binding, domain,
+                                     fmt::format("out:{} {}", courier.number(), courier.target().endpoint.to_string()))
                                : nullptr);
 }
 

@@ -147,10 +147,11 @@ bool Daemon::open_stores() {
                     message.trace.size() + message.body.size(), {});
   });
   dispatcher_ = delivery::Dispatcher::create(
-      {*delivery_loop_, *spool_, *mainlog_, *log_, counters_, [this] { return engine_->current(); }, &tracers_,
+      {*delivery_loop_, *spool_, *mainlog_, *log_, counters_, [this] { return engine_->current(); },
        [this](spool::Incoming incoming, std::function<void(Result<MessageId>)> done) {
          injector_->submit(std::move(incoming), "INTERNAL", *delivery_loop_, std::move(done));
-       }});
+       },
+       &tracers_});
   {
     const std::lock_guard lock(queue_mutex_);
     queue_ = dispatcher_.get();
