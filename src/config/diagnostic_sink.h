@@ -25,6 +25,10 @@ class DiagnosticSink {
     report(Diagnostic::Severity::error, id, place, length, std::move(message), std::move(hint));
   }
 
+  // Nobody will see the next error: it need not be put into words, only counted.
+  bool full() const { return errors_ >= limit; }
+  void count_error() { ++errors_; }
+
   // What was gathered, in the order of the text; "and N more" last when some were left out.
   Diagnostics take();
 

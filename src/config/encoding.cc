@@ -52,6 +52,10 @@ bool check_encoding(std::string_view text, DiagnosticSink& sink) {
     const size_t begin = i;
     const bool nul = text[i] == '\0';
     while (i < text.size() && (text[i] == '\0') == nul && sequence(text, i) == 0) ++i;
+    if (sink.full()) {  // a damaged file may have a million of them
+      sink.count_error();
+      continue;
+    }
     const std::string_view before = text.substr(0, begin);
     for (size_t end; (end = before.find('\n', counted)) != std::string_view::npos; ++line)
       line_start = counted = end + 1;

@@ -127,6 +127,12 @@ bool Parser::statement() {
 
 // At what should have been "=", "{" or an instance.
 bool Parser::no_statement(const Token& name) {
+  if (sink_.full()) {
+    sink_.count_error();
+    if (token_.kind == TokenKind::word && token_.first_on_line) go_back_to(token_, previous_end_);
+    recover();
+    return false;
+  }
   const std::string text = shown(lexer_.text(name));
   if (on_line_of_value_)
     sink_.error(
@@ -148,6 +154,11 @@ bool Parser::no_scope(const Token& name, const Token& instance) {
   const std::string_view name_text = lexer_.text(name);
   const std::string_view instance_text = lexer_.text(instance);
   if (on_line_of_value_) return no_statement(name);
+  if (sink_.full()) {
+    sink_.count_error();
+    recover();
+    return false;
+  }
   if (token_.first_on_line || token_.kind == TokenKind::close_brace || token_.kind == TokenKind::end)
     sink_.error(id::syntax, name.place, instance.end - name.begin,
                 fmt::format("expected '=' behind {}, or '{{' behind {}", shown(name_text), shown(instance_text)),
@@ -161,6 +172,11 @@ bool Parser::no_scope(const Token& name, const Token& instance) {
 }
 
 bool Parser::value_missing(const Token& name, const Token& equals) {
+  if (sink_.full()) {
+    sink_.count_error();
+    recover();
+    return false;
+  }
   sink_.error(id::missing_value, equals.place, 1,
               fmt::format("expected a value behind '{} =', found {}", escape_line(lexer_.text(name), 48),
                           token_.first_on_line && token_.kind != TokenKind::end ? "end of line" : found()),
@@ -308,6 +324,10 @@ std::string Parser::quote_hint() const {
 }
 
 bool Parser::fail(std::string expected, std::string hint) {
+  if (sink_.full()) {
+    sink_.count_error();
+    return false;
+  }
   if (std::string quote = quote_hint(); !quote.empty()) hint = std::move(quote);
   sink_.error(id::syntax, token_.place, token_.end - token_.begin,
               fmt::format("expected {}, found {}", expected, found()), std::move(hint));
