@@ -1,14 +1,12 @@
 noinst_LIBRARIES += libcontrol.a
 libcontrol_a_SOURCES = \
 	src/control/access.cc src/control/access.h \
-	src/control/access.cc src/control/access.h \
 	src/control/answer.h \
 	src/control/authentication.cc src/control/authentication.h \
 	src/control/columns.cc src/control/columns.h \
 	src/control/command.cc src/control/command.h \
 	src/control/commands/authz.cc \
 	src/control/commands/child_cursor.h \
-	src/control/commands/authz.cc \
 	src/control/commands/commands.h \
 	src/control/commands/complete.cc \
 	src/control/commands/config_edit.cc \
@@ -21,6 +19,9 @@ libcontrol_a_SOURCES = \
 	src/control/commands/config_target.cc src/control/commands/config_target.h \
 	src/control/commands/count.cc \
 	src/control/commands/config_transaction.cc \
+	src/control/commands/counter.cc \
+	src/control/commands/debug.cc \
+	src/control/commands/config_writeback.cc \
 	src/control/commands/help.cc \
 	src/control/commands/listener_act.cc \
 	src/control/commands/listener_show.cc \
@@ -29,11 +30,15 @@ libcontrol_a_SOURCES = \
 	src/control/commands/server.cc \
 	src/control/commands/sessions.cc \
 	src/control/commands/summary.cc \
+	src/control/commands/sysinfo.cc \
 	src/control/commands/table.cc \
+	src/control/commands/threads.cc \
+	src/control/commands/tls.cc \
 	src/control/commands/trace.cc \
 	src/control/commands/watch.cc \
 	src/control/completion.cc src/control/completion.h \
 	src/control/limits.h \
+	src/control/process.h \
 	src/control/protocol.cc src/control/protocol.h \
 	src/control/redact.cc src/control/redact.h \
 	src/control/render.cc src/control/render.h \

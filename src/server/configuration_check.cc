@@ -1,8 +1,21 @@
 #include "server/configuration_check.h"
 
 #include "delivery/route.h"
+#include "server/access_check.h"
+#include "server/privileges.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <string>
+#include <variant>
+#include <vector>
 
 namespace impulse::server {
+
+namespace key = config::key;
 
 namespace {
 
@@ -15,19 +28,6 @@ void warn(config::Diagnostics& diagnostics, std::string id, const config::Origin
   diagnostics.push_back(std::move(diagnostic));
 }
 
-}  // namespace
-
-void ConfigurationCheck::check(const config::Snapshot& next, config::Diagnostics& diagnostics) {
-  delivery::check_routes(next, diagnostics);
-  bool mail = false;
-  bool console = false;
-  for (const auto& listen : next.listens()) {
-    if (!listen->enabled()) continue;
-    if (listen->listener() != config::ScopeKind::control_listener) {
-      mail = true;
-      continue;
-    }
-    console = true;
 void complain(config::Diagnostics& diagnostics, std::string id, const config::Origin& origin, std::string message) {
   warn(diagnostics, std::move(id), origin, std::move(message));
   diagnostics.back().severity = config::Diagnostic::Severity::error;
@@ -94,6 +94,42 @@ void check_paths(const config::Snapshot& next, const Identity& identity, config:
   }
 }
 
+}  // namespace
+
+// Who the daemon will be at its next start, and what it will open.
+void ConfigurationCheck::check_process(const config::Snapshot& next, config::Diagnostics& diagnostics) {
+  const config::ScopePtr security = next.root()->child(config::ScopeKind::security, "");
+  std::string said;
+  const auto note = [&](const config::Setting& setting) {
+    said += fmt::format("{} = {}\n", setting.option->name, config::to_text(setting.value, *setting.option));
+  };
+  if (security)
+    for (const auto& setting : security->settings()) note(*setting);
+  for (const Place& place : places())
+    if (const config::Setting* setting = next.root()->find(*place.option)) note(*setting);
+  if (said == well_) return;
+  const size_t before = diagnostics.size();
+  if (const auto identity = identity_of(next))
+    check_paths(next, *identity, diagnostics);
+  else
+    complain(diagnostics, "config-security", security ? security->origin() : config::Origin{},
+             identity.error().message);
+  if (diagnostics.size() == before) well_ = std::move(said);
+}
+
+void ConfigurationCheck::check(const config::Snapshot& next, config::Diagnostics& diagnostics) {
+  delivery::check_routes(next, diagnostics);
+  check_process(next, diagnostics);
+  check_access(next, diagnostics);
+  bool mail = false;
+  bool console = false;
+  for (const auto& listen : next.listens()) {
+    if (!listen->enabled()) continue;
+    if (listen->listener() != config::ScopeKind::control_listener) {
+      mail = true;
+      continue;
+    }
+    console = true;
   }
   if (!mail) warn(diagnostics, "config-no-listener", {}, "no mail listener is enabled: nothing can come in");
   if (!console)
@@ -101,5 +137,3 @@ void check_paths(const config::Snapshot& next, const Identity& identity, config:
 }
 
 }  // namespace impulse::server
-  check_process(next, diagnostics);
-  check_access(next, diagnostics);

@@ -42,6 +42,7 @@ config::Engine& ConsoleService::engine() { return parts_.engine; }
 const telemetry::Counters& ConsoleService::counters() { return parts_.counters; }
 WallTime ConsoleService::started() { return started_; }
 std::string ConsoleService::node() { return parts_.spool.node(); }
+control::Process& ConsoleService::process() { return parts_.process; }
 void ConsoleService::shut_down() { parts_.shut_down(); }
 
 std::vector<control::InboundSession> ConsoleService::inbound() {

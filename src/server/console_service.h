@@ -37,6 +37,9 @@ struct ConsoleParts {  // borrowed, outliving it
   delivery::Dispatcher& dispatcher;
   std::function<Listeners&()> listeners;  // made later than this
   std::function<void()> shut_down;
+  control::Process& process;
+  std::function<void()> commanded;  // a command has been run
+  ConsoleGate& gate;
 };
 
 class ConsoleConnection;
@@ -69,6 +72,7 @@ class ConsoleService : public control::System {
   control::SpoolStatus spool() override;
   WallTime started() override;
   std::string node() override;
+  control::Process& process() override;
   void shut_down() override;
 
  private:

@@ -2,7 +2,7 @@
 
 #include "base/files.h"
 #include "base/text.h"
-#include "server/notify.h"
+#include "server/follow.h"
 #include "server/settings.h"
 
 #include <unistd.h>
@@ -26,6 +26,8 @@ namespace {
 constexpr Duration shutdown_poll = std::chrono::milliseconds(20);
 // After Shutdown_Timeout, for what should have ended and did not.
 constexpr Duration last_resort = std::chrono::seconds(5);
+// How soon memory of configurations that nobody uses any more is given back.
+constexpr Duration sweep_pause = std::chrono::seconds(1);
 
 std::vector<std::string> search_path() {
   std::vector<std::string> path;
@@ -44,8 +46,13 @@ bool complain(const Error& error) {
   return false;
 }
 
-std::unique_ptr<config::Engine> make_engine(const std::string& file) {
-  return config::Engine::create({file, {search_path(), {}}});
+std::unique_ptr<config::Engine> make_engine(const std::string& file,
+                                            std::function<void(std::string_view)> notice = nullptr) {
+  config::EngineSettings settings;
+  settings.file = file;
+  settings.load.search_path = search_path();
+  settings.notice = std::move(notice);
+  return config::Engine::create(std::move(settings));
 }
 
 }  // namespace
@@ -63,7 +70,11 @@ bool check_configuration(const std::string& file) {
   return report.ok;
 }
 
-Daemon::Daemon(std::string file) : engine_(make_engine(file)) {
+Daemon::Daemon(std::string file)
+    : engine_(make_engine(file, [this](std::string_view line) {
+        if (log_) log_->write(Level::warning, Area::config, "config-by-itself", line);
+        if (console_) console_->event("config-by-itself", line);
+      })) {
   engine_->add_participant(tls_);
   engine_->add_participant(checks_);
 }
@@ -77,13 +88,11 @@ bool Daemon::start() {
     if (!report.error.empty()) fmt::print(stderr, "impulsed: {}\n", report.error);
     return false;
   }
-  if (!open_stores()) return false;
-  if (const std::string pidfile = engine_->current()->global()[key::pidfile]; !pidfile.empty()) {
-    if (auto written = replace_file(pidfile, fmt::format("{}\n", ::getpid()), 0644); !written)
-      return complain(written.error());
-    pidfile_ = pidfile;
-  }
-  if (auto listening = start_listening(); !listening) {
+  if (!become_user() || !open_stores()) return false;
+  if (auto written = write_pidfile(); !written) return complain(written.error());
+  auto listening = start_listening();
+  if (listening) listening = finish_start();
+  if (!listening) {
     log_->write(Level::critical, Area::net, "listen-failed", listening.error().message);
     log_->flush();
     return complain(listening.error());
@@ -92,15 +101,61 @@ bool Daemon::start() {
   log_->write(
       Level::notice, Area::server, "server-ready",
       fmt::format("impulsed {} is ready, process {}, configuration {}", PACKAGE_VERSION, ::getpid(), engine_->file()));
-  notify_ready();
+  notify_.ready(status());
+  if (const auto limit = Notify::watchdog())
+    watchdog_ = std::make_unique<Watchdog>(*main_, loops_, *delivery_loop_, notify_, *limit);
   return true;
+}
+
+// Before anything is opened: what the daemon makes belongs to whom it will be.
+bool Daemon::become_user() {
+  const config::SnapshotPtr snapshot = engine_->current();
+  if (auto raised = raise_descriptor_limit(snapshot->global()); !raised) return complain(raised.error());
+  const auto identity = identity_of(*snapshot);
+  if (!identity) return complain(identity.error());
+  if (auto assumed = privileges_.assume(*identity); !assumed) return complain(assumed.error());
+  return true;
+}
+
+// By root, where we are: /run belongs to it.
+Result<> Daemon::write_pidfile() {
+  const std::string pidfile = engine_->current()->global()[key::pidfile];
+  if (pidfile.empty()) return {};
+  auto written = privileges_.as_root([&] { return replace_file(pidfile, fmt::format("{}\n", ::getpid()), 0644); });
+  if (written) pidfile_ = pidfile;
+  return written;
+}
+
+// Everything is open and bound: no way back to root from here.
+Result<> Daemon::finish_start() {
+  if (auto released = privileges_.release(); !released) return released;
+  clock_ = std::make_unique<net::Timer>(*main_, [this] { keep_time(); });
+  sweeper_ = std::make_unique<net::Timer>(*main_, [this] { sweep_snapshots(); });
+  keep_time();
+  return {};
+}
+
+void Daemon::keep_time() {
+  if (!clock_) return;
+  const auto next = engine_->tick();
+  if (!next)
+    clock_->stop();
+  else
+    clock_->start(std::max(std::chrono::duration_cast<Duration>(*next - wall_now()), Duration(1000)));
+}
+
+void Daemon::sweep_snapshots() {
+  if (snapshots_->sweep()) sweeper_->start(sweep_pause);
+}
+
+std::string Daemon::status() const {
+  return fmt::format("Serving generation {} of {}", engine_->current()->generation(), engine_->file());
 }
 
 bool Daemon::open_stores() {
   const config::SnapshotPtr snapshot = engine_->current();
   const config::Options& global = snapshot->global();
-  if (auto raised = raise_descriptor_limit(global); !raised) return complain(raised.error());
-
+  snapshots_ = std::make_unique<SnapshotKeeper>();
   auto log = telemetry::Log::open(global[key::diagnostic_log]);
   if (!log) return complain(log.error());
   log_ = std::move(*log);
@@ -108,6 +163,9 @@ bool Daemon::open_stores() {
   auto mainlog = telemetry::Mainlog::open(global[key::mainlog]);
   if (!mainlog) return complain(mainlog.error());
   mainlog_ = std::move(*mainlog);
+  auto acctlog = telemetry::Acctlog::open(global[key::acctlog]);
+  if (!acctlog) return complain(acctlog.error());
+  acctlog_ = std::move(*acctlog);
 
   auto main = net::Loop::create("main");
   if (!main) return complain(main.error());
@@ -164,14 +222,17 @@ bool Daemon::open_stores() {
   return true;
 }
 
-  auto acctlog = telemetry::Acctlog::open(global[key::acctlog]);
-  if (!acctlog) return complain(acctlog.error());
-  acctlog_ = std::move(*acctlog);
 Result<> Daemon::start_listening() {
   services_ = std::make_unique<MailServices>(MailServices{*injector_, counters_, *log_, tls_, tracers_, spool_->node()});
+  process_ = std::make_unique<ProcessService>(ProcessParts{counters_, *log_, *mainlog_, *acctlog_, tls_, loops_, *main_,
+                                                           *delivery_loop_, *spool_, *snapshots_});
+  auto gate = ConsoleGate::create(*log_, *acctlog_, spool_->node());
+  if (!gate) return std::unexpected(gate.error());
+  gate_ = std::move(*gate);
   console_ = std::make_unique<ConsoleService>(
       ConsoleParts{*main_, *engine_, counters_, *log_, tls_, tracers_, loops_, *spool_, *delivery_loop_, *dispatcher_,
-                   [this]() -> Listeners& { return *listeners_; }, [this] { begin_shutdown(); }});
+                   [this]() -> Listeners& { return *listeners_; }, [this] { begin_shutdown(); }, *process_,
+                   [this] { main_->post([this] { keep_time(); }); }, *gate_});
   listeners_ = std::make_unique<Listeners>(
       *main_, loops_, *log_, counters_,
       [this](Worker& worker, Incoming incoming) {
@@ -197,22 +258,19 @@ Result<> Daemon::start_listening() {
 
 Result<> Daemon::prepare(const config::SnapshotPtr&, const config::SnapshotPtr&) {
   if (shutdown_deadline_) return fail(Errc::busy, "the daemon is shutting down");
+  notify_.reloading();
   return {};
 }
+
+void Daemon::abort() noexcept { notify_.ready(status()); }
 
 // The answer to a change is given only after every loop works under it.
 void Daemon::apply(const config::SnapshotPtr& next) noexcept {
   counters_.add(Counter::config_commits);
   set_log_levels(next->debug_flags(), *log_);
   spool_->set_live_settings(spool_settings(next->global()));
-  loops_.run_on_all([&](Worker& worker) {
-    worker.snapshot = next;
-    // A session may end, and leave the table, while it is told.
-    std::vector<uint64_t> ids;
-    for (const auto& [id, session] : worker.sessions) ids.push_back(id);
-    for (const uint64_t id : ids)
-      if (const auto it = worker.sessions.find(id); it != worker.sessions.end()) it->second->configuration_changed();
-  });
+  snapshots_->keep(next);
+  tell_sessions(loops_, next);
   delivery_loop_->post([this] { dispatcher_->reconfigured(); });
   main_->post([this, generation = next->generation()] { tell_commit(generation); });
 }
@@ -226,13 +284,16 @@ void Daemon::tell_commit(uint64_t generation) {
                                                    entry.by.name, entry.changes));
 }
 
+void Daemon::finish() noexcept {
+  if (sweeper_) sweep_snapshots();
+  notify_.ready(status());
+}
+
 void Daemon::reload_by_signal() {
   if (shutdown_deadline_) return;
-  notify_reloading();
-  if (auto reopened = log_->reopen(); !reopened)
-    log_->write(Level::error, Area::server, "log-reopen-failed", reopened.error().message);
-  if (auto reopened = mainlog_->reopen(); !reopened)
-    log_->write(Level::error, Area::server, "log-reopen-failed", reopened.error().message);
+  notify_.reloading();
+  for (const auto& [name, reopened] : process_->reopen_logs())
+    if (!reopened) log_->write(Level::error, Area::server, "log-reopen-failed", reopened.error().message);
   const config::Report report = engine_->reload({}, {"SIGHUP"});
   for (const config::Diagnostic& diagnostic : report.diagnostics)
     log_->write(diagnostic.severity == config::Diagnostic::Severity::error ? Level::error : Level::warning,
@@ -247,7 +308,8 @@ void Daemon::reload_by_signal() {
     log_->write(Level::error, Area::config, "config-refused",
                 report.error.empty() ? "the configuration stays as it was" : report.error);
   }
-  notify_ready();
+  notify_.ready(report.ok ? status() : "The new configuration was refused. " + status());
+  keep_time();
 }
 
 void Daemon::begin_shutdown() {
@@ -255,7 +317,7 @@ void Daemon::begin_shutdown() {
   const Duration patience = engine_->current()->global()[key::shutdown_timeout];
   shutdown_deadline_ = steady_now() + patience;
   log_->write(Level::notice, Area::server, "server-stopping", "shutting down");
-  notify_stopping();
+  notify_.stopping();
   listeners_->close_all();
   loops_.run_on_all([](Worker& worker) {
     std::vector<uint64_t> ids;
@@ -317,14 +379,17 @@ void Daemon::take_down() {
   dispatcher_.reset();
   signals_.clear();
   shutdown_timer_.reset();
+  clock_.reset();
+  sweeper_.reset();
+  watchdog_.reset();
   console_.reset();
+  gate_.reset();
+  process_.reset();
   listeners_.reset();
   spool_.reset();
   mainlog_.reset();
+  acctlog_.reset();
   if (!pidfile_.empty()) ::unlink(pidfile_.c_str());
 }
 
 }  // namespace impulse::server
-  gate_.reset();
-  process_.reset();
-  acctlog_.reset();

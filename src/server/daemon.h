@@ -10,15 +10,20 @@
 #include "server/listeners.h"
 #include "server/loops.h"
 #include "server/mail_session.h"
+#include "server/notify.h"
+#include "server/privileges.h"
+#include "server/process_service.h"
+#include "server/snapshot_keeper.h"
 #include "server/tls_store.h"
+#include "server/watchdog.h"
 #include "spool/spool.h"
+#include "telemetry/acctlog.h"
 #include "telemetry/counters.h"
 #include "telemetry/log.h"
 #include "telemetry/mainlog.h"
 #include "telemetry/smtp_trace.h"
 
 #include <atomic>
-#include "telemetry/acctlog.h"
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -44,25 +49,38 @@ class Daemon : private config::Participant {
   void run();
 
  private:
+  bool become_user();
   bool open_stores();
+  Result<> write_pidfile();
   Result<> start_listening();
+  Result<> finish_start();
   void reload_by_signal();
   void tell_commit(uint64_t generation);
+  // The engine's clock work, and when to come back to it.
+  void keep_time();
+  void sweep_snapshots();
+  std::string status() const;  // one line, for systemd
   void begin_shutdown();
   void shutdown_step();
   void take_down();
 
   // config::Participant: what follows the configuration besides listeners and TLS.
   Result<> prepare(const config::SnapshotPtr& current, const config::SnapshotPtr& next) override;
+  void abort() noexcept override;
   void apply(const config::SnapshotPtr& next) noexcept override;
+  void finish() noexcept override;
 
+  Notify notify_;
+  Privileges privileges_;
   std::unique_ptr<config::Engine> engine_;
+  std::unique_ptr<SnapshotKeeper> snapshots_;
   telemetry::Counters counters_;
   telemetry::SmtpTracers tracers_;
   TlsStore tls_;
   ConfigurationCheck checks_;
   std::unique_ptr<telemetry::Log> log_;
   std::unique_ptr<telemetry::Mainlog> mainlog_;
+  std::unique_ptr<telemetry::Acctlog> acctlog_;
   std::unique_ptr<net::Loop> main_;
   std::unique_ptr<net::Loop> delivery_loop_;
   std::unique_ptr<spool::Spool> spool_;
@@ -76,13 +94,17 @@ class Daemon : private config::Participant {
   std::unique_ptr<MailServices> services_;
   Loops loops_;
   std::unique_ptr<Listeners> listeners_;
+  std::unique_ptr<ProcessService> process_;
+  std::unique_ptr<ConsoleGate> gate_;
   std::unique_ptr<ConsoleService> console_;
   std::atomic<uint64_t> next_session_{1};
 
   std::vector<std::unique_ptr<net::SignalWatch>> signals_;
+  std::unique_ptr<net::Timer> clock_;  // for keep_time()
+  std::unique_ptr<net::Timer> sweeper_;
+  std::unique_ptr<Watchdog> watchdog_;
   std::unique_ptr<net::Timer> shutdown_timer_;
   std::optional<SteadyTime> shutdown_deadline_;
-  std::unique_ptr<telemetry::Acctlog> acctlog_;
   std::atomic<bool> delivery_idle_{false};
   bool dropping_ = false;
   bool down_ = false;

@@ -7,18 +7,24 @@ impulsed_SOURCES = \
 	src/server/console_connection.cc src/server/console_connection.h \
 	src/server/console_service.cc src/server/console_service.h \
 	src/server/daemon.cc src/server/daemon.h \
+	src/server/follow.cc src/server/follow.h \
 	src/server/incoming.h \
 	src/server/listeners.cc src/server/listeners.h \
 	src/server/loops.cc src/server/loops.h \
 	src/server/mail_session.cc src/server/mail_session.h \
 	src/server/main.cc \
 	src/server/notify.cc src/server/notify.h \
+	src/server/privileges.cc src/server/privileges.h \
+	src/server/proc.cc src/server/proc.h \
+	src/server/process_service.cc src/server/process_service.h \
 	src/server/service.cc src/server/service.h \
 	src/server/serving.cc src/server/serving.h \
 	src/server/settings.cc src/server/settings.h \
-	src/server/tls_store.cc src/server/tls_store.h
+	src/server/snapshot_keeper.cc src/server/snapshot_keeper.h \
+	src/server/tls_store.cc src/server/tls_store.h \
+	src/server/watchdog.cc src/server/watchdog.h
 impulsed_CPPFLAGS = $(AM_CPPFLAGS) -DIMPULSE_CONF='"$(sysconfdir)/impulse/impulse.conf"'
-impulsed_CXXFLAGS = $(AM_CXXFLAGS) $(SYSTEMD_CFLAGS)
+impulsed_CXXFLAGS = $(AM_CXXFLAGS) $(SYSTEMD_CFLAGS) $(LIBCAP_CFLAGS)
 impulsed_LDADD = $(IMPULSE_LIBS)
 
 # validate_config is impulsed --check by another name.

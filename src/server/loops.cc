@@ -1,5 +1,7 @@
 #include "server/loops.h"
 
+#include "server/privileges.h"
+
 #include <algorithm>
 #include <latch>
 #include <system_error>
@@ -24,7 +26,10 @@ Result<> Loops::grow(const config::Snapshot& next) {
       auto worker = std::make_unique<Worker>();
       worker->loop = std::move(*loop);
       try {
-        worker->thread = std::thread([loop = worker->loop.get()] { loop->run(); });
+        worker->thread = std::thread([loop = worker->loop.get()] {
+          Privileges::drop_capabilities_of_thread();
+          loop->run();
+        });
       } catch (const std::system_error& error) {
         return fail(Errc::no_space, "EventLoop {}: no thread {} of {}: {}", name, pool.workers.size() + 1, count,
                     error.what());

@@ -55,6 +55,7 @@ class MailSession : private net::ConnectionHandler, private smtp::ServerHost {
   config::ScopeKind listener() const { return listener_; }
   const Endpoint& listen() const { return listen_; }
   const Endpoint& peer() const { return connection_->peer(); }
+  size_t held() const { return connection_->unsent() + engine_->held(); }  // bytes in buffers
   uint64_t bytes_in() const { return connection_->bytes_in(); }
   uint64_t generation() const { return snapshot_->generation(); }
   SteadyTime began() const { return began_; }

@@ -5,8 +5,10 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <optional>
 #include <utility>
 
 namespace impulse::server {
@@ -52,12 +54,12 @@ void set_log_levels(const config::Options& debug_flags, telemetry::Log& log) {
   }};
   for (size_t i = 0; i < static_cast<size_t>(Area::count_); ++i) {
     const auto area = static_cast<Area>(i);
-    Level level = Level::notice;
+    std::optional<Level> level;
     for (const auto& [flag, areas] : flags)
       for (const std::string& word : *areas)
         for (const std::string_view name : words(word))
-          if ((iequals(name, "ALL") || iequals(name, to_string(area))) && flag > level) level = flag;
-    log.set_level(area, level);
+          if (iequals(name, "ALL") || iequals(name, to_string(area))) level = std::max(flag, level.value_or(flag));
+    log.set_level(area, level.value_or(Level::notice));
   }
 }
 

@@ -38,6 +38,13 @@ net::TlsSettings settings_of(const config::Snapshot& snapshot, const config::Opt
   return settings;
 }
 
+constexpr size_t most_places = 64;  // told of one certificate
+
+std::string name_of(const config::Options& options) {
+  const std::string& certificate = options[key::tls_certificate];
+  return certificate.find('\n') == std::string::npos ? certificate : "(inline)";
+}
+
 bool is_tls_option(const config::OptionDef& option) { return option.name.starts_with("TLS_"); }
 
 bool has_tls_options(const config::Scope& scope) {
@@ -61,16 +68,17 @@ std::set<std::string, std::less<>> tls_pathways(const config::Scope& root) {
 }  // namespace
 
 // The entry that is live, when its files are what they were; else a new one.
-Result<TlsStore::Entry> TlsStore::entry_for(const net::TlsSettings& settings) const {
+Result<TlsStore::Entry> TlsStore::entry_for(const net::TlsSettings& settings, std::string name) const {
   const std::string identity = file_identity(settings.certificate) + "|" + file_identity(settings.key);
   {
     const std::lock_guard lock(mutex_);
     for (const Entry& entry : live_)
-      if (entry.settings == settings && entry.identity == identity) return entry;
+      if (entry.settings == settings && entry.identity == identity)
+        return Entry{settings, std::move(name), {}, identity, entry.context};
   }
   auto made = net::TlsContext::server(settings);
   if (!made) return std::unexpected(std::move(made.error()));
-  return Entry{settings, identity, std::move(*made)};
+  return Entry{settings, std::move(name), {}, identity, std::move(*made)};
 }
 
 Result<net::TlsContextPtr> TlsStore::server_context(const config::Snapshot& snapshot, const config::Options& options) {
@@ -83,7 +91,7 @@ Result<net::TlsContextPtr> TlsStore::server_context(const config::Snapshot& snap
     for (const Entry& entry : live_)
       if (entry.settings == *settings) return entry.context;
   }
-  auto entry = entry_for(*settings);
+  auto entry = entry_for(*settings, name_of(options));
   if (!entry) return std::unexpected(std::move(entry.error()));
   const std::lock_guard lock(mutex_);
   live_.push_back(*entry);
@@ -97,13 +105,19 @@ void TlsStore::adopt() noexcept {
 }
 
 void TlsStore::check_scope(const config::Snapshot& next, const config::Scope& scope, const config::Options& options,
-                           config::Diagnostics& diagnostics) {
+                           const std::string& where, config::Diagnostics& diagnostics) {
   const net::TlsSettings settings = settings_of(next, options);
-  if (settings.certificate.empty() || std::any_of(candidates_.begin(), candidates_.end(),
-                                                  [&](const Entry& entry) { return entry.settings == settings; }))
+  if (settings.certificate.empty()) return;
+  const std::string place = fmt::format("{} ({})", where, scope.origin().to_string());
+  const auto known = std::find_if(candidates_.begin(), candidates_.end(),
+                                  [&](const Entry& entry) { return entry.settings == settings; });
+  if (known != candidates_.end()) {
+    if (known->places.size() < most_places) known->places.push_back(place);
     return;
-  auto entry = entry_for(settings);
+  }
+  auto entry = entry_for(settings, name_of(options));
   if (entry) {
+    entry->places.push_back(place);
     candidates_.push_back(std::move(*entry));
     return;
   }
@@ -118,17 +132,62 @@ void TlsStore::check_scope(const config::Snapshot& next, const config::Scope& sc
   diagnostics.push_back(std::move(diagnostic));
 }
 
+std::vector<TlsStore::InUse> TlsStore::in_use() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<InUse> found;
+  for (const Entry& entry : live_) found.push_back({entry.name, entry.places, entry.context});
+  return found;
+}
+
+Result<net::TlsContextPtr> TlsStore::on_disk(size_t index) const {
+  net::TlsSettings settings;
+  {
+    const std::lock_guard lock(mutex_);
+    if (index >= live_.size()) return fail(Errc::not_found, "there is no such certificate any more");
+    settings = live_[index].settings;
+  }
+  auto entry = entry_for(settings, {});
+  if (!entry) return std::unexpected(std::move(entry.error()));
+  return entry->context;
+}
+
+Result<std::vector<std::string>> TlsStore::reload() {
+  std::vector<Entry> old;
+  {
+    const std::lock_guard lock(mutex_);
+    old = live_;
+  }
+  std::vector<Entry> fresh;
+  std::vector<std::string> renewed;
+  for (const Entry& entry : old) {
+    auto made = entry_for(entry.settings, entry.name);
+    if (!made) return std::unexpected(std::move(made.error()));
+    if (made->context == entry.context) continue;
+    renewed.push_back(entry.name);
+    fresh.push_back(std::move(*made));
+    fresh.back().places = entry.places;
+  }
+  const std::lock_guard lock(mutex_);
+  for (Entry& entry : fresh)  // others may have come meanwhile, by a chain of Peers
+    for (Entry& live : live_)
+      if (live.settings == entry.settings) {
+        live = std::move(entry);
+        break;
+      }
+  return renewed;
+}
+
 void TlsStore::check(const config::Snapshot& next, config::Diagnostics& diagnostics) {
   candidates_.clear();
   const auto pathways = tls_pathways(*next.root());
-  const auto peers = [&](const config::ListenConf& listen, const config::Scope& scope) {
+  const auto peers = [&](const config::ListenConf& listen, const config::Scope& scope, const std::string& where) {
     scope.each_child([&](const config::ScopePtr& peer) {
       if (peer->def().kind != config::ScopeKind::peer) return;
       const config::Setting* pathway = peer->find(config::definition(key::pathway));
       const bool extended = pathway && pathways.contains(std::get<std::string>(pathway->value));
       if (!extended && !has_tls_options(*peer)) return;
       if (const auto network = IpPrefix::parse(peer->instance()))
-        check_scope(next, *peer, listen.for_peer(network->address()), diagnostics);
+        check_scope(next, *peer, listen.for_peer(network->address()), where + " Peer " + peer->instance(), diagnostics);
     });
   };
   for (const auto& listen : next.listens()) {
@@ -137,9 +196,11 @@ void TlsStore::check(const config::Snapshot& next, config::Diagnostics& diagnost
     if (!listener) continue;
     const config::ScopePtr scope = listener->child(config::ScopeKind::listen, listen->endpoint().to_string());
     if (!scope) continue;
-    check_scope(next, *scope, listen->options(), diagnostics);
-    peers(*listen, *listener);
-    peers(*listen, *scope);
+    const std::string where(config::scope_def(listen->listener()).name);
+    const std::string there = where + " Listen " + listen->endpoint().to_string();
+    check_scope(next, *scope, listen->options(), there, diagnostics);
+    peers(*listen, *listener, where);
+    peers(*listen, *scope, there);
   }
 }
 

@@ -28,15 +28,31 @@ class TlsStore : public config::Participant {
   // that it did not foresee has its own made here.
   Result<net::TlsContextPtr> server_context(const config::Snapshot& snapshot, const config::Options& options);
 
+  // A certificate that is served, for `tls show` and `tls check`. Main thread.
+  struct InUse {
+    std::string name;  // of its Certificate scope, or its path; "(inline)"
+    std::vector<std::string> places;
+    net::TlsContextPtr context;
+  };
+  std::vector<InUse> in_use() const;
+  // How it looks on disk now, by its index in in_use(): the context made of
+  // the files as they are (the same one when they have not changed).
+  Result<net::TlsContextPtr> on_disk(size_t index) const;
+  // Reads what has changed anew, for handshakes to come; all or nothing. The
+  // names of those that were.
+  Result<std::vector<std::string>> reload();
+
  private:
   struct Entry {
     net::TlsSettings settings;
-    std::string identity;  // of the files: device, inode, size, time of change
+    std::string name;
+    std::vector<std::string> places{};  // where the configuration uses it
+    std::string identity;               // of the files: device, inode, size, time of change
     net::TlsContextPtr context;
   };
   void check_scope(const config::Snapshot& next, const config::Scope& scope, const config::Options& options,
-                   config::Diagnostics& diagnostics);
-  Result<Entry> entry_for(const net::TlsSettings& settings) const;
+                   const std::string& where, config::Diagnostics& diagnostics);
+  Result<Entry> entry_for(const net::TlsSettings& settings, std::string name) const;
   void adopt() noexcept;
 
   std::vector<Entry> candidates_;  // by check(); main thread

@@ -352,6 +352,7 @@ bool ServerSession::in_transaction() const { return impl_->transaction_.open; }
 const std::string& ServerSession::helo() const { return impl_->helo_; }
 std::optional<TlsState> ServerSession::tls() const { return impl_->tls_; }
 const Policy& ServerSession::policy() const { return *impl_->policy_; }
+size_t ServerSession::held() const { return impl_->data_.body().size(); }
 uint64_t ServerSession::messages() const { return impl_->messages_; }
 uint64_t ServerSession::recipients() const { return impl_->recipients_; }
 

@@ -19,6 +19,7 @@ Answer config_rebase(const Invocation& call);
 Answer config_replay(const Invocation& call);
 Answer config_revert(const Invocation& call);
 Answer config_rollback(const Invocation& call);
+Answer config_writeback(const Invocation& call);
 Answer config_get(const Invocation& call);
 Answer config_set(const Invocation& call);
 Answer config_unset(const Invocation& call);
@@ -29,6 +30,7 @@ Answer config_showrecurse(const Invocation& call);
 Answer config_reload(const Invocation& call);
 
 Answer summary(const Invocation& call);
+Answer summary_reset(const Invocation& call);
 Answer count(const Invocation& call);
 Answer show_inbound(const Invocation& call);
 Answer session_kill(const Invocation& call);
@@ -40,12 +42,6 @@ Answer listener_stop(const Invocation& call);
 Answer mailq(const Invocation& call);
 Answer message_details(const Invocation& call);
 
-Answer authenticate(const Invocation& call);
-Answer authz_id(const Invocation& call);
-Answer authz_roles_list(const Invocation& call);
-
-Answer help(const Invocation& call);
-Answer complete(const Invocation& call);
 Answer counter_list(const Invocation& call);
 Answer counter_show(const Invocation& call);
 Answer counter_reset(const Invocation& call);
@@ -64,6 +60,8 @@ Answer authenticate(const Invocation& call);
 Answer authz_id(const Invocation& call);
 Answer authz_roles_list(const Invocation& call);
 
+Answer help(const Invocation& call);
+Answer complete(const Invocation& call);
 Answer trace_smtp_add(const Invocation& call);
 Answer trace_smtp_list(const Invocation& call);
 Answer trace_smtp_remove(const Invocation& call);

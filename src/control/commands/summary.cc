@@ -1,4 +1,4 @@
-// summary: the daemon at a glance.
+// summary, summary reset: the daemon at a glance.
 #include "control/columns.h"
 #include "control/commands/commands.h"
 #include "control/commands/config_target.h"
@@ -30,13 +30,21 @@ double rate(int64_t count, Duration time) {
   return time > Duration{0} ? static_cast<double>(count) * 1e6 / static_cast<double>(time.count()) : 0;
 }
 
+// When all that is shown began: at the last reset, else at the start.
+WallTime last_reset(System& system) {
+  return std::max(system.started(), system.counters().reset_at(telemetry::Counter::deliveries));
+}
+
 void say_json(Writer& writer, System& system, const About& about) {
   const Sums sums = sum(system);
   const SpoolStatus spool = system.spool();
   Json counters = Json::object();
-  for (size_t i = 0; i < telemetry::counter_defs().size(); ++i)
-    counters[std::string(telemetry::counter_defs()[i].name)] =
-        system.counters().value(static_cast<telemetry::Counter>(i));
+  Json since_reset = Json::object();
+  for (size_t i = 0; i < telemetry::counter_defs().size(); ++i) {
+    const std::string name(telemetry::counter_defs()[i].name);
+    counters[name] = system.counters().value(static_cast<telemetry::Counter>(i));
+    since_reset[name] = system.counters().shown(static_cast<telemetry::Counter>(i));
+  }
   const Duration uptime = about.now() - system.started();
   Json document{
       {"node", system.node()},
@@ -53,19 +61,26 @@ void say_json(Writer& writer, System& system, const About& about) {
         {"segments", spool.segments},
         {"bytes", spool.bytes},
         {"free_bytes", spool.free_bytes}}},
-      {"counters", std::move(counters)}};
+      {"counters", std::move(counters)},
+      {"last_reset", time_text(last_reset(system))},
+      {"since_reset", std::move(since_reset)}};
   writer.document(document);
 }
 
 void say_text(Writer& writer, System& system, const About& about) {
   using telemetry::Counter;
-  const auto value = [&](Counter counter) { return system.counters().value(counter); };
+  const auto value = [&](Counter counter) { return system.counters().shown(counter); };
   const auto row = [&](std::string_view name, const auto& shown) {
     writer.text(fmt::format("{:>34} {}", name, shown));
   };
   const Sums sums = sum(system);
   const SpoolStatus spool = system.spool();
-  const Duration uptime = about.now() - system.started();
+  const auto since = [&](WallTime when) { return std::chrono::duration_cast<Duration>(about.now() - when); };
+  const Duration uptime = since(system.started());
+  const Duration counting = since(last_reset(system));
+  const auto seconds = [](Duration time) {
+    return fmt::format("{} seconds", std::chrono::duration_cast<std::chrono::seconds>(time).count());
+  };
   writer.text("Summary Statistics");
   row("Outbound Concurrency:", value(Counter::outbound_open));
   row("Inbound Concurrency:", value(Counter::sessions_open));
@@ -79,14 +94,15 @@ void say_text(Writer& writer, System& system, const About& about) {
   row("Failed Messages:", value(Counter::permanent_failures));
   row("Rejected Messages:", value(Counter::messages_refused));
   row("Received Messages:", value(Counter::messages_received));
-  row("Delivery Rate:", fmt::format("{:.2f} messages/second", rate(value(Counter::deliveries), uptime)));
-  row("Reception Rate:", fmt::format("{:.2f} messages/second", rate(value(Counter::messages_received), uptime)));
+  row("Delivery Rate:", fmt::format("{:.2f} messages/second", rate(value(Counter::deliveries), counting)));
+  row("Reception Rate:", fmt::format("{:.2f} messages/second", rate(value(Counter::messages_received), counting)));
   row("Spooled Messages:", spool.messages);
   row("Spool Size:",
       fmt::format("{} bytes in {}, {} free", spool.bytes, counted(spool.segments, "segment"), spool.free_bytes));
   row("Accepting:", spool.accepting ? "yes" : "no: " + field(spool.reason));
   row("Configuration Generation:", system.engine().current()->generation());
-  row("Uptime:", fmt::format("{} seconds", std::chrono::duration_cast<std::chrono::seconds>(uptime).count()));
+  row("Statistics Last Reset:", seconds(counting));
+  row("Uptime:", seconds(uptime));
 }
 
 }  // namespace
@@ -99,6 +115,12 @@ Answer summary(const Invocation& call) {
     else
       say_text(writer, system, about);
   });
+}
+
+Answer summary_reset(const Invocation& call) {
+  if (!call.words.empty()) return usage("summary reset", "nothing is expected behind it");
+  call.system.process().reset_counters(std::nullopt, call.about.now());
+  return Answer{};
 }
 
 }  // namespace impulse::control

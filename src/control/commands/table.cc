@@ -111,6 +111,25 @@ constexpr Command table[] = {
      "The option falls back to more general scopes, then to its default; the answer says to what. Without an option "
      "the whole scope goes. The global scope cannot be unset.",
      Argument::scope_option, false, config_unset},
+    {"config writeback", "[FILE]", "write what runs into the files",
+     "Each edit goes to where the option stands, comments and layout are kept; what cannot be written there goes to "
+     "the Local_Changes_File. Nothing is written when a file has changed since it was read. With FILE, a whole path, "
+     "all of the configuration is written into that one file. Not inside a transaction.",
+     Argument::nothing, false, config_writeback},
+    {"counter list", "[PREFIX]", "counters and their values",
+     "All counters, or those whose names begin so: the value since the last reset, when that was, whether it only "
+     "grows (counter) or goes up and down (gauge), and the name. --json gives the total since start-up too.",
+     Argument::counter, false, counter_list},
+    {"counter reset", "[NAME]", "let a counter begin anew",
+     "What the console shows of that counter, or of all of them, begins anew at 0. Totals, which collectors of metrics "
+     "read, stay; gauges cannot be reset.",
+     Argument::counter, false, counter_reset},
+    {"counter show", "NAME", "one counter", "Its value as in 'counter list', and what it counts.", Argument::counter,
+     false, counter_show},
+    {"debug_flags", "[AREA LEVEL]", "what is logged",
+     "The level of each area of the daemon: critical, error, warning, notice, info or debug. With an area (or ALL) and "
+     "a level it is set, at once: a commit of the Debug_Flags scope, as 'config set' makes them.",
+     Argument::debug_flags, false, debug_flags},
     {"count", "TYPE CIDR", "open connections by network",
      "TYPE is SMTP (or the name of a mail listener) for clients, 'outbound' or 'outbound/BINDING' for next hosts. CIDR "
      "is an address or a network, and the answer how many connections are from or to it; or a mask (24), or masks "
@@ -119,7 +138,8 @@ constexpr Command table[] = {
     {"help", "[COMMAND | OPTION | SCOPE]", "commands, options and scopes explained", "", Argument::command, false,
      help},
     {"listener delete", "LISTENER [LISTEN]", "take a Listen out of the configuration",
-     "The same as 'config unset' of the scope, as one commit: accepting ends, and the sessions that came by it are told "
+     "The same as 'config unset' of the scope, as one commit: accepting ends, and the sessions that came by it are "
+     "told "
      "421 as soon as they have no transaction under way. The file is not changed.",
      Argument::scope, false, listener_delete},
     {"listener restart", "LISTENER [LISTEN]", "bind the sockets of a Listen anew",
@@ -143,12 +163,25 @@ constexpr Command table[] = {
      "Without a domain, a line for each domain that has mail waiting: recipients due now, delayed, and in delivery. "
      "With one, its recipients; 100 of them, or as many as --limit says, at most 1000.",
      Argument::domain, false, mailq},
+    {"memory", "", "what memory the daemon uses",
+     "Objects that take memory, with their bytes where those are counted; what malloc has taken from the system; and "
+     "what the system counts for the process, with its part of the machine's memory.",
+     Argument::nothing, false, memory},
     {"message details", "ID", "one message in the spool",
      "Its envelope, the state of each recipient, and its header section.", Argument::message, false, message_details},
+    {"paniclog", "[LINES]", "the last lines of the diagnostic log",
+     "The last 10 lines of each level, or as many as LINES says, at most 100, in the order in which they were logged. "
+     "They are kept in memory: wherever the log goes, they can be seen here.",
+     Argument::nothing, false, paniclog},
     {"pid", "", "the daemon's process id", "", Argument::nothing, false, pid},
     {"quit", "", "end this console session", "", Argument::nothing, false, quit},
+    {"reopen logs", "", "open the log files anew",
+     "After their files were moved away: all logs go on in new files of the same names. A log whose file cannot be "
+     "opened goes on in the old one, and the status is 5.",
+     Argument::nothing, false, reopen_logs},
     {"session kill", "ID", "end a mail session",
-     "The session, by the number that 'show inbound' gives it, is told 421 4.3.2 and closed at once, in the middle of a "
+     "The session, by the number that 'show inbound' gives it, is told 421 4.3.2 and closed at once, in the middle of "
+     "a "
      "message, too. A message that is being made durable gets its answer first.",
      Argument::nothing, false, session_kill},
     {"show inbound", "[listener=X] [peer=CIDR] [state=WORD] [older=TIME] [limit=N]", "mail sessions that are open now",
@@ -161,6 +194,31 @@ constexpr Command table[] = {
      shut_down},
     {"summary", "", "the daemon at a glance", "Counters since start-up, queue and spool.", Argument::nothing, false,
      summary},
+    {"summary reset", "", "let the statistics begin anew",
+     "The counters that 'summary' and 'counter list' show begin at 0 again, and rates are of the time since. Totals "
+     "that collectors of metrics read stay as they are.",
+     Argument::nothing, false, summary_reset},
+    {"sysinfo", "", "the daemon's version and its surroundings",
+     "Version, compiler, libraries, the system below, limits, descriptors in use, and who the daemon runs as.",
+     Argument::nothing, false, sysinfo},
+    {"threads", "", "the daemon's threads",
+     "A line for each: its name, id and state, the processor time it took in itself and in the kernel; of an event "
+     "loop also its sessions, and how many sockets, timers and signals it waits for.",
+     Argument::nothing, false, threads},
+    {"tls check", "", "look for what is wrong with certificates",
+     "Reads the files of all certificates in use as they are now: files that cannot be used, keys that do not match, "
+     "chains that are out of order or incomplete, certificates that are over or will be within 30 days, and renewed "
+     "files that wait for 'tls reload'. Status 5 when there is anything.",
+     Argument::nothing, false, tls_check},
+    {"tls reload", "", "take renewed certificates into use",
+     "Files that have changed since they were read are read again, for handshakes to come; sessions notice nothing. "
+     "With one bad file, all stays as it was.",
+     Argument::nothing, false, tls_reload},
+    {"tls show", "", "the certificates in use",
+     "Each certificate: subject, names, issuer, serial number, key, time, the length of its chain, and where the "
+     "configuration uses it.",
+     Argument::nothing, false, tls_show},
+    {"uptime", "", "how long the daemon has been running", "", Argument::nothing, false, uptime},
     {"trace smtp add", "inbound CIDR|* FILE | [outbound] BINDING|* DOMAIN|* FILE, then --limit SIZE",
      "write down what SMTP sessions say",
      "Of clients from a network (inbound), or of deliveries by a binding to a domain; * is all of them. Commands and "

@@ -4,6 +4,7 @@
 
 #include "control/protocol.h"
 #include "control/system.h"
+#include "fake_process.h"
 
 #include <map>
 #include <memory>
@@ -60,6 +61,7 @@ class FakeSystem : public System {
   SpoolStatus spool() override { return spooled; }
   WallTime started() override { return WallTime{std::chrono::hours(24 * 365 * 50)}; }
   std::string node() override { return "n1"; }
+  Process& process() override { return processes; }
   void shut_down() override { ++shut_downs; }
 
   static constexpr std::string_view default_configuration_text =
@@ -81,6 +83,7 @@ class FakeSystem : public System {
   std::map<std::string, std::string> files;
   config::Report loaded;
   telemetry::Counters counts;
+  FakeProcess processes{counts};
   std::vector<InboundSession> sessions;
   std::vector<ListenStatus> listening;
   std::vector<GenerationSessions> generations;

@@ -5,7 +5,9 @@ t_unit_control_tests_SOURCES = t/unit/main.cc \
 	t/unit/control/commands_test.cc \
 	t/unit/control/completion_test.cc \
 	t/unit/control/config_commands_test.cc \
+	t/unit/control/fake_process.h \
 	t/unit/control/fake_system.h \
+	t/unit/control/process_commands_test.cc \
 	t/unit/control/listener_commands_test.cc \
 	t/unit/control/trace_commands_test.cc \
 	t/unit/control/watch_test.cc \
