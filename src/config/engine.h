@@ -101,6 +101,8 @@ class Transaction {
   virtual const ScopePtr& candidate() const = 0;
   virtual const std::vector<Operation>& operations() const = 0;
   // One edit of the candidate. Refused alone: the candidate stays as it was.
+  // The report's changes are against the candidate before. What names need
+  // each other is looked at by check and commit, so their order is free.
   virtual Report set(const ScopePath& path, const std::string& option, const RawValue& value,
                      std::shared_ptr<const Source> source) = 0;
   virtual Report unset(const ScopePath& path, const std::string& option, std::shared_ptr<const Source> source) = 0;
@@ -108,7 +110,10 @@ class Transaction {
   // Everything commit does before prepare; changes nothing.
   virtual Report check() = 0;
   // Against what runs now: with scopes that somebody else committed since,
-  // conflict, and it stays open. When ok it is empty and ended.
+  // conflict (overlap.h says what touches what), and it stays open; with other
+  // scopes its operations are done anew on what runs. From scratch, any commit
+  // since is a conflict. busy: another commit waits to be confirmed. When ok
+  // it is empty and ended. Of one that has ended: not_found, for all calls.
   virtual Report commit(const Author& author, std::optional<Duration> confirm_within = std::nullopt) = 0;
   // Its operations anew on what runs now, all or none (then the old candidate stays).
   virtual Report rebase() = 0;
@@ -168,13 +173,18 @@ class Engine {
   // `config set PATH option value`, as one commit. `source` names who says so
   // ("console: alice") and holds the line, for diagnostics. A missing Peer or
   // Domain scope on the path is created; a missing Listen or listener too.
+  // While a commit waits to be confirmed: busy, as for unset, reload and
+  // writeback; confirm, revert and all that only looks go through. An edit
+  // that leaves every value as it was publishes nothing.
   virtual Report set(const ScopePath& path, const std::string& option, const RawValue& value,
                      std::shared_ptr<const Source> source) = 0;
   // Takes an option away (the value falls back), or with an empty option a whole scope.
   virtual Report unset(const ScopePath& path, const std::string& option, std::shared_ptr<const Source> source) = 0;
 
   // A transaction of one holder; or a named one, which the engine keeps too
-  // until it ends or its ttl is over (exists: the name is taken).
+  // until it ends or its ttl is over. exists: the name is taken. invalid: a
+  // name is up to 64 letters, digits, '.', '_' and '-'; a ttl is above zero and
+  // of a named one. Dropped after the engine it may be, used not.
   virtual Result<std::shared_ptr<Transaction>> begin(const BeginOptions& options, const Author& author) = 0;
   // A named one, used now; nullptr when there is none.
   virtual std::shared_ptr<Transaction> find(std::string_view name) = 0;
@@ -184,11 +194,14 @@ class Engine {
   // A commit that waits for `config confirm`: its deadline.
   virtual std::optional<WallTime> unconfirmed() const = 0;
   virtual Report confirm(const Author& author) = 0;  // not_found when nothing waits
-  // Clock work: reverts what was not confirmed in time, ends named
-  // transactions. Returns when to call again; nothing: not before the next begin or commit.
+  // Clock work: reverts what was not confirmed in time (one that cannot be is
+  // tried again after 10 s), ends named transactions. Returns when to call
+  // again; nothing: not before the next begin or commit.
   virtual std::optional<WallTime> tick() = 0;
 
   virtual std::vector<Generation> history() const = 0;  // the newest last
+  // Its values as a new generation; those that the files do not say are edits.
+  // not_found: no longer there. Ends the wait for `confirm`.
   virtual Report revert(uint64_t generation, const Author& author) = 0;
   // Between two generations in history (not_found when one is no longer there).
   virtual Result<std::vector<Change>> diff(uint64_t before, uint64_t after) const = 0;

@@ -4,7 +4,10 @@
 #include "config/children.h"
 
 #include <algorithm>
-#include <ranges>
+#include <string>
+#include <string_view>
+#include <unordered_set>
+#include <utility>
 
 namespace impulse::config {
 
@@ -37,10 +40,11 @@ std::vector<Conflict> History::conflicts(uint64_t base, const ScopePtr& base_roo
     if (generation.number <= base) break;
     TouchedScopes touched;
     touched.add(diff(generations_[i - 1].root, generation.root));
-    const std::vector<std::string> here = ours ? ours->common(touched) : touched.shown();
+    const std::vector<std::string> names = ours ? ours->common(touched) : touched.shown();
+    const std::unordered_set<std::string_view> here(names.begin(), names.end());
     Conflict conflict{generation.number, generation.by, generation.at, {}};
     std::erase_if(left, [&](const std::string& path) {
-      if (std::ranges::find(here, path) == here.end()) return false;
+      if (!here.contains(path)) return false;
       conflict.paths.push_back(path);
       return true;
     });

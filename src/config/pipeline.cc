@@ -22,13 +22,10 @@ std::vector<Change> waiting_for_restart(const Snapshot& snapshot) {
     if (option.effect != Effect::restart) continue;
     const std::optional<Value> then = snapshot.pending(option);
     if (!then) continue;
-    waiting.push_back({Change::Kind::changed,
-                       {},
-                       &option,
-                       to_text(snapshot.eval({}, option), option),
-                       to_text(*then, option),
-                       Effect::restart,
-                       nullptr});
+    ScopePath path;
+    if (option.scopes & in(ScopeKind::security)) path.push_back({ScopeKind::security, ""});
+    waiting.push_back({Change::Kind::changed, path, &option, to_text(snapshot.eval(path, option), option),
+                       to_text(*then, option), Effect::restart, nullptr});
   }
   return waiting;
 }

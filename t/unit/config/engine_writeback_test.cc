@@ -148,7 +148,9 @@ class EngineWritebackTest : public CppUnit::TestFixture {
   // A value of an older file, brought back: its text is no longer there.
   void reverted_values_are_written() {
     Folder folder;
-    folder.start("Hostname = \"a.example\"\nESMTP_Listener { Smtp_Extensions = ( PIPELINING ) Listen \":25\" { } }\n");
+    folder.start(
+        "Hostname = \"a.example\"\nESMTP_Listener { Smtp_Extensions = ( PIPELINING ) Listen \":25\" { }\nListen "
+        "\":26\" { Peer 10.0.0.1 { Max_Errors = 7 } } }\n");
     folder.write("impulse.conf", "Hostname = b.example\nESMTP_Listener { Listen \":25\" { } }\n");
     ASSERT_OK(folder.engine->reload({}, {"SIGHUP"}));
     ASSERT_OK(folder.engine->revert(1, {"console: alice"}));
@@ -156,6 +158,7 @@ class EngineWritebackTest : public CppUnit::TestFixture {
     written(folder.engine->writeback({}, {"console: alice"}));
     ASSERT_HOLDS("a.example", folder.text());
     ASSERT_HOLDS("( PIPELINING )", folder.text());
+    ASSERT_HOLDS("Max_Errors = 7", folder.text());
     ASSERT_OK(folder.engine->reload({}, {"SIGHUP"}));
     CPPUNIT_ASSERT(diff(wanted, folder.engine->current()->root()).empty());
   }

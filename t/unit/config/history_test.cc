@@ -294,6 +294,9 @@ class HistoryTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT_EQUAL(std::string("global: Spoolbase /a -> /c (restart)\n"), lines(report.waiting));
     CPPUNIT_ASSERT_EQUAL(std::string("/a"), rig_->value(key::spoolbase));
     CPPUNIT_ASSERT(rig_->engine->revert(1, {"x"}).waiting.empty());
+    // In a scope of its own.
+    CPPUNIT_ASSERT_EQUAL(std::string("security: User \"\" -> mail (restart)\n"),
+                         lines(rig_->set("security user mail").waiting));
     CPPUNIT_ASSERT_EQUAL(std::string("/a"), rig_->value(key::spoolbase));
   }
 };
