@@ -47,21 +47,36 @@ class CrossCheck {
     say(Severity::error, id, origin, std::move(message), std::move(hint));
   }
 
-  // Whether a Pathway went, or one that changed says what scopes that name it are checked for.
+  // What check_peer_tls looks at.
+  static bool is_tls(const OptionDef& option) {
+    return &option == &definition(key::use_ssl) || &option == &definition(key::tls_required) ||
+           &option == &definition(key::tls_certificate);
+  }
+  static bool says_tls(const Scope& scope) {
+    return scope.find(definition(key::use_ssl)) || scope.find(definition(key::tls_required)) ||
+           scope.find(definition(key::tls_certificate));
+  }
+  bool pathway_says_tls(const Scope& scope) const {
+    const GroupedScopes::Member* pathway = next_.pathways()->extending(scope.def().kind, scope.settings());
+    return pathway &&
+           std::ranges::any_of(pathway->layers(), [](const Scope* layer) { return layer && says_tls(*layer); });
+  }
+
+  // Whether a Pathway came or went, or one that changed says what scopes that name it are checked for.
   bool pathways_matter() const {
     const ScopePtr &was = previous_->root(), &is = next_.root();
     bool matters = !holds_all(next_.pathways()->scopes().names(), previous_->pathways()->scopes().names());
-    const auto look = [&](const Scope* scope) {
-      if (!scope) return;
-      for (const auto& setting : scope->settings()) {
-        const OptionDef* option = setting->option;
-        matters = matters || option->unbuilt || option == &definition(key::use_ssl) ||
-                  option == &definition(key::tls_required) || option == &definition(key::tls_certificate);
-      }
+    const auto differs = [](const Scope* a, const Scope* b, const OptionDef& option) {
+      const Setting *was = a ? a->find(option) : nullptr, *is = b ? b->find(option) : nullptr;
+      return was != is && (!was || !is || was->value != is->value);
+    };
+    const auto look = [&](const Scope* a, const Scope* b) {
+      for (const OptionDef& option : options())
+        matters = matters || ((option.unbuilt || is_tls(option)) && differs(a, b, option));
     };
     const std::function<bool(const ScopePtr&, const ScopePtr&)> visit = [&](const ScopePtr& a, const ScopePtr& b) {
-      look(a.get());
-      look(b.get());
+      matters = matters || !a || !b;  // one that comes may bring what its group says
+      look(a.get(), b.get());
       const ChildMap none;
       return !matters && ChildMap::difference(a ? a->children(ScopeKind::pathway) : none,
                                               b ? b->children(ScopeKind::pathway) : none, visit);
@@ -224,9 +239,7 @@ class CrossCheck {
   }
 
   void check_peer_tls(const Scope& scope, const ScopePath& path) {
-    if (!scope.find(definition(key::use_ssl)) && !scope.find(definition(key::tls_required)) &&
-        !scope.find(definition(key::tls_certificate)) && !scope.find(definition(key::pathway)))
-      return;
+    if (!says_tls(scope) && !pathway_says_tls(scope)) return;
     if (!std::get<std::string>(next_.eval(path, definition(key::tls_certificate))).empty()) return;
     // Directly in a listener: a certificate of one of its Listens will do.
     if (path.size() == 2)

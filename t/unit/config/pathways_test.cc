@@ -361,6 +361,8 @@ class PathwaysTest : public CppUnit::TestFixture {
     ASSERT_HOLDS(refusal, mistakes_after(snapshot("Pathway p { }\n" + rest), "Pathway p { " + scram + " }\n" + rest));
     ASSERT_HOLDS(refusal, mistakes_after(snapshot("Pathway_Group g { Pathway p { } }\n" + rest),
                                          "Pathway_Group g { Pathway p { " + scram + " } }\n" + rest));
+    ASSERT_HOLDS(refusal, mistakes_after(snapshot("Pathway_Group g { " + scram + " }\nPathway p { }\n" + rest),
+                                         "Pathway_Group g { " + scram + "\nPathway p { } }\nPathway p { }\n" + rest));
   }
   void a_certificate_may_come_from_a_pathway() {
     const std::string listener = "ESMTP_Listener { Listen *:25 { Pathway = p\n Use_SSL = true } }\n";
