@@ -41,15 +41,14 @@ std::expected<config::RawValue, Answer> read_value(const Invocation& call, std::
 Answer staged(config::Report report, const Invocation& call, const View& view, const config::ScopePtr& before) {
   if (report.ok && report.changes.empty()) report.changes = config::diff(before, view.transaction->candidate());
   report.generation = view.running->generation();
-  report.waiting.clear();
   const bool ok = report.ok;
   const size_t edits = view.transaction->operations().size();
-  Answer answer = report_answer(
-      std::move(report), call, each(1, [edits](Writer& writer, size_t) {
-        writer.remark("config-staged", fmt::format("not in force: {} in the transaction; 'config commit' puts {} "
-                                                   "into force",
-                                                   counted(edits, "edit"), edits == 1 ? "it" : "them"));
-      }));
+  Step remark = each(1, [edits](Writer& writer, size_t) {
+    writer.remark("config-staged",
+                  fmt::format("not in force: {} in the transaction; 'config commit' puts {} into force",
+                              counted(edits, "edit"), edits == 1 ? "it" : "them"));
+  });
+  Answer answer = report_answer(std::move(report), call, std::move(remark), Waiting::unknown);
   const Code code = answer.status.code;
   answer.status = view.status();
   answer.status.code = code;
@@ -110,9 +109,8 @@ Answer config_set(const Invocation& call) {
   if (!view) return std::move(view.error());
   if (view->transaction) return staged_set(told, *view, target->path, **option, *value);
   config::Report report = call.system.engine().set(target->path, std::string((*option)->name), *value, source);
-  report.waiting.clear();  // this edit says so itself
   const bool refused = !report.ok;
-  Answer answer = report_answer(std::move(report), told);
+  Answer answer = report_answer(std::move(report), told, {}, Waiting::changed);
   if (refused) answer.lines = then(std::move(answer.lines), certificate_hint(target->path));
   return answer;
 }
@@ -132,9 +130,7 @@ Answer config_unset(const Invocation& call) {
       return Answer::error(Code::not_found, "config-no-such-scope",
                            fmt::format("there is no {}", path_text(target->path)));
     if (view->transaction) return staged_unset(call, *view, target->path, {});
-    config::Report report = engine.unset(target->path, {}, call.source);
-    report.waiting.clear();
-    return report_answer(std::move(report), call);
+    return report_answer(engine.unset(target->path, {}, call.source), call, {}, Waiting::changed);
   }
   auto option = read_option(*target, target->rest.front());
   if (!option) return std::move(option.error());
@@ -144,9 +140,8 @@ Answer config_unset(const Invocation& call) {
   const std::string name((*option)->name);
   if (view->transaction) return staged_unset(call, *view, target->path, name);
   config::Report report = engine.unset(target->path, name, call.source);
-  report.waiting.clear();
   const bool refused = !report.ok;
-  Answer answer = report_answer(std::move(report), call, now_effective(call, target->path, **option));
+  Answer answer = report_answer(std::move(report), call, now_effective(call, target->path, **option), Waiting::changed);
   if (refused) answer.lines = then(std::move(answer.lines), certificate_hint(target->path));
   return answer;
 }

@@ -117,12 +117,9 @@ Answer config_revert(const Invocation& call) {
 Answer config_drift(const Invocation& call) {
   if (!call.words.empty()) return usage("config drift", "nothing is expected behind it");
   config::Report report = call.system.engine().drift();
-  report.waiting.clear();
-  // Not about to happen: they have happened, or wait already.
-  Answer answer;
-  answer.audit = true;
   if (!report.ok) return report_answer(std::move(report), call);
-  answer =
+  // No remarks about these changes: they are not about to happen, they have.
+  Answer answer =
       changes_answer(Status{}.with("gen", call.system.engine().current()->generation()), std::move(report.changes));
   auto diagnostics = std::make_shared<const config::Diagnostics>(std::move(report.diagnostics));
   answer.lines = then(

@@ -46,16 +46,25 @@ void say_conflict(Writer& writer, const config::Conflict& conflict) {
                            escape_line(conflict.by.name, 100), time_text(conflict.at), escape_line(paths, 1000)));
 }
 
-// Restart-class options whose configured value does not run yet, but for those
-// that are among the changes, which say it themselves.
+bool same_place(const config::Change& a, const config::Change& b) {
+  return a.option == b.option && config::to_string(a.path) == config::to_string(b.path);
+}
+
+// How many of the changes wait for a restart: not those that go back to what runs.
+size_t waiting_changes(const config::Report& report, Waiting known) {
+  return static_cast<size_t>(std::ranges::count_if(report.changes, [&](const config::Change& change) {
+    if (change.effect != config::Effect::restart) return false;
+    if (known == Waiting::unknown || change.option == nullptr || !change.path.empty()) return true;
+    return std::ranges::any_of(report.waiting, [&](const auto& other) { return same_place(other, change); });
+  }));
+}
+
+// What has been waiting since before.
 std::vector<const config::Change*> still_waiting(const config::Report& report) {
   std::vector<const config::Change*> waiting;
-  for (const config::Change& change : report.waiting) {
-    const bool told = std::ranges::any_of(report.changes, [&](const config::Change& other) {
-      return other.option == change.option && config::to_string(other.path) == config::to_string(change.path);
-    });
-    if (!told) waiting.push_back(&change);
-  }
+  for (const config::Change& change : report.waiting)
+    if (std::ranges::none_of(report.changes, [&](const auto& other) { return same_place(other, change); }))
+      waiting.push_back(&change);
   return waiting;
 }
 
@@ -86,7 +95,7 @@ Step say_changes(std::shared_ptr<const std::vector<config::Change>> changes) {
   };
 }
 
-Answer report_answer(config::Report report, const Invocation& call, Step extra) {
+Answer report_answer(config::Report report, const Invocation& call, Step extra, Waiting known) {
   Answer answer;
   const bool degraded = report.ok && config::has_errors(report.diagnostics);
   if (!report.ok) answer.status.code = report.conflicts.empty() ? refusal_code(report.code) : Code::conflict;
@@ -102,9 +111,7 @@ Answer report_answer(config::Report report, const Invocation& call, Step extra) 
     answer.status.with("confirm",
                        static_cast<uint64_t>(std::chrono::ceil<std::chrono::seconds>(*report.confirm_within).count()));
 
-  const auto waiting = std::count_if(report.changes.begin(), report.changes.end(), [](const config::Change& change) {
-    return change.effect == config::Effect::restart;
-  });
+  const size_t waiting = waiting_changes(report, known);
   const auto held = std::make_shared<const config::Report>(std::move(report));
   answer.lines = then(each(held->diagnostics.size(),
                            [held, source = call.source](Writer& writer, size_t i) {
@@ -121,7 +128,7 @@ Answer report_answer(config::Report report, const Invocation& call, Step extra) 
       }));
   if (held->ok && extra) answer.lines = then(std::move(answer.lines), std::move(extra));
   answer.lines = then(
-      std::move(answer.lines), each(1, [held, waiting](Writer& writer, size_t) {
+      std::move(answer.lines), each(1, [held, waiting, known](Writer& writer, size_t) {
         if (!held->ok && held->conflicts.empty() && (!held->error.empty() || !config::has_errors(held->diagnostics)))
           writer.error("config-refused", held->error.empty() ? "refused" : held->error);
         if (!held->ok) return;

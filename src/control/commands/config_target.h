@@ -55,9 +55,16 @@ Answer usage(std::string_view name, std::string text);
 // One error with a place.
 Answer placed_error(Code code, std::string id, const config::RawValue& word, std::string text);
 
+// What a report knows of options that wait for a restart, and what to say of it.
+enum class Waiting : uint8_t {
+  unknown,  // nothing: it is about a candidate
+  changed,  // say which of its changes wait
+  all,      // and what has been waiting since before
+};
+
 // A report of the engine as an answer: diagnostics, changes, status.
 // `extra` is said behind the changes when it went well.
-Answer report_answer(config::Report report, const Invocation& call, Step extra = {});
+Answer report_answer(config::Report report, const Invocation& call, Step extra = {}, Waiting waiting = Waiting::all);
 
 // Status code of an act on the configuration that was refused.
 Code refusal_code(Errc cause);

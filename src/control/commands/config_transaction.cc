@@ -40,20 +40,36 @@ std::expected<std::string, Answer> read_name(const config::RawValue& word) {
                                       "a transaction's name is 1 to 64 letters, digits, '.', '_' or '-'"));
 }
 
+// "name=deploy" is two words to the language, and one when it was quoted, as
+// ec_console does with its arguments.
+std::vector<config::RawValue> split_assignments(std::span<const config::RawValue> words) {
+  std::vector<config::RawValue> split;
+  for (const config::RawValue& word : words) {
+    const size_t equals = is_plain(word) ? word.text.find('=') : std::string::npos;
+    split.push_back(word);
+    if (equals == std::string::npos || equals == 0) continue;
+    split.back().text.resize(equals);
+    split.push_back(word);
+    split.back().text.erase(0, equals + 1);
+  }
+  return split;
+}
+
 std::expected<config::BeginOptions, Answer> read_begin(const Invocation& call) {
   config::BeginOptions options;
-  for (size_t i = 0; i < call.words.size(); ++i) {
-    const config::RawValue& word = call.words[i];
-    const bool more = i + 1 < call.words.size();
-    if (is_plain(word) && iequals(word.text, "from") && more && iequals(call.words[i + 1].text, "scratch")) {
+  const auto words = split_assignments(call.words);
+  for (size_t i = 0; i < words.size(); ++i) {
+    const config::RawValue& word = words[i];
+    const bool more = i + 1 < words.size();
+    if (is_plain(word) && iequals(word.text, "from") && more && iequals(words[i + 1].text, "scratch")) {
       options.from_scratch = true;
       ++i;
     } else if (is_plain(word) && iequals(word.text, "name") && more && options.name.empty()) {
-      auto name = read_name(call.words[++i]);
+      auto name = read_name(words[++i]);
       if (!name) return std::unexpected(std::move(name.error()));
       options.name = std::move(*name);
     } else if (is_plain(word) && iequals(word.text, "ttl") && more && !options.ttl) {
-      auto ttl = read_duration(call.words[++i], "ttl");
+      auto ttl = read_duration(words[++i], "ttl");
       if (!ttl) return std::unexpected(std::move(ttl.error()));
       options.ttl = *ttl;
     } else {

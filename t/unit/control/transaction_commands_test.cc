@@ -381,7 +381,7 @@ class TransactionCommandsTest : public CppUnit::TestFixture {
     Console console;
     Other other(console);
     CPPUNIT_ASSERT_EQUAL("=0 ok gen=1 transaction=deploy edits=0\n"s, console("config begin name=deploy ttl=600"));
-    CPPUNIT_ASSERT_EQUAL("=7 busy"s, status_of(other("config begin name=deploy")));
+    CPPUNIT_ASSERT_EQUAL("=7 busy"s, status_of(other("config begin \"name=deploy\"")));
     CPPUNIT_ASSERT_EQUAL(
         "!error config-no-transaction there is no transaction 'deplyo'; there is deploy\n=3 not-found\n"s,
         other("config attach deplyo"));
