@@ -324,16 +324,30 @@ Answer Session::run_command(const Request& request, const std::shared_ptr<const 
     call.payload = &request.payload;
   }
   Decision decision;
+  std::string line;
   if (access_) {
-    decision = access_->may_run(*found.command, canonical_line(*found.command, call.words, call.rest, call.payload));
+    line = canonical_line(*found.command, call.words, call.rest, call.payload);
+    decision = access_->may_run(*found.command, line);
     if (!decision.allowed) return deny(request, decision);
   }
   const std::string accounted = redacted_command(request.command);
   Answer answer = found.command->run(call);
   if (access_ && answer.audit) access_->account(accounted, decision);
+  if (answer.watch) {
+    watching_by_ = found.command;
+    watching_as_ = std::move(line);
+  }
   if (parsed.diagnostics.empty()) return answer;
   answer.lines = then(say_diagnostics(source, std::move(parsed.diagnostics)), std::move(answer.lines));
   return answer;
+}
+
+bool Session::may_watch() {
+  if (!access_ || !watch_.on() || watching_by_ == nullptr) return true;
+  access_->look(system_.engine().current());
+  if (access_->may_run(*watching_by_, watching_as_).allowed) return true;
+  watch_.set({});
+  return false;
 }
 
 Answer Session::deny(const Request& request, const Decision& decision) {

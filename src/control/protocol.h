@@ -53,8 +53,13 @@ class Session {
   // feed(), whose answer comes behind it); then it pumps. They are said between
   // answers only, and memory for them is bounded.
   const Watch& watch() const { return watch_; }
-  void tick() { watch_.tick(system_); }
-  void event(std::string_view id, std::string_view text) { watch_.event(id, text); }
+  // Who may no longer watch is told nothing more.
+  void tick() {
+    if (may_watch()) watch_.tick(system_);
+  }
+  void event(std::string_view id, std::string_view text) {
+    if (may_watch()) watch_.event(id, text);
+  }
 
   // A failed authentication: its answer waits until release(), which the
   // owner calls so long after it saw this; 0: nothing waits. busy() meanwhile.
@@ -96,6 +101,7 @@ class Session {
   void exchanged(Authentication::Reply reply);
   Answer dispatch(const Request& request);
   bool is_http() const;  // the line, of a session that has yet to prove itself
+  bool may_watch();
   Answer deny(const Request& request, const Decision& decision);
   Answer run_command(const Request& request, const std::shared_ptr<const config::Source>& source);
 
@@ -111,6 +117,8 @@ class Session {
   Authentication authentication_;
   Request authenticating_;  // what asked for the exchange that is under way
   bool holding_ = false;
+  const Command* watching_by_ = nullptr;  // what began the watch, and how
+  std::string watching_as_;
 
   Line line_;
   ReadRequest waiting_;  // for its payload

@@ -47,6 +47,7 @@ class AccessTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(passwords_in_clear_only_where_nobody_listens);
   CPPUNIT_TEST(the_rules_change_under_a_session);
   CPPUNIT_TEST(a_listen_that_went_leaves_what_it_gave);
+  CPPUNIT_TEST(who_may_not_watch_any_more_is_told_nothing);
   CPPUNIT_TEST(canonical_lines);
   CPPUNIT_TEST(nothing_odd_gets_in);
   CPPUNIT_TEST_SUITE_END();
@@ -275,6 +276,18 @@ class AccessTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT(has(say("config unset control_listener listen /c"), "=0 ok"));
     CPPUNIT_ASSERT(has(say("config show"), "=0 ok"));
     CPPUNIT_ASSERT(has(say("shutdown"), "=6 denied"));
+  }
+  void who_may_not_watch_any_more_is_told_nothing() {
+    configure("Enable_Authorization = true");
+    CPPUNIT_ASSERT(has(begin(unix_client("root")), "ECTL/1"));
+    CPPUNIT_ASSERT(has(say("watch on"), "=0 ok"));
+    session_->event("listener-bound", "one");
+    CPPUNIT_ASSERT(has(drain(), "one"));
+    say("config set authorization role root allow ( ^config )");
+    session_->event("listener-bound", "two");
+    session_->tick();
+    CPPUNIT_ASSERT(!session_->watch().on());
+    CPPUNIT_ASSERT(!has(drain(), "two"));
   }
   void canonical_lines() {
     const auto line = [&](std::string_view text, const std::string* payload = nullptr) {
