@@ -10,6 +10,7 @@ import subprocess
 import time
 import unittest
 
+import test_privileges
 from client import Smtp
 from harness import BASE_CONFIG, TestCase, find_program, free_port, needs, timeout, wait_for
 from load import Knockers, Senders, check_numbered, ipv6_works, is_refused
@@ -271,6 +272,32 @@ class Move(TestCase):
         daemon = self.daemon(BASE_CONFIG.replace(LISTEN, 'Listen "*:@smtp@" { } Listen "[*]:@smtp@" { }'))
         for host in ("127.0.0.1", "::1"):
             Smtp(daemon.smtp_port, host=host).quit()
+
+
+@unittest.skipUnless(os.geteuid() == 0, "only root can become somebody else")
+class MoveWithoutRoot(TestCase):
+    """The sockets belong to who the daemon became, so they can still take over from each other."""
+
+    def move(self, specific, wildcard, host):
+        config = test_privileges.CONFIG.replace('"127.0.0.1:@smtp@"', '"@listen@"')
+        daemon = test_privileges.Root.make(self, config=config.replace("@listen@", specific)).start()
+        knockers = Knockers(daemon.smtp_port, 4, host)
+        try:
+            for listen in (wildcard, specific) * 3:
+                daemon.configure(config, listen=listen)
+                before = knockers.served
+                self.assertIn(daemon.fill(listen), daemon.console("config", "reload").stdout)
+                wait_for(lambda: knockers.served > before + 12 or knockers.threads.errors, "connections after a reload")
+            daemon.console("listener", "restart", "esmtp_listener", status=None)  # busy, or done: nobody is refused
+        finally:
+            knockers.stop()
+
+    def test_ipv4(self):
+        self.move("127.0.0.1:@smtp@", "*:@smtp@", "127.0.0.1")
+
+    @unittest.skipUnless(ipv6_works(), "no IPv6 here")
+    def test_ipv6(self):
+        self.move("[::1]:@smtp@", "[*]:@smtp@", "::1")
 
 
 class Sessions(TestCase):
