@@ -48,26 +48,18 @@ void append_block(std::string& out, const TextBlock& block, const std::string& i
   statements(block.last);
 }
 
-// A setting keeps what was written, or where that can be read again.
-RawValue written(const auto& setting) {
-  if constexpr (requires { setting.written(); })
-    return setting.written();
-  else
-    return setting.raw;
-}
-
 }  // namespace
 
 TextBlock& TextBlock::open(const std::string& title) {
-  for (auto& [name, block] : opened)
-    if (name == title) return block;
-  return opened.emplace_back(title, TextBlock{}).second;
+  for (OpenedBlock& block : opened)
+    if (block.title == title) return block.body;
+  return opened.emplace_back(title, TextBlock{}).body;
 }
 
-RawValue written_value(const Setting& setting) { return written(setting); }
+bool TextBlock::empty() const { return statements.empty() && scopes.empty() && opened.empty() && last.empty(); }
 
 std::string statement_text(const Setting& setting) {
-  return std::string(setting.option->name) + " = " + written_value(setting).to_string();
+  return std::string(setting.option->name) + " = " + setting.written().to_string();
 }
 
 std::string title_text(const ScopeDef& def, const std::string& instance) {

@@ -14,18 +14,25 @@
 
 namespace impulse::config {
 
+struct OpenedBlock;
+
 // What is to be added to a scope, in this order.
 struct TextBlock {
-  std::vector<std::string> statements;                    // "Hostname = a.example"
-  std::vector<ScopePtr> scopes;                           // new ones, with all that is in them
-  std::vector<std::pair<std::string, TextBlock>> opened;  // scopes opened again, by title
-  std::vector<std::string> last;                          // statements that have to stand behind all else
+  std::vector<std::string> statements;  // "Hostname = a.example"
+  std::vector<ScopePtr> scopes;         // new ones, with all that is in them
+  std::vector<OpenedBlock> opened;      // scopes opened again
+  std::vector<std::string> last;        // statements that have to stand behind all else
 
   TextBlock& open(const std::string& title);  // the one of that title, added when it is not there
-  bool empty() const { return statements.empty() && scopes.empty() && opened.empty() && last.empty(); }
+  bool empty() const;
 };
 
-RawValue written_value(const Setting& setting);
+// Not a pair, which clang wants complete.
+struct OpenedBlock {
+  std::string title;
+  TextBlock body;
+};
+
 // "Hostname = a.example", as it was written or typed.
 std::string statement_text(const Setting& setting);
 // "Listen \"*:25\""

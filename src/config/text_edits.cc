@@ -222,7 +222,7 @@ std::string TextEdits::apply() const {
   change_appended(rest, changes, blanks);
   change_removed(rest, changes, std::move(blanks));
   // What is added stands in front of what is taken away from the same place.
-  std::ranges::stable_sort(changes, [](const Change& a, const Change& b) {
+  std::ranges::sort(changes, [](const Change& a, const Change& b) {
     return a.begin != b.begin ? a.begin<b.begin : (a.end == a.begin)>(b.end == b.begin);
   });
   std::string out;

@@ -174,7 +174,7 @@ Result<> Planner::option(const Change& change) {
   if (found != options.end()) {
     const Occurrence& last = found->second.back();
     if (may_write(*last.tree)) {
-      files_.edits(*last.tree).replace(*last.node, written_value(setting));
+      files_.edits(*last.tree).replace(*last.node, setting.written());
       return {};
     }
     addition.old_file = last.tree->source->name;
