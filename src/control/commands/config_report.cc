@@ -135,8 +135,9 @@ Answer report_answer(config::Report report, const Invocation& call, Step extra, 
         if (waiting > 0)
           writer.remark("config-restart-needed",
                         fmt::format("{} of these changes wait{} for a restart", waiting, waiting == 1 ? "s" : ""));
-        for (const config::Change* change : still_waiting(*held))
-          writer.remark("config-restart-needed", "still waits for a restart: " + change->to_string());
+        if (known == Waiting::all)
+          for (const config::Change* change : still_waiting(*held))
+            writer.remark("config-restart-needed", "still waits for a restart: " + change->to_string());
         if (held->confirm_within)
           writer.warning("config-confirm-within", fmt::format("goes back by itself in {} unless 'config confirm' comes",
                                                               age_text(*held->confirm_within)));
