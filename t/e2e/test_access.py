@@ -9,9 +9,10 @@ import os
 import pwd
 import socket
 import ssl
+import subprocess
 import unittest
 
-from harness import BASE_CONFIG, SCALE, Daemon, Ectl, Reply, TestCase, free_port, make_certificate, needs, wait_for
+from harness import BASE_CONFIG, BINDIR, SCALE, Daemon, Ectl, Reply, TestCase, free_port, make_certificate, needs, wait_for
 
 PASSWORD = "open sesame"
 ACCESS = """
@@ -364,6 +365,42 @@ class Accounting(AccessCase):
         other.login("carol", "carols")
         records = self.acctlog(daemon, 2)[1:]  # the first one is of start()
         self.assertEqual([("N", "carol")], [(record[0], record[3]) for record in records])
+
+
+@needs("openssl")
+class EcConsole(AccessCase):
+    def test_each_mechanism(self):
+        """The client that is ours, with each mechanism there is, right and wrong."""
+        daemon = self.access(listen="Auth_Failure_Rate = 0")
+        realm = hashlib.md5(b"alice:mx.test.example:" + PASSWORD.encode()).hexdigest()
+        (daemon.dir / "digest").write_text(f"alice:mx.test.example:{realm}\n")
+        (daemon.dir / "digest").chmod(0o600)
+        (daemon.dir / "scram1").write_text(scram_line("alice", PASSWORD, "SCRAM-SHA-1"))
+        (daemon.dir / "scram1").chmod(0o600)
+        everything = {"authscramparameters": f"[ uri = scram://{daemon.dir}/scram ]",
+                      "authdigestmd5parameters": f"[ uri = digest://{daemon.dir}/digest ]",
+                      "authcrammd5parameters": f"[ uri = file://{daemon.dir}/clear ]",
+                      "authloginparameters": f"[ uri = file://{daemon.dir}/clear ]"}
+        for mechanism, option, value in (
+                ("SCRAM-SHA-256", "authscramparameters", None),
+                ("SCRAM-SHA-1", "authscramparameters", f"[ uri = scram://{daemon.dir}/scram1 ]"),
+                ("DIGEST-MD5", "authdigestmd5parameters", None),
+                ("CRAM-MD5", "authcrammd5parameters", None),
+                ("LOGIN", "authloginparameters", None)):
+            with self.subTest(mechanism=mechanism):
+                for other in everything:
+                    daemon.console("config", "set", "control_listener", other,
+                                   (value or everything[other]) if other == option else "[ ]")
+                done = self.run_console(daemon, "alice", PASSWORD, "authz", "id")
+                self.assertEqual((0, f"user alice ({mechanism})"), (done.returncode, done.stdout.split("\n")[0]),
+                                 done.stderr)
+                done = self.run_console(daemon, "alice", "wrong", "authz", "id")
+                self.assertEqual((6, ""), (done.returncode, done.stdout), done.stderr)
+
+    def run_console(self, daemon, user, password, *words):
+        return subprocess.run([str(BINDIR / "ec_console"), "--tls-ca", str(daemon.values["certificate"]),
+                               f"{user}@127.0.0.1:{self.port}", *words], env={**os.environ, "EC_CONSOLE_PASSWORD": password},
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60 * SCALE)
 
 
 @needs("openssl")

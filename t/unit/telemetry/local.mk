@@ -1,5 +1,6 @@
 check_PROGRAMS += t/unit/telemetry_tests
 t_unit_telemetry_tests_SOURCES = t/unit/main.cc \
+	t/unit/telemetry/acctlog_test.cc \
 	t/unit/telemetry/counters_test.cc \
 	t/unit/telemetry/line_writer_test.cc \
 	t/unit/telemetry/log_test.cc \
