@@ -1,5 +1,7 @@
 #include "server/tls_store.h"
 
+#include "config/children.h"
+
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -177,18 +179,37 @@ Result<std::vector<std::string>> TlsStore::reload() {
   return renewed;
 }
 
+// Only what differs from the last look is looked at: there may be a million.
+const std::set<std::string>& TlsStore::chosen_peers(const config::ScopePtr& scope, const std::string& where) {
+  Chosen& chosen = chosen_[where];
+  const config::ChildMap nothing;
+  const config::ChildMap& before = chosen.scope ? chosen.scope->children(config::ScopeKind::peer) : nothing;
+  config::ChildMap::difference(
+      before, scope->children(config::ScopeKind::peer), [&](const config::ScopePtr& was, const config::ScopePtr& is) {
+        if (was) chosen.peers.erase(was->instance());
+        if (!is) return true;
+        const config::Setting* pathway = is->find(config::definition(key::pathway));
+        const bool extended = pathway && pathways_.contains(std::get<std::string>(pathway->value));
+        if (extended || has_tls_options(*is)) chosen.peers.insert(is->instance());
+        return true;
+      });
+  chosen.scope = scope;
+  return chosen.peers;
+}
+
 void TlsStore::check(const config::Snapshot& next, config::Diagnostics& diagnostics) {
   candidates_.clear();
   const auto pathways = tls_pathways(*next.root());
-  const auto peers = [&](const config::ListenConf& listen, const config::Scope& scope, const std::string& where) {
-    scope.each_child([&](const config::ScopePtr& peer) {
-      if (peer->def().kind != config::ScopeKind::peer) return;
-      const config::Setting* pathway = peer->find(config::definition(key::pathway));
-      const bool extended = pathway && pathways.contains(std::get<std::string>(pathway->value));
-      if (!extended && !has_tls_options(*peer)) return;
-      if (const auto network = IpPrefix::parse(peer->instance()))
-        check_scope(next, *peer, listen.for_peer(network->address()), where + " Peer " + peer->instance(), diagnostics);
-    });
+  if (pathways != pathways_) chosen_.clear();
+  pathways_ = pathways;
+  std::set<std::string> seen;
+  const auto peers = [&](const config::ListenConf& listen, const config::ScopePtr& scope, const std::string& where) {
+    seen.insert(where);
+    for (const std::string& instance : chosen_peers(scope, where)) {
+      const config::ScopePtr peer = scope->child(config::ScopeKind::peer, instance);
+      if (const auto network = IpPrefix::parse(instance))
+        check_scope(next, *peer, listen.for_peer(network->address()), where + " Peer " + instance, diagnostics);
+    }
   };
   for (const auto& listen : next.listens()) {
     if (!listen->enabled()) continue;
@@ -199,9 +220,10 @@ void TlsStore::check(const config::Snapshot& next, config::Diagnostics& diagnost
     const std::string where(config::scope_def(listen->listener()).name);
     const std::string there = where + " Listen " + listen->endpoint().to_string();
     check_scope(next, *scope, listen->options(), there, diagnostics);
-    peers(*listen, *listener, where);
-    peers(*listen, *scope, there);
+    peers(*listen, listener, where);
+    peers(*listen, scope, there);
   }
+  std::erase_if(chosen_, [&](const auto& entry) { return !seen.contains(entry.first); });
 }
 
 }  // namespace impulse::server

@@ -8,8 +8,10 @@
 #include "config/snapshot.h"
 #include "net/tls.h"
 
+#include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -53,10 +55,19 @@ class TlsStore : public config::Participant {
   void check_scope(const config::Snapshot& next, const config::Scope& scope, const config::Options& options,
                    const std::string& where, config::Diagnostics& diagnostics);
   Result<Entry> entry_for(const net::TlsSettings& settings, std::string name) const;
+  const std::set<std::string>& chosen_peers(const config::ScopePtr& scope, const std::string& where);
   void adopt() noexcept;
 
-  std::vector<Entry> candidates_;  // by check(); main thread
-  mutable std::mutex mutex_;       // guards live_
+  // Of a listener or Listen: its Peers with TLS settings of their own, as of
+  // the last check().
+  struct Chosen {
+    config::ScopePtr scope;
+    std::set<std::string> peers;
+  };
+  std::map<std::string, Chosen> chosen_;         // by "ESMTP_Listener Listen *:25"; main thread
+  std::set<std::string, std::less<>> pathways_;  // with TLS settings, as of the last check()
+  std::vector<Entry> candidates_;                // by check(); main thread
+  mutable std::mutex mutex_;                     // guards live_
   std::vector<Entry> live_;
 };
 

@@ -202,6 +202,29 @@ class Certificates(TestCase):
         self.assertEqual(after["serial"], documents(daemon, "tls", "show")[0]["serial"])
 
 
+class CertificatesOfPeers(TestCase):
+    def test_peers_that_come_change_and_go(self):
+        daemon = Daemon(self)
+        certificate, key = make_certificate(daemon.dir)
+        daemon.configure(BASE_CONFIG, more=f'ESMTP_Listener {{ TLS_Key = "{key}" }}')
+        daemon.start()
+        peer = ("esmtp_listener", "peer", "192.0.2.0/24")
+
+        def used_by():
+            return [place for row in documents(daemon, "tls", "show") for place in row["used_by"]]
+
+        daemon.console("config", "set", *peer, "idle_time", "50")
+        self.assertEqual([], used_by())
+        done = daemon.console("config", "set", *peer, "tls_certificate", f"{daemon.dir}/none.crt", status=1)
+        self.assertIn("none.crt", done.stderr)
+        daemon.console("config", "set", *peer, "tls_certificate", certificate)
+        self.assertRegex("".join(used_by()), r"^ESMTP_Listener Peer 192\.0\.2\.0/24 \(")
+        daemon.console("config", "set", "hostname", "elsewhere.example")
+        self.assertEqual(1, len(used_by()))
+        daemon.console("config", "unset", *peer, "tls_certificate")
+        self.assertEqual([], used_by())
+
+
 class Systemd(TestCase):
     """A socket that stands for systemd."""
 
