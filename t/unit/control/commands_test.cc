@@ -265,7 +265,7 @@ class CommandsTest : public CppUnit::TestFixture {
   void help() {
     Console console;
     CPPUNIT_ASSERT_EQUAL(all_commands().size(), payload_of(console("help")).size());
-    CPPUNIT_ASSERT_EQUAL(size_t{8}, payload_of(console("help config")).size());
+    CPPUNIT_ASSERT_EQUAL(size_t{23}, payload_of(console("help config")).size());
     CPPUNIT_ASSERT_EQUAL("config set [SCOPE...] OPTION [=] VALUE"s, payload_of(console("help CONFIG set")).at(0));
     CPPUNIT_ASSERT_EQUAL(
         " Idle_Time  seconds without a byte before 421 4.4.2 and close\n"
