@@ -34,6 +34,8 @@ namespace {
 
 constexpr size_t most_listed = 100;  // candidates
 
+char word_breaks[] = " \t";
+
 // The libraries call back without a context; set while there is an Editor.
 Editor::Shared* shared = nullptr;
 
@@ -69,8 +71,14 @@ char** on_complete(const char* text, int, int end) {
   if (shared->candidates.empty()) return nullptr;
   const std::string common = common_prefix(shared->candidates);
   rl_completion_append_character = common.ends_with('=') ? '\0' : ' ';
-  if (shared->candidates.size() == 1 || common.size() > std::strlen(text))
-    return rl_completion_matches(text, next_candidate);
+  const bool single = shared->candidates.size() == 1;
+  bool add = single || common.size() > std::strlen(text);
+#ifdef HAVE_LIBEDIT
+  // It would put backslashes in front of these, as in the names of files: what
+  // cannot be added as it is, is listed.
+  if (common.find_first_of("\\\"'[]()#*?$&;<>|`{}!") != std::string::npos) add = false;
+#endif
+  if (add) return rl_completion_matches(text, next_candidate);
   const std::string list = candidate_list(shared->candidates, terminal_width(), most_listed);
   std::fputs(("\n" + list).c_str(), stdout);
   show_line_again();
@@ -90,7 +98,6 @@ void give_up_line() {
   rl_callback_handler_remove();
 }
 
-char word_breaks[] = " \t";
 char program_name[] = "ec_console";
 
 }  // namespace

@@ -61,6 +61,12 @@ class Typing(ConsoleCase):
             terminal.type("config set esmtp_listener listen 127\tenab\t f\t\r")  # an instance, an option, a value
             terminal.expect("Enable (unset) -> false")
             terminal.expect("> ")
+            terminal.type("config set esmtp_listener listen [::1]:9 enable false\r")
+            terminal.expect("[::1]:9")
+            terminal.expect("> ")
+            terminal.type("config showrecurse esmtp_listener listen [:\t\r")
+            terminal.expect('"[::1]:9"')  # quoted where it must be
+            terminal.expect("> ")
             terminal.type("\\js\t\r")
             terminal.expect("[JSON is on]")
 
