@@ -269,17 +269,18 @@ class CommandsTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT_EQUAL("config set [SCOPE...] OPTION [=] VALUE"s, payload_of(console("help CONFIG set")).at(0));
     CPPUNIT_ASSERT_EQUAL(
         " Idle_Time  seconds without a byte before 421 4.4.2 and close\n"
-        "   type     duration\n   default  5m\n   scopes   ESMTP_Listener, Listen, Peer\n   changes  next-message\n=0 ok\n"s,
+        "   type     duration\n   default  5m\n   scopes   ESMTP_Listener, LMTP_Listener, "
+        "HTTP_Listener, Listen, Peer, Pathway_Group, Pathway\n   changes  next-message\n=0 ok\n"s,
         console("help idle_time"));
     CPPUNIT_ASSERT(console("help listen").starts_with(" Listen  "));
     for (const auto scope : {"global", "esmtp_listener"}) {
       const std::string reply = console("help "s + scope);
       CPPUNIT_ASSERT_MESSAGE(reply, reply.find("\n     Max_Message_Size  ") != std::string::npos);
-      CPPUNIT_ASSERT_MESSAGE(reply, reply.find("Enable_Authentication") == std::string::npos);  // not in this version
+      CPPUNIT_ASSERT_MESSAGE(reply, reply.find("Auth_Requires_TLS") == std::string::npos);  // not in this version
     }
     CPPUNIT_ASSERT(console("help global").find("\n     Spoolbase  ") != std::string::npos);
     CPPUNIT_ASSERT(console("help delivery_method").find("type     enum: esmtp,") != std::string::npos);
-    CPPUNIT_ASSERT(console("help enable_authentication").find("not in this version") != std::string::npos);
+    CPPUNIT_ASSERT(console("help auth_requires_tls").find("not in this version") != std::string::npos);
     CPPUNIT_ASSERT_EQUAL(
         "!error control-no-help no command, option or scope is called 'idletime'; did you mean 'Idle_Time'?\n"
         "=3 not-found\n"s,

@@ -71,7 +71,7 @@ class CompletionTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT_EQUAL("Idle_Time"s, at("config eval esmtp_listener listen :25 idle"));
     CPPUNIT_ASSERT_EQUAL(""s, at("config eval esmtp_listener listen :25 spoolb"));  // global only
     CPPUNIT_ASSERT_EQUAL("Spoolbase"s, at("config eval spoolb"));
-    CPPUNIT_ASSERT_EQUAL(""s, at("config set enable_auth"));  // not in this version
+    CPPUNIT_ASSERT_EQUAL(""s, at("config set auth_requires"));  // not in this version
   }
   void instances() {
     CPPUNIT_ASSERT_EQUAL("*:25 127.0.0.1:587"s, at("config set esmtp_listener listen "));
