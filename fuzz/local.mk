@@ -1,6 +1,7 @@
 # Fuzz targets, built by `make fuzz-targets` in a tree configured with
 # --enable-fuzzing and clang++ (fuzz/run does both). Seeds: fuzz/corpus/NAME/.
-FUZZ_TARGETS = fuzz/config_parse fuzz/control_protocol fuzz/smtp_client fuzz/smtp_server
+FUZZ_TARGETS = fuzz/config_parse fuzz/control_protocol fuzz/smtp_client fuzz/smtp_server \
+	fuzz/writeback
 EXTRA_PROGRAMS = $(FUZZ_TARGETS)
 LIBFUZZER = $(AM_LDFLAGS) -fsanitize=fuzzer
 
@@ -22,3 +23,7 @@ fuzz_smtp_server_LDFLAGS = $(LIBFUZZER)
 fuzz_smtp_server_LDADD = libsmtp.a libconfig.a libmessage.a libbase.a $(BASE_LIBS)
 
 EXTRA_DIST += fuzz/run fuzz/corpus
+
+fuzz_writeback_SOURCES = fuzz/writeback.cc
+fuzz_writeback_LDFLAGS = $(LIBFUZZER)
+fuzz_writeback_LDADD = libconfig.a libbase.a $(BASE_LIBS)
