@@ -223,7 +223,8 @@ bool Daemon::open_stores() {
 }
 
 Result<> Daemon::start_listening() {
-  services_ = std::make_unique<MailServices>(MailServices{*injector_, counters_, *log_, tls_, tracers_, spool_->node()});
+  services_ =
+      std::make_unique<MailServices>(MailServices{*injector_, counters_, *log_, tls_, tracers_, spool_->node()});
   process_ = std::make_unique<ProcessService>(ProcessParts{counters_, *log_, *mainlog_, *acctlog_, tls_, loops_, *main_,
                                                            *delivery_loop_, *spool_, *snapshots_});
   auto gate = ConsoleGate::create(*log_, *acctlog_, spool_->node());

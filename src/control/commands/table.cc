@@ -223,11 +223,13 @@ constexpr Command table[] = {
      "write down what SMTP sessions say",
      "Of clients from a network (inbound), or of deliveries by a binding to a domain; * is all of them. Commands and "
      "replies are appended to FILE (an absolute path), with the time and the session; what belongs to AUTH is masked, "
-     "and of messages only the size is told. At SIZE (64M) writing ends. Sessions that are open are traced, too. It ends "
+     "and of messages only the size is told. At SIZE (64M) writing ends. Sessions that are open are traced, too. It "
+     "ends "
      "with 'trace smtp remove', or with the daemon.",
      Argument::nothing, false, trace_smtp_add},
-    {"trace smtp list", "", "the tracers there are", "Each with its number, whom it follows, its file, and the bytes written.",
-     Argument::nothing, false, trace_smtp_list},
+    {"trace smtp list", "", "the tracers there are",
+     "Each with its number, whom it follows, its file, and the bytes written.", Argument::nothing, false,
+     trace_smtp_list},
     {"trace smtp remove", "ID", "end a trace", "The file stays.", Argument::nothing, false, trace_smtp_remove},
     {"version", "", "the daemon's version", "", Argument::nothing, false, version},
     {"watch", "on [--interval TIME] | off", "be told what happens",
