@@ -48,7 +48,7 @@ Outcome measure(spool::Spool& spool, unsigned threads, size_t size, double secon
       while (!stop.load(std::memory_order_relaxed)) {
         auto message = std::make_shared<spool::Incoming>();
         message->envelope.sender = "sender@example.com";
-        message->envelope.recipients.push_back({"recipient@example.net"});
+        message->envelope.recipients.emplace_back().address = "recipient@example.net";
         message->envelope.received = wall_now();
         message->body.append(body);
         const auto begin = steady_now();
