@@ -20,10 +20,10 @@ using Step = std::function<bool(Writer&)>;
 
 struct Answer {
   Status status;
-  Step lines;           // empty: the status is all
-  bool finish = false;  // the session ends after it
+  Step lines;                        // empty: the status is all
+  bool finish = false;               // the session ends after it
   std::optional<WatchWish> watch{};  // what becomes of the session's notices
-  bool audit = true;    // an act, or a look, worth a line in the log; completion is not
+  bool audit = true;                 // an act, or a look, worth a line in the log; completion is not
 
   // All of it in one step: for answers that are short whatever happens.
   template <class Say>

@@ -79,7 +79,7 @@ struct ClientSession::Impl {
   ClientHost& host;
   ReplyParser parser;
   telemetry::SessionTracePtr trace;  // null, as a rule
-  Rest rest = Rest::fresh;  // meant while nothing is expected
+  Rest rest = Rest::fresh;           // meant while nothing is expected
   std::deque<Expect> expected;
   Offers offers;
   bool tls = false;

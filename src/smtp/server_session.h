@@ -144,7 +144,7 @@ class ServerSession {
   const Policy& policy() const;
   std::string_view state()
       const;  // for `show inbound`: "connected", "greeted", "mail", "rcpt", "data", "commit", "starttls", "closed"
-  size_t held() const;                                                              // bytes of a message being received
+  size_t held() const;        // bytes of a message being received
   uint64_t messages() const;  // accepted in this session
   uint64_t recipients() const;
 

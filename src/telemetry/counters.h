@@ -28,7 +28,7 @@ struct CounterDef {
   bool gauge;  // goes up and down
   std::string_view help;
 };
-std::span<const CounterDef> counter_defs();                 // by Counter's value
+std::span<const CounterDef> counter_defs();                  // by Counter's value
 std::optional<Counter> find_counter(std::string_view name);  // case folded
 
 class Counters {

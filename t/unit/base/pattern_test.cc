@@ -44,7 +44,9 @@ class PatternTest : public CppUnit::TestFixture {
 
   void takes_any_bytes() {
     const auto pattern = Pattern::compile("b.d");
-    CPPUNIT_ASSERT(pattern->matches("\xff\xfe b\xc3\xa4" "d"));
+    CPPUNIT_ASSERT(
+        pattern->matches("\xff\xfe b\xc3\xa4"
+                         "d"));
     CPPUNIT_ASSERT(!pattern->matches(std::string("b\0", 2)));
   }
 };
