@@ -68,6 +68,21 @@ std::vector<const config::Change*> still_waiting(const config::Report& report) {
   return waiting;
 }
 
+// Sessions go over to a new generation when they are between two messages.
+void say_older_sessions(Writer& writer, System& system, uint64_t generation) {
+  uint64_t sessions = 0;
+  uint64_t oldest = generation;
+  for (const GenerationSessions& some : system.sessions_by_generation()) {
+    if (some.generation >= generation) continue;
+    sessions += some.sessions;
+    oldest = std::min(oldest, some.generation);
+  }
+  if (sessions == 0) return;
+  writer.remark("config-older-sessions",
+                fmt::format("{} session{} under an older generation, from {} on; 'show inbound' tells which", sessions,
+                            sessions == 1 ? " works" : "s work", oldest));
+}
+
 }  // namespace
 
 // Its cause may be that a file or a user is not there, or that the daemon may
@@ -128,7 +143,8 @@ Answer report_answer(config::Report report, const Invocation& call, Step extra, 
       }));
   if (held->ok && extra) answer.lines = then(std::move(answer.lines), std::move(extra));
   answer.lines = then(
-      std::move(answer.lines), each(1, [held, waiting, known](Writer& writer, size_t) {
+      std::move(answer.lines),
+      each(1, [held, waiting, known, generation, &system = call.system](Writer& writer, size_t) {
         if (!held->ok && held->conflicts.empty() && (!held->error.empty() || !config::has_errors(held->diagnostics)))
           writer.error("config-refused", held->error.empty() ? "refused" : held->error);
         if (!held->ok) return;
@@ -138,6 +154,8 @@ Answer report_answer(config::Report report, const Invocation& call, Step extra, 
         if (known == Waiting::all)
           for (const config::Change* change : still_waiting(*held))
             writer.remark("config-restart-needed", "still waits for a restart: " + change->to_string());
+        if (known == Waiting::all && !held->check_only && !held->changes.empty())
+          say_older_sessions(writer, system, generation);
         if (held->confirm_within)
           writer.warning("config-confirm-within", fmt::format("goes back by itself in {} unless 'config confirm' comes",
                                                               age_text(*held->confirm_within)));

@@ -496,6 +496,7 @@ class TransactionCommandsTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT_EQUAL("impulse.conf"s, console.system.engine().file());
     const std::string reply = console("config reload /other.conf");
     CPPUNIT_ASSERT_EQUAL("=0 ok gen=2 changes=1"s, status_of(reply));
+    CPPUNIT_ASSERT(!reply.contains("config-older-sessions"));
     ASSERT_HOLDS(reply, "!notice config-file the configuration file is /other.conf from now on\n");
     CPPUNIT_ASSERT_EQUAL("/other.conf"s, console.system.engine().file());
     // What waits since then is told again.
@@ -503,6 +504,13 @@ class TransactionCommandsTest : public CppUnit::TestFixture {
         "!notice config-restart-needed still waits for a restart: global: Nodename \"\" -> n7 (restart)\n"
         "=0 unchanged gen=2\n"s,
         console("config reload"));
+    // Who is in the middle of a message goes on as before for now.
+    console.system.generations = {{1, 2}, {2, 3}, {3, 4}};
+    console.system.files["/other.conf"] = FakeSystem::default_configuration;
+    const std::string older = console("config reload");
+    ASSERT_HOLDS(older,
+                 "!notice config-older-sessions 5 sessions work under an older generation, from 1 on; 'show inbound' "
+                 "tells which\n");
   }
   void locate() {
     Console console;
