@@ -47,6 +47,11 @@ void Compiler::start(Options& options, ScopeKind listener, const Settings& globa
   }
 }
 
+void Compiler::start(Options& options, const Options& from) {
+  options.values_ = from.values_;
+  options.set_ = from.set_;
+}
+
 void Compiler::lay(Options& options, const Settings& settings) {
   for (const auto& setting : settings) {
     const uint16_t index = setting->option->index;
@@ -98,35 +103,53 @@ bool same_scope(const Scope& a, const Scope& b, size_t& budget) {
   return true;
 }
 
+bool very_same(const ChildMap& a, const ChildMap& b) {
+  return ChildMap::difference(a, b, [](const ScopePtr&, const ScopePtr&) { return false; });
+}
+
 bool same_children(const ChildMap& a, const ChildMap& b, size_t& budget) {
   return ChildMap::difference(
       a, b, [&](const ScopePtr& was, const ScopePtr& is) { return was && is && same_scope(*was, *is, budget); });
 }
 
-ListenCore::ListenCore(ScopeKind listener, SettingsPtr global, PathwaysPtr pathways, const ListenerPart& part,
-                       ScopePtr listen, PeerTrie peers)
-    : listener_(listener),
-      global_(std::move(global)),
-      pathways_(std::move(pathways)),
-      outside_(part.settings),
-      outer_(part.peers),
-      listen_(std::move(listen)),
-      inner_(std::move(peers)) {}
-
-void ListenCore::fill(Options& options, const Scope* inner, const Scope* outer) const {
-  Compiler::start(options, listener_, *global_);
-  Compiler::lay(options, listener_, *outside_, *pathways_);
-  lay_peers(options, outer_, outer, *pathways_);
-  Compiler::lay(options, ScopeKind::listen, listen_->settings(), *pathways_);
-  lay_peers(options, inner_, inner, *pathways_);
+ListenerBase::ListenerBase(ScopeKind kind, SettingsPtr effective_global, PathwaysPtr extensions, SettingsPtr said,
+                           PeerTrie trie)
+    : listener(kind),
+      global(std::move(effective_global)),
+      pathways(std::move(extensions)),
+      settings(std::move(said)),
+      peers(std::move(trie)) {
+  Compiler::start(values, listener, *global);
+  Compiler::lay(values, listener, *settings, *pathways);
 }
 
-CompiledListen::CompiledListen(ScopeKind listener, Endpoint endpoint, Origin origin, bool listener_enabled,
+ListenCore::ListenCore(ListenerBasePtr base, ScopePtr listen, PeerTrie peers)
+    : base_(std::move(base)), listen_(std::move(listen)), inner_(std::move(peers)) {}
+
+bool ListenCore::enabled() const {
+  const OptionDef& option = definition(key::enable);
+  if (!base_->values[key::enable]) return false;
+  if (const Setting* said = listen_->find(option)) return std::get<bool>(said->value);
+  if (const GroupedScopes::Member* pathway = base_->pathways->extending(ScopeKind::listen, listen_->settings()))
+    for (const Scope* layer : pathway->layers())
+      if (const Setting* said = layer ? layer->find(option) : nullptr) return std::get<bool>(said->value);
+  return true;
+}
+
+void ListenCore::fill(Options& options, const Scope* inner, const Scope* outer) const {
+  const Pathways& pathways = *base_->pathways;
+  Compiler::start(options, base_->values);
+  lay_peers(options, base_->peers, outer, pathways);
+  Compiler::lay(options, ScopeKind::listen, listen_->settings(), pathways);
+  lay_peers(options, inner_, inner, pathways);
+}
+
+CompiledListen::CompiledListen(ScopeKind listener, Endpoint endpoint, Origin origin,
                                std::shared_ptr<const ListenCore> core)
     : listener_(listener),
       endpoint_(std::move(endpoint)),
       origin_(std::move(origin)),
-      enabled_(listener_enabled && core->base()[key::enable]),
+      enabled_(core->enabled()),
       core_(std::move(core)) {}
 
 }  // namespace impulse::config

@@ -22,6 +22,8 @@ class Compiler {
  public:
   // Defaults of that kind of listener, then the global scope.
   static void start(Options& options, ScopeKind listener, const Settings& global);
+  // What another block says so far.
+  static void start(Options& options, const Options& from);
   static void lay(Options& options, const Settings& settings);
   // A scope of that kind, over the Pathway that extends it.
   static void lay(Options& options, ScopeKind kind, const Settings& settings, const Pathways& pathways);
@@ -47,26 +49,41 @@ bool same_values(const Settings& a, const Settings& b);
 bool same_children(const ChildMap& a, const ChildMap& b, size_t& budget);
 bool same_scope(const Scope& a, const Scope& b, size_t& budget);
 constexpr size_t compare_budget = 10000;
+// The very same scopes: pointers alone are compared.
+bool very_same(const ChildMap& a, const ChildMap& b);
 
-// What all Listens of one listener share.
+// What all Listens of one listener share: a global `config set` makes one of
+// these anew, and not the values of a thousand Listens.
+struct ListenerBase {
+  ScopeKind listener;
+  SettingsPtr global;
+  PathwaysPtr pathways;
+  SettingsPtr settings;  // the listener's
+  PeerTrie peers;        // directly in the listener
+  Options values;        // of the listener, without any Listen or Peer
+
+  ListenerBase(ScopeKind kind, SettingsPtr effective_global, PathwaysPtr extensions, SettingsPtr said, PeerTrie trie);
+};
+using ListenerBasePtr = std::shared_ptr<const ListenerBase>;
+
 struct ListenerPart {
   ScopePtr scope;
-  SettingsPtr settings;
   PeerTrie peers;
+  ListenerBasePtr base;
 };
 
 // The values of one Listen, for every client. Immutable but for its cache.
 class ListenCore {
  public:
-  ListenCore(ScopeKind listener, SettingsPtr global, PathwaysPtr pathways, const ListenerPart& part, ScopePtr listen,
-             PeerTrie peers);
+  ListenCore(ListenerBasePtr base, ScopePtr listen, PeerTrie peers);
 
   const Options& base() const { return chain(nullptr, nullptr); }
   const Options& for_peer(const IpAddress& address) const {
-    return chain(inner_.longest(address), outer_.longest(address));
+    return chain(inner_.longest(address), base_->peers.longest(address));
   }
   const PeerTrie& peers() const { return inner_; }
   const ScopePtr& scope() const { return listen_; }
+  bool enabled() const;  // by its Enable and its listener's; makes no block
 
  private:
   const Options& chain(const Scope* inner, const Scope* outer) const {
@@ -74,11 +91,7 @@ class ListenCore {
   }
   void fill(Options& options, const Scope* inner, const Scope* outer) const;
 
-  ScopeKind listener_;
-  SettingsPtr global_;
-  PathwaysPtr pathways_;
-  SettingsPtr outside_;  // the listener's
-  PeerTrie outer_;       // Peers directly in the listener
+  ListenerBasePtr base_;
   ScopePtr listen_;
   PeerTrie inner_;  // Peers in the Listen
   ChainCache cache_;
@@ -86,8 +99,7 @@ class ListenCore {
 
 class CompiledListen final : public ListenConf {
  public:
-  CompiledListen(ScopeKind listener, Endpoint endpoint, Origin origin, bool listener_enabled,
-                 std::shared_ptr<const ListenCore> core);
+  CompiledListen(ScopeKind listener, Endpoint endpoint, Origin origin, std::shared_ptr<const ListenCore> core);
 
   ScopeKind listener() const override { return listener_; }
   const Endpoint& endpoint() const override { return endpoint_; }
@@ -114,9 +126,10 @@ class CompiledSnapshot final : public Snapshot {
   uint64_t generation() const override { return generation_; }
   const ScopePtr& root() const override { return root_; }
   const Options& global() const override { return global_block_->options; }
-  const std::vector<std::shared_ptr<const ListenConf>>& listens() const override { return listens_; }
+  const std::vector<std::shared_ptr<const ListenConf>>& listens() const override { return *listens_; }
   const ListenConf* find_listen(ScopeKind listener, const Endpoint& endpoint) const override;
   const Options& for_delivery(std::string_view binding, std::string_view domain) const override;
+  const Options& for_delivery(const ScopePath& scope) const override;
   const Options& for_domain(std::string_view domain) const override;
   void each_delivery_scope(const VisitDelivery& visit) const override;
   std::vector<std::string> bindings() const override;
@@ -132,19 +145,28 @@ class CompiledSnapshot final : public Snapshot {
   std::optional<Value> pending(const OptionDef& option) const override;
   const PathwaysPtr& pathways() const { return said_pathways_; }
   const DeliveryScopes& delivery() const { return *delivery_; }
+  // nullptr: there is no such listener.
+  const ListenerPart* listener(ScopeKind kind) const;
+  // Whether the Listens were all taken over as they were.
+  bool same_listens(const CompiledSnapshot& other) const { return listens_ == other.listens_; }
 
  private:
   using Blocks = std::map<std::string, std::shared_ptr<const Block>, std::less<>>;
-  struct Step;  // explain.cc
+  using Listens = std::vector<std::shared_ptr<const ListenConf>>;  // all CompiledListen
+  struct Step;                                                     // explain.cc
 
   void compile_global(const CompiledSnapshot* previous);
   void compile_security(const CompiledSnapshot* previous);
   void compile_roles(const CompiledSnapshot* previous);
   void compile_pathways(const CompiledSnapshot* previous);
-  void compile_listener(ScopeKind kind, const CompiledSnapshot* previous);
-  std::shared_ptr<const CompiledListen> compile_listen(ScopeKind kind, const ListenerPart& part, bool part_same,
-                                                       bool listener_enabled, const ScopePtr& scope,
-                                                       const CompiledSnapshot* previous) const;
+  std::shared_ptr<const Blocks> blocks_of(ScopeKind kind, const CompiledSnapshot* previous,
+                                          const std::shared_ptr<const Blocks>& old) const;
+  void compile_listeners(const CompiledSnapshot* previous);
+  bool compile_base(ScopeKind kind, const CompiledSnapshot* previous);
+  bool compile_listens(ScopeKind kind, bool same_listener, const CompiledSnapshot* previous, Listens& listens) const;
+  static std::shared_ptr<const CompiledListen> compile_listen(const ListenerPart& part, bool same_listener,
+                                                              const Endpoint& endpoint, const ScopePtr& scope,
+                                                              const CompiledListen* old);
   const CompiledListen* listen_at(ScopeKind listener, const Endpoint& endpoint) const;
   std::vector<Step> ladder(const ScopePath& path, const OptionDef& option) const;
   std::vector<Step> listener_ladder(const ScopePath& path, const OptionDef& option) const;
@@ -159,10 +181,10 @@ class CompiledSnapshot final : public Snapshot {
   PathwaysPtr pathways_;       // those of the previous snapshot where all values are the same
   PathwaysPtr said_pathways_;  // the root's own, which know their lines
   std::map<ScopeKind, ListenerPart> listeners_;
-  std::vector<std::shared_ptr<const ListenConf>> listens_;  // all CompiledListen
+  std::shared_ptr<const Listens> listens_;
   std::shared_ptr<const DeliveryScopes> delivery_;
-  Blocks certificates_;
-  Blocks event_loops_;
+  std::shared_ptr<const Blocks> certificates_;
+  std::shared_ptr<const Blocks> event_loops_;  // "default" only when it is said
   std::shared_ptr<const Block> debug_flags_;
   std::shared_ptr<const Block> security_;  // all restart-class: as it runs
   std::shared_ptr<const std::vector<RoleConf>> roles_;

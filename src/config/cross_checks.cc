@@ -1,13 +1,16 @@
 // Mistakes that show only when everything is there: names that refer to no
 // scope, options that need others, one address claimed twice.
 #include "base/text.h"
+#include "config/checks.h"
 #include "config/compiler.h"
 #include "config/delivery_scopes.h"
 #include "config/keys.h"
 #include "config/semantic_ids.h"
 
 #include <algorithm>
-#include <array>
+#include <functional>
+#include <map>
+#include <optional>
 #include <set>
 
 namespace impulse::config {
@@ -28,15 +31,19 @@ class CrossCheck {
     const ScopePtr before = previous_ ? previous_->root() : nullptr;
     // A name that scopes refer to may have gone: then all have to be looked at.
     const bool names_gone =
-        previous_ && (!holds_all(next_.certificates(), previous_->certificates()) ||
-                      !holds_all(next_.event_loops(), previous_->event_loops()) || pathways_matter());
+        previous_ && (lost(ScopeKind::certificate) || lost(ScopeKind::event_loop) || pathways_matter());
+    delivery_all_ = previous_ && delivery_gives_less();
     ScopePath path;
     visit(before, next_.root(), path, names_gone || !previous_);
   }
 
  private:
-  static bool holds_all(const std::vector<std::string>& now, const std::vector<std::string>& before) {
-    return std::ranges::includes(now, before);
+  static constexpr auto delivery_kinds = in(ScopeKind::binding_group) | in(ScopeKind::binding) | in(ScopeKind::domain);
+
+  // Whether a global scope of that kind has gone.
+  bool lost(ScopeKind kind) const {
+    return !ChildMap::difference(previous_->root()->children(kind), next_.root()->children(kind),
+                                 [](const ScopePtr&, const ScopePtr& is) { return is != nullptr; });
   }
 
   void say(Severity severity, std::string_view id, const Origin& origin, std::string message, std::string hint = {}) {
@@ -65,7 +72,8 @@ class CrossCheck {
   // Whether a Pathway came or went, or one that changed says what scopes that name it are checked for.
   bool pathways_matter() const {
     const ScopePtr &was = previous_->root(), &is = next_.root();
-    bool matters = !holds_all(next_.pathways()->scopes().names(), previous_->pathways()->scopes().names());
+    if (next_.pathways() == previous_->pathways()) return false;
+    bool matters = false;
     const auto differs = [](const Scope* a, const Scope* b, const OptionDef& option) {
       const Setting *was = a ? a->find(option) : nullptr, *is = b ? b->find(option) : nullptr;
       return was != is && (!was || !is || was->value != is->value);
@@ -97,19 +105,74 @@ class CrossCheck {
     return true;
   }
 
+  template <class T>
+  static std::optional<T> value(const Scope* scope, Key<T> key) {
+    const Setting* said = scope ? scope->find(definition(key)) : nullptr;
+    return said ? std::optional(std::get<T>(said->value)) : std::nullopt;
+  }
+
+  // Whether a Maildir_Path may be missing elsewhere now: scopes for delivery
+  // fall back on each other by name and pattern, not only on those around
+  // them. A Domain is all by itself where there are no Bindings.
+  bool delivery_gives_less() const {
+    const ScopePtr &before = previous_->root(), &now = next_.root();
+    const bool bindings =
+        !now->children(ScopeKind::binding).empty() || !now->children(ScopeKind::binding_group).empty();
+    const std::function<bool(const ScopePtr&, const ScopePtr&)> keeps = [&](const ScopePtr& was, const ScopePtr& is) {
+      const Scope& any = is ? *is : *was;
+      const auto path = value(was.get(), key::maildir_path), path_now = value(is.get(), key::maildir_path);
+      const auto method = value(was.get(), key::delivery_method), method_now = value(is.get(), key::delivery_method);
+      const bool less =
+          (path != path_now && (!path_now || path_now->empty())) ||
+          (method != method_now && (!method_now || choice(key::delivery_method, *method_now) == "maildir"));
+      const bool alone = any.def().kind == ScopeKind::domain && !bindings && !is_domain_pattern(any.instance());
+      if (less && !alone) return false;
+      const ChildMap none;
+      for (const ScopeKind kind : {ScopeKind::binding, ScopeKind::domain})
+        if (!ChildMap::difference(was ? was->children(kind) : none, is ? is->children(kind) : none, keeps))
+          return false;
+      return true;
+    };
+    for (const ScopeKind kind : {ScopeKind::binding_group, ScopeKind::binding, ScopeKind::domain})
+      if (!ChildMap::difference(before->children(kind), now->children(kind), keeps)) return true;
+    return false;
+  }
+
+  // Whether Peers inside this one may lack a certificate now. A single address
+  // in a Listen holds no other Peer.
+  static bool gives_less(const Scope* was, const Scope* is, bool in_listen) {
+    const Scope& any = is ? *is : *was;
+    if (const auto network = IpPrefix::parse(any.instance());
+        in_listen && network && network->length() == network->address().bits())
+      return false;
+    const auto before = value(was, key::tls_certificate), now = value(is, key::tls_certificate);
+    if (before != now && (now ? now->empty() : !before->empty())) return true;
+    for (const auto key : {key::use_ssl, key::tls_required})
+      if (const auto a = value(was, key), b = value(is, key); a != b && (b ? *b : !*a)) return true;
+    return value(was, key::pathway) != value(is, key::pathway);
+  }
+  static bool peers_give_less(const Scope& before, const Scope& scope) {
+    const bool in_listen = scope.def().kind == ScopeKind::listen;
+    return !ChildMap::difference(
+        before.children(ScopeKind::peer), scope.children(ScopeKind::peer),
+        [&](const ScopePtr& was, const ScopePtr& is) { return !gives_less(was.get(), is.get(), in_listen); });
+  }
+
   // Every scope that is new or changed, and all below one that changed in what they fall back on.
   void visit(const ScopePtr& before, const ScopePtr& scope, ScopePath& path, bool all) {
     if (before == scope && !all) return;
-    all = all || !before || !same_outer_values(*before, *scope);
+    all = all || !before || !same_outer_values(*before, *scope) ||
+          (path.size() == 1 && certificate_lost_.contains(path.front().kind)) || peers_give_less(*before, *scope);
     check_scope(*scope, path);
     for (const ScopeDef& kind : scopes()) {
       const ChildMap& now = scope->children(kind.kind);
+      const bool each = all || (delivery_all_ && in(kind.kind) & delivery_kinds);
       const auto step = [&](const ScopePtr& was, const ScopePtr& is) {
         path.push_back({kind.kind, is->instance()});
-        visit(was, is, path, all);
+        visit(was, is, path, each);
         path.pop_back();
       };
-      if (all) {
+      if (each) {
         now.each([&](const ChildMap::Entry& entry) {
           step(before ? before->child(kind.kind, entry.scope->instance()) : nullptr, entry.scope);
         });
@@ -242,32 +305,84 @@ class CrossCheck {
     if (!says_tls(scope) && !pathway_says_tls(scope)) return;
     if (!std::get<std::string>(next_.eval(path, definition(key::tls_certificate))).empty()) return;
     // Directly in a listener: a certificate of one of its Listens will do.
-    if (path.size() == 2)
-      for (const auto& conf : next_.listens())
-        if (conf->listener() == path.front().kind && conf->options().is_set(key::tls_certificate)) return;
+    if (path.size() == 2 && some_certificate(path.front().kind)) return;
     for (const auto key : {key::use_ssl, key::tls_required})
       if (std::get<bool>(next_.eval(path, definition(key)))) needs_certificate(path, definition(key), scope.origin());
+  }
+
+  // Whether a Listen of that listener has one.
+  bool some_certificate(ScopeKind listener) {
+    const auto [known, fresh] = some_certificate_.try_emplace(listener, false);
+    if (fresh)
+      known->second = std::ranges::any_of(next_.listens(), [&](const auto& conf) {
+        return conf->listener() == listener && conf->options().is_set(key::tls_certificate);
+      });
+    return known->second;
   }
 
   void needs_certificate(const ScopePath& path, const OptionDef& option, const Origin& otherwise) {
     error(id::needs_option, origin_of(path, option, otherwise), fmt::format("{} needs a TLS_Certificate", option.name));
   }
 
+  // What is as it was has been looked at.
   void check_listens() {
-    std::vector<const ListenConf*> by_endpoint;
+    if (previous_ && next_.same_listens(*previous_)) return;
+    const std::vector<std::shared_ptr<const ListenConf>> none;
+    const auto& before = previous_ ? previous_->listens() : none;
+    const auto name = [](const ListenConf& conf) {
+      return std::pair<ScopeKind, const Endpoint&>(conf.listener(), conf.endpoint());
+    };
+    auto at = before.begin();  // both stand in order
     for (const auto& conf : next_.listens()) {
-      by_endpoint.push_back(conf.get());
-      // What was taken over as it was, has been looked at.
-      if (previous_ && previous_->find_listen(conf->listener(), conf->endpoint()) == conf.get()) continue;
+      if (at != before.end() && *at == conf) {
+        ++at;
+        continue;
+      }
+      for (; at != before.end() && name(**at) < name(*conf); ++at) note_loss(**at, nullptr);
+      const ListenConf* was = at != before.end() && name(**at) == name(*conf) ? at->get() : nullptr;
+      if (was) ++at;
+      if (was && same_ground(*was, *conf)) continue;
+      if (was) note_loss(*was, conf.get());
+      if (!was) check_clash(*conf);
       check_listen(*conf);
     }
-    std::ranges::sort(by_endpoint, {}, [](const ListenConf* conf) {
-      return std::pair<const Endpoint&, ScopeKind>(conf->endpoint(), conf->listener());
-    });
-    for (size_t i = 1; i < by_endpoint.size(); ++i)
-      if (by_endpoint[i]->endpoint() == by_endpoint[i - 1]->endpoint() &&
-          (by_endpoint[i]->endpoint().is_unix() || by_endpoint[i]->endpoint().port() != 0))
-        check_twice(by_endpoint[i - 1], by_endpoint[i]);
+    for (; at != before.end(); ++at) note_loss(**at, nullptr);
+  }
+
+  // Whether all is the same that check_listen looks at. Reads no values of the
+  // Listens: after a global edit they would all have to be made for that.
+  bool same_ground(const ListenConf& was, const ListenConf& is) {
+    const auto core = [](const ListenConf& conf) { return static_cast<const CompiledListen&>(conf).core(); };
+    if (core(was)->scope() != core(is)->scope()) return false;
+    if (was.origin().source != is.origin().source) return false;  // a reload says its warnings again
+    const auto [known, fresh] = same_ground_.try_emplace(is.listener(), false);
+    if (!fresh) return known->second;
+    const ListenerBase &a = *previous_->listener(is.listener())->base, &b = *next_.listener(is.listener())->base;
+    const auto same = [&](const auto& key) {
+      return a.values.is_set(key) == b.values.is_set(key) && a.values[key] == b.values[key];
+    };
+    return known->second = a.pathways == b.pathways && same(key::use_ssl) && same(key::tls_required) &&
+                           same(key::tls_certificate) && same(key::smtp_extensions);
+  }
+
+  // Peers directly in a listener may have relied on a Listen's certificate.
+  void note_loss(const ListenConf& was, const ListenConf* is) {
+    if (was.options().is_set(key::tls_certificate) && !(is && is->options().is_set(key::tls_certificate)))
+      certificate_lost_.insert(was.listener());
+  }
+
+  // A new Listen whose endpoint another listener has, or claims with it.
+  void check_clash(const ListenConf& conf) {
+    if (!conf.endpoint().is_unix() && conf.endpoint().port() == 0) return;
+    for (const ScopeKind kind : {ScopeKind::esmtp_listener, ScopeKind::control_listener}) {
+      const ListenConf* other = kind == conf.listener() ? nullptr : next_.find_listen(kind, conf.endpoint());
+      if (!other) continue;
+      const bool both_new = !previous_ || !previous_->find_listen(kind, conf.endpoint());
+      if (kind < conf.listener())
+        check_twice(other, &conf);
+      else if (!both_new)  // else it says so itself
+        check_twice(&conf, other);
+    }
   }
 
   void check_twice(const ListenConf* first, const ListenConf* second) {
@@ -300,6 +415,10 @@ class CrossCheck {
   const CompiledSnapshot* previous_;
   Diagnostics& diagnostics_;
   std::set<std::pair<const Setting*, ScopeKind>> refused_;  // said already
+  bool delivery_all_ = false;                               // scopes for delivery are all looked at
+  std::map<ScopeKind, bool> same_ground_;
+  std::map<ScopeKind, bool> some_certificate_;
+  std::set<ScopeKind> certificate_lost_;  // listeners of which a Listen lost its own
 };
 
 }  // namespace

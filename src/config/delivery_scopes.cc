@@ -12,10 +12,6 @@
 namespace impulse::config {
 namespace {
 
-bool very_same(const ChildMap& a, const ChildMap& b) {
-  return ChildMap::difference(a, b, [](const ScopePtr&, const ScopePtr&) { return false; });
-}
-
 // The scopes of a path of [Binding_Group] [Binding] [Domain].
 struct Asked {
   const std::string* group = nullptr;
@@ -39,41 +35,66 @@ DeliveryScopes::DeliveryScopes(const Scope& root, std::shared_ptr<const Block> b
     : base_(std::move(base)),
       domains_(root.children(ScopeKind::domain)),
       binding_scopes_(root.children(ScopeKind::binding)),
-      groups_(root.children(ScopeKind::binding_group)),
-      bindings_(root, ScopeKind::binding_group, ScopeKind::binding) {
-  const auto read = [&](const ScopePtr& scope) {
-    read_patterns(scope.get(), scope->children(ScopeKind::domain), previous);
+      groups_(root.children(ScopeKind::binding_group)) {
+  const bool same_bindings =
+      previous && very_same(previous->binding_scopes_, binding_scopes_) && very_same(previous->groups_, groups_);
+  bindings_ = same_bindings ? previous->bindings_
+                            : std::make_shared<const GroupedScopes>(root, ScopeKind::binding_group, ScopeKind::binding);
+  if (previous) patterns_ = previous->patterns_;
+  const ChildMap none;
+  const auto global = patterns_.find(nullptr);
+  patterns_[nullptr] =
+      followed(global == patterns_.end() ? nullptr : global->second, previous ? previous->domains_ : none, domains_);
+  follow_containers(previous ? previous->binding_scopes_ : none, binding_scopes_);
+  follow_containers(previous ? previous->groups_ : none, groups_);
+  compiled_.clear();
+}
+
+// The patterns in containers of one kind that differ.
+void DeliveryScopes::follow_containers(const ChildMap& before, const ChildMap& after) {
+  const auto children = [](const ScopePtr& scope, ScopeKind kind) {
+    return scope ? scope->children(kind) : ChildMap();
   };
-  read_patterns(nullptr, domains_, previous);
-  binding_scopes_.each([&](const ChildMap::Entry& entry) { read(entry.scope); });
-  groups_.each([&](const ChildMap::Entry& group) {
-    read(group.scope);
-    group.scope->children(ScopeKind::binding).each([&](const ChildMap::Entry& entry) { read(entry.scope); });
+  ChildMap::difference(before, after, [&](const ScopePtr& was, const ScopePtr& is) {
+    PatternsPtr patterns;
+    if (const auto found = was ? patterns_.find(was.get()) : patterns_.end(); found != patterns_.end()) {
+      patterns = std::move(found->second);
+      patterns_.erase(found);
+    }
+    patterns = followed(std::move(patterns), children(was, ScopeKind::domain), children(is, ScopeKind::domain));
+    if (is && patterns) patterns_[is.get()] = std::move(patterns);
+    follow_containers(children(was, ScopeKind::binding), children(is, ScopeKind::binding));
+    return true;
   });
 }
 
-void DeliveryScopes::read_patterns(const Scope* container, const ChildMap& domains, const DeliveryScopes* previous) {
-  std::vector<ChildMap::Entry> found;
-  domains.each([&](const ChildMap::Entry& entry) {
-    if (is_domain_pattern(entry.scope->instance())) found.push_back(entry);
+// What a container's patterns have become; null when there are none. Costs
+// what differs: there may be many Domains, few of them patterns.
+DeliveryScopes::PatternsPtr DeliveryScopes::followed(PatternsPtr old, const ChildMap& before, const ChildMap& after) {
+  std::shared_ptr<Patterns> changed;
+  ChildMap::difference(before, after, [&](const ScopePtr& was, const ScopePtr& is) {
+    const std::string& text = (is ? is : was)->instance();
+    if (!is_domain_pattern(text)) return true;
+    if (!changed) changed = old ? std::make_shared<Patterns>(*old) : std::make_shared<Patterns>();
+    const auto known = was ? std::ranges::find(*changed, was.get(), &Regex::scope) : changed->end();
+    if (known != changed->end()) {
+      if (is)
+        known->scope = is.get();
+      else
+        changed->erase(known);
+    } else if (is) {
+      const auto [at, fresh] = compiled_.try_emplace(text);
+      if (fresh)
+        if (auto pattern = domain_pattern(text)) at->second = std::move(*pattern);
+      if (at->second) changed->push_back({*at->second, is.get(), 0});  // it compiled before, when the name was read
+    }
+    return true;
   });
-  if (found.empty()) return;
-  std::ranges::sort(found, {}, &ChildMap::Entry::sequence);
-  Patterns& patterns = patterns_[container];
-  for (const ChildMap::Entry& entry : found) {
-    const std::string& text = entry.scope->instance();
-    auto known = compiled_.find(text);
-    if (known == compiled_.end() && previous) {
-      const auto old = previous->compiled_.find(text);
-      if (old != previous->compiled_.end()) known = compiled_.emplace(text, old->second).first;
-    }
-    if (known == compiled_.end()) {
-      auto pattern = domain_pattern(text);  // it compiled before, when the name was read
-      if (!pattern) continue;
-      known = compiled_.emplace(text, std::move(*pattern)).first;
-    }
-    patterns.push_back({known->second, entry.scope.get()});
-  }
+  if (!changed) return old;
+  for (Regex& regex : *changed) regex.sequence = after.find(regex.scope->instance())->sequence;
+  std::ranges::sort(*changed, {}, &Regex::sequence);
+  if (changed->empty()) return nullptr;
+  return changed;
 }
 
 bool DeliveryScopes::same(const Scope& root, const std::shared_ptr<const Block>& base) const {
@@ -88,8 +109,8 @@ void DeliveryScopes::match(const Scope* container, std::string_view domain, Chai
   if (domains.empty()) return;
   if (const ChildMap::Entry* exact = domains.find(domain)) chain.push_back(exact->scope.get());
   const auto patterns = patterns_.find(container);
-  if (patterns == patterns_.end() || is_domain_pattern(domain)) return;
-  for (const Regex& regex : patterns->second)
+  if (patterns == patterns_.end() || !patterns->second || is_domain_pattern(domain)) return;
+  for (const Regex& regex : *patterns->second)
     if (regex.pattern.matches(domain)) chain.push_back(regex.scope);
 }
 
@@ -98,7 +119,7 @@ const Options& DeliveryScopes::options(std::string_view binding, std::string_vie
   if (is_domain_pattern(domain)) domain = {};  // no domain has a slash, but a scope's name may
   const std::string name = lower(domain);
   Chain chain;
-  if (const GroupedScopes::Member* way = bindings_.find(binding)) {
+  if (const GroupedScopes::Member* way = bindings_->find(binding)) {
     for (const Scope* layer : way->layers())
       if (layer) match(layer, name, chain);
     for (const Scope* layer : way->layers())
@@ -155,7 +176,7 @@ std::vector<DeliveryScopes::Step> DeliveryScopes::ladder(const ScopePath& path) 
   std::vector<Container> containers;
   GroupedScopes::Member way;
   if (asked.binding) {
-    const GroupedScopes::Member* member = bindings_.find(*asked.binding);
+    const GroupedScopes::Member* member = bindings_->find(*asked.binding);
     if (member) way = *member;
     if (asked.group) way.in_group = nullptr;
   }

@@ -14,6 +14,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <shared_mutex>
 #include <string>
 #include <string_view>
@@ -24,8 +25,8 @@ namespace impulse::config {
 
 class DeliveryScopes {
  public:
-  // `base` has the values without any of these scopes. Patterns that
-  // `previous` has compiled are taken over.
+  // `base` has the values without any of these scopes. What
+  // did not change is taken over from `previous`.
   DeliveryScopes(const Scope& root, std::shared_ptr<const Block> base, const DeliveryScopes* previous);
   DeliveryScopes(const DeliveryScopes&) = delete;
   DeliveryScopes& operator=(const DeliveryScopes&) = delete;
@@ -47,7 +48,7 @@ class DeliveryScopes {
   std::vector<Step> ladder(const ScopePath& path) const;
   const Options& options(const ScopePath& path) const;
 
-  const GroupedScopes& bindings() const { return bindings_; }
+  const GroupedScopes& bindings() const { return *bindings_; }
   // Every Binding_Group, Binding and Domain with its path.
   void each(const std::function<void(const ScopePath&, const ScopePtr&)>& visit) const;
 
@@ -59,20 +60,23 @@ class DeliveryScopes {
   struct Regex {
     Pattern pattern;
     const Scope* scope;
+    uint32_t sequence;  // of declaration
   };
   // The Domains of one container that are patterns, in order of declaration.
   using Patterns = std::vector<Regex>;
+  using PatternsPtr = std::shared_ptr<const Patterns>;
 
-  void read_patterns(const Scope* container, const ChildMap& domains, const DeliveryScopes* previous);
+  PatternsPtr followed(PatternsPtr old, const ChildMap& before, const ChildMap& after);
+  void follow_containers(const ChildMap& before, const ChildMap& after);
   void match(const Scope* container, std::string_view domain, Chain& chain) const;
   const Options& block(Chain chain) const;
-  std::vector<const Scope*> ranked(const ScopePath& path) const;
 
   std::shared_ptr<const Block> base_;
   ChildMap domains_, binding_scopes_, groups_;  // keep alive what is pointed to
-  GroupedScopes bindings_;
-  std::map<std::string, Pattern, std::less<>> compiled_;
-  std::unordered_map<const Scope*, Patterns> patterns_;  // by container; nullptr: the global scope
+  std::shared_ptr<const GroupedScopes> bindings_;
+  std::map<std::string, std::optional<Pattern>, std::less<>> compiled_;  // while it is made: once each
+  std::unordered_map<const Scope*, std::shared_ptr<const Patterns>>
+      patterns_;  // by container; nullptr: the global scope
   mutable std::shared_mutex mutex_;
   mutable std::unordered_map<Chain, std::unique_ptr<const Options>, ChainHash> blocks_;
 };

@@ -7,6 +7,7 @@
 #include "config/keys.h"
 
 #include <algorithm>
+#include <span>
 
 namespace impulse::config {
 namespace {
@@ -42,13 +43,16 @@ bool same_origin(const Origin& a, const Origin& b) {
   return a.source == b.source && a.place.line == b.place.line && a.place.column == b.place.column;
 }
 
-const std::vector<std::shared_ptr<const ListenConf>>::const_iterator find_in(
-    const std::vector<std::shared_ptr<const ListenConf>>& listens, ScopeKind listener, const Endpoint& endpoint) {
-  const auto key = [](const auto& conf) {
-    return std::pair<ScopeKind, const Endpoint&>(conf->listener(), conf->endpoint());
-  };
-  const auto at = std::ranges::lower_bound(listens, std::pair<ScopeKind, const Endpoint&>(listener, endpoint), {}, key);
-  return at != listens.end() && (*at)->listener() == listener && (*at)->endpoint() == endpoint ? at : listens.end();
+using ListenRange = std::span<const std::shared_ptr<const ListenConf>>;
+
+// Those of one listener.
+ListenRange of_listener(const std::vector<std::shared_ptr<const ListenConf>>& listens, ScopeKind listener) {
+  return ListenRange(
+      std::ranges::equal_range(listens, listener, {}, [](const auto& conf) { return conf->listener(); }));
+}
+
+const CompiledListen* compiled(const std::shared_ptr<const ListenConf>& conf) {
+  return static_cast<const CompiledListen*>(conf.get());
 }
 
 }  // namespace
@@ -59,7 +63,7 @@ CompiledSnapshot::CompiledSnapshot(ScopePtr root, uint64_t generation, const Com
   compile_security(previous);
   compile_roles(previous);
   compile_pathways(previous);
-  for (const ScopeKind kind : listener_kinds) compile_listener(kind, previous);
+  compile_listeners(previous);
 }
 
 void CompiledSnapshot::compile_global(const CompiledSnapshot* previous) {
@@ -75,19 +79,8 @@ void CompiledSnapshot::compile_global(const CompiledSnapshot* previous) {
   };
   global_block_ = same_base_ ? previous->global_block_ : block(nullptr);
 
-  const auto reuse_or_make = [&](Blocks& blocks, const Blocks* old, const ScopePtr& scope) {
-    const auto was = old ? old->find(scope->instance()) : Blocks::const_iterator{};
-    const bool same = old && was != old->end() && was->second->global == global_ && was->second->scope &&
-                      same_values(was->second->scope->settings(), scope->settings());
-    blocks.emplace(scope->instance(), same ? was->second : block(scope));
-  };
-  root_->children(ScopeKind::certificate).each([&](const ChildMap::Entry& entry) {
-    reuse_or_make(certificates_, previous ? &previous->certificates_ : nullptr, entry.scope);
-  });
-  root_->children(ScopeKind::event_loop).each([&](const ChildMap::Entry& entry) {
-    reuse_or_make(event_loops_, previous ? &previous->event_loops_ : nullptr, entry.scope);
-  });
-  event_loops_.try_emplace("default", global_block_);
+  certificates_ = blocks_of(ScopeKind::certificate, previous, previous ? previous->certificates_ : nullptr);
+  event_loops_ = blocks_of(ScopeKind::event_loop, previous, previous ? previous->event_loops_ : nullptr);
   const ScopePtr flags = root_->child(ScopeKind::debug_flags, "");
   debug_flags_ = flags ? block(flags) : global_block_;
 
@@ -95,6 +88,22 @@ void CompiledSnapshot::compile_global(const CompiledSnapshot* previous) {
   delivery_ = delivery && delivery->same(*root_, global_block_)
                   ? previous->delivery_
                   : std::make_shared<const DeliveryScopes>(*root_, global_block_, delivery);
+}
+
+std::shared_ptr<const CompiledSnapshot::Blocks> CompiledSnapshot::blocks_of(
+    ScopeKind kind, const CompiledSnapshot* previous, const std::shared_ptr<const Blocks>& old) const {
+  const ChildMap& scopes = root_->children(kind);
+  const bool same_global = previous && previous->global_ == global_;
+  if (same_global && very_same(previous->root_->children(kind), scopes)) return old;
+  auto blocks = std::make_shared<Blocks>();
+  scopes.each([&](const ChildMap::Entry& entry) {
+    const auto was = same_global ? old->find(entry.scope->instance()) : Blocks::const_iterator{};
+    const bool same =
+        same_global && was != old->end() && same_values(was->second->scope->settings(), entry.scope->settings());
+    blocks->emplace(entry.scope->instance(),
+                    same ? was->second : std::make_shared<const Block>(ScopeKind::global, global_, entry.scope));
+  });
+  return blocks;
 }
 
 void CompiledSnapshot::compile_security(const CompiledSnapshot* previous) {
@@ -126,25 +135,51 @@ void CompiledSnapshot::compile_roles(const CompiledSnapshot* previous) {
 }
 
 void CompiledSnapshot::compile_pathways(const CompiledSnapshot* previous) {
+  const auto children = [&](const CompiledSnapshot* of, ScopeKind kind) -> const ChildMap& {
+    return of->root_->children(kind);
+  };
+  const auto untouched = [&](ScopeKind kind) { return very_same(children(previous, kind), children(this, kind)); };
+  if (previous && untouched(ScopeKind::pathway) && untouched(ScopeKind::pathway_group)) {
+    said_pathways_ = previous->said_pathways_;
+    pathways_ = previous->pathways_;
+    return;
+  }
   size_t budget = compare_budget;
   const auto same = [&](ScopeKind kind) {
-    return same_children(previous->root_->children(kind), root_->children(kind), budget);
+    return same_children(children(previous, kind), children(this, kind), budget);
   };
   said_pathways_ = std::make_shared<const Pathways>(*root_);
   const bool as_before = previous && same(ScopeKind::pathway) && same(ScopeKind::pathway_group);
   pathways_ = as_before ? previous->pathways_ : said_pathways_;
 }
 
-void CompiledSnapshot::compile_listener(ScopeKind kind, const CompiledSnapshot* previous) {
+const ListenerPart* CompiledSnapshot::listener(ScopeKind kind) const {
+  const auto found = listeners_.find(kind);
+  return found == listeners_.end() ? nullptr : &found->second;
+}
+
+// What did not change is not looked at: of a thousand Listens most edits touch none.
+void CompiledSnapshot::compile_listeners(const CompiledSnapshot* previous) {
+  auto listens = std::make_shared<Listens>();
+  if (previous) listens->reserve(previous->listens_->size());
+  bool same = previous != nullptr;
+  for (const ScopeKind kind : listener_kinds) {  // in the order of listens()
+    const bool same_listener = compile_base(kind, previous);
+    same = compile_listens(kind, same_listener, previous, *listens) && same;
+  }
+  listens_ = same ? previous->listens_ : std::move(listens);
+}
+
+// Whether all that its Listens fall back on is as it was.
+bool CompiledSnapshot::compile_base(ScopeKind kind, const CompiledSnapshot* previous) {
+  const ListenerPart* old = previous ? previous->listener(kind) : nullptr;
   const ScopePtr scope = root_->child(kind, "");
-  if (!scope) return;
-  const auto found = previous ? previous->listeners_.find(kind) : listeners_.end();
-  const ListenerPart* old = previous && found != previous->listeners_.end() ? &found->second : nullptr;
+  if (!scope) return !old;
 
   ListenerPart part;
   part.scope = scope;
-  part.settings = shared_settings(scope->settings(), old ? old->settings : nullptr);
-  bool same = same_base_ && old && part.settings == old->settings && pathways_ == previous->pathways_;
+  const SettingsPtr settings = shared_settings(scope->settings(), old ? old->base->settings : nullptr);
+  bool same = same_base_ && old && settings == old->base->settings && pathways_ == old->base->pathways;
   const ChildMap& peers = scope->children(ScopeKind::peer);
   size_t budget = compare_budget;
   if (old && same_children(old->scope->children(ScopeKind::peer), peers, budget)) {
@@ -153,51 +188,88 @@ void CompiledSnapshot::compile_listener(ScopeKind kind, const CompiledSnapshot* 
     part.peers = old ? PeerTrie::updated(old->peers, old->scope->children(ScopeKind::peer), peers) : PeerTrie(peers);
     same = false;
   }
-
-  Options values;
-  Compiler::start(values, kind, *global_);
-  Compiler::lay(values, kind, *part.settings, *pathways_);
-  const bool enabled = values[key::enable];
-  std::vector<std::shared_ptr<const ListenConf>> listens;
-  scope->children(ScopeKind::listen).each([&](const ChildMap::Entry& entry) {
-    listens.push_back(compile_listen(kind, part, same, enabled, entry.scope, previous));
-  });
-  std::ranges::sort(listens, {}, [](const auto& conf) -> const Endpoint& { return conf->endpoint(); });
-  std::ranges::move(listens, std::back_inserter(listens_));  // kinds come in their order
+  part.base = same ? old->base : std::make_shared<const ListenerBase>(kind, global_, pathways_, settings, part.peers);
   listeners_.emplace(kind, std::move(part));
+  return same;
 }
 
-std::shared_ptr<const CompiledListen> CompiledSnapshot::compile_listen(ScopeKind kind, const ListenerPart& part,
-                                                                       bool part_same, bool listener_enabled,
-                                                                       const ScopePtr& scope,
-                                                                       const CompiledSnapshot* previous) const {
-  // The instance is canonical, so it parses.
-  const Endpoint endpoint = Endpoint::parse(scope->instance(), true).value_or(Endpoint{});
-  std::shared_ptr<const CompiledListen> old;
-  if (previous) {
-    const auto at = find_in(previous->listens_, kind, endpoint);
-    if (at != previous->listens_.end()) old = std::static_pointer_cast<const CompiledListen>(*at);
+// Appends the Listens of a listener; whether all are those of before. Those
+// that differ are merged into the others, which stand in order.
+bool CompiledSnapshot::compile_listens(ScopeKind kind, bool same_listener, const CompiledSnapshot* previous,
+                                       Listens& listens) const {
+  const ListenerPart* part = listener(kind);
+  const ListenerPart* before = previous ? previous->listener(kind) : nullptr;
+  const ListenRange old = previous ? of_listener(*previous->listens_, kind) : ListenRange{};
+  struct Changed {
+    Endpoint endpoint;
+    ScopePtr scope;  // null: gone
+  };
+  std::vector<Changed> changed;
+  const ChildMap none;
+  ChildMap::difference(before ? before->scope->children(ScopeKind::listen) : none,
+                       part ? part->scope->children(ScopeKind::listen) : none,
+                       [&](const ScopePtr& was, const ScopePtr& is) {
+                         const std::string& instance = (is ? is : was)->instance();
+                         changed.push_back({Endpoint::parse(instance, true).value_or(Endpoint{}), is});
+                         return true;
+                       });
+  std::ranges::sort(changed, {}, &Changed::endpoint);
+
+  bool same = same_listener;
+  auto kept = old.begin();
+  const auto keep_until = [&](auto end) {
+    for (; kept != end; ++kept)
+      listens.push_back(same_listener ? *kept
+                                      : compile_listen(*part, false, (*kept)->endpoint(), nullptr, compiled(*kept)));
+  };
+  for (const Changed& change : changed) {
+    keep_until(std::ranges::lower_bound(kept, old.end(), change.endpoint, {},
+                                        [](const auto& conf) -> const Endpoint& { return conf->endpoint(); }));
+    const auto* was = kept != old.end() && (*kept)->endpoint() == change.endpoint ? compiled(*kept) : nullptr;
+    if (change.scope) {
+      auto is = compile_listen(*part, same_listener, change.endpoint, change.scope, was);
+      const bool as_before = was && was->core() == is->core() && was->enabled() == is->enabled() &&
+                             same_origin(was->origin(), is->origin());
+      same = same && as_before;
+      listens.push_back(as_before ? *kept : std::move(is));
+    } else {
+      same = false;
+    }
+    if (was) ++kept;
+  }
+  keep_until(old.end());
+  return same;
+}
+
+// `scope` null: that of `old`, in a listener that changed.
+std::shared_ptr<const CompiledListen> CompiledSnapshot::compile_listen(const ListenerPart& part, bool same_listener,
+                                                                       const Endpoint& endpoint, const ScopePtr& scope,
+                                                                       const CompiledListen* old) {
+  const ScopeKind kind = part.base->listener;
+  if (!scope) {
+    const ListenCore& core = *old->core();
+    return std::make_shared<const CompiledListen>(
+        kind, endpoint, old->origin(), std::make_shared<const ListenCore>(part.base, core.scope(), core.peers()));
   }
   size_t budget = compare_budget;
   std::shared_ptr<const ListenCore> core;
-  if (old && part_same && same_scope(*old->core()->scope(), *scope, budget)) {
+  if (old && same_listener && same_scope(*old->core()->scope(), *scope, budget)) {
     core = old->core();
   } else {
     const ChildMap& peers = scope->children(ScopeKind::peer);
     PeerTrie trie =
         old ? PeerTrie::updated(old->core()->peers(), old->core()->scope()->children(ScopeKind::peer), peers)
             : PeerTrie(peers);
-    core = std::make_shared<const ListenCore>(kind, global_, pathways_, part, scope, std::move(trie));
+    core = std::make_shared<const ListenCore>(part.base, scope, std::move(trie));
   }
-  auto next = std::make_shared<const CompiledListen>(kind, endpoint, scope->origin(), listener_enabled, core);
-  const bool same =
-      old && old->core() == core && old->enabled() == next->enabled() && same_origin(old->origin(), next->origin());
-  return same ? old : next;
+  return std::make_shared<const CompiledListen>(kind, endpoint, scope->origin(), std::move(core));
 }
 
 const CompiledListen* CompiledSnapshot::listen_at(ScopeKind listener, const Endpoint& endpoint) const {
-  const auto at = find_in(listens_, listener, endpoint);
-  return at == listens_.end() ? nullptr : static_cast<const CompiledListen*>(at->get());
+  const ListenRange range = of_listener(*listens_, listener);
+  const auto at = std::ranges::lower_bound(range, endpoint, {},
+                                           [](const auto& conf) -> const Endpoint& { return conf->endpoint(); });
+  return at != range.end() && (*at)->endpoint() == endpoint ? compiled(*at) : nullptr;
 }
 
 const ListenConf* CompiledSnapshot::find_listen(ScopeKind listener, const Endpoint& endpoint) const {
@@ -207,6 +279,8 @@ const ListenConf* CompiledSnapshot::find_listen(ScopeKind listener, const Endpoi
 const Options& CompiledSnapshot::for_delivery(std::string_view binding, std::string_view domain) const {
   return delivery_->options(binding, domain);
 }
+
+const Options& CompiledSnapshot::for_delivery(const ScopePath& scope) const { return delivery_->options(scope); }
 
 const Options& CompiledSnapshot::for_domain(std::string_view domain) const {
   return delivery_->options(global()[key::default_binding], domain);
@@ -219,24 +293,27 @@ void CompiledSnapshot::each_delivery_scope(const VisitDelivery& visit) const {
 std::vector<std::string> CompiledSnapshot::bindings() const { return delivery_->bindings().names(); }
 
 const Options* CompiledSnapshot::certificate(std::string_view name) const {
-  const auto found = certificates_.find(name);
-  return found == certificates_.end() ? nullptr : &found->second->options;
+  const auto found = certificates_->find(name);
+  return found == certificates_->end() ? nullptr : &found->second->options;
 }
 
 std::vector<std::string> CompiledSnapshot::certificates() const {
   std::vector<std::string> names;
-  for (const auto& [name, block] : certificates_) names.push_back(name);
+  for (const auto& [name, block] : *certificates_) names.push_back(name);
   return names;
 }
 
 const Options* CompiledSnapshot::event_loop(std::string_view name) const {
-  const auto found = event_loops_.find(name);
-  return found == event_loops_.end() ? nullptr : &found->second->options;
+  const auto found = event_loops_->find(name);
+  if (found != event_loops_->end()) return &found->second->options;
+  return name == "default" ? &global_block_->options : nullptr;
 }
 
 std::vector<std::string> CompiledSnapshot::event_loops() const {
   std::vector<std::string> names;
-  for (const auto& [name, block] : event_loops_) names.push_back(name);
+  for (const auto& [name, block] : *event_loops_) names.push_back(name);
+  if (const auto at = std::ranges::lower_bound(names, "default"); at == names.end() || *at != "default")
+    names.insert(at, "default");
   return names;
 }
 

@@ -97,7 +97,8 @@ class Snapshot {
   virtual uint64_t generation() const = 0;
   virtual const ScopePtr& root() const = 0;
   virtual const Options& global() const = 0;
-  // Of enabled and disabled Listens, by listener then endpoint.
+  // Of enabled and disabled Listens, by listener then endpoint. What a commit
+  // left as it was is the same object in the next snapshot.
   virtual const std::vector<std::shared_ptr<const ListenConf>>& listens() const = 0;
   virtual const ListenConf* find_listen(ScopeKind listener, const Endpoint& endpoint) const = 0;
   // Delivery through a Binding to a domain, by the ladder of DESIGN §3 (Domain
@@ -105,6 +106,9 @@ class Snapshot {
   // A name that is no Binding's stands for none. Costs the Domain patterns
   // there are; valid as long as the snapshot. Any thread.
   virtual const Options& for_delivery(std::string_view binding, std::string_view domain) const = 0;
+  // The values that hold for mail of which nothing more is known than that
+  // scope: a path of [Binding_Group] [Binding] [Domain].
+  virtual const Options& for_delivery(const ScopePath& scope) const = 0;
   // Through Default_Binding.
   virtual const Options& for_domain(std::string_view domain) const = 0;
   // Every Binding_Group, Binding and Domain scope, with the values that hold

@@ -3,6 +3,7 @@
 #include "config/delivery_scopes.h"
 #include "kit.h"
 
+#include <algorithm>
 #include <array>
 #include <random>
 #include <regex>

@@ -8,6 +8,7 @@ t_unit_config_tests_SOURCES = t/unit/main.cc \
 	t/unit/config/engine_kit.h t/unit/config/engine_test.cc \
 	t/unit/config/engine_writeback_test.cc \
 	t/unit/config/history_test.cc \
+	t/unit/config/incremental_test.cc \
 	t/unit/config/participants_test.cc \
 	t/unit/config/pathways_test.cc \
 	t/unit/config/prefix_trie_test.cc \

@@ -1,6 +1,7 @@
 // Pathways: what extends listeners, Listens and Peers, at each rank.
 #include "kit.h"
 
+#include <algorithm>
 #include <array>
 #include <random>
 
