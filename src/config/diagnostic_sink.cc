@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "config/diagnostic_ids.h"
+#include "config/secrecy.h"
 
 #include <fmt/format.h>
 
@@ -25,6 +26,24 @@ void DiagnosticSink::report(Diagnostic::Severity severity, std::string_view id, 
   diagnostic.length = static_cast<uint32_t>(std::clamp<size_t>(length, 1, UINT32_MAX));
   diagnostic.message = std::move(message);
   diagnostic.hint = std::move(hint);
+  if (diagnostic.message.find('\'') == std::string::npos || !on_secret_line(place)) return;
+  // What was found there, or what stands in front of it, may be the secret.
+  diagnostic.message.replace(diagnostic.message.find('\''), std::string::npos, "(redacted)");
+  diagnostic.hint.clear();
+}
+
+bool DiagnosticSink::on_secret_line(Place place) const {
+  if (!source_) return false;
+  const std::string& text = source_->text;
+  size_t begin = text.starts_with("\xEF\xBB\xBF") ? 3 : 0;
+  for (uint32_t line = 1; line < place.line; ++line) {
+    const size_t newline = text.find('\n', begin);
+    if (newline == std::string::npos) return false;
+    begin = newline + 1;
+  }
+  const size_t end = std::min(text.find('\n', begin), text.size());
+  const size_t at = begin + (place.column > 0 ? place.column - 1 : 0);
+  return secret_in_line(text, begin, end, at) != std::string::npos;
 }
 
 Diagnostics DiagnosticSink::take() {

@@ -33,6 +33,8 @@ class DiagnosticSink {
   Diagnostics take();
 
  private:
+  bool on_secret_line(Place place) const;
+
   std::shared_ptr<const Source> source_;
   Diagnostics kept_;
   size_t errors_ = 0;

@@ -2,6 +2,7 @@
 #include "config/source.h"
 
 #include "base/text.h"
+#include "config/secrecy.h"
 
 #include <fmt/format.h>
 
@@ -137,7 +138,15 @@ std::string Diagnostic::render() const {
   if (origin.source && origin.place.line != 0) {
     const std::string_view line = line_of(origin.source->text, origin.place.line);
     const size_t column = std::max<uint32_t>(origin.place.column, 1);
-    const Excerpt shown = excerpt(line, column - 1, length);
+    // Whoever may use the console may not have the right to read the file.
+    const std::string_view text_all = origin.source->text;
+    const auto begin = line.empty() ? size_t{0} : static_cast<size_t>(line.data() - text_all.data());
+    const size_t secret = secret_in_line(text_all, begin, begin + line.size(), begin + column - 1);
+    const Excerpt shown =
+        secret == std::string_view::npos
+            ? excerpt(line, column - 1, length)
+            : excerpt(std::string(line.substr(0, secret - begin)) + " (redacted)", column - 1,
+                      std::min<size_t>(length, std::max<size_t>(secret - begin, column) - column + 1));
     const std::string number = fmt::format("{:5}", origin.place.line);
     text += fmt::format("\n{} |{}{}", number, shown.line.empty() ? "" : " ", shown.line);
     text += fmt::format("\n{:{}} | {:{}}^{:~<{}}", "", number.size(), "", shown.caret, "", shown.cells - 1);

@@ -12,6 +12,7 @@ class DiagnosticsTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(rendering);
   CPPUNIT_TEST(rendering_of_odd_lines);
   CPPUNIT_TEST(rendering_of_long_lines);
+  CPPUNIT_TEST(secrets_are_not_shown);
   CPPUNIT_TEST(each_mistake_says_what_it_is);
   CPPUNIT_TEST(forgotten_closers);
   CPPUNIT_TEST(forgotten_quotes);
@@ -94,6 +95,28 @@ class DiagnosticsTest : public CppUnit::TestFixture {
     for (int i = 0; i < 500; ++i) umlauts += "\xC3\xA4";
     const std::string cut = excerpt(umlauts, 502, 1);
     CPPUNIT_ASSERT(cut.find("\xEF\xBF\xBD") == std::string::npos);
+  }
+
+  void secrets_are_not_shown() {
+    CPPUNIT_ASSERT_EQUAL(std::string("    1 | TLS_Key_Password (redacted)\n      |                            ^"),
+                         excerpt("TLS_Key_Password = hunter2 }", 28, 1));
+    CPPUNIT_ASSERT_EQUAL(std::string("    1 | tls_key_pasword (redacted)\n      | ^~~~~~~~~~~~~~~"),
+                         excerpt("tls_key_pasword=hunter2", 1, 15));
+    CPPUNIT_ASSERT_EQUAL(std::string("    1 | Key = \" (redacted)\n      | ^~~"),
+                         excerpt("Key = \"-----BEGIN PRIVATE KEY-----\\nMIIE", 1, 3));
+    CPPUNIT_ASSERT_EQUAL(std::string("    1 | TLS_Key_Password =\n      |                  ^"),
+                         excerpt("TLS_Key_Password =", 18, 1));
+    const std::string key = "-----BEGIN RSA PRIVATE KEY-----\nMIIE\nAbCd\n";
+    CPPUNIT_ASSERT(diagnostic(key, {3, 2}, 3).render().find("AbCd") == std::string::npos);
+    CPPUNIT_ASSERT(diagnostic(key + "-----END RSA PRIVATE KEY-----\nplain", {5, 2}, 3).render().contains("plain"));
+    CPPUNIT_ASSERT(
+        diagnostic(std::string(200'000, 'x') + " passwd = hunter2", {1, 200'010}, 1).render().find("hunter2") ==
+        std::string::npos);
+    for (const char* text :
+         {"TLS_Key_Password = hun ter2", "TLS_Key_Password hunter2", "TLS_Key_Password = x hunter2 {",
+          "A { TLS_Key_Password hunter2 }", "TLS_Key_Password = \"x\"hunter2\n"})
+      for (const Diagnostic& mistake : parse(source(text, "a.conf")).diagnostics)
+        CPPUNIT_ASSERT_MESSAGE(mistake.render(), mistake.render().find("ter2") == std::string::npos);
   }
 
   void each_mistake_says_what_it_is() {
