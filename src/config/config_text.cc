@@ -51,9 +51,9 @@ void append_block(std::string& out, const TextBlock& block, const std::string& i
 }  // namespace
 
 TextBlock& TextBlock::open(const std::string& title) {
-  for (OpenedBlock& block : opened)
-    if (block.title == title) return block.body;
-  return opened.emplace_back(title, TextBlock{}).body;
+  const auto [at, added] = titles.try_emplace(title, opened.size());
+  if (added) opened.emplace_back(title, TextBlock{});
+  return opened[at->second].body;
 }
 
 bool TextBlock::empty() const { return statements.empty() && scopes.empty() && opened.empty() && last.empty(); }

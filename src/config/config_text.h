@@ -6,6 +6,7 @@
 #include "config/tree.h"
 
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -18,10 +19,11 @@ struct OpenedBlock;
 
 // What is to be added to a scope, in this order.
 struct TextBlock {
-  std::vector<std::string> statements;  // "Hostname = a.example"
-  std::vector<ScopePtr> scopes;         // new ones, with all that is in them
-  std::vector<OpenedBlock> opened;      // scopes opened again
-  std::vector<std::string> last;        // statements that have to stand behind all else
+  std::vector<std::string> statements;     // "Hostname = a.example"
+  std::vector<ScopePtr> scopes;            // new ones, with all that is in them
+  std::vector<OpenedBlock> opened;         // scopes opened again
+  std::vector<std::string> last;           // statements that have to stand behind all else
+  std::map<std::string, size_t> titles{};  // where in `opened`: there may be many
 
   TextBlock& open(const std::string& title);  // the one of that title, added when it is not there
   bool empty() const;
@@ -75,14 +77,15 @@ class TextEdits {
   void append_into(const ScopeNode& scope, const TextBlock& block, const std::string& rest,
                    std::vector<Change>& changes, std::vector<Span>& blanks) const;
   void append_at_end(const TextBlock& block, std::vector<Change>& changes) const;
-  std::string masked() const;  // the text with all that is removed blanked: `rest`
-  Layout layout() const;
+  std::string masked() const;    // the text with all that is removed blanked: `rest`
+  const Layout& layout() const;  // looked for once: there may be many edits, in many lines
 
   std::string_view text() const { return tree_.source->text; }
   size_t line_start(size_t at) const;
   std::string indent_of_line(size_t at) const;
 
   const SyntaxTree& tree_;
+  mutable std::optional<Layout> layout_;
   std::vector<std::pair<const Node*, RawValue>> replaced_;
   std::set<const Node*> removed_;
   std::map<const ScopeNode*, TextBlock> appended_;

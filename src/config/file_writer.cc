@@ -73,7 +73,9 @@ Result<> Pending::write() {
     // A folder may let anybody replace a file that nobody may write.
     if (::access(target_.c_str(), W_OK) != 0) return fail_errno(errno, edit_.path);
   }
-  std::string name = target_ + ".XXXXXX";
+  // Hidden: should the machine stop now, no include of the folder takes it.
+  const fs::path target(target_);
+  std::string name = (target.parent_path() / ("." + target.filename().string() + ".XXXXXX")).string();
   UniqueFd fd(::mkostemp(name.data(), O_CLOEXEC));
   if (!fd) return fail_errno(errno, name);
   temporary_ = name;

@@ -50,6 +50,30 @@ WritebackReport write(WritebackPlan plan) {
   return report;
 }
 
+// The file of that name among those that were read, whatever name it had there; null: none.
+const Source* found_in(const Sources& read, const std::string& path) {
+  for (const auto& source : read) {
+    std::error_code error;
+    if (source->name == path || (std::filesystem::equivalent(source->name, path, error) && !error)) return source.get();
+  }
+  return nullptr;
+}
+
+// What would not be so when the main file is read with `edit` done; empty: it says what runs.
+std::string would_break(const SaveRequest& request, const FileEdit& edit, const Source& included) {
+  LoadOptions load = request.load;
+  load.read_file = [&](const std::string& wanted) -> Result<std::string> {
+    if (wanted == included.name) return edit.after;
+    for (const auto& source : request.read)
+      if (source->name == wanted) return source->text;
+    return request.load.read_file ? request.load.read_file(wanted) : read_file(wanted);
+  };
+  const Built built = build(config::load(request.file, load));
+  if (std::string wrong = first_error(built.diagnostics); !wrong.empty() || !built.root) return wrong;
+  const std::vector<Change> changes = diff(request.running, built.root);
+  return changes.empty() ? std::string() : changes.front().to_string();
+}
+
 Built build_text(const std::string& path, const std::string& text) {
   LoadOptions options;
   options.read_file = [&](const std::string& wanted) -> Result<std::string> {
@@ -95,8 +119,16 @@ WritebackReport save_as(const SaveRequest& request, const std::string& path) {
   edit.created = !there;
   if (there) {
     edit.before = std::move(*there);
-    for (const auto& source : request.read)
-      if (source->name == edit.path && source->text != edit.before) return changed(edit.path);
+    const Source* known = found_in(request.read, edit.path);
+    if (known && known->text != edit.before) return changed(edit.path);
+    if (known && known->readonly) return refused(Errc::denied, fmt::format("{} is included read-only", edit.path));
+    if (known && known != request.read.front().get()) {
+      const std::string broken = would_break(request, edit, *known);
+      if (!broken.empty())
+        return refused(Errc::exists, fmt::format("{} is a part of the configuration, and all of it written there "
+                                                 "would change what the files say: {}",
+                                                 edit.path, broken));
+    }
     Source text;
     text.name = edit.path;
     text.text = edit.before;

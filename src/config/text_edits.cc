@@ -74,8 +74,9 @@ std::string TextEdits::indent_of_line(size_t at) const {
   return std::string(text().substr(begin, end - begin));
 }
 
-Layout TextEdits::layout() const {
-  Layout layout;
+const Layout& TextEdits::layout() const {
+  if (layout_) return *layout_;
+  Layout& layout = layout_.emplace();
   const size_t newline = text().find('\n');
   if (newline != std::string_view::npos && newline > 0 && text()[newline - 1] == '\r') layout.newline = "\r\n";
   for (const Node& node : tree_.nodes) {
@@ -155,7 +156,7 @@ void TextEdits::change_removed(const std::string& rest, std::vector<Change>& cha
 
 void TextEdits::append_behind(const Node& anchor, const ScopeNode* scope, const TextBlock& block,
                               const std::string& rest, std::vector<Change>& changes) const {
-  const Layout style = layout();
+  const Layout& style = layout();
   const size_t own_line = line_start(anchor.span.begin);
   const bool alone = skip_trivia(text(), own_line) >= anchor.span.begin;
   std::string indent = indent_of_line(anchor.span.begin);
@@ -179,7 +180,7 @@ void TextEdits::append_behind(const Node& anchor, const ScopeNode* scope, const 
 // Into a scope that has nothing in it, or nothing left.
 void TextEdits::append_into(const ScopeNode& scope, const TextBlock& block, const std::string& rest,
                             std::vector<Change>& changes, std::vector<Span>& blanks) const {
-  const Layout style = layout();
+  const Layout& style = layout();
   const std::string outer = indent_of_line(scope.braces.begin);
   const std::string lines = block_text(block, outer + style.unit, style);
   const size_t brace = scope.braces.end - 1;
@@ -195,7 +196,7 @@ void TextEdits::append_into(const ScopeNode& scope, const TextBlock& block, cons
 }
 
 void TextEdits::append_at_end(const TextBlock& block, std::vector<Change>& changes) const {
-  const Layout style = layout();
+  const Layout& style = layout();
   const size_t end = text().size();
   changes.push_back(
       {end, end, (end == 0 || text()[end - 1] == '\n' ? "" : style.newline) + block_text(block, {}, style)});

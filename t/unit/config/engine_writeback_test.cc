@@ -20,6 +20,7 @@ class EngineWritebackTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(reverted_values_are_written);
   CPPUNIT_TEST(local_changes);
   CPPUNIT_TEST(all_into_another_file);
+  CPPUNIT_TEST(all_into_an_included_file);
   CPPUNIT_TEST(all_into_the_main_file);
   CPPUNIT_TEST(what_is_no_configuration_stays);
   CPPUNIT_TEST(not_now);
@@ -194,6 +195,33 @@ class EngineWritebackTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT(folder.setting("", definition(key::hostname))->edited);
     CPPUNIT_ASSERT_EQUAL(folder.at("impulse.conf"), folder.engine->file());
     CPPUNIT_ASSERT(!folder.engine->writeback("no/such/folder.conf", {"console: alice"}).ok);
+  }
+
+  // What is written there is read at another place, or before what else is said.
+  void all_into_an_included_file() {
+    Folder folder;
+    const std::string part = "Listen \":25\" { }\n";
+    folder.write("part.conf", part);
+    folder.write("fixed.conf", "Max_Retries = 3\n");
+    folder.start("readonly_include \"fixed.conf\"\nESMTP_Listener { include \"part.conf\" }\n");
+    ASSERT_OK(folder.set("hostname b.example"));
+    refused(Errc::exists, "part.conf is a part of the configuration",
+            folder.engine->writeback("part.conf", {"console: alice"}));
+    refused(Errc::exists, "is a part of the configuration",
+            folder.engine->writeback(
+                "../" + std::filesystem::path(folder.at("")).parent_path().filename().string() + "/part.conf",
+                {"console: alice"}));
+    refused(Errc::denied, "fixed.conf is included read-only",
+            folder.engine->writeback("fixed.conf", {"console: alice"}));
+    CPPUNIT_ASSERT_EQUAL(part, folder.text("part.conf"));
+    CPPUNIT_ASSERT_EQUAL(std::string("Max_Retries = 3\n"), folder.text("fixed.conf"));
+    // At the end of the outermost scope it may say it all again.
+    folder.write("last.conf", "");
+    folder.write("impulse.conf", "include \"last.conf\"\n");
+    ASSERT_OK(folder.engine->reload({}, {"console: alice"}));
+    ASSERT_OK(folder.set("hostname c.example"));
+    written(folder.engine->writeback("last.conf", {"console: alice"}));
+    CPPUNIT_ASSERT(folder.engine->drift().changes.empty());
   }
 
   void all_into_the_main_file() {
