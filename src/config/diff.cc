@@ -109,7 +109,9 @@ std::vector<Change> diff(const ScopePtr& before, const ScopePtr& after) { return
 std::string Change::to_string() const {
   std::string text = path.empty() ? "global" : config::to_string(path);
   if (!option) {
-    text += kind == Kind::removed ? ": removed" : ": added";
+    text += kind == Kind::removed ? ": removed"
+            : kind == Kind::added ? ": added"
+                                  : ": Domain patterns in another order";
   } else {
     text += fmt::format(": {} {} -> {}", option->name, kind == Kind::added ? "(unset)" : before,
                         kind == Kind::removed ? "(unset)" : after);

@@ -19,8 +19,9 @@ struct Change {
   enum class Kind : uint8_t { added, removed, changed };
   Kind kind = Kind::changed;
   ScopePath path;
-  const OptionDef* option = nullptr;  // null: a whole scope was added or removed
-  std::string before;                 // text of the values, secrets redacted
+  // Null: a whole scope was added or removed, or (a report only) changed: the order of its Domain patterns.
+  const OptionDef* option = nullptr;
+  std::string before;  // text of the values, secrets redacted
   std::string after;
   Effect effect = Effect::live;
   ScopePtr scope{};               // the whole scope that was added or removed; null with an option

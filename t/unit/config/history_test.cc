@@ -24,6 +24,7 @@ class HistoryTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(reload_of_another_file);
   CPPUNIT_TEST(reload_of_another_file_that_fails);
   CPPUNIT_TEST(an_edit_of_no_value_publishes_nothing);
+  CPPUNIT_TEST(the_order_of_patterns_is_a_change);
   CPPUNIT_TEST(restart_options_wait);
   CPPUNIT_TEST_SUITE_END();
 
@@ -278,6 +279,33 @@ class HistoryTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT(!setting("", definition(key::max_message_size))->edited);
     ASSERT_OK(rig_->engine->reload({}, {"SIGHUP"}));
     CPPUNIT_ASSERT_EQUAL(std::string("socket:refreshed "), journal);
+  }
+
+  // Which pattern counts first has a meaning, though every value is as it was.
+  void the_order_of_patterns_is_a_change() {
+    const std::string first = "Domain \"/b/\" { Max_Retries = 3 }\n";
+    const std::string second = "Domain \"/a/\" { Max_Retries = 4 }\n";
+    rig_->start(first + second);
+    const auto retries = [&] {
+      return to_text(rig_->engine->current()->eval(Rig::read("domain ab").path, definition(key::max_retries)),
+                     definition(key::max_retries));
+    };
+    CPPUNIT_ASSERT_EQUAL(std::string("3"), retries());
+    const auto mine = rig_->begin();
+    ASSERT_OK(Rig::unset(*mine, "domain /b/"));
+    ASSERT_OK(Rig::set(*mine, "domain /b/ max_retries 3"));
+    const Report report = mine->commit({"console: alice"});
+    ASSERT_OK(report);
+    CPPUNIT_ASSERT_EQUAL(std::string("global: Domain patterns in another order (live)\n"), lines(report.changes));
+    CPPUNIT_ASSERT(report.generation == 2);
+    CPPUNIT_ASSERT_EQUAL(std::string("4"), retries());
+    ASSERT_OK(rig_->engine->revert(1, {"console: alice"}));
+    CPPUNIT_ASSERT_EQUAL(std::string("3"), retries());
+    rig_->file(second + first);
+    CPPUNIT_ASSERT_EQUAL(size_t{1}, rig_->engine->reload({}, {"console: alice"}).changes.size());
+    CPPUNIT_ASSERT(rig_->generation() == 4);
+    CPPUNIT_ASSERT_EQUAL(std::string("4"), retries());
+    CPPUNIT_ASSERT(rig_->engine->reload({}, {"console: alice"}).changes.empty() && rig_->generation() == 4);
   }
 
   void restart_options_wait() {

@@ -3,6 +3,7 @@ check_PROGRAMS += t/unit/config_tests
 t_unit_config_tests_SOURCES = t/unit/main.cc \
 	t/unit/config/kit.h \
 	t/unit/config/catalogue_test.cc \
+	t/unit/config/confirm_test.cc \
 	t/unit/config/delivery_scopes_test.cc \
 	t/unit/config/edit_model_test.cc \
 	t/unit/config/engine_kit.h t/unit/config/engine_test.cc \
