@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <bitset>
 #include <mutex>
 #include <utility>
 
@@ -234,8 +236,87 @@ RoutePtr route_to(const config::Snapshot& snapshot, std::string_view domain) {
   return route_of(snapshot.for_domain(domain), snapshot);
 }
 
-void check_routes(const config::Snapshot& snapshot, config::Diagnostics& diagnostics) {
+// What has to be looked at again.
+struct RouteCheck::Difference {
+  bool everything = false;
+  std::vector<config::ScopePtr> domains;  // in the global scope
+};
+
+namespace {
+
+// Options that decide whether a route can be made.
+bool decides(const config::OptionDef& option) {
+  static const auto deciding = [] {
+    std::bitset<config::option_count> found;
+    const auto add = [&](auto... keys) { (found.set(keys.index), ...); };
+    add(key::delivery_method, key::maildir_path, key::gateway, key::bind_address, key::tls, key::tls_verify,
+        key::tls_protocols, key::tls_ciphers, key::tls_ciphersuites, key::tls_groups, key::tls_ca, key::tls_certificate,
+        key::tls_key, key::tls_key_password);
+    return found;
+  }();
+  return deciding[option.index];
+}
+
+using Settings = std::vector<std::shared_ptr<const config::Setting>>;
+
+// The very same settings: edits share those that they leave alone.
+bool same_decision(const Settings& a, const Settings& b) {
+  const auto next = [](auto at, auto end) {
+    return std::find_if(at, end, [](const auto& setting) { return decides(*setting->option); });
+  };
+  auto one = next(a.begin(), a.end());
+  auto other = next(b.begin(), b.end());
+  while (one != a.end() && other != b.end()) {  // both in the order of options
+    if (*one != *other) return false;
+    one = next(one + 1, a.end());
+    other = next(other + 1, b.end());
+  }
+  return one == a.end() && other == b.end();
+}
+
+// Nothing differs in what decides, down to the Domains.
+bool same_decisions(const config::ChildMap& before, const config::ChildMap& now) {
+  static const Settings none;
+  return config::ChildMap::difference(before, now, [](const config::ScopePtr& was, const config::ScopePtr& is) {
+    if (!same_decision(was ? was->settings() : none, is ? is->settings() : none)) return false;
+    const config::ChildMap nothing;
+    return std::ranges::all_of(std::array{config::ScopeKind::binding, config::ScopeKind::domain}, [&](auto kind) {
+      return same_decisions(was ? was->children(kind) : nothing, is ? is->children(kind) : nothing);
+    });
+  });
+}
+
+bool same_certificates(const config::ChildMap& before, const config::ChildMap& now) {
+  return config::ChildMap::difference(before, now, [](const auto&, const auto&) { return false; });
+}
+
+}  // namespace
+
+// Files that are read anew make new settings, so that a reload looks at all.
+RouteCheck::Difference RouteCheck::difference(const Ground& before, const Ground& now) {
+  Difference found;
+  found.everything = !same_decision(before.global, now.global) ||
+                     !same_certificates(before.certificates, now.certificates) ||
+                     !same_decisions(before.groups, now.groups) || !same_decisions(before.bindings, now.bindings);
+  // With Bindings a Domain is fallen back on from Domains in them.
+  const bool alone = now.groups.empty() && now.bindings.empty();
+  static const Settings none;
+  const auto visit = [&](const config::ScopePtr& was, const config::ScopePtr& is) {
+    if (same_decision(was ? was->settings() : none, is ? is->settings() : none)) return true;
+    const bool pattern = (is ? is : was)->instance().starts_with('/');
+    found.everything = pattern || !alone;
+    if (is) found.domains.push_back(is);
+    return !found.everything;
+  };
+  if (!found.everything) config::ChildMap::difference(before.domains, now.domains, visit);
+  return found;
+}
+
+void RouteCheck::check(const config::Snapshot& snapshot, config::Diagnostics& diagnostics) {
+  using config::ScopeKind;
+  bool bad = false;
   const auto report = [&](const config::Origin& origin, config::Diagnostic::Severity severity, std::string text) {
+    bad = bad || severity == config::Diagnostic::Severity::error;
     config::Diagnostic diagnostic;
     diagnostic.severity = severity;
     diagnostic.id = "delivery-route";
@@ -243,7 +324,7 @@ void check_routes(const config::Snapshot& snapshot, config::Diagnostics& diagnos
     diagnostic.message = std::move(text);
     diagnostics.push_back(std::move(diagnostic));
   };
-  const auto check = [&](const Options& options, const config::Scope& scope) {
+  const auto check = [&](const config::Scope& scope, const Options& options) {
     const RoutePtr route = route_of(options, snapshot);
     using Severity = config::Diagnostic::Severity;
     for (const std::string& note : route->notes) report(scope.origin(), Severity::warning, note);
@@ -255,8 +336,22 @@ void check_routes(const config::Snapshot& snapshot, config::Diagnostics& diagnos
     if (text.starts_with("no route: ")) text.remove_prefix(10);
     report(scope.origin(), Severity::error, std::string(text));
   };
-  check(snapshot.global(), *snapshot.root());
-  snapshot.each_delivery_scope([&](const config::Scope& scope, const Options& options) { check(options, scope); });
+  const config::Scope& root = *snapshot.root();
+  Ground now{root.settings(), root.children(ScopeKind::certificate), root.children(ScopeKind::binding_group),
+             root.children(ScopeKind::binding), root.children(ScopeKind::domain)};
+  Difference differs;
+  if (well_)
+    differs = difference(*well_, now);
+  else
+    differs.everything = true;
+  if (differs.everything) {
+    check(root, snapshot.global());
+    snapshot.each_delivery_scope(check);
+  } else {
+    for (const config::ScopePtr& domain : differs.domains)
+      check(*domain, snapshot.for_delivery(config::ScopePath{{ScopeKind::domain, domain->instance()}}));
+  }
+  if (!bad) well_ = std::move(now);
 }
 
 }  // namespace impulse::delivery

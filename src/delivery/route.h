@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/ip.h"
 #include "base/result.h"
+#include "config/children.h"
 #include "config/snapshot.h"
 #include "delivery/maildir_path.h"
 #include "net/tls.h"
@@ -83,7 +84,24 @@ RoutePtr route_to(const config::Snapshot& snapshot, std::string_view domain);
 
 // Mistakes of delivery options that only show together, or outside the
 // configuration: no Maildir_Path, an unknown placeholder, an unreadable TLS_CA.
-// For a commit's check phase. `diagnostics` gets one for each scope.
-void check_routes(const config::Snapshot& snapshot, config::Diagnostics& diagnostics);
+// For a commit's check phase. `diagnostics` gets one for each scope. One
+// thread.
+class RouteCheck {
+ public:
+  // Looks at what differs from the last configuration that was found well, and
+  // at what may fall back on that.
+  void check(const config::Snapshot& snapshot, config::Diagnostics& diagnostics);
+
+ private:
+  // All that routes are made of; it does not keep the rest of a tree alive.
+  struct Ground {
+    std::vector<std::shared_ptr<const config::Setting>> global;
+    config::ChildMap certificates, groups, bindings, domains;
+  };
+  struct Difference;
+  static Difference difference(const Ground& before, const Ground& now);
+
+  std::optional<Ground> well_;
+};
 
 }  // namespace impulse::delivery

@@ -1,6 +1,5 @@
 #include "server/configuration_check.h"
 
-#include "delivery/route.h"
 #include "server/access_check.h"
 #include "server/privileges.h"
 
@@ -118,7 +117,7 @@ void ConfigurationCheck::check_process(const config::Snapshot& next, config::Dia
 }
 
 void ConfigurationCheck::check(const config::Snapshot& next, config::Diagnostics& diagnostics) {
-  delivery::check_routes(next, diagnostics);
+  routes_.check(next, diagnostics);
   check_process(next, diagnostics);
   check_access(next, diagnostics);
   bool mail = false;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "config/engine.h"
+#include "delivery/route.h"
 
 #include <string>
 
@@ -18,6 +19,7 @@ class ConfigurationCheck : public config::Participant {
  private:
   void check_process(const config::Snapshot& next, config::Diagnostics& diagnostics);
 
+  delivery::RouteCheck routes_;
   // What the Security scope and the paths said when they were looked at last
   // and found well: asking for users can take long, and nothing is asked twice.
   std::string well_;

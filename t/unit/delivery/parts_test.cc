@@ -25,6 +25,7 @@ class RouteTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(broken_tls_is_no_route);
   CPPUNIT_TEST(unusable_client_certificate_is_left_out);
   CPPUNIT_TEST(checks_for_the_commit);
+  CPPUNIT_TEST(checks_what_an_edit_reaches);
   CPPUNIT_TEST_SUITE_END();
 
   void reads_gateways() {
@@ -111,19 +112,66 @@ class RouteTest : public CppUnit::TestFixture {
   }
 
   void checks_for_the_commit() {
-    config::Diagnostics diagnostics;
-    check_routes(*snapshot("TLS = no\nDomain \"a.example\" { Gateway = g.example }\n"
-                           "Domain \"b.example\" { Delivery_Method = maildir Maildir_Path = /m }"),
-                 diagnostics);
-    CPPUNIT_ASSERT(diagnostics.empty());
-    check_routes(
-        *snapshot("TLS = no\nDomain \"a.example\" { Gateway = g.example TLS = required TLS_CA = /nowhere.pem }\n"
-                  "Domain \"b.example\" { Delivery_Method = maildir Maildir_Path = \"/m/%{user}\" }"),
-        diagnostics);
-    CPPUNIT_ASSERT_EQUAL(size_t{2}, diagnostics.size());
-    CPPUNIT_ASSERT(config::has_errors(diagnostics));
-    CPPUNIT_ASSERT(test::holds(diagnostics[0].message, "/nowhere.pem"));
-    CPPUNIT_ASSERT(test::holds(diagnostics[1].message, "%{user}"));
+    const auto check = [](RouteCheck& routes, const std::string& text) {
+      config::Diagnostics diagnostics;
+      routes.check(*snapshot(text), diagnostics);
+      return diagnostics;
+    };
+    const std::string good = "TLS = no\nDomain \"a.example\" { Gateway = g.example }\n";
+    RouteCheck routes;
+    CPPUNIT_ASSERT(
+        check(routes, good + "Domain \"b.example\" { Delivery_Method = maildir Maildir_Path = /m }").empty());
+    // The same mistakes are found anew each time, after what was well and after themselves.
+    for (int i = 0; i < 2; ++i) {
+      const auto found =
+          check(routes,
+                "TLS = no\nDomain \"a.example\" { Gateway = g.example TLS = required TLS_CA = /nowhere.pem }\n"
+                "Domain \"b.example\" { Delivery_Method = maildir Maildir_Path = \"/m/%{user}\" }");
+      CPPUNIT_ASSERT_EQUAL(size_t{2}, found.size());
+      CPPUNIT_ASSERT(config::has_errors(found));
+      CPPUNIT_ASSERT(test::holds(found[0].message, "/nowhere.pem"));
+      CPPUNIT_ASSERT(test::holds(found[1].message, "%{user}"));
+    }
+    CPPUNIT_ASSERT(check(routes, good).empty());
+  }
+
+  // Edits one by one: a mistake shows wherever it comes from.
+  void checks_what_an_edit_reaches() {
+    RouteCheck routes;
+    const auto errors = [&](const config::SnapshotPtr& next) {
+      config::Diagnostics diagnostics;
+      routes.check(*next, diagnostics);
+      return diagnostics.size();
+    };
+    const auto edited = [](const config::SnapshotPtr& now, config::ScopePath path, const config::OptionDef& option,
+                           config::Value value) {
+      auto setting = std::make_shared<config::Setting>();
+      setting->option = &option;
+      setting->value = std::move(value);
+      config::Diagnostics diagnostics;
+      return config::compile(
+          config::edit_scope(now->root(), path, {},
+                             [&](const config::ScopePtr& scope) { return scope->with_setting(setting); }),
+          now->generation() + 1, diagnostics, now);
+    };
+    using config::ScopeKind;
+    const auto domain = [](const char* name) { return config::ScopePath{{ScopeKind::domain, name}}; };
+    const auto& path = config::definition(config::key::maildir_path);
+    const auto& retries = config::definition(config::key::max_retries);
+    const std::string bad = "/m/%{user}";
+    config::SnapshotPtr now = snapshot(
+        "TLS = no\nMaildir_Path = /m\n"
+        "Domain a.example { Delivery_Method = maildir }\nDomain b.example { Gateway = g.example }\n");
+    CPPUNIT_ASSERT_EQUAL(size_t{0}, errors(now));
+    now = edited(now, domain("b.example"), retries, int64_t{3});
+    CPPUNIT_ASSERT_EQUAL(size_t{0}, errors(now));
+    CPPUNIT_ASSERT_EQUAL(size_t{1}, errors(edited(now, domain("a.example"), path, bad)));
+    CPPUNIT_ASSERT_EQUAL(size_t{1}, errors(edited(now, domain("/^a/"), path, bad)));  // a.example falls back on it
+    CPPUNIT_ASSERT_EQUAL(size_t{1}, errors(edited(now, {}, path, bad)));
+    now = edited(now, {{ScopeKind::binding, "one"}, {ScopeKind::domain, "a.example"}}, retries, int64_t{3});
+    CPPUNIT_ASSERT_EQUAL(size_t{0}, errors(now));
+    CPPUNIT_ASSERT_EQUAL(size_t{2}, errors(edited(now, domain("a.example"), path, bad)));
+    CPPUNIT_ASSERT_EQUAL(size_t{1}, errors(edited(now, {{ScopeKind::binding, "one"}}, path, bad)));
   }
 };
 
