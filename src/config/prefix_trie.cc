@@ -164,7 +164,8 @@ PeerTrie::Jump PeerTrie::jump_of(uint32_t bucket) const {
     if (!at->holds(bits, jump_bits)) return jump;
     if (at->peer) jump.best = at->peer.get();
   }
-  jump.at = at;
+  // One that differs from the bucket holds nothing in it, and goes when it likes.
+  if (at && at->bits.high >> (64 - jump_bits) == bucket) jump.at = at;
   return jump;
 }
 
