@@ -205,6 +205,8 @@ void Session::end_of_line() {
   if (read.request.word.empty()) return received(std::move(read));
   waiting_ = std::move(read);
   in_payload_ = true;
+  if (access_) access_->look(system_.engine().current());
+  drops_payload_ = is_stranger();
 }
 
 void Session::end_of_payload_line() {
@@ -219,7 +221,7 @@ void Session::end_of_payload_line() {
     refuse(waiting_, "control-payload-too-large", fmt::format("a payload has at most {} bytes", max_payload));
   } else if (auto checked = check_bytes(line); !checked) {
     refuse(waiting_, "control-bad-bytes", "in the payload: " + checked.error().message);
-  } else if (waiting_.error_id.empty()) {
+  } else if (waiting_.error_id.empty() && !drops_payload_) {
     payload += line;
     payload += '\n';
   }
@@ -238,6 +240,10 @@ void Session::received(ReadRequest read) {
     authenticating_ = {request.tag, request.json, {}, request.command, {}, {}};
     return exchanged(authentication_.begin(*access_, rest));
   }
+  // Of a stranger what is no command may be a password: the answer to a
+  // challenge that did not come.
+  if (is_stranger() && read.error_id != "control-not-http" && table_.find(words(request.line)).command == nullptr)
+    request.command = "(redacted)";
   Answer answer;
   try {
     if (!read.error_id.empty())
@@ -321,6 +327,7 @@ Answer Session::run_command(const Request& request, const std::shared_ptr<const 
     if (!found.command->takes_payload)
       return Answer::error(Code::usage, "control-unexpected-payload",
                            fmt::format("'{}' takes no payload", found.command->name));
+    if (drops_payload_) return deny(request, {false, {}, "control-unauthenticated", "authenticate first"});
     call.payload = &request.payload;
   }
   Decision decision;

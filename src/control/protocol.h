@@ -96,6 +96,7 @@ class Session {
   void end_of_line();
   void end_of_payload_line();
   void received(ReadRequest read);  // a request is complete
+  bool is_stranger() const { return access_ && !access_->may_ask(nullptr).allowed; }
   void answer_with(Answer answer, const Request& request);
   bool authenticates(const Request& request) const;  // with a mechanism: an exchange begins
   void exchanged(Authentication::Reply reply);
@@ -123,6 +124,7 @@ class Session {
   Line line_;
   ReadRequest waiting_;  // for its payload
   bool in_payload_ = false;
+  bool drops_payload_ = false;  // of who has to authenticate first: it costs no memory
   Watch watch_;
 
   std::string ready_;  // said, not yet produced

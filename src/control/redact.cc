@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "config/catalogue.h"
+#include "control/authentication.h"
 
 #include <algorithm>
 
@@ -10,22 +11,30 @@ namespace impulse::control {
 namespace {
 
 bool names_a_secret(std::string_view word) {
-  std::string name = lower(word);
-  std::erase_if(name, [](char c) { return c == '"' || c == '\'' || c == '='; });
-  if (const config::OptionDef* option = config::find_option(name)) return option->type == config::Type::secret;
+  if (const config::OptionDef* option = config::find_option(word)) return option->type == config::Type::secret;
+  const std::string name = lower(word);
   return name.find("passw") != std::string::npos || name.find("secret") != std::string::npos;
+}
+
+bool of_name(char c) { return is_alpha(c) || is_digit(c) || c == '_' || c == '-'; }
+
+// The name that `text` begins with: quotes, '=' and brackets may follow it
+// without a blank.
+std::string_view name_at(std::string_view text) {
+  return text.substr(0, static_cast<size_t>(std::ranges::find_if_not(text, of_name) - text.begin()));
 }
 
 }  // namespace
 
 std::string redacted_command(std::string_view command) {
+  const std::string_view unquoted = command.substr(std::min(command.find_first_not_of("\"' \t"), command.size()));
+  if (const std::string_view first = name_at(unquoted); iequals(first, "authenticate"))
+    return loggable_authenticate(unquoted.substr(first.size()));
   size_t end = std::min(command.find("-----BEGIN"), command.size());
-  for (const std::string_view word : words(command)) {
-    // "tls_key_password=x" is one word to whoever typed it.
-    const std::string_view name = word.substr(0, word.find('='));
-    if (!names_a_secret(name)) continue;
-    end = std::min(end, static_cast<size_t>(name.data() - command.data()) + name.size());
-    break;
+  for (size_t i = 0; i < end;) {
+    const std::string_view name = name_at(command.substr(i));
+    i += std::max<size_t>(name.size(), 1);
+    if (!name.empty() && names_a_secret(name)) end = std::min(end, i);
   }
   std::string text(command.substr(0, end));
   if (!trim(command.substr(end)).empty()) text += text.ends_with(' ') ? "(redacted)" : " (redacted)";
