@@ -21,8 +21,10 @@ void field(std::string& line, std::string_view text) {
   std::string whole(text.substr(0, field_limit));
   if (text.size() > field_limit) whole += "...";
   const bool harmless = is_utf8(whole);
+  unsigned char before = 0;
   for (const char c : whole) {
     const auto byte = static_cast<unsigned char>(c);
+    const unsigned char last = std::exchange(before, byte);
     if (c == '@' || c == '\\') {
       line += '\\';
       line += c;
@@ -30,6 +32,9 @@ void field(std::string& line, std::string_view text) {
       line += "\\n";
     } else if (byte < 0x20 || byte == 0x7F || (byte >= 0x80 && !harmless)) {
       fmt::format_to(std::back_inserter(line), "\\x{:02X}", byte);
+    } else if (last == 0xC2 && byte < 0xA0) {  // a C1 control (U+0080 to U+009F) acts on terminals as a C0 control does
+      line.pop_back();
+      fmt::format_to(std::back_inserter(line), "\\xC2\\x{:02X}", byte);
     } else {
       line += c;
     }

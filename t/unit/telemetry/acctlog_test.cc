@@ -61,10 +61,15 @@ class AcctlogTest : public CppUnit::TestFixture {
     scratch.log().command(account, false, "bytes \xff\xfe and \xc3\xa9", "");
     account.user = "\xc3\xa9";
     scratch.log().authentication(account, true);
+    account.user =
+        "\xc2\x9b"
+        "2J\xc2\xa9";  // C1: a terminal's CSI, and one that is harmless
+    scratch.log().authentication(account, false);
     CPPUNIT_ASSERT_EQUAL(
         "1160503811@Z@*:2025@10.80.116.126:37162@a\\@b\\\\c\\n1160503811\\@Z\\@\\x1B[2J\\x7F@0@"
         "bytes \\xFF\\xFE and \\xC3\\xA9\n"
-        "1160503811@N@*:2025@10.80.116.126:37162@\xc3\xa9@1\n"s,
+        "1160503811@N@*:2025@10.80.116.126:37162@\xc3\xa9@1\n"
+        "1160503811@N@*:2025@10.80.116.126:37162@\\xC2\\x9B2J\xc2\xa9@0\n"s,
         scratch.text());
   }
   void long_fields_are_cut() {
