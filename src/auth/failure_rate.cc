@@ -4,7 +4,18 @@
 
 namespace impulse::auth {
 
-void FailureRate::failed(const IpAddress& address, Duration per, SteadyTime now) {
+namespace {
+
+constexpr unsigned one_host = 64;  // bits of an IPv6 address: whoever has one has all behind them
+
+IpAddress host_of(const IpAddress& address) {
+  return address.is_v4() ? address : IpPrefix(address, one_host).address();
+}
+
+}  // namespace
+
+void FailureRate::failed(const IpAddress& from, Duration per, SteadyTime now) {
+  const IpAddress address = host_of(from);
   if (windows_.size() >= limit && !windows_.contains(address)) make_room(now);
   Window& window = windows_[address];
   if (window.failures == 0 || now >= window.end) window = {now + per, 0};
@@ -12,7 +23,7 @@ void FailureRate::failed(const IpAddress& address, Duration per, SteadyTime now)
 }
 
 bool FailureRate::refused(const IpAddress& address, uint64_t count, SteadyTime now) const {
-  const auto at = windows_.find(address);
+  const auto at = windows_.find(host_of(address));
   return count > 0 && at != windows_.end() && now < at->second.end && at->second.failures >= count;
 }
 

@@ -1,5 +1,5 @@
-// FailureRate: how often an address failed to authenticate lately. One
-// thread's, or under its owner's lock.
+// FailureRate: how often an address failed to authenticate lately; of IPv6 a
+// /64, which any host has to choose from. One thread's, or under its owner's lock.
 #pragma once
 
 #include "base/clock.h"

@@ -204,8 +204,18 @@ class FailureRateTest : public CppUnit::TestFixture {
   CPPUNIT_TEST_SUITE(FailureRateTest);
   CPPUNIT_TEST(the_door_closes_for_the_rest_of_the_window);
   CPPUNIT_TEST(memory_is_bounded);
+  CPPUNIT_TEST(all_addresses_of_an_ipv6_host);
   CPPUNIT_TEST_SUITE_END();
 
+  void all_addresses_of_an_ipv6_host() {
+    FailureRate rate;
+    const auto v6 = [](std::string_view text) { return IpAddress::parse(text).value(); };
+    rate.failed(v6("2001:db8:0:1::1"), 600s, SteadyTime{});
+    rate.failed(v6("2001:db8:0:1:ffff::2"), 600s, SteadyTime{});
+    CPPUNIT_ASSERT_EQUAL(size_t{1}, rate.size());
+    CPPUNIT_ASSERT(rate.refused(v6("2001:db8:0:1:1:2:3:4"), 2, SteadyTime{}));
+    CPPUNIT_ASSERT(!rate.refused(v6("2001:db8:0:2::1"), 2, SteadyTime{}));
+  }
   void the_door_closes_for_the_rest_of_the_window() {
     FailureRate rate;
     const IpAddress a = IpAddress::v4(0x0A000001), b = IpAddress::v4(0x0A000002);
