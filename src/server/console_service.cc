@@ -14,6 +14,14 @@ namespace impulse::server {
 
 namespace key = config::key;
 
+namespace {
+
+// Connections at a time, by TCP and by Unix sockets each: who only connects
+// takes neither all descriptors nor the operator's way in.
+constexpr std::ptrdiff_t most_connections = 500;
+
+}  // namespace
+
 ConsoleService::ConsoleService(ConsoleParts parts)
     : parts_(std::move(parts)), commands_(control::all_commands()), started_(wall_now()) {}
 
@@ -22,6 +30,14 @@ ConsoleService::~ConsoleService() = default;
 void ConsoleService::accept(Incoming incoming) {
   const config::ListenConf* conf = serving(incoming);
   if (conf == nullptr) return;
+  const auto open = std::ranges::count_if(connections_, [&](const auto& connection) {
+    return connection.first->listen().is_unix() == incoming.listen.is_unix();
+  });
+  if (open >= most_connections) {
+    parts_.log.write(telemetry::Level::warning, telemetry::Area::control, "control-refused",
+                     fmt::format("{}: {} consoles are open already", incoming.peer.to_string(), open));
+    return;
+  }
   const config::Options& options = console_options(*conf, incoming.peer);
   const std::string refusal = parts_.gate.refusal(incoming.peer, options);
   auto connection = std::make_unique<ConsoleConnection>(*this, std::move(incoming), options);

@@ -13,6 +13,7 @@ import subprocess
 import unittest
 
 from harness import BASE_CONFIG, BINDIR, SCALE, Daemon, Ectl, Reply, TestCase, free_port, make_certificate, needs, wait_for
+from terminal import Terminal
 
 PASSWORD = "open sesame"
 ACCESS = """
@@ -242,6 +243,29 @@ class Authentication(AccessCase):
 
 
 @needs("openssl")
+class Strangers(AccessCase):
+    def test_many_of_them(self):
+        """Whoever only connects takes neither all descriptors nor the operator's way in."""
+        daemon = self.access(more=ACCESS.replace("Use_SSL", "# Use_SSL"))
+        crowd = []
+        self.addCleanup(lambda: [console.close() for console in crowd])
+        while len(crowd) < 500:
+            crowd.append(self.console(tls=False))
+        with self.assertRaises(ConnectionError):
+            self.console(tls=False)
+        self.assertEqual(0, daemon.console("version").returncode)
+        wait_for(lambda: "500 consoles are open already" in daemon.log(), "a line in the log")
+        crowd.pop().close()
+
+        def one_more():
+            try:
+                return self.console(tls=False)
+            except ConnectionError:
+                return None
+        wait_for(one_more, "a place for one more")
+
+
+@needs("openssl")
 class Authorization(AccessCase):
     def test_roles(self):
         daemon = self.access()
@@ -338,6 +362,27 @@ class Accounting(AccessCase):
         self.assertRegex((daemon.dir / "acctlog").read_text(), r"^\d{10}@N@")
         self.assertEqual(0o640, (daemon.dir / "acctlog").stat().st_mode & 0o777)
 
+    def test_no_secret_of_who_gets_it_wrong(self):
+        """Answers to a challenge that never came are lines like any other, and are not to be found in a log."""
+        daemon = self.access()
+        console = self.console()
+        for line in ("authenticate PLAIN " + b64("\0alice\0geheim1"), b64("geheim2"), "authenticat LOGIN geheim3",
+                     '"authenticate" LOGIN geheim4', "authenticate LOGIN geheim5 <<X\ngeheim6\nX",
+                     "config set tls_key_password'geheim7'", "config set tls_key_password( geheim8 )", "geheim9" * 10000):
+            console.send(line + "\n")
+            console.reply()
+        with Ectl(daemon.control) as local:
+            for line in ('"authenticate" LOGIN geheim4', "authenticate LOGIN geheim5 <<X\ngeheim6\nX",
+                         "config set tls_key_password'geheim7'", "config set tls_key_password( geheim8 )"):
+                local.send(line + "\n")
+                local.reply()
+            local.command("mailq")
+        wait_for(lambda: "mailq" in (daemon.dir / "acctlog").read_text(), "the last record")
+        text = (daemon.dir / "acctlog").read_text() + daemon.log()
+        for secret in ("geheim", b64("\0alice\0geheim1"), b64("geheim2")):
+            self.assertNotIn(secret, text)
+        self.assertIn("@0@(redacted)\n", text)
+
     def test_reopened_with_the_others(self):
         daemon = self.access()
         (daemon.dir / "acctlog").rename(daemon.dir / "acctlog.1")
@@ -396,6 +441,35 @@ class EcConsole(AccessCase):
                                  done.stderr)
                 done = self.run_console(daemon, "alice", "wrong", "authz", "id")
                 self.assertEqual((6, ""), (done.returncode, done.stdout), done.stderr)
+
+    def test_typed_and_stored_passwords(self):
+        """SCRAM-SHA-256 over TLS, as people and scripts log in."""
+        daemon = self.access(listen="Auth_Failure_Rate = 0")
+        ca = daemon.values["certificate"]
+        for host, trusted in ((f"alice@127.0.0.1:{self.port}", True), (f"alice@127.0.0.1:{self.port}", False)):
+            with self.subTest(trusted=trusted):
+                if not trusted:
+                    done = subprocess.run([str(BINDIR / "ec_console"), "--tls", host, "version"], capture_output=True,
+                                          text=True, stdin=subprocess.DEVNULL, timeout=60 * SCALE)
+                    self.assertIn("not trusted", done.stderr)
+                    continue
+                with Terminal(daemon.dir, "--tls-ca", ca, host, prompt="password: ") as terminal:
+                    terminal.type("wrong\r")
+                    self.assertNotIn("wrong\r", terminal.expect("[auth-failed]"))
+                    terminal.expect("password: ")
+                    terminal.type(PASSWORD + "\r")
+                    self.assertNotIn(PASSWORD, terminal.expect("> "))
+                    self.assertIn("user alice (SCRAM-SHA-256)", terminal.run("authz id"))
+        file = daemon.dir / "password"
+        for password, status, said in ((PASSWORD, 0, "user alice (SCRAM-SHA-256)"), ("wrong", 6, "auth-failed")):
+            file.write_text(password + "\n")
+            file.chmod(0o600)
+            done = subprocess.run([str(BINDIR / "ec_console"), "--tls-ca", str(ca), "--password-file", str(file),
+                                   f"alice@127.0.0.1:{self.port}", "authz", "id"], stdin=subprocess.DEVNULL,
+                                  capture_output=True, text=True, timeout=60 * SCALE)
+            self.assertEqual(status, done.returncode, done.stderr)
+            self.assertIn(said, done.stdout + done.stderr)
+        self.assertNotIn(PASSWORD, (daemon.dir / "acctlog").read_text() + daemon.log())
 
     def run_console(self, daemon, user, password, *words):
         return subprocess.run([str(BINDIR / "ec_console"), "--tls-ca", str(daemon.values["certificate"]),
