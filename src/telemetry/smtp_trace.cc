@@ -3,10 +3,12 @@
 #include "base/text.h"
 #include "telemetry/line_writer.h"
 
+#include <fcntl.h>
 #include <fmt/chrono.h>
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <iterator>
 #include <utility>
 
@@ -93,9 +95,14 @@ Result<uint64_t> SmtpTracers::add(TraceSpec spec) {
   options.bound = size_t{4} << 20;
   options.name = "trace";
   options.loss = [](uint64_t lines) { return fmt::format("* {} lines were lost\n", lines); };
-  auto file = LineWriter::open(spec.file, std::move(options));
-  if (!file) return std::unexpected(file.error());
-  sheets_.push_back(std::make_shared<Sheet>(++last_id_, std::move(spec), std::move(*file)));
+  // What was looked at above may be another file by now, in a folder that others may write.
+  UniqueFd file(
+      ::open(spec.file.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW | O_NONBLOCK, 0640));
+  if (!file) return fail_errno(errno, fmt::format("cannot open {}", spec.file));
+  if (::fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode))
+    return fail(Errc::exists, "{}: is no regular file", spec.file);
+  auto writer = LineWriter::over(std::move(file), std::move(options));
+  sheets_.push_back(std::make_shared<Sheet>(++last_id_, std::move(spec), std::move(writer)));
   any_ = true;
   return last_id_;
 }

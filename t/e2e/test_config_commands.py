@@ -7,7 +7,7 @@ import re
 import subprocess
 import unittest
 
-from harness import BASE_CONFIG, SCALE, TestCase, find_program, needs
+from harness import BASE_CONFIG, SCALE, TestCase, find_program, needs, wait_for
 
 CONFIG = BASE_CONFIG + """
 ESMTP_Listener {
@@ -350,6 +350,7 @@ class Golden(TestCase):
                 "--json config drift", "config diff 1", "config history", "config revert 1", "config reload")]
         self.assertNotIn(secret, "\n".join(said))
         self.assertIn("(redacted)", "\n".join(said))
+        wait_for(lambda: "config reload =" in daemon.log(), "the last command in the log")
         self.assertNotIn(secret, daemon.log())
 
 

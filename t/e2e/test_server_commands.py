@@ -81,7 +81,7 @@ class Process(TestCase):
             daemon.console("version")
         lines = daemon.console("paniclog", "3").stdout.splitlines()
         self.assertEqual(3, len([line for line in lines if " notice " in line]), lines)
-        self.assertIn("paniclog", lines[-1] + daemon.log())
+        wait_for(lambda: "paniclog 3 =0" in daemon.log(), "the command in the log")
         daemon.console("paniclog", "0", status=2)
 
     def test_reopen_logs(self):

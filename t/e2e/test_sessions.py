@@ -119,7 +119,7 @@ class Restart(TestCase):
             self.restart_under_load(daemon)
             smtp.message(MESSAGE)  # of the first socket
             smtp.quit()
-        self.assertEqual(3, daemon.log().count("listener-restarted"))
+        wait_for(lambda: daemon.log().count("listener-restarted") == 3, "the third line in the log")
 
     def test_with_a_socket_a_loop(self):
         self.restart_under_load(self.daemon(BASE_CONFIG.replace(LISTEN, 'Listen "127.0.0.1:@smtp@" { Reuse_Port = true }')))

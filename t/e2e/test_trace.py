@@ -62,13 +62,16 @@ class Inbound(TestCase):
 
     def test_wrong(self):
         daemon = self.daemon()
-        for words, status in ((["add"], 2), (["add", "inbound", "300.0.0.0/8", "/tmp/x"], 2), (["add", "*", "*"], 2),
+        (daemon.dir / "elsewhere").write_text("kept\n")
+        (daemon.dir / "link").symlink_to("elsewhere")
+        for words, status in ((["add"], 2), (["add", "inbound", "*", str(daemon.dir / "link")], 1), (["add", "inbound", "300.0.0.0/8", "/tmp/x"], 2), (["add", "*", "*"], 2),
                               (["add", "inbound", "*", "relative"], 1), (["add", "inbound", "*", str(daemon.control)], 1),
                               (["add", "inbound", "*", "/nonexistent/x"], 1), (["remove"], 2), (["remove", "x"], 2),
                               (["remove", "7"], 3), (["list", "all"], 2), (["add", "*", "*", "/tmp/x", "--limit", "1"], 2)):
             with self.subTest(words=words):
                 daemon.console("trace", "smtp", *words, status=status)
         self.assertEqual("", daemon.console("trace", "smtp", "list").stdout)
+        self.assertEqual("kept\n", read(daemon.dir / "elsewhere"))
 
 
 class Outbound(TestCase):
