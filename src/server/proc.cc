@@ -50,7 +50,8 @@ void each_name(const char* folder, const std::function<void(std::string_view)>& 
 }
 
 std::string distribution() {
-  for (const std::string_view line : split(read_small("/etc/os-release"), '\n')) {
+  const std::string text = read_small("/etc/os-release");
+  for (const std::string_view line : split(text, '\n')) {
     if (!line.starts_with("PRETTY_NAME=")) continue;
     std::string_view name = line.substr(12);
     if (name.size() >= 2 && name.front() == '"') name = name.substr(1, name.size() - 2);

@@ -60,6 +60,12 @@ def wait_for(condition, what, seconds=30):
         pause = min(pause * 1.5, 0.1)
 
 
+def is_sanitized():
+    """Sanitizers keep what was freed, and want address space: memory says nothing then."""
+    binary = (BINDIR / "impulsed").read_bytes()
+    return b"libasan.so" in binary or b"libtsan.so" in binary
+
+
 # --- ports -------------------------------------------------------------------
 
 _port_locks = []  # held as long as the process lives
@@ -240,6 +246,13 @@ class Daemon:
     def wait_mainlog(self, kind, count, seconds=30):
         return wait_for(lambda: len(self.mainlog(kind)) >= count and self.mainlog(kind),
                         lambda: f"{count} {kind} lines in the main log, there are {len(self.mainlog(kind))}", seconds)
+
+    def resident(self):
+        """Memory it has, KiB."""
+        for line in read(f"/proc/{self.process.pid}/status").splitlines():
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1])
+        raise AssertionError("no VmRSS")
 
     # mail
 

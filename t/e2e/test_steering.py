@@ -4,24 +4,11 @@ and ten thousand sets."""
 
 import os
 
-from harness import BASE_CONFIG, TestCase, heavy, timeout
+from harness import BASE_CONFIG, TestCase, heavy, is_sanitized, timeout
 from load import Knockers, Senders, check_numbered
 
 RELOADS = int(os.environ.get("IMPULSE_STEERING", "40"))
 SETS_A_RELOAD = 10
-
-
-def resident(daemon):
-    """KiB."""
-    for line in open(f"/proc/{daemon.process.pid}/status", encoding="ascii"):
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1])
-    raise AssertionError("no VmRSS")
-
-
-def is_sanitized(daemon):
-    """Sanitizers keep what was freed: memory is not flat then."""
-    return any("san.so" in line for line in open(f"/proc/{daemon.process.pid}/maps", encoding="ascii"))
 
 
 class Steering(TestCase):
@@ -53,8 +40,7 @@ class Steering(TestCase):
                 self.assertEqual(generation, int(reply.values["gen"]), str(reply))
                 # The sets of this round are gone, and were named.
                 self.assertEqual(3, console.command(f"config get {listen} peer 10.{reload % 200}.0.0/24 max_errors").code)
-                sizes.append(resident(daemon))
-        sanitized = is_sanitized(daemon)
+                sizes.append(daemon.resident())
         senders.stop()
         knockers.stop()
         self.assertGreater(knockers.served, 0)
@@ -66,6 +52,6 @@ class Steering(TestCase):
             daemon.wait_mail(f"u{client}", sum(name.startswith(f"{client}-") for name in senders.promised), seconds=120)
             arrived += [check_numbered(message) for message in daemon.maildir(f"u{client}")]
         self.assertEqual(sorted(senders.promised), sorted(arrived))  # none lost, none twice
-        if not sanitized:
+        if not is_sanitized():
             half = len(sizes) // 2
             self.assertLess(max(sizes[half:]), max(sizes[:half]) + 48 * 1024, sizes)
