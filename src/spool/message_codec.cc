@@ -2,6 +2,9 @@
 
 #include "spool/wire.h"
 
+#include <algorithm>
+#include <array>
+
 namespace impulse::spool {
 
 namespace {
@@ -19,6 +22,20 @@ enum Tag : uint8_t {
   tag_trace = 9,
   tag_id_offset = 10,
   tag_node = 11,
+  tag_dsn = 12,  // NOTIFY and ORCPT of the recipient before it: bits, text
+  tag_ret = 13,
+  tag_envid = 14,
+  tag_auth = 15,
+  tag_priority = 16,
+  tag_hold_until = 17,
+  tag_deliver_by = 18,  // deadline, mode, trace
+  tag_tls_optional = 19,
+  tag_user = 20,
+  tag_tenant = 21,
+  tag_client_port = 22,
+  tag_client_name = 23,
+  tag_context = 24,       // one for each: length of the key, key, value
+  tag_require_tls = 128,  // a version that knew nothing of it would send the message in the clear
 };
 constexpr uint8_t must_understand = 0x80;
 
@@ -71,12 +88,59 @@ bool get_address(std::string_view value, IpAddress& address) {
   return true;
 }
 
-// False when the value is not one this field can have.
+bool get_flag(std::string_view value, bool& flag) {
+  uint8_t small = 0;
+  if (!get_number(value, small) || small > 1) return false;
+  flag = small == 1;
+  return true;
+}
+
+bool get_time(std::string_view value, WallTime& time) {
+  int64_t microseconds = 0;
+  if (!get_number(value, microseconds)) return false;
+  time = WallTime(Duration(microseconds));
+  return true;
+}
+
+template <typename Enum>
+bool get_enum(std::string_view value, Enum& number, Enum last) {
+  uint8_t small = 0;
+  if (!get_number(value, small) || small > static_cast<uint8_t>(last)) return false;
+  number = static_cast<Enum>(small);
+  return true;
+}
+
+bool get_dsn(std::string_view value, message::Envelope& envelope) {
+  if (envelope.recipients.empty() || value.empty() || static_cast<uint8_t>(value.front()) > 15) return false;
+  message::Recipient& recipient = envelope.recipients.back();
+  recipient.notify = static_cast<uint8_t>(value.front());
+  recipient.orcpt = value.substr(1);
+  return true;
+}
+
+bool get_deliver_by(std::string_view value, message::DeliverBy& by) {
+  if (value.size() != 10 || (value[8] != 'R' && value[8] != 'N')) return false;
+  by.mode = value[8];
+  return get_time(value.substr(0, 8), by.deadline) && get_flag(value.substr(9), by.trace);
+}
+
+bool get_priority(std::string_view value, int8_t& priority) {
+  return get_number(value, priority) && priority >= -9 && priority <= 9;
+}
+
+bool get_context(std::string_view value, message::Envelope& envelope) {
+  WireReader reader(value);
+  const auto length = reader.get<uint32_t>();
+  const std::string_view key = reader.take(length);
+  if (reader.failed()) return false;
+  envelope.context.emplace_back(key, reader.take(reader.left()));
+  return true;
+}
+
+// Fails when the value is not one this field can have.
 Result<> get_field(uint8_t tag, std::string_view value, MessageMeta& meta) {
   message::Envelope& envelope = meta.envelope;
   bool good = true;
-  uint8_t small = 0;
-  int64_t time = 0;
   switch (tag) {
     case tag_sender:
       envelope.sender = value;
@@ -84,26 +148,65 @@ Result<> get_field(uint8_t tag, std::string_view value, MessageMeta& meta) {
     case tag_recipient:
       envelope.recipients.push_back({std::string(value)});
       break;
+    case tag_dsn:
+      good = get_dsn(value, envelope);
+      break;
     case tag_body_type:
-      good = get_number(value, small) && small <= static_cast<uint8_t>(message::BodyType::binary_mime);
-      envelope.body_type = static_cast<message::BodyType>(small);
+      good = get_enum(value, envelope.body_type, message::BodyType::binary_mime);
       break;
     case tag_smtputf8:
-      good = get_number(value, small) && small <= 1;
-      envelope.smtputf8 = small == 1;
+      good = get_flag(value, envelope.smtputf8);
+      break;
+    case tag_ret:
+      good = get_enum(value, envelope.ret, message::Ret::hdrs);
+      break;
+    case tag_envid:
+      envelope.envid = value;
+      break;
+    case tag_auth:
+      envelope.auth = value;
+      break;
+    case tag_priority:
+      good = get_priority(value, envelope.priority);
+      break;
+    case tag_hold_until:
+      good = get_time(value, envelope.hold_until);
+      break;
+    case tag_deliver_by:
+      good = get_deliver_by(value, envelope.deliver_by);
+      break;
+    case tag_require_tls:
+      good = get_flag(value, envelope.require_tls);
+      break;
+    case tag_tls_optional:
+      good = get_flag(value, envelope.tls_optional);
       break;
     case tag_received:
-      good = get_number(value, time);
-      envelope.received = WallTime(Duration(time));
+      good = get_time(value, envelope.received);
       break;
     case tag_client:
       good = get_address(value, envelope.client);
+      break;
+    case tag_client_port:
+      good = get_number(value, envelope.client_port);
+      break;
+    case tag_client_name:
+      envelope.client_name = value;
       break;
     case tag_helo:
       envelope.client_helo = value;
       break;
     case tag_listener:
       envelope.listener = value;
+      break;
+    case tag_user:
+      envelope.user = value;
+      break;
+    case tag_tenant:
+      envelope.tenant = value;
+      break;
+    case tag_context:
+      good = get_context(value, envelope);
       break;
     case tag_trace:
       meta.trace = value;
@@ -122,21 +225,71 @@ Result<> get_field(uint8_t tag, std::string_view value, MessageMeta& meta) {
   return {};
 }
 
+void put_text(std::string& out, Tag tag, std::string_view value) {
+  if (!value.empty()) put_field(out, tag, value);
+}
+void put_flag(std::string& out, Tag tag, bool flag) {
+  if (flag) put_number(out, tag, uint8_t{1});
+}
+void put_time(std::string& out, Tag tag, WallTime time) {
+  put_number(out, tag, int64_t{time.time_since_epoch().count()});
+}
+
+// What was asked for with MAIL. Values out of their range become the nearest
+// one within: what is written must be readable.
+void put_request(std::string& out, const message::Envelope& envelope) {
+  if (envelope.body_type != message::BodyType::seven_bit)
+    put_number(out, tag_body_type, static_cast<uint8_t>(envelope.body_type));
+  put_flag(out, tag_smtputf8, envelope.smtputf8);
+  if (envelope.ret != message::Ret::not_given) put_number(out, tag_ret, static_cast<uint8_t>(envelope.ret));
+  put_text(out, tag_envid, envelope.envid);
+  put_text(out, tag_auth, envelope.auth);
+  if (envelope.priority != 0) put_number(out, tag_priority, std::clamp<int8_t>(envelope.priority, -9, 9));
+  if (envelope.hold_until != WallTime{}) put_time(out, tag_hold_until, envelope.hold_until);
+  if (const message::DeliverBy& by = envelope.deliver_by; by.given()) {
+    std::string value;
+    put(value, int64_t{by.deadline.time_since_epoch().count()});
+    value += by.mode == 'R' ? 'R' : 'N';
+    value += by.trace ? '\1' : '\0';
+    put_field(out, tag_deliver_by, value);
+  }
+  put_flag(out, tag_require_tls, envelope.require_tls);
+  put_flag(out, tag_tls_optional, envelope.tls_optional);
+}
+
+// Where the message came from.
+void put_origin(std::string& out, const message::Envelope& envelope) {
+  put_time(out, tag_received, envelope.received);
+  const auto& address = envelope.client.bytes();
+  put_field(out, tag_client, {reinterpret_cast<const char*>(address.data()), envelope.client.is_v4() ? 4U : 16U});
+  if (envelope.client_port != 0) put_number(out, tag_client_port, envelope.client_port);
+  put_text(out, tag_client_name, envelope.client_name);
+  put_text(out, tag_helo, envelope.client_helo);
+  put_text(out, tag_listener, envelope.listener);
+  put_text(out, tag_user, envelope.user);
+  put_text(out, tag_tenant, envelope.tenant);
+  for (const auto& [key, value] : envelope.context) {
+    std::string pair;
+    put(pair, static_cast<uint32_t>(key.size()));
+    pair += key;
+    pair += value;
+    put_field(out, tag_context, pair);
+  }
+}
+
 }  // namespace
 
 void encode_message(const Incoming& message, std::string_view node, std::string& out) {
   const message::Envelope& envelope = message.envelope;
-  if (!envelope.sender.empty()) put_field(out, tag_sender, envelope.sender);
-  for (const auto& recipient : envelope.recipients) put_field(out, tag_recipient, recipient.address);
-  if (envelope.body_type != message::BodyType::seven_bit)
-    put_number(out, tag_body_type, static_cast<uint8_t>(envelope.body_type));
-  if (envelope.smtputf8) put_number(out, tag_smtputf8, uint8_t{1});
-  put_number(out, tag_received, int64_t{envelope.received.time_since_epoch().count()});
-  const auto& address = envelope.client.bytes();
-  put_field(out, tag_client, {reinterpret_cast<const char*>(address.data()), envelope.client.is_v4() ? 4U : 16U});
-  if (!envelope.client_helo.empty()) put_field(out, tag_helo, envelope.client_helo);
-  if (!envelope.listener.empty()) put_field(out, tag_listener, envelope.listener);
-  if (!message.trace.empty()) put_field(out, tag_trace, message.trace);
+  put_text(out, tag_sender, envelope.sender);
+  for (const auto& recipient : envelope.recipients) {
+    put_field(out, tag_recipient, recipient.address);
+    if (recipient.notify != 0 || !recipient.orcpt.empty())
+      put_field(out, tag_dsn, static_cast<char>(recipient.notify & 15) + recipient.orcpt);
+  }
+  put_request(out, envelope);
+  put_origin(out, envelope);
+  put_text(out, tag_trace, message.trace);
   if (message.id_offset != Incoming::no_id) {
     put_number(out, tag_id_offset, message.id_offset);
     put_field(out, tag_node, node);

@@ -1,5 +1,6 @@
 check_PROGRAMS += t/unit/spool_tests
 t_unit_spool_tests_SOURCES = t/unit/main.cc \
+	t/unit/spool/codec_test.cc \
 	t/unit/spool/crash_test.cc \
 	t/unit/spool/damage_test.cc \
 	t/unit/spool/fake_disk.cc t/unit/spool/fake_disk.h \
