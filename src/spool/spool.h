@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/result.h"
+#include "message/body_sink.h"
 #include "message/envelope.h"
 
 #include <sys/types.h>
@@ -36,6 +37,11 @@ struct Incoming {
   std::string trace;
   uint32_t id_offset = no_id;
   Chunks body;  // CRLF line ends, unstuffed, no terminating dot
+  // What follows `body`, when the message was too large for memory: made by
+  // stream() of the same spool, and not appended to any more.
+  std::unique_ptr<message::BodySink> rest;
+
+  uint64_t body_size() const { return body.size() + (rest ? rest->size() : 0); }
 
   static constexpr uint32_t no_id = UINT32_MAX;
 };
@@ -109,6 +115,14 @@ class Spool {
   // io: 451, busy: too much is waiting). After a positive answer the message
   // survives everything. Never blocks. Any thread.
   virtual void commit(std::shared_ptr<const Incoming> message, std::function<void(Result<MessageId>)> done) = 0;
+
+  // A place on the disk for the rest of a large body, to be handed in as
+  // Incoming::rest; or destroyed, and what was written goes. Fails as
+  // admission() does. Blocks no longer than it takes to make a file. Any
+  // thread; everything streamed has to be gone, or handed in, before the spool.
+  virtual Result<std::unique_ptr<message::BodySink>> stream() {
+    return fail(Errc::unavailable, "this spool keeps bodies in memory");
+  }
 
   // Journals what became of recipient number `recipient`. Written with the
   // next batch; not waited for (a crash repeats a delivery, it never loses
