@@ -1,6 +1,6 @@
 # Fuzz targets, built by `make fuzz-targets` in a tree configured with
 # --enable-fuzzing and clang++ (fuzz/run does both). Seeds: fuzz/corpus/NAME/.
-FUZZ_TARGETS = fuzz/config_parse fuzz/control_protocol fuzz/smtp_client fuzz/smtp_server \
+FUZZ_TARGETS = fuzz/config_parse fuzz/control_protocol fuzz/proxy_header fuzz/smtp_client fuzz/smtp_server \
 	fuzz/writeback
 EXTRA_PROGRAMS = $(FUZZ_TARGETS)
 LIBFUZZER = $(AM_LDFLAGS) -fsanitize=fuzzer
@@ -13,6 +13,10 @@ fuzz_control_protocol_SOURCES = fuzz/control_protocol.cc
 fuzz_control_protocol_LDFLAGS = $(LIBFUZZER)
 fuzz_control_protocol_LDADD = libcontrol.a libauth.a libtelemetry.a libconfig.a libmessage.a libbase.a \
 	$(GSASL_LIBS) $(OPENSSL_LIBS) $(BASE_LIBS)
+
+fuzz_proxy_header_SOURCES = fuzz/proxy_header.cc
+fuzz_proxy_header_LDFLAGS = $(LIBFUZZER)
+fuzz_proxy_header_LDADD = libnet.a libbase.a $(NET_LIBS) $(BASE_LIBS)
 
 fuzz_smtp_client_SOURCES = fuzz/smtp_client.cc
 fuzz_smtp_client_LDFLAGS = $(LIBFUZZER)

@@ -10,6 +10,8 @@ libnet_a_SOURCES = \
 	src/net/io.h \
 	src/net/listen_socket.cc src/net/listen_socket.h \
 	src/net/loop.cc src/net/loop.h \
+	src/net/proxy_binary.cc src/net/proxy_header.cc src/net/proxy_header.h \
+	src/net/proxy_preface.cc src/net/proxy_preface.h \
 	src/net/socket.cc src/net/socket.h \
 	src/net/tls.cc src/net/tls.h \
 	src/net/tls_pem.cc src/net/tls_pem.h \

@@ -14,6 +14,9 @@ t_unit_net_tests_SOURCES = t/unit/main.cc \
 	t/unit/net/tls_handshake_test.cc \
 	t/unit/net/tls_connection_test.cc \
 	t/unit/net/listen_test.cc \
+	t/unit/net/proxy_bytes.h \
+	t/unit/net/proxy_header_test.cc \
+	t/unit/net/proxy_preface_test.cc \
 	t/unit/net/unix_listen_test.cc
 t_unit_net_tests_CXXFLAGS = $(AM_CXXFLAGS) $(CPPUNIT_CFLAGS)
 t_unit_net_tests_LDADD = libnet.a libbase.a $(NET_LIBS) $(BASE_LIBS) $(CPPUNIT_LIBS)
