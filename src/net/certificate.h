@@ -22,12 +22,13 @@ struct Certificate {
   size_t chain = 0;  // certificates behind it
 };
 
-// The first certificate of a context; nothing without one.
-std::optional<Certificate> certificate_of(const TlsContext& context);
+// A certificate of a server's context, by its index in served(); nothing
+// without one.
+std::optional<Certificate> certificate_of(const TlsContext& context, size_t index = 0);
 
 // Whether a client could follow the chain: one line for what is wrong (out of
 // order, an issuer missing that the system does not know either, one of the
 // chain over); empty when nothing is.
-std::string chain_trouble(const TlsContext& context, WallTime now);
+std::string chain_trouble(const TlsContext& context, WallTime now, size_t index = 0);
 
 }  // namespace impulse::net

@@ -27,6 +27,9 @@ class Handle final : public Connection {
     core_->start_tls(TlsSession::client(std::move(context), server_name, verify_name));
   }
   std::optional<TlsInfo> tls() const override { return core_->tls(); }
+  std::optional<std::string> channel_binding(std::string_view type) const override {
+    return core_->channel_binding(type);
+  }
   void pause_reading() override { core_->pause_reading(); }
   void resume_reading() override { core_->resume_reading(); }
   void deadline(Duration after) override { core_->deadline(after); }

@@ -98,6 +98,10 @@ class Connection {
   // the certificate, chain included, when `verify_name`.
   virtual void start_tls_client(TlsContextPtr context, const std::string& server_name, bool verify_name) = 0;
   virtual std::optional<TlsInfo> tls() const = 0;
+  // The bytes that tie an authentication to this TLS connection (RFC 5802 §6):
+  // "tls-exporter", "tls-server-end-point", and under TLS 1.2 "tls-unique".
+  // None without TLS, and where the type is not to be had.
+  virtual std::optional<std::string> channel_binding(std::string_view type) const = 0;
 
   // While an answer is due that comes from elsewhere (a commit, another loop),
   // pause: the end of the peer's input (nc -N, a half close) ends the

@@ -42,6 +42,9 @@ class ConnectionCore : public std::enable_shared_from_this<ConnectionCore> {
   void want_drained();
   void start_tls(Result<std::unique_ptr<TlsSession>> session);
   const std::optional<TlsInfo>& tls() const { return tls_info_; }
+  std::optional<std::string> channel_binding(std::string_view type) const {
+    return secure_ && tls_ ? tls_->channel_binding(type) : std::nullopt;
+  }
   void pause_reading() { paused_ = true; }
   void resume_reading();
   void deadline(Duration after);

@@ -14,7 +14,16 @@ libnet_a_SOURCES = \
 	src/net/proxy_preface.cc src/net/proxy_preface.h \
 	src/net/socket.cc src/net/socket.h \
 	src/net/tls.cc src/net/tls.h \
+	src/net/tls_hello.cc \
+	src/net/tls_lists.cc src/net/tls_lists.h \
+	src/net/tls_peer.cc src/net/tls_peer.h \
 	src/net/tls_pem.cc src/net/tls_pem.h \
+	src/net/tls_psk.cc src/net/tls_psk.h \
+	src/net/tls_rules.h \
 	src/net/tls_session.cc src/net/tls_session.h \
+	src/net/tls_sni.cc src/net/tls_sni.h \
+	src/net/tls_tickets.cc src/net/tls_tickets.h \
+	src/net/tls_verify.cc src/net/tls_verify.h \
+	src/net/tls_x509.cc src/net/tls_x509.h \
 	src/net/unix_name.cc src/net/unix_name.h \
 	src/net/watch.cc

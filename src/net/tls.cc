@@ -1,16 +1,26 @@
 // TLS contexts: settings in, a checked and finished SSL_CTX out.
 #include "net/tls.h"
 
-#include "base/text.h"
+#include "net/tls_lists.h"
 #include "net/tls_pem.h"
+#include "net/tls_rules.h"
+#include "net/tls_verify.h"
+#include "net/tls_x509.h"
+
+#include "base/files.h"
+#include "base/text.h"
 
 #include <openssl/err.h>
+#include <openssl/evp.h>
 #include <openssl/rand.h>
 #include <openssl/ssl.h>
 
 #include <algorithm>
 #include <array>
-#include <ctime>
+#include <filesystem>
+#include <map>
+#include <tuple>
+#include <utility>
 
 namespace impulse::net {
 
@@ -21,183 +31,211 @@ struct ContextDeleter {
 };
 using ContextPtr = std::unique_ptr<SSL_CTX, ContextDeleter>;
 
-// The parts of a list between any of ':', ',' and white space.
-std::vector<std::string_view> list_items(std::string_view list) {
-  std::vector<std::string_view> items;
-  size_t start = 0;
-  for (size_t i = 0; i <= list.size(); ++i) {
-    if (i < list.size() && list[i] != ':' && list[i] != ',' && !is_space(list[i])) continue;
-    if (i > start) items.push_back(list.substr(start, i - start));
-    start = i + 1;
+// SHA-256 over parts, each with its length before it.
+class Hash {
+ public:
+  Hash() : context_(EVP_MD_CTX_new()) { EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr); }
+  Hash& add(std::string_view part) {
+    const uint64_t size = part.size();
+    EVP_DigestUpdate(context_.get(), &size, sizeof size);
+    EVP_DigestUpdate(context_.get(), part.data(), part.size());
+    return *this;
   }
-  return items;
+  RuleDigest digest() {
+    RuleDigest digest{};
+    EVP_DigestFinal_ex(context_.get(), digest.data(), nullptr);
+    return digest;
+  }
+
+ private:
+  const Owned<EVP_MD_CTX, EVP_MD_CTX_free> context_;
+};
+
+std::string_view bytes_of(const RuleDigest& digest) {
+  return {reinterpret_cast<const char*>(digest.data()), digest.size()};
 }
 
-// "+TLSv1.2:-TLSv1.3", "TLSv1.2, TLSv1.3": a name adds, a minus takes away; a
-// list of minuses only takes away from all. What is older than 1.2 may be
-// taken away but not be asked for.
-Result<> use_protocols(SSL_CTX* context, std::string_view list) {
-  constexpr std::array<std::string_view, 8> known = {"TLSv1.2", "TLSv1.3", "ALL",   "TLSv1",
-                                                     "TLSv1.0", "TLSv1.1", "SSLv2", "SSLv3"};
-  const auto items = list_items(list);
-  bool v12 = true, v13 = true;
-  for (const auto item : items) {
-    if (!item.starts_with('-')) v12 = v13 = false;
+// The content of a file, of inline PEM, or of a folder as its names and times
+// tell. What could be read a moment ago and cannot now is as good as changed.
+std::string content_of(const std::string& source) {
+  if (source.empty()) return {};
+  const std::string path = pem_path(source);
+  if (path.empty()) return source;
+  std::error_code error;
+  if (!std::filesystem::is_directory(path, error)) return read_file(path).value_or(std::string());
+  std::vector<std::string> names;
+  for (const auto& file : std::filesystem::directory_iterator(path, error)) {
+    const auto time = file.last_write_time(error).time_since_epoch().count();
+    names.push_back(fmt::format("{} {}\n", file.path().string(), time));
   }
-  for (const auto item : items) {
-    const bool remove = item.starts_with('-');
-    const std::string_view name = remove || item.starts_with('+') ? item.substr(1) : item;
-    if (iequals(name, "ALL")) {
-      v12 = v13 = !remove;
-    } else if (iequals(name, "TLSv1.2")) {
-      v12 = !remove;
-    } else if (iequals(name, "TLSv1.3")) {
-      v13 = !remove;
-    } else if (std::find_if(known.begin(), known.end(), [&](auto k) { return iequals(k, name); }) == known.end()) {
-      const auto guess = nearest(name, known);
-      return fail(Errc::invalid, "unknown TLS protocol '{}'{}", escape_line(name, 32),
-                  guess.empty() ? std::string() : fmt::format(", did you mean {}?", guess));
-    } else if (!remove) {
-      return fail(Errc::invalid, "{} is not supported: it is broken; TLSv1.2 and TLSv1.3 are possible", name);
+  std::ranges::sort(names);
+  std::string all;
+  for (const std::string& name : names) all += name;
+  return all;
+}
+
+// What makes a session what it is. One that began under other rules is not
+// resumed: what it proved then may not count now.
+RuleDigest rules_digest(const TlsSettings& settings, const PskTable& psk) {
+  Hash hash;
+  for (const std::string& part : {settings.protocols, settings.ciphers, settings.ciphersuites, settings.groups,
+                                  content_of(settings.ca), content_of(settings.crl_file), settings.psk_hint})
+    hash.add(part);
+  hash.add(fmt::format("{} {} {} {}", settings.prefer_server_ciphers, static_cast<int>(settings.verify),
+                       settings.verify_depth, settings.psk));
+  hash.add(bytes_of(psk.digest()));
+  return hash.digest();
+}
+
+RuleDigest session_context(const RuleDigest& rules, const X509* certificate) {
+  return Hash().add(bytes_of(rules)).add(certificate == nullptr ? "" : fingerprint_text(certificate)).digest();
+}
+
+// SHA-256 goes with these; in the order of `list`.
+std::string sha256_suites(std::string_view list) {
+  constexpr std::array<std::string_view, 4> suites = {"TLS_AES_128_GCM_SHA256", "TLS_CHACHA20_POLY1305_SHA256",
+                                                      "TLS_AES_128_CCM_SHA256", "TLS_AES_128_CCM_8_SHA256"};
+  if (trim(list).empty()) return "TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256";
+  std::string spaced(list), found;
+  for (char& c : spaced)
+    if (c == ':' || c == ',') c = ' ';
+  for (const std::string_view word : words(spaced))
+    if (std::ranges::find(suites, word) != suites.end()) found.append(found.empty() ? "" : ":").append(word);
+  return found;
+}
+
+// Each certificate is loaded once, however many names lead to it.
+Result<> load_served(SSL_CTX* context, TlsRules& rules, const TlsSettings& settings) {
+  if (!settings.certificate.empty()) {
+    auto first = load_credentials(settings.certificate, settings.key, settings.key_password);
+    if (!first) return std::unexpected(first.error());
+    if (auto used = use_credentials(context, *first, pem_name(settings.certificate)); !used) return used;
+    rules.served.push_back({std::move(*first), {}, {}, {}});
+    rules.has_default = true;
+  }
+  std::map<std::tuple<std::string, std::string, std::string>, size_t> known;
+  ContextPtr trial;
+  for (const TlsSni& sni : settings.sni) {
+    const auto wrong = [&](const Error& error) {
+      return fail(error.code, "server name {}: {}", escape_line(sni.pattern, 80), error.message);
+    };
+    const auto [at, fresh] =
+        known.try_emplace(std::tuple(sni.certificate, sni.key, sni.key_password), rules.served.size());
+    if (fresh) {
+      auto loaded = load_credentials(sni.certificate, sni.key, sni.key_password);
+      if (!loaded) return wrong(loaded.error());
+      if (!trial) trial.reset(SSL_CTX_new(TLS_server_method()));
+      if (!trial) return fail(Errc::no_space, "TLS: out of memory");
+      SSL_CTX_clear_chain_certs(trial.get());
+      if (auto used = use_credentials(trial.get(), *loaded, pem_name(sni.certificate)); !used)
+        return wrong(used.error());
+      rules.served.push_back({std::move(*loaded), sni.name, {}, {}});
     }
-  }
-  if (!v12 && !v13) return fail(Errc::invalid, "no TLS protocol is left by '{}'", escape_line(list, 64));
-  SSL_CTX_set_min_proto_version(context, v12 ? TLS1_2_VERSION : TLS1_3_VERSION);
-  SSL_CTX_set_max_proto_version(context, v13 ? TLS1_3_VERSION : TLS1_2_VERSION);
-  return {};
-}
-
-// OpenSSL passes over names it does not know as long as one is good; a
-// misspelt cipher should be told, so each is tried alone.
-Result<> check_items(std::string_view list, std::string_view kind, int (*set)(SSL_CTX*, const char*)) {
-  const ContextPtr trial(SSL_CTX_new(TLS_method()));
-  if (!trial) return fail(Errc::no_space, "TLS: out of memory");
-  for (auto item : list_items(list)) {
-    if (item.starts_with('!') || item.starts_with('-') || item.starts_with('@')) continue;
-    if (item.starts_with('+')) item.remove_prefix(1);
-    if (set(trial.get(), std::string(item).c_str()) == 1) continue;
-    ERR_clear_error();
-    return fail(Errc::invalid, "unknown {} '{}'", kind, escape_line(item, 64));
+    rules.served[at->second].patterns.push_back(sni.pattern);
+    if (auto added = rules.sni.add(sni.pattern, at->second); !added) return added;
   }
   return {};
 }
 
-Result<> use_list(SSL_CTX* context, const std::string& list, std::string_view kind, int (*set)(SSL_CTX*, const char*)) {
-  if (list_items(list).empty()) return {};  // the library's own
-  if (auto known = check_items(list, kind, set); !known) return known;
-  // OpenSSL wants colons.
-  std::string joined;
-  for (const auto item : list_items(list)) joined.append(joined.empty() ? "" : ":").append(item);
-  if (set(context, joined.c_str()) == 1) return {};
-  return fail(Errc::invalid, "no usable {} in '{}': {}", kind, escape_line(list, 128), openssl_error());
+// Asked once, when a context is made: trying costs each handshake a system call.
+bool kernel_has_tls() {
+  const auto protocols = read_file("/proc/sys/net/ipv4/tcp_available_ulp", 4096);
+  if (!protocols) return false;
+  const auto names = words(*protocols);
+  return std::ranges::find(names, "tls") != names.end();
 }
 
-int set_groups(SSL_CTX* context, const char* list) {
-  return static_cast<int>(SSL_CTX_set1_groups_list(context, const_cast<char*>(list)));
+Result<> use_psk_settings(SSL_CTX* context, TlsRules& rules, const TlsSettings& settings) {
+  if (!settings.psk) return {};
+  if (settings.psk_file.empty()) return fail(Errc::invalid, "pre-shared keys are on, but no file of them is given");
+  auto table = PskTable::load(settings.psk_file);
+  if (!table) return std::unexpected(table.error());
+  rules.psk = std::move(*table);
+  rules.psk_suites = sha256_suites(settings.ciphersuites);
+  return use_psk(context, settings.psk_hint);
 }
 
-// Optional: a certificate is looked at, and none or a bad one is no reason to
-// end the session; whoever grants rights by it asks for the verdict.
-int accept_any(int, X509_STORE_CTX*) { return 1; }
-
-Result<> use_verification(SSL_CTX* context, const TlsSettings& settings, bool server) {
-  SSL_CTX_set_verify_depth(context, settings.verify_depth);
-  if (!settings.ca.empty()) {
-    if (auto used = use_issuers(context, settings.ca, server); !used) return used;
-  } else if (!server && SSL_CTX_set_default_verify_paths(context) != 1) {
-    return fail(Errc::io, "the system's trusted issuers cannot be loaded: {}", openssl_error());
-  }
-  if (server && settings.ca.empty()) {
-    if (settings.verify == TlsVerify::require)
-      return fail(Errc::invalid, "client certificates are required, but no issuers to verify them by are given");
-    return {};  // asking for certificates that nothing can verify would only trouble clients
-  }
-  switch (settings.verify) {
-    case TlsVerify::none:
-      SSL_CTX_set_verify(context, SSL_VERIFY_NONE, nullptr);
-      break;
-    case TlsVerify::optional:
-      SSL_CTX_set_verify(context, SSL_VERIFY_PEER, accept_any);
-      break;
-    case TlsVerify::require:
-      SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
-      break;
-  }
+Result<> use_dh(SSL_CTX* context, const std::string& source) {
+  SSL_CTX_set_dh_auto(context, 1);
+  if (source.empty()) return {};
+  auto parameters = load_dh_parameters(source);
+  if (!parameters) return std::unexpected(parameters.error());
+  if (SSL_CTX_set0_tmp_dh_pkey(context, parameters->get()) != 1)
+    return fail(Errc::invalid, "{}: unusable Diffie-Hellman parameters: {}", pem_name(source), openssl_error());
+  (void)parameters->release();  // it is the context's now
+  SSL_CTX_set_dh_auto(context, 0);
   return {};
 }
 
-Result<> use_sessions(SSL_CTX* context, const TlsSettings& settings) {
-  // Each context has ticket keys and a session id context of its own, so that
-  // nothing is resumed across listeners whose rules differ.
-  std::array<unsigned char, SSL_MAX_SSL_SESSION_ID_LENGTH> id{};
-  if (RAND_bytes(id.data(), static_cast<int>(id.size())) != 1 ||
-      SSL_CTX_set_session_id_context(context, id.data(), id.size()) != 1)
-    return fail(Errc::io, "TLS: no random numbers: {}", openssl_error());
-  SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);  // tickets need no memory of ours
-  if (settings.session_tickets) return {};
-  SSL_CTX_set_options(context, SSL_OP_NO_TICKET);
-  SSL_CTX_set_num_tickets(context, 0);
-  return {};
-}
-
-Result<> configure(SSL_CTX* context, const TlsSettings& settings, bool server) {
+Result<> configure(SSL_CTX* context, const TlsSettings& settings) {
   SSL_CTX_set_options(context, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
-  if (settings.prefer_server_ciphers) SSL_CTX_set_options(context, SSL_OP_CIPHER_SERVER_PREFERENCE);
   SSL_CTX_set_mode(context,
                    SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
   SSL_CTX_set_read_ahead(context, 1);  // one recv for a record, not two
-  SSL_CTX_set_dh_auto(context, 1);
-  auto done = use_protocols(context, settings.protocols);
-  if (done) done = use_list(context, settings.ciphers, "TLS 1.2 cipher", SSL_CTX_set_cipher_list);
-  if (done) done = use_list(context, settings.ciphersuites, "TLS 1.3 cipher suite", SSL_CTX_set_ciphersuites);
-  if (done) done = use_list(context, settings.groups, "TLS group", set_groups);
-  if (done) done = use_verification(context, settings, server);
-  if (done) done = use_sessions(context, settings);
-  return done;
+  if (settings.ktls && kernel_has_tls()) SSL_CTX_set_options(context, SSL_OP_ENABLE_KTLS);
+  return use_lists(context, settings);
 }
 
-Result<ContextPtr> make(const TlsSettings& settings, bool server) {
+Result<ContextPtr> new_context(const SSL_METHOD* method) {
   ERR_clear_error();
-  ContextPtr context(SSL_CTX_new(server ? TLS_server_method() : TLS_client_method()));
+  ContextPtr context(SSL_CTX_new(method));
   if (!context) return fail(Errc::no_space, "TLS: {}", openssl_error());
-  if (!settings.certificate.empty()) {
-    if (auto used = use_certificate(context.get(), settings); !used) return std::unexpected(used.error());
-  } else if (server) {
-    return fail(Errc::invalid, "TLS needs a certificate, and none is given");
-  } else if (!settings.key.empty()) {
-    return fail(Errc::invalid, "a private key is given, but no certificate");
-  }
-  if (auto done = configure(context.get(), settings, server); !done) return std::unexpected(done.error());
   return context;
 }
 
 }  // namespace
 
+TlsContext::TlsContext(SSL_CTX* context, std::unique_ptr<TlsRules> rules)
+    : context_(context), rules_(std::move(rules)) {}
+
 Result<std::shared_ptr<const TlsContext>> TlsContext::server(const TlsSettings& settings) {
-  auto context = make(settings, true);
-  if (!context) return std::unexpected(context.error());
-  return std::shared_ptr<const TlsContext>(new TlsContext(context->release()));
+  auto made = new_context(TLS_server_method());
+  if (!made) return std::unexpected(made.error());
+  SSL_CTX* context = made->get();
+  auto rules = std::make_unique<TlsRules>();
+  SSL_CTX_set_app_data(context, rules.get());
+  if (settings.certificate.empty() && !settings.psk)
+    return fail(Errc::invalid, "TLS needs a certificate, and none is given");
+  auto done = configure(context, settings);
+  if (done) done = load_served(context, *rules, settings);
+  if (done) done = use_dh(context, settings.dh_params);
+  if (done) done = use_psk_settings(context, *rules, settings);
+  if (!done) return std::unexpected(done.error());
+  auto crl_expiry = use_verification(context, settings, true);
+  if (!crl_expiry) return std::unexpected(crl_expiry.error());
+  rules->crl_expiry = *crl_expiry;
+  rules->verify = settings.verify;
+  auto tickets = TicketKeys::create();
+  if (!tickets) return std::unexpected(tickets.error());
+  rules->tickets = std::move(*tickets);
+  const RuleDigest digest = rules_digest(settings, rules->psk);
+  for (TlsRules::Served& served : rules->served)
+    served.session_context = session_context(digest, served.credentials.leaf.get());
+  rules->session_context =
+      rules->has_default ? rules->served.front().session_context : session_context(digest, nullptr);
+  use_hello(context);
+  if (auto used = use_sessions(context, *rules, settings.session_tickets); !used) return std::unexpected(used.error());
+  return std::shared_ptr<const TlsContext>(new TlsContext(made->release(), std::move(rules)));
 }
 
 Result<std::shared_ptr<const TlsContext>> TlsContext::client(const TlsSettings& settings) {
-  auto context = make(settings, false);
+  auto context = new_context(TLS_client_method());
   if (!context) return std::unexpected(context.error());
-  return std::shared_ptr<const TlsContext>(new TlsContext(context->release()));
+  if (settings.certificate.empty() && !settings.key.empty())
+    return fail(Errc::invalid, "a private key is given, but no certificate");
+  if (!settings.certificate.empty()) {
+    auto own = load_credentials(settings.certificate, settings.key, settings.key_password);
+    if (!own) return std::unexpected(own.error());
+    if (auto used = use_credentials(context->get(), *own, pem_name(settings.certificate)); !used)
+      return std::unexpected(used.error());
+  }
+  if (auto done = configure(context->get(), settings); !done) return std::unexpected(done.error());
+  if (auto used = use_verification(context->get(), settings, false); !used) return std::unexpected(used.error());
+  SSL_CTX_set_session_cache_mode(context->get(), SSL_SESS_CACHE_OFF);
+  return std::shared_ptr<const TlsContext>(new TlsContext(context->release(), nullptr));
 }
 
 TlsContext::~TlsContext() { SSL_CTX_free(context_); }
-
-namespace {
-
-std::string name_text(const X509_NAME* name) {
-  const std::unique_ptr<BIO, decltype(&BIO_free)> out(BIO_new(BIO_s_mem()), &BIO_free);
-  if (name == nullptr || !out || X509_NAME_print_ex(out.get(), name, 0, XN_FLAG_RFC2253) < 0) return {};
-  char* text = nullptr;
-  const long length = BIO_get_mem_data(out.get(), &text);
-  return length > 0 ? std::string(text, static_cast<size_t>(length)) : std::string();
-}
-
-}  // namespace
 
 std::string TlsContext::certificate_subject() const {
   const X509* certificate = SSL_CTX_get0_certificate(context_);
@@ -211,9 +249,19 @@ std::string TlsContext::certificate_issuer() const {
 
 std::optional<WallTime> TlsContext::certificate_expiry() const {
   const X509* certificate = SSL_CTX_get0_certificate(context_);
-  std::tm when{};
-  if (certificate == nullptr || ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &when) != 1) return std::nullopt;
-  return WallTime(std::chrono::seconds(::timegm(&when)));
+  if (certificate == nullptr) return std::nullopt;
+  return time_of(X509_get0_notAfter(certificate));
 }
+
+std::vector<TlsContext::Served> TlsContext::served() const {
+  std::vector<Served> found;
+  if (rules_)
+    for (const TlsRules::Served& one : rules_->served) found.push_back({one.name, one.patterns});
+  return found;
+}
+
+size_t TlsContext::psk_identities() const { return rules_ ? rules_->psk.size() : 0; }
+
+std::optional<WallTime> TlsContext::crl_expiry() const { return rules_ ? rules_->crl_expiry : std::nullopt; }
 
 }  // namespace impulse::net

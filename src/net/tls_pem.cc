@@ -5,10 +5,11 @@
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <cstring>
+#include <iterator>
+#include <utility>
 
 namespace impulse::net {
 
@@ -61,9 +62,14 @@ std::string pem_path(const std::string& source) {
   return source.starts_with("file://") ? source.substr(7) : source;
 }
 
+std::string pem_name(const std::string& source) {
+  std::string path = pem_path(source);
+  return path.empty() ? "inline PEM" : path;
+}
+
 Result<Pem> load_pem(const std::string& source, std::string_view what) {
   const std::string path = pem_path(source);
-  if (path.empty()) return Pem{"inline PEM", source};
+  if (path.empty()) return Pem{pem_name(source), source};
   auto text = read_file(path, largest_pem);
   if (!text) return fail(text.error().code, "{}: {}", what, text.error().message);
   if (text->find("-----BEGIN") == std::string::npos) return fail(Errc::invalid, "{}: {}: not a PEM file", what, path);
@@ -101,54 +107,61 @@ Result<KeyPtr> key_in(const Pem& pem, const std::string& password) {
   return fail(Errc::denied, "{}: wrong password for the private key", pem.name);
 }
 
-Result<> use_certificate(SSL_CTX* context, const TlsSettings& settings) {
-  auto pem = load_pem(settings.certificate, "certificate");
+Result<Credentials> load_credentials(const std::string& certificate, const std::string& key_source,
+                                     const std::string& password) {
+  auto pem = load_pem(certificate, "certificate");
   if (!pem) return std::unexpected(pem.error());
   auto chain = certificates_in(*pem);
   if (!chain) return std::unexpected(chain.error());
-  Result<Pem> key_pem = settings.key.empty() ? pem : load_pem(settings.key, "private key");
+  Result<Pem> key_pem = key_source.empty() ? pem : load_pem(key_source, "private key");
   if (!key_pem) return std::unexpected(key_pem.error());
-  if (settings.key.empty() && pem->text.find("PRIVATE KEY-----") == std::string::npos)
+  if (key_source.empty() && pem->text.find("PRIVATE KEY-----") == std::string::npos)
     return fail(Errc::invalid, "{}: no private key in it, and none is given elsewhere", pem->name);
-  auto key = key_in(*key_pem, settings.key_password);
+  auto key = key_in(*key_pem, password);
   if (!key) return std::unexpected(key.error());
-
   ERR_clear_error();
-  if (SSL_CTX_use_certificate(context, chain->front().get()) != 1)
-    return fail(Errc::invalid, "{}: unusable certificate: {}", pem->name, openssl_error());
   if (X509_check_private_key(chain->front().get(), key->get()) != 1) {
     ERR_clear_error();
     return fail(Errc::invalid, "{}: this private key does not belong to the certificate in {}", key_pem->name,
                 pem->name);
   }
-  if (SSL_CTX_use_PrivateKey(context, key->get()) != 1)
-    return fail(Errc::invalid, "{}: unusable private key: {}", key_pem->name, openssl_error());
-  for (size_t i = 1; i < chain->size(); ++i) {
-    if (SSL_CTX_add1_chain_cert(context, (*chain)[i].get()) != 1)
-      return fail(Errc::invalid, "{}: unusable chain: {}", pem->name, openssl_error());
+  Credentials loaded;
+  loaded.leaf = std::move(chain->front());
+  loaded.chain.assign(std::make_move_iterator(chain->begin() + 1), std::make_move_iterator(chain->end()));
+  loaded.key = std::move(*key);
+  return loaded;
+}
+
+Result<> use_credentials(SSL_CTX* context, const Credentials& credentials, std::string_view name) {
+  ERR_clear_error();
+  if (SSL_CTX_use_certificate(context, credentials.leaf.get()) != 1)
+    return fail(Errc::invalid, "{}: unusable certificate: {}", name, openssl_error());
+  if (SSL_CTX_use_PrivateKey(context, credentials.key.get()) != 1)
+    return fail(Errc::invalid, "{}: unusable private key: {}", name, openssl_error());
+  for (const X509Ptr& issuer : credentials.chain) {
+    if (SSL_CTX_add1_chain_cert(context, issuer.get()) != 1)
+      return fail(Errc::invalid, "{}: unusable chain: {}", name, openssl_error());
   }
   return {};
 }
 
-Result<> use_issuers(SSL_CTX* context, const std::string& source, bool server) {
-  ERR_clear_error();
-  const std::string path = pem_path(source);
-  struct stat status{};
-  if (!path.empty() && ::stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode)) {
-    if (SSL_CTX_load_verify_dir(context, path.c_str()) != 1)
-      return fail(Errc::invalid, "{}: unusable folder of issuers: {}", path, openssl_error());
-    return {};
-  }
-  auto pem = load_pem(source, "trusted issuers");
+Result<KeyPtr> load_dh_parameters(const std::string& source) {
+  constexpr int least_bits = 2048;
+  auto pem = load_pem(source, "Diffie-Hellman parameters");
   if (!pem) return std::unexpected(pem.error());
-  auto issuers = certificates_in(*pem);
-  if (!issuers) return std::unexpected(issuers.error());
-  X509_STORE* store = SSL_CTX_get_cert_store(context);
-  for (const auto& issuer : *issuers) {
-    if (X509_STORE_add_cert(store, issuer.get()) != 1 || (server && SSL_CTX_add_client_CA(context, issuer.get()) != 1))
-      return fail(Errc::invalid, "{}: unusable issuer: {}", pem->name, openssl_error());
+  const BioPtr bio = reader(*pem);
+  ERR_clear_error();
+  KeyPtr parameters(PEM_read_bio_Parameters(bio.get(), nullptr));
+  if (!parameters) {
+    ERR_clear_error();
+    return fail(Errc::invalid, "{}: no Diffie-Hellman parameters in it", pem->name);
   }
-  return {};
+  if (EVP_PKEY_is_a(parameters.get(), "DH") != 1 && EVP_PKEY_is_a(parameters.get(), "DHX") != 1)
+    return fail(Errc::invalid, "{}: these are no Diffie-Hellman parameters", pem->name);
+  if (const int bits = EVP_PKEY_get_bits(parameters.get()); bits < least_bits)
+    return fail(Errc::invalid, "{}: Diffie-Hellman parameters of {} bits are too weak; {} is the least", pem->name,
+                bits, least_bits);
+  return parameters;
 }
 
 }  // namespace impulse::net

@@ -11,6 +11,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace impulse::net {
@@ -31,6 +32,8 @@ struct Pem {
 
 // The path that `source` names; empty for inline PEM.
 std::string pem_path(const std::string& source);
+// For messages: the path, or "inline PEM".
+std::string pem_name(const std::string& source);
 // `what` is what it should be ("certificate"), for messages.
 Result<Pem> load_pem(const std::string& source, std::string_view what);
 // All of them, in order; at least one.
@@ -38,11 +41,20 @@ Result<std::vector<X509Ptr>> certificates_in(const Pem& pem);
 // The first private key. `password`: literal, "file:/path", or empty.
 Result<KeyPtr> key_in(const Pem& pem, const std::string& password);
 
-// Certificate, chain and key of `settings` into `context`, checked against each other.
-Result<> use_certificate(SSL_CTX* context, const TlsSettings& settings);
-// The issuers that `context` trusts: PEM file, or a folder with hashed names
-// (c_rehash). A server also names them to its clients.
-Result<> use_issuers(SSL_CTX* context, const std::string& source, bool server);
+// A certificate with what belongs to it.
+struct Credentials {
+  X509Ptr leaf;
+  std::vector<X509Ptr> chain;  // behind it, in the file's order
+  KeyPtr key;
+};
+// `key` empty: it is in `certificate`. Checked against each other.
+Result<Credentials> load_credentials(const std::string& certificate, const std::string& key,
+                                     const std::string& password);
+// Into `context`, as its first certificate; refuses what is too weak for it.
+Result<> use_credentials(SSL_CTX* context, const Credentials& credentials, std::string_view name);
+
+// Parameters for Diffie-Hellman in finite fields, of 2048 bits or more.
+Result<KeyPtr> load_dh_parameters(const std::string& source);
 
 // What OpenSSL's error queue says last, in words; empties the queue.
 std::string openssl_error();

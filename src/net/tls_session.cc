@@ -2,6 +2,8 @@
 
 #include "base/ip.h"
 #include "base/text.h"
+#include "net/tls_peer.h"
+#include "net/tls_rules.h"
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -9,6 +11,7 @@
 
 #include <cerrno>
 #include <climits>
+#include <utility>
 
 namespace impulse::net {
 
@@ -25,6 +28,13 @@ Result<SSL*> new_ssl(const TlsContextPtr& context) {
 int at_most_int(size_t size) { return static_cast<int>(std::min(size, static_cast<size_t>(INT_MAX))); }
 
 }  // namespace
+
+TlsSession::TlsSession(TlsContextPtr context, SSL* ssl, bool server)
+    : context_(std::move(context)), ssl_(ssl), server_(server) {
+  if (!server) return;
+  state_ = std::make_unique<TlsState>();
+  SSL_set_app_data(ssl_, state_.get());
+}
 
 Result<std::unique_ptr<TlsSession>> TlsSession::server(TlsContextPtr context) {
   const auto ssl = new_ssl(context);
@@ -79,6 +89,9 @@ IoResult TlsSession::handshake(int fd) {
 }
 
 std::string TlsSession::handshake_failure() const {
+  // The peer is told the same as with a wrong key.
+  if (state_ && state_->psk_unknown)
+    return fmt::format("unknown pre-shared key identity '{}'", escape_line(state_->psk_identity, 128));
   const unsigned long error = ERR_peek_error();
   const int reason = ERR_GET_REASON(error);
   if (ERR_GET_LIB(error) != ERR_LIB_SSL) {
@@ -86,8 +99,10 @@ std::string TlsSession::handshake_failure() const {
     return fmt::format("TLS handshake: {}", text != nullptr ? text : "failed");
   }
   if (reason == SSL_R_UNEXPECTED_EOF_WHILE_READING) return "the peer closed during the TLS handshake";
-  if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED)
-    return fmt::format("certificate of the peer: {}", X509_verify_cert_error_string(SSL_get_verify_result(ssl_)));
+  if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED) {
+    const long verdict = state_ && state_->verify_error != 0 ? state_->verify_error : SSL_get_verify_result(ssl_);
+    return fmt::format("certificate of the peer: {}", X509_verify_cert_error_string(verdict));
+  }
   if (reason == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE) return "the peer has no certificate, and one is required";
   // The peer's alerts are numbered from 1000 on, RFC 8446 §6.
   if (reason >= SSL_AD_REASON_OFFSET && reason < SSL_AD_REASON_OFFSET + 256)
@@ -154,7 +169,30 @@ IoResult TlsSession::close_notify() {
 }
 
 TlsInfo TlsSession::info() const {
-  return {SSL_get_version(ssl_), SSL_get_cipher_name(ssl_), SSL_get_cipher_bits(ssl_, nullptr)};
+  TlsInfo info;
+  info.version = SSL_get_version(ssl_);
+  info.cipher = SSL_get_cipher_name(ssl_);
+  info.bits = SSL_get_cipher_bits(ssl_, nullptr);
+  info.peer = peer_of(ssl_);
+  info.ktls = BIO_get_ktls_send(SSL_get_wbio(ssl_)) != 0;
+  if (!server_) return info;
+  const bool reused = SSL_session_reused(ssl_) == 1;
+  info.server_name = state_->server_name;
+  // A key of TLS 1.3 comes in as a session that is resumed.
+  info.resumed = reused && !state_->psk_used;
+  if (const char* identity = SSL_get_psk_identity(ssl_); identity != nullptr) {
+    info.psk_identity = identity;  // TLS 1.2
+  } else if (reused) {
+    void* data = nullptr;
+    size_t size = 0;
+    if (SSL_SESSION_get0_ticket_appdata(SSL_get_session(ssl_), &data, &size) == 1 && data != nullptr)
+      info.psk_identity.assign(static_cast<const char*>(data), size);
+  }
+  return info;
+}
+
+std::optional<std::string> TlsSession::channel_binding(std::string_view type) const {
+  return channel_binding_of(ssl_, type, server_);
 }
 
 std::string not_tls(std::string_view first_bytes) {

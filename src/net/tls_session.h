@@ -7,6 +7,7 @@
 #include "net/tls.h"
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -14,6 +15,8 @@
 typedef struct ssl_st SSL;
 
 namespace impulse::net {
+
+struct TlsState;
 
 class TlsSession {
  public:
@@ -37,13 +40,16 @@ class TlsSession {
   // Sends close_notify. Io::ok, need_write, or failed.
   IoResult close_notify();
   TlsInfo info() const;
+  // After the handshake; see Connection.
+  std::optional<std::string> channel_binding(std::string_view type) const;
 
  private:
-  TlsSession(TlsContextPtr context, SSL* ssl, bool server) : context_(std::move(context)), ssl_(ssl), server_(server) {}
+  TlsSession(TlsContextPtr context, SSL* ssl, bool server);
   IoResult explain(int result, std::string_view doing);
   std::string handshake_failure() const;
 
   TlsContextPtr context_;
+  std::unique_ptr<TlsState> state_;  // what callbacks write down; a server's
   SSL* ssl_;
   bool server_;
 };
