@@ -1,7 +1,7 @@
 # Fuzz targets, built by `make fuzz-targets` in a tree configured with
 # --enable-fuzzing and clang++ (fuzz/run does both). Seeds: fuzz/corpus/NAME/.
-FUZZ_TARGETS = fuzz/config_parse fuzz/control_protocol fuzz/proxy_header fuzz/smtp_client fuzz/smtp_server \
-	fuzz/writeback
+FUZZ_TARGETS = fuzz/config_parse fuzz/control_protocol fuzz/prefix_matcher fuzz/proxy_header fuzz/smtp_client \
+	fuzz/smtp_server fuzz/writeback
 EXTRA_PROGRAMS = $(FUZZ_TARGETS)
 LIBFUZZER = $(AM_LDFLAGS) -fsanitize=fuzzer
 
@@ -14,6 +14,10 @@ fuzz_control_protocol_LDFLAGS = $(LIBFUZZER)
 fuzz_control_protocol_LDADD = libcontrol.a libauth.a libtelemetry.a libconfig.a libmessage.a libbase.a \
 	$(GSASL_LIBS) $(OPENSSL_LIBS) $(BASE_LIBS)
 
+fuzz_prefix_matcher_SOURCES = fuzz/prefix_matcher.cc
+fuzz_prefix_matcher_LDFLAGS = $(LIBFUZZER)
+fuzz_prefix_matcher_LDADD = libconfig.a libbase.a $(BASE_LIBS)
+
 fuzz_proxy_header_SOURCES = fuzz/proxy_header.cc
 fuzz_proxy_header_LDFLAGS = $(LIBFUZZER)
 fuzz_proxy_header_LDADD = libnet.a libbase.a $(NET_LIBS) $(BASE_LIBS)
@@ -24,7 +28,7 @@ fuzz_smtp_client_LDADD = libsmtp.a libconfig.a libmessage.a libbase.a $(BASE_LIB
 
 fuzz_smtp_server_SOURCES = fuzz/smtp_server.cc
 fuzz_smtp_server_LDFLAGS = $(LIBFUZZER)
-fuzz_smtp_server_LDADD = libsmtp.a libconfig.a libmessage.a libbase.a $(BASE_LIBS)
+fuzz_smtp_server_LDADD = libsmtp.a libauth.a libconfig.a libmessage.a libbase.a $(GSASL_LIBS) $(OPENSSL_LIBS) $(BASE_LIBS)
 
 EXTRA_DIST += fuzz/run fuzz/corpus
 
