@@ -4,6 +4,7 @@
 #pragma once
 
 #include <atomic>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <utility>
@@ -42,6 +43,10 @@ class Ref {
     if (object_) object_->owners_.fetch_add(1, std::memory_order_relaxed);
   }
   Ref(Ref&& other) noexcept : object_(std::exchange(other.object_, nullptr)) {}
+  // To a base, which needs a virtual destructor, or to const.
+  template <class U>
+    requires std::convertible_to<U*, T*>
+  Ref(Ref<U> other) noexcept : object_(std::exchange(other.object_, nullptr)) {}
   Ref& operator=(Ref other) noexcept {
     std::swap(object_, other.object_);
     return *this;
@@ -57,6 +62,9 @@ class Ref {
   friend bool operator==(const Ref& a, const Ref& b) { return a.object_ == b.object_; }
 
  private:
+  template <class U>
+  friend class Ref;
+
   T* object_ = nullptr;
 };
 

@@ -44,7 +44,7 @@ inline constexpr DiagnosticId language_ids[] = {
     {id::include_missing, "an included file is nowhere on the search path"},
     {id::include_unreadable, "an included file is there, and cannot be read"},
     {id::include_cycle, "a file includes itself, directly or by others"},
-    {id::include_limit, "files included over and over add up to too much"},
+    {id::include_limit, "a file is too large, or files included over and over add up to too much"},
     {id::include_scheme, "an include names something else than a file"},
 };
 

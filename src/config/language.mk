@@ -10,6 +10,7 @@ libconfig_a_SOURCES += \
 	src/config/option_docs.cc src/config/option_docs.h \
 	src/config/parser.cc src/config/parser.h \
 	src/config/parser_values.cc \
+	src/config/rare_list.h \
 	src/config/secrecy.cc src/config/secrecy.h \
 	src/config/source.cc src/config/source.h \
 	src/config/syntax.cc src/config/syntax.h \

@@ -151,9 +151,9 @@ void Loading::follow(File& file) {
 
 void Loading::follow(File& file, const std::vector<Node>& nodes) {
   for (const Node& node : nodes) {
-    if (const auto* include = std::get_if<IncludeNode>(&node.what))
+    if (const auto* include = node.get_if<IncludeNode>())
       follow(file, *include);
-    else if (const auto* scope = std::get_if<ScopeNode>(&node.what))
+    else if (const auto* scope = node.get_if<ScopeNode>())
       follow(file, scope->body);
   }
 }

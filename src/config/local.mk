@@ -34,6 +34,7 @@ libconfig_a_SOURCES += \
 	src/config/path.cc \
 	src/config/pathways.cc src/config/pathways.h \
 	src/config/pipeline.cc src/config/pipeline.h \
+	src/config/prefix_node.cc src/config/prefix_node.h \
 	src/config/prefix_trie.cc src/config/prefix_trie.h \
 	src/config/save.cc src/config/save.h \
 	src/config/semantic_ids.h \

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include <cstdint>
 #include <iterator>
 
 namespace impulse::config {
@@ -199,15 +200,15 @@ bool Parser::include(const Token& name) {
     return false;
   }
   advance();
-  scratch_.push_back({std::move(node), {name.begin, previous_end_}});
+  scratch_.emplace_back(std::move(node), Span(name.begin, previous_end_));
   return false;
 }
 
 // At the value.
 bool Parser::option(const Token& name) {
-  OptionNode node{std::string(lexer_.text(name)), name.place, {}};
+  OptionNode node{lexer_.text(name), name.place, {}};
   if (!value(node.value)) return false;
-  scratch_.push_back({std::move(node), {name.begin, previous_end_}});
+  scratch_.emplace_back(std::move(node), Span(name.begin, previous_end_));
   return true;
 }
 
@@ -219,7 +220,7 @@ bool Parser::scope(const Token& name, const Token* instance) {
     return false;
   }
   const size_t base = scratch_.size();
-  ScopeNode node{std::string(lexer_.text(name)), name.place, std::nullopt, {}, {}, {open.begin, open.end}};
+  ScopeNode node{lexer_.text(name), name.place, std::nullopt, {}, {}, {open.begin, open.end}};
   if (instance != nullptr) {
     node.instance = text_of(*instance);
     node.instance_place = instance->place;
@@ -239,8 +240,8 @@ bool Parser::scope(const Token& name, const Token* instance) {
     sink_.error(id::unclosed, open.place, 1, "expected '}' to close this '{', found end of text",
                 depth_ == 0 ? "" : fmt::format("nor have the {} around it", depth_));
   }
-  node.braces.end = previous_end_;
-  scratch_.push_back({std::move(node), {name.begin, previous_end_}});
+  node.braces = {open.begin, previous_end_};
+  scratch_.emplace_back(std::move(node), Span(name.begin, previous_end_));
   return false;
 }
 
@@ -342,7 +343,10 @@ std::string Parser::text_of(const Token& token) const {
 SyntaxTree parse(std::shared_ptr<const Source> source) {
   SyntaxTree tree;
   DiagnosticSink sink(source);
-  if (check_encoding(source->text, sink)) tree.nodes = Parser(*source, sink).whole_text();
+  if (source->text.size() > UINT32_MAX)
+    sink.error(id::include_limit, {1, 1}, 1, "the file is larger than 4 GiB");
+  else if (check_encoding(source->text, sink))
+    tree.nodes = Parser(*source, sink).whole_text();
   tree.source = std::move(source);
   tree.diagnostics = sink.take();
   return tree;

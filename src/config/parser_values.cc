@@ -45,7 +45,7 @@ bool Parser::value(RawValue& out) {
       --open_values_;
       if (!is_array) --open_dictionaries_;
       advance();
-      out.span.end = previous_end_;
+      out.span = {out.span.begin, previous_end_};
       return true;
     }
     default:

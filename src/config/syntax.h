@@ -2,8 +2,10 @@
 // stands for, so that an edit can replace just those (DESIGN §3, writeback).
 #pragma once
 
+#include "config/rare_list.h"
 #include "config/source.h"
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -14,9 +16,13 @@
 
 namespace impulse::config {
 
+// Byte offsets in Source::text, which has less than 4 GiB.
 struct Span {
-  size_t begin = 0;  // byte offsets in Source::text
-  size_t end = 0;
+  uint32_t begin = 0;
+  uint32_t end = 0;
+
+  constexpr Span() = default;
+  constexpr Span(size_t from, size_t to) : begin(static_cast<uint32_t>(from)), end(static_cast<uint32_t>(to)) {}
 };
 
 struct DictionaryEntry;
@@ -27,9 +33,9 @@ struct RawValue {
   Kind kind = Kind::word;
   Place place;
   Span span;
-  std::string text;                      // word, string
-  std::vector<RawValue> items;           // array
-  std::vector<DictionaryEntry> entries;  // dictionary, in order
+  std::string text;                   // word, string
+  RareList<RawValue> items;           // array
+  RareList<DictionaryEntry> entries;  // dictionary, in order
 
   // The configuration language's spelling of it: a word that can stand bare
   // stays bare, else "quoted"; arrays "( a b )", dictionaries "[ k = v ]".
@@ -43,16 +49,17 @@ struct DictionaryEntry {
   RawValue second;
 };
 
-struct Node;
+class Node;
 
+// Names are views of the source's text, which the tree keeps alive.
 struct OptionNode {
-  std::string name;  // as written
-  Place place;       // of the name
+  std::string_view name;  // as written
+  Place place;            // of the name
   RawValue value;
 };
 
 struct ScopeNode {
-  std::string name;  // as written
+  std::string_view name;  // as written
   Place place;
   std::optional<std::string> instance;  // unquoted, unescaped
   Place instance_place;
@@ -66,9 +73,38 @@ struct IncludeNode {
   bool readonly = false;
 };
 
-struct Node {
-  std::variant<OptionNode, ScopeNode, IncludeNode> what;
+// A statement: one of the above, behind a pointer, so that lists of them are
+// small and grow fast, and one that has been read can be freed alone.
+class Node {
+ public:
+  template <class T>
+  Node(T what, Span where) : span(where), what_(std::make_unique<T>(std::move(what))) {}
+
+  // nullptr: it is something else.
+  template <class T>
+  const T* get_if() const {
+    const auto* held = std::get_if<std::unique_ptr<T>>(&what_);
+    return held ? held->get() : nullptr;
+  }
+  // It has to be one.
+  template <class T>
+  const T& get() const {
+    return *std::get<std::unique_ptr<T>>(what_);
+  }
+  bool same_kind(const Node& other) const { return what_.index() == other.what_.index(); }
+  template <class Visitor>
+  void visit(Visitor&& visitor) const {
+    std::visit([&](const auto& held) { visitor(*held); }, what_);
+  }
+  // Frees what is in it: only the span can be asked for any more.
+  void release() {
+    std::visit([](auto& held) { held.reset(); }, what_);
+  }
+
   Span span;
+
+ private:
+  std::variant<std::unique_ptr<OptionNode>, std::unique_ptr<ScopeNode>, std::unique_ptr<IncludeNode>> what_;
 };
 
 struct SyntaxTree {

@@ -80,7 +80,7 @@ const Layout& TextEdits::layout() const {
   const size_t newline = text().find('\n');
   if (newline != std::string_view::npos && newline > 0 && text()[newline - 1] == '\r') layout.newline = "\r\n";
   for (const Node& node : tree_.nodes) {
-    const auto* scope = std::get_if<ScopeNode>(&node.what);
+    const auto* scope = node.get_if<ScopeNode>();
     if (!scope || scope->body.empty()) continue;
     const std::string outer = indent_of_line(scope->braces.begin);
     const std::string inner = indent_of_line(scope->body.front().span.begin);
@@ -95,7 +95,7 @@ const Layout& TextEdits::layout() const {
 
 void TextEdits::change_values(std::vector<Change>& changes) const {
   for (const auto& [node, value] : replaced_) {
-    const auto& option = std::get<OptionNode>(node->what);
+    const auto& option = node->get<OptionNode>();
     const Span old = option.value.span;
     RawValue spelled = value;
     const size_t behind_name = node->span.begin + option.name.size();

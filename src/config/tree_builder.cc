@@ -98,6 +98,7 @@ class TreeBuilder {
     for (size_t at = 0; at < ordered.size();) {
       const ScopeKind kind = ordered[at].kind;
       std::vector<ChildMap::Entry> entries;
+      entries.reserve(ordered.size() - at);
       for (; at < ordered.size() && ordered[at].kind == kind;) {
         const size_t first = at++;
         while (at < ordered.size() && ordered[first].same(ordered[at]))
@@ -156,11 +157,16 @@ class TreeBuilder {
     source_ = outer;
   }
 
+  static size_t scopes_in(const std::vector<Node>& nodes) {
+    return static_cast<size_t>(
+        std::ranges::count_if(nodes, [](const Node& node) { return node.get_if<ScopeNode>() != nullptr; }));
+  }
+
   void walk(const std::vector<Node>& nodes, Draft& scope) {
     for (const Node& node : nodes) {
-      std::visit([&](const auto& what) { visit(what, scope); }, node.what);
+      node.visit([&](const auto& what) { visit(what, scope); });
       // No tree is made const: syntax.h's parse returns them by value.
-      if (last_) const_cast<Node&>(node).what = OptionNode{};
+      if (last_) const_cast<Node&>(node).release();
     }
   }
 
@@ -202,7 +208,9 @@ class TreeBuilder {
            {}});
     // With its place wrong, what is in it may be wrong too: one run reports all.
     Draft draft(*def, good ? std::move(*instance) : std::string{}, {source_, node.place});
+    draft.children.reserve(scopes_in(node.body));
     walk(node.body, draft);
+    if (last_) std::vector<Node>().swap(const_cast<ScopeNode&>(node).body);
     if (!good) return;
     freeze(draft);
     parent.children.push_back(std::move(draft.scope));
@@ -210,7 +218,8 @@ class TreeBuilder {
 
   void unknown_scope(const ScopeNode& node) {
     if (is_unavailable_scope(node.name))
-      return error(id::not_available, node.place, node.name.size(), node.name + " is not available in this version");
+      return error(id::not_available, node.place, node.name.size(),
+                   fmt::format("{} is not available in this version", node.name));
     if (const OptionDef* option = find_option(node.name)) {
       std::string text = unavailable_text(*option);
       if (!text.empty()) return error(id::not_available, node.place, node.name.size(), std::move(text));

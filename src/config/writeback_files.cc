@@ -35,8 +35,8 @@ bool replaceable(const std::string& path) {
 void collect(const std::vector<Node>& nodes, const TextEdits* edits, std::vector<const IncludeNode*>& found) {
   for (const Node& node : nodes) {
     if (edits && edits->removes(node)) continue;
-    if (const auto* include = std::get_if<IncludeNode>(&node.what)) found.push_back(include);
-    if (const auto* scope = std::get_if<ScopeNode>(&node.what)) collect(scope->body, edits, found);
+    if (const auto* include = node.get_if<IncludeNode>()) found.push_back(include);
+    if (const auto* scope = node.get_if<ScopeNode>()) collect(scope->body, edits, found);
   }
 }
 

@@ -21,7 +21,7 @@ void Places::contain(const SyntaxTree& tree, const ScopeNode* scope, const std::
 }
 
 void Places::walk(const SyntaxTree& tree, const std::vector<Node>& nodes) {
-  for (const Node& node : nodes) std::visit([&](const auto& what) { visit(tree, node, what); }, node.what);
+  for (const Node& node : nodes) node.visit([&](const auto& what) { visit(tree, node, what); });
 }
 
 void Places::visit(const SyntaxTree& tree, const Node& node, const OptionNode& option) {

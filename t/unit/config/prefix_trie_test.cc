@@ -36,7 +36,7 @@ class PrefixTrieTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(brute_force_v6);
   CPPUNIT_TEST(edits_against_brute_force);
   CPPUNIT_TEST(updated_follows_the_children);
-  CPPUNIT_TEST(large_tries_are_entered_in_the_middle);
+  CPPUNIT_TEST(large_tries);
   CPPUNIT_TEST_SUITE_END();
 
   using Model = std::map<IpPrefix, ScopePtr>;
@@ -131,11 +131,11 @@ class PrefixTrieTest : public CppUnit::TestFixture {
     for (const auto& [network, scope] : Model(model)) trie = trie.without(network);
     CPPUNIT_ASSERT(trie.empty());
   }
-  // Above 2048 networks a table of the first 12 bits is in front of the trie.
-  void large_tries_are_entered_in_the_middle() {
+  // Branches within branches, and networks that end in each of them.
+  void large_tries() {
     std::mt19937 random(12);
     const auto network = [&] {
-      // All lengths about the table's, and hosts; few addresses, so that they nest.
+      // All lengths, most of them about a Branch's; few addresses, so that they nest.
       const auto address = static_cast<uint32_t>(random()) & 0x3FF03F0FU;
       return IpPrefix(IpAddress::v4(address), random() % 3 == 0 ? random() % 33 : 8 + random() % 10);
     };
@@ -167,6 +167,13 @@ class PrefixTrieTest : public CppUnit::TestFixture {
         trie = PeerTrie::updated(trie, before, children(model));
       }
     }
+    while (!model.empty()) {
+      const IpPrefix name = std::next(model.begin(), random() % std::min<size_t>(model.size(), 50))->first;
+      model.erase(name);
+      trie = trie.without(name);
+      if (model.size() % 50 == 0) compare(trie, model, network().address());
+    }
+    CPPUNIT_ASSERT(trie.empty());
   }
 
   void updated_follows_the_children() {

@@ -55,13 +55,13 @@ class IncludeTest : public CppUnit::TestFixture {
     std::string text;
     for (const Node& node : nodes) {
       if (!text.empty()) text += ' ';
-      if (const auto* include = std::get_if<IncludeNode>(&node.what)) {
+      if (const auto* include = node.get_if<IncludeNode>()) {
         text += "<";
         for (const auto& tree : loaded.includes.at(include)) text += all(loaded, tree->nodes) + ">";
-      } else if (const auto* scope = std::get_if<ScopeNode>(&node.what)) {
-        text += scope->name + "{" + all(loaded, scope->body) + "}";
+      } else if (const auto* scope = node.get_if<ScopeNode>()) {
+        text += fmt::format("{}{{{}}}", scope->name, all(loaded, scope->body));
       } else {
-        text += std::get<OptionNode>(node.what).name;
+        text += node.get<OptionNode>().name;
       }
     }
     return text;

@@ -42,20 +42,18 @@ inline std::string outline(const RawValue& value) {
   }
   return text;
 }
+inline std::string outline(const std::vector<Node>& nodes);
+inline std::string outline(const Node& node) {
+  if (const auto* option = node.get_if<OptionNode>()) return fmt::format("{}={}", option->name, outline(option->value));
+  if (const auto* include = node.get_if<IncludeNode>())
+    return fmt::format("{}<{}>", include->readonly ? "readonly_include" : "include", include->path);
+  const auto& scope = node.get<ScopeNode>();
+  return fmt::format("{}{}{}", scope.name, scope.instance ? "<" + *scope.instance + ">" : "",
+                     scope.body.empty() ? "{}" : "{ " + outline(scope.body) + " }");
+}
 inline std::string outline(const std::vector<Node>& nodes) {
   std::string text;
-  for (const Node& node : nodes) {
-    if (!text.empty()) text += ' ';
-    if (const auto* option = std::get_if<OptionNode>(&node.what)) {
-      text += option->name + "=" + outline(option->value);
-    } else if (const auto* include = std::get_if<IncludeNode>(&node.what)) {
-      text += fmt::format("{}<{}>", include->readonly ? "readonly_include" : "include", include->path);
-    } else {
-      const auto& scope = std::get<ScopeNode>(node.what);
-      text += scope.name + (scope.instance ? "<" + *scope.instance + ">" : "");
-      text += scope.body.empty() ? "{}" : "{ " + outline(scope.body) + " }";
-    }
-  }
+  for (const Node& node : nodes) text += (text.empty() ? "" : " ") + outline(node);
   return text;
 }
 

@@ -73,12 +73,12 @@ class ParserTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT(tree.diagnostics.empty());
     const auto cut = [&](Span span) { return text.substr(span.begin, span.end - span.begin); };
     const auto at = [](Place place) { return fmt::format("{}:{}", place.line, place.column); };
-    const auto& scope = std::get<ScopeNode>(tree.nodes.at(0).what);
+    const auto& scope = tree.nodes.at(0).get<ScopeNode>();
     CPPUNIT_ASSERT_EQUAL(std::string("A \"i\" {\n  opt = ( a\n b ) }"), cut(tree.nodes[0].span));
     CPPUNIT_ASSERT_EQUAL(std::string("{\n  opt = ( a\n b ) }"), cut(scope.braces));
     CPPUNIT_ASSERT_EQUAL(std::string("2:3"), at(scope.place));
     CPPUNIT_ASSERT_EQUAL(std::string("2:5"), at(scope.instance_place));
-    const auto& option = std::get<OptionNode>(scope.body.at(0).what);
+    const auto& option = scope.body.at(0).get<OptionNode>();
     CPPUNIT_ASSERT_EQUAL(std::string("opt = ( a\n b )"), cut(scope.body[0].span));
     CPPUNIT_ASSERT_EQUAL(std::string("( a\n b )"), cut(option.value.span));
     CPPUNIT_ASSERT_EQUAL(std::string("3:3"), at(option.place));

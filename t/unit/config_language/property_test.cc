@@ -114,13 +114,13 @@ class Writer {
 // The tree written anew, from names and values only.
 void print(std::string& out, const std::vector<Node>& nodes) {
   for (const Node& node : nodes) {
-    if (const auto* option = std::get_if<OptionNode>(&node.what)) {
-      out += option->name + " = " + option->value.to_string();
-    } else if (const auto* include = std::get_if<IncludeNode>(&node.what)) {
+    if (const auto* option = node.get_if<OptionNode>()) {
+      out += fmt::format("{} = {}", option->name, option->value.to_string());
+    } else if (const auto* include = node.get_if<IncludeNode>()) {
       out += (include->readonly ? "readonly_include " : "include ") + quote_if_needed(include->path);
     } else {
-      const auto& scope = std::get<ScopeNode>(node.what);
-      out += scope.name + (scope.instance ? " " + quote_if_needed(*scope.instance) : "") + " {\n";
+      const auto& scope = node.get<ScopeNode>();
+      out += fmt::format("{}{} {{\n", scope.name, scope.instance ? " " + quote_if_needed(*scope.instance) : "");
       print(out, scope.body);
       out += "}";
     }
@@ -174,15 +174,15 @@ class PropertyTest : public CppUnit::TestFixture {
       const SyntaxTree alone = parsed(piece);
       CPPUNIT_ASSERT_EQUAL_MESSAGE(piece, std::string(), rendered(alone.diagnostics));
       CPPUNIT_ASSERT_EQUAL(size_t{1}, alone.nodes.size());
-      CPPUNIT_ASSERT_EQUAL(outline({node}), outline(alone.nodes));
-      if (const auto* option = std::get_if<OptionNode>(&node.what)) {
+      CPPUNIT_ASSERT_EQUAL(outline(node), outline(alone.nodes));
+      if (const auto* option = node.get_if<OptionNode>()) {
         const Span span = option->value.span;
         CPPUNIT_ASSERT_EQUAL(node.span.end, span.end);
         const ParsedValue value = parse_value(source(text.substr(span.begin, span.end - span.begin)));
         CPPUNIT_ASSERT(value.value.has_value());
         CPPUNIT_ASSERT_EQUAL(outline(option->value), outline(*value.value));
       }
-      if (const auto* scope = std::get_if<ScopeNode>(&node.what)) {
+      if (const auto* scope = node.get_if<ScopeNode>()) {
         CPPUNIT_ASSERT_EQUAL('{', text[scope->braces.begin]);
         CPPUNIT_ASSERT_EQUAL('}', text[scope->braces.end - 1]);
         CPPUNIT_ASSERT_EQUAL(node.span.end, scope->braces.end);
@@ -218,13 +218,13 @@ class PropertyTest : public CppUnit::TestFixture {
       // The same as an instance, as a key, and in a console line.
       const SyntaxTree tree = parsed("A " + quoted + " { }");
       CPPUNIT_ASSERT_EQUAL_MESSAGE(quoted, std::string(), rendered(tree.diagnostics));
-      CPPUNIT_ASSERT_EQUAL(text, std::get<ScopeNode>(tree.nodes.at(0).what).instance.value());
+      CPPUNIT_ASSERT_EQUAL(text, tree.nodes.at(0).get<ScopeNode>().instance.value());
       const ParsedLine line = parse_line(source("a " + quoted + " b"));
       CPPUNIT_ASSERT_MESSAGE(quoted, line.diagnostics.empty() && line.words.size() == 3);
       CPPUNIT_ASSERT_EQUAL(text, line.words[1].text);
       const SyntaxTree key = parsed("d = [ " + quoted + " = x ]");
       CPPUNIT_ASSERT_EQUAL_MESSAGE(quoted, std::string(), rendered(key.diagnostics));
-      CPPUNIT_ASSERT_EQUAL(text, std::get<OptionNode>(key.nodes.at(0).what).value.entries.at(0).first);
+      CPPUNIT_ASSERT_EQUAL(text, key.nodes.at(0).get<OptionNode>().value.entries.at(0).first);
     }
   }
 };

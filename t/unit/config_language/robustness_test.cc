@@ -91,7 +91,7 @@ class RobustnessTest : public CppUnit::TestFixture {
     const SyntaxTree tree = parsed("a = " + big + " b = \"" + big + "\" c");
     CPPUNIT_ASSERT_EQUAL(size_t{1}, tree.diagnostics.size());
     CPPUNIT_ASSERT(tree.diagnostics[0].render().size() < 1000);
-    CPPUNIT_ASSERT_EQUAL(big, std::get<OptionNode>(tree.nodes.at(1).what).value.text);
+    CPPUNIT_ASSERT_EQUAL(big, tree.nodes.at(1).get<OptionNode>().value.text);
   }
   void many_statements() {
     std::string text;
@@ -101,7 +101,7 @@ class RobustnessTest : public CppUnit::TestFixture {
     const SyntaxTree tree = parsed(std::move(text));
     CPPUNIT_ASSERT(tree.diagnostics.empty());
     CPPUNIT_ASSERT_EQUAL(size_t{n}, tree.nodes.size());
-    const auto& last = std::get<ScopeNode>(tree.nodes.back().what);
+    const auto& last = tree.nodes.back().get<ScopeNode>();
     CPPUNIT_ASSERT_EQUAL(std::string("10.0.78.31"), last.instance.value());
     CPPUNIT_ASSERT_EQUAL(uint32_t{n}, last.place.line);
     CPPUNIT_ASSERT_EQUAL(size_t{1}, last.body.size());

@@ -86,8 +86,8 @@ class ValuesTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT_EQUAL(std::string("w'show' w'a,b;c'"), line("show a,b;c"));
     CPPUNIT_ASSERT_EQUAL(std::string("w'config' w'begin' w'name' w'deploy'"), line("config begin name=deploy"));
     const ParsedLine parts = parse_line(source("a  (b c)"));
-    CPPUNIT_ASSERT_EQUAL(size_t{3}, parts.words.at(1).span.begin);
-    CPPUNIT_ASSERT_EQUAL(size_t{8}, parts.words.at(1).span.end);
+    CPPUNIT_ASSERT_EQUAL(uint32_t{3}, parts.words.at(1).span.begin);
+    CPPUNIT_ASSERT_EQUAL(uint32_t{8}, parts.words.at(1).span.end);
     CPPUNIT_ASSERT_EQUAL(uint32_t{4}, parts.words.at(1).place.column);
   }
   void lines_refused() {
