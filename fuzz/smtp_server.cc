@@ -31,7 +31,7 @@ void check(bool good, const char* what) {
 class Host : public ServerHost {
  public:
   Result<std::shared_ptr<const Policy>> safe_point() override { return nullptr; }
-  Result<> admit() override { return {}; }
+  std::optional<HostRefusal> admit(Stage) override { return std::nullopt; }
   WallTime now() override { return WallTime(std::chrono::seconds(1700000000)); }
   void refused(const Refusal& refusal) override {
     events += std::to_string(refusal.code) + ' ' + std::string(refusal.cause) + ' ' + refusal.text + '\n';

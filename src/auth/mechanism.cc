@@ -36,6 +36,7 @@ std::span<const Mechanism> all_mechanisms() { return in_order; }
 std::string_view name(Mechanism mechanism) { return row(mechanism).name; }
 bool is_client_first(Mechanism mechanism) { return row(mechanism).client_first; }
 bool sends_password(Mechanism mechanism) { return row(mechanism).sends_password; }
+bool binds_channel(Mechanism) { return false; }
 
 std::optional<Mechanism> find_mechanism(std::string_view name) {
   for (const Row& candidate : rows)

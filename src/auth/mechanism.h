@@ -18,5 +18,7 @@ std::optional<Mechanism> find_mechanism(std::string_view name);  // case folded
 bool is_client_first(Mechanism mechanism);
 // The password itself crosses the wire: only for what nobody can listen to.
 bool sends_password(Mechanism mechanism);
+// It proves the TLS connection, too (SCRAM-…-PLUS, RFC 5802 §6).
+bool binds_channel(Mechanism mechanism);
 
 }  // namespace impulse::auth

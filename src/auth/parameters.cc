@@ -16,6 +16,11 @@ constexpr ParameterOption parameter_options[] = {{key::authscramparameters, Mech
                                                  {key::authdigestmd5parameters, Mechanism::digest_md5},
                                                  {key::authcrammd5parameters, Mechanism::cram_md5},
                                                  {key::authloginparameters, Mechanism::login}};
+constexpr ParameterOption mail_options[] = {{key::authscramparameters, Mechanism::scram_sha_256},
+                                            {key::authdigestmd5parameters, Mechanism::digest_md5},
+                                            {key::authcrammd5parameters, Mechanism::cram_md5},
+                                            {key::authplainparameters, Mechanism::plain},
+                                            {key::authloginparameters, Mechanism::login}};
 
 struct Uri {
   std::string_view scheme;
@@ -62,6 +67,14 @@ Result<Format> format_of(Mechanism mechanism, std::string_view scheme, bool stor
       return wrong("file:///path");
   }
   return wrong("nothing");
+}
+
+std::vector<Source> sources_of(std::span<const ParameterOption> among, const config::Options& options) {
+  std::vector<Source> found;
+  for (const ParameterOption& option : among)
+    if (auto sources = read_parameters(option.mechanism, options[option.key]))
+      std::move(sources->begin(), sources->end(), std::back_inserter(found));
+  return found;
 }
 
 }  // namespace
@@ -126,13 +139,10 @@ Result<GroupSource> read_group_parameters(const config::Dictionary& dictionary) 
 
 std::span<const ParameterOption> console_parameters() { return parameter_options; }
 
-std::vector<Source> console_sources(const config::Options& options) {
-  std::vector<Source> found;
-  for (const ParameterOption& option : parameter_options)
-    if (auto sources = read_parameters(option.mechanism, options[option.key]))
-      std::move(sources->begin(), sources->end(), std::back_inserter(found));
-  return found;
-}
+std::span<const ParameterOption> mail_parameters() { return mail_options; }
+
+std::vector<Source> console_sources(const config::Options& options) { return sources_of(parameter_options, options); }
+std::vector<Source> mail_sources(const config::Options& options) { return sources_of(mail_options, options); }
 
 GroupSource console_groups(const config::Options& options) {
   return read_group_parameters(options[key::authorizationparameters]).value_or(GroupSource{});

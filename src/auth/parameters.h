@@ -23,6 +23,8 @@ struct Source {
   std::string path;   // absolute
   std::string realm;  // DIGEST-MD5; empty: the server's name
   bool log = true;    // log_authentication
+
+  friend bool operator==(const Source&, const Source&) = default;
 };
 
 struct GroupSource {
@@ -45,6 +47,9 @@ std::span<const ParameterOption> console_parameters();
 // All that a console's options configure, the mechanism to prefer first. What
 // cannot be read is left out (a commit has refused it).
 std::vector<Source> console_sources(const config::Options& options);
+// The same for a listener that takes mail: PLAIN too.
+std::vector<Source> mail_sources(const config::Options& options);
+std::span<const ParameterOption> mail_parameters();
 GroupSource console_groups(const config::Options& options);
 
 }  // namespace impulse::auth

@@ -13,7 +13,13 @@ using telemetry::Level;
 
 namespace {
 
-smtp::TlsState tls_state(const net::TlsInfo& info) { return {info.version, info.cipher, info.bits}; }
+smtp::TlsState tls_state(const net::TlsInfo& info) {
+  smtp::TlsState state;
+  state.version = info.version;
+  state.cipher = info.cipher;
+  state.bits = info.bits;
+  return state;
+}
 
 net::SocketOptions socket_options(const config::Options& options) {
   net::SocketOptions socket;
@@ -302,7 +308,13 @@ void MailSession::kill() {
 
 void MailSession::drop() { connection_->close(); }
 
-Result<> MailSession::admit() { return services_.injector.admission(); }
+std::optional<smtp::HostRefusal> MailSession::admit(Stage) {
+  const Result<> admission = services_.injector.admission();
+  if (admission) return std::nullopt;
+  if (admission.error().code == Errc::no_space)
+    return smtp::HostRefusal{452, "4.3.1", "admission", "Not enough storage now, try again later"};
+  return smtp::HostRefusal{451, "4.3.0", "admission", "Cannot take mail now, try again later"};
+}
 
 WallTime MailSession::now() { return wall_now(); }
 

@@ -83,7 +83,7 @@ class MailSession : private net::ConnectionHandler, private smtp::ServerHost {
   void on_closed(net::CloseReason reason, std::string_view detail) override;
   // smtp::ServerHost
   Result<std::shared_ptr<const smtp::Policy>> safe_point() override;
-  Result<> admit() override;
+  std::optional<smtp::HostRefusal> admit(Stage stage) override;
   WallTime now() override;
   void refused(const smtp::Refusal& refusal) override;
 

@@ -26,6 +26,13 @@ constexpr std::array verbs{
     VerbName{"HELP", Verb::help},
     VerbName{"QUIT", Verb::quit},
     VerbName{"STARTTLS", Verb::starttls},
+    VerbName{"BDAT", Verb::bdat},
+    VerbName{"AUTH", Verb::auth},
+    VerbName{"LHLO", Verb::lhlo},
+    VerbName{"XCLIENT", Verb::xclient},
+    VerbName{"XREMOTEIP", Verb::xremoteip},
+    VerbName{"XSETCONTEXT", Verb::xsetcontext},
+    VerbName{"XDUMPCONTEXT", Verb::xdumpcontext},
     VerbName{"EXPN", Verb::unavailable},
     VerbName{"TURN", Verb::unavailable},
     VerbName{"ETRN", Verb::unavailable},
@@ -33,14 +40,8 @@ constexpr std::array verbs{
     VerbName{"SEND", Verb::unavailable},
     VerbName{"SOML", Verb::unavailable},
     VerbName{"SAML", Verb::unavailable},
-    VerbName{"AUTH", Verb::unavailable},
-    VerbName{"BDAT", Verb::unavailable},
     VerbName{"BURL", Verb::unavailable},
-    VerbName{"XCLIENT", Verb::unavailable},
     VerbName{"XFORWARD", Verb::unavailable},
-    VerbName{"XREMOTEIP", Verb::unavailable},
-    VerbName{"XSETCONTEXT", Verb::unavailable},
-    VerbName{"XDUMPCONTEXT", Verb::unavailable},
     VerbName{"GET", Verb::http},
     VerbName{"POST", Verb::http},
     VerbName{"PUT", Verb::http},
@@ -54,8 +55,12 @@ bool is_keyword(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return is_alpha(c) || is_digit(c) || c == '-'; });
 }
 
-bool is_value(std::string_view text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7F && c != '='; });
+// esmtp-value (RFC 5321 §4.1.2); with SMTPUTF8 also UTF-8 (RFC 6531 §3.3).
+bool is_value(std::string_view text, bool utf8) {
+  const auto fits = [&](char c) {
+    return (c > ' ' && c < 0x7F && c != '=') || (utf8 && static_cast<unsigned char>(c) >= 0x80);
+  };
+  return !text.empty() && std::all_of(text.begin(), text.end(), fits);
 }
 
 }  // namespace
@@ -89,8 +94,8 @@ Command parse_command(std::string_view line) {
   return command;
 }
 
-std::expected<std::vector<Parameter>, ParameterFault> parse_parameters(std::string_view text,
-                                                                       bool trailing_whitespace) {
+std::expected<std::vector<Parameter>, ParameterFault> parse_parameters(std::string_view text, bool trailing_whitespace,
+                                                                       bool utf8) {
   if (trailing_whitespace) text = without_trailing_whitespace(text);
   std::vector<Parameter> found;
   while (!text.empty()) {
@@ -104,7 +109,7 @@ std::expected<std::vector<Parameter>, ParameterFault> parse_parameters(std::stri
     parameter.keyword = word.substr(0, equals);
     parameter.has_value = equals != std::string_view::npos;
     if (parameter.has_value) parameter.value = word.substr(equals + 1);
-    if (!is_keyword(parameter.keyword) || (parameter.has_value && !is_value(parameter.value)))
+    if (!is_keyword(parameter.keyword) || (parameter.has_value && !is_value(parameter.value, utf8)))
       return std::unexpected(ParameterFault::syntax);
     found.push_back(parameter);
   }

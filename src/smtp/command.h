@@ -21,6 +21,13 @@ enum class Verb : uint8_t {
   help,
   quit,
   starttls,
+  bdat,
+  auth,
+  lhlo,
+  xclient,
+  xremoteip,
+  xsetcontext,
+  xdumpcontext,
   unavailable,  // known to SMTP and its extensions, not offered here
   http,         // a web browser was led here; what follows would not be meant as commands
   unknown,
@@ -47,8 +54,10 @@ struct Parameter {
 enum class ParameterFault : uint8_t { syntax };
 
 // `text` is what stands behind the path: empty, or parameters each with
-// spaces in front. Trailing white space only where `trailing_whitespace`.
-std::expected<std::vector<Parameter>, ParameterFault> parse_parameters(std::string_view text, bool trailing_whitespace);
+// spaces in front. Trailing white space only where `trailing_whitespace`,
+// UTF-8 in values only where `utf8`.
+std::expected<std::vector<Parameter>, ParameterFault> parse_parameters(std::string_view text, bool trailing_whitespace,
+                                                                       bool utf8 = false);
 
 // Without spaces and tabs at its end.
 std::string_view without_trailing_whitespace(std::string_view text);

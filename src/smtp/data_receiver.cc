@@ -18,6 +18,7 @@ std::string_view view(const char* from, const char* end) { return {from, static_
 }  // namespace
 
 void DataReceiver::begin(const Policy& policy) {
+  form_ = Form::dotted;
   at_ = At::line_start;
   verdict_ = Verdict::good;
   max_size_ = policy.max_message_size;
@@ -29,6 +30,24 @@ void DataReceiver::begin(const Policy& policy) {
   body_ = Chunks(block_);
 }
 
+void DataReceiver::begin_chunks(const Policy& policy, bool binary) {
+  begin(policy);
+  form_ = binary ? Form::binary : Form::chunks;
+}
+
+void DataReceiver::feed_chunk(std::string_view bytes) {
+  if (form_ == Form::binary) return keep(bytes);
+  feed(bytes);
+}
+
+void DataReceiver::end_chunks() {
+  if (form_ == Form::chunks) {
+    if (at_ == At::cr) lone('\r');
+    if (at_ != At::line_start || body_.empty()) keep("\r\n");
+  }
+  at_ = At::end;
+}
+
 Chunks DataReceiver::take_body() { return std::exchange(body_, Chunks(block_)); }
 
 size_t DataReceiver::feed(std::string_view bytes) {
@@ -36,7 +55,8 @@ size_t DataReceiver::feed(std::string_view bytes) {
   const char* const end = at + bytes.size();
   Marks marks;
   while (at != end && at_ != At::end) {
-    const bool plain = (at_ == At::line_start && *at != '.') || at_ == At::text;
+    const bool dot = *at == '.' && form_ == Form::dotted;
+    const bool plain = (at_ == At::line_start && !dot) || at_ == At::text;
     if (plain) at = run(at, end, marks);
     if (at != end) step(*at++);
   }
@@ -49,7 +69,7 @@ size_t DataReceiver::feed(std::string_view bytes) {
 const char* DataReceiver::run(const char* from, const char* end, Marks& marks) {
   const char* line = from;
   while (line != end) {
-    if (*line == '.' && (line != from || at_ == At::line_start)) {
+    if (form_ == Form::dotted && *line == '.' && (line != from || at_ == At::line_start)) {
       keep(view(from, line));
       at_ = At::line_start;
       return line;
@@ -74,7 +94,7 @@ const char* DataReceiver::run(const char* from, const char* end, Marks& marks) {
 void DataReceiver::step(char c) {
   switch (at_) {
     case At::line_start:
-      if (c == '.')
+      if (c == '.' && form_ == Form::dotted)
         at_ = At::dot;
       else
         text(c);

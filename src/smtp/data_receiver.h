@@ -1,5 +1,7 @@
 // DataReceiver: message data behind 354 (RFC 5321 §4.5.2): finds the end,
-// takes the dots out, keeps the bytes, counts what has to be counted.
+// takes the dots out, keeps the bytes, counts what has to be counted. Also
+// what BDAT brings (RFC 3030), where length says where it ends, and dots mean
+// nothing.
 //
 // Only CR LF . CR LF ends the data (and . CR LF at its very start), whatever
 // the policy says about lone CRs and LFs, and also while a message that is
@@ -24,8 +26,14 @@ class DataReceiver {
   // Starts a message; what was there is dropped. Of the policy it takes
   // max_message_size, max_received_headers, body_block and the lone_lf settings.
   void begin(const Policy& policy);
+  // The same for BDAT. `binary` (BODY=BINARYMIME): bytes are bytes, no line end is looked at.
+  void begin_chunks(const Policy& policy, bool binary);
   // Takes bytes up to the end of data; returns how many.
   size_t feed(std::string_view bytes);
+  // Octets of a chunk, all of them.
+  void feed_chunk(std::string_view bytes);
+  // The last chunk was the last: a message that is text ends in CRLF.
+  void end_chunks();
 
   bool done() const { return at_ == At::end; }
   // The first thing that was wrong; from then on nothing is kept.
@@ -35,6 +43,7 @@ class DataReceiver {
 
  private:
   enum class At : uint8_t { line_start, dot, dot_cr, text, cr, end };
+  enum class Form : uint8_t { dotted, chunks, binary };
 
   // The next CR and LF of the input, its end when there is none; nullptr: not looked for yet.
   struct Marks {
@@ -50,6 +59,7 @@ class DataReceiver {
   void refuse(Verdict verdict);
 
   At at_ = At::end;
+  Form form_ = Form::dotted;
   Verdict verdict_ = Verdict::good;
   uint64_t max_size_ = 0;
   uint32_t max_received_ = 0;

@@ -1,5 +1,7 @@
 #include "smtp/line_reader.h"
 
+#include "base/text.h"
+
 #include <algorithm>
 
 namespace impulse::smtp {
@@ -52,6 +54,12 @@ LineReader::Result LineReader::feed(std::string_view bytes, size_t limit) {
   else
     result.event = too_long ? Event::too_long : Event::line;
   return result;
+}
+
+bool LineReader::begins_with(std::string_view text, std::string_view more) const {
+  const std::string_view had = hand_out_ ? std::string_view() : std::string_view(buffer_).substr(0, text.size());
+  if (had.size() < length_ && had.size() < text.size()) return false;  // too long: thrown away
+  return istarts_with(text, had) && istarts_with(more, text.substr(had.size()));
 }
 
 void LineReader::reset() {

@@ -34,6 +34,9 @@ class LineReader {
   Result feed(std::string_view bytes, size_t limit);
   // A line has begun and not ended.
   bool in_line() const { return length_ > 0; }
+  // Whether the line that is coming in, which goes on with `more`, begins so;
+  // case folded. False while that cannot be told yet.
+  bool begins_with(std::string_view text, std::string_view more) const;
   // Forgets everything, the manner of line ends too.
   void reset();
 

@@ -4,10 +4,15 @@
 #include "config/keys.h"
 #include "config/snapshot.h"
 
+#include <fmt/format.h>
+
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <iterator>
+#include <optional>
+#include <span>
 
 namespace impulse::smtp {
 
@@ -25,6 +30,33 @@ bool offers(const config::Strings& words, std::string_view word) {
   return std::any_of(words.begin(), words.end(), [&](const std::string& each) { return iequals(each, word); });
 }
 
+// What SMTP_Extensions has behind a keyword: "AUTH PLAIN LOGIN". Null: not offered.
+std::optional<std::vector<std::string_view>> extension(const config::Strings& extensions, std::string_view keyword) {
+  for (const std::string& each : extensions) {
+    std::vector<std::string_view> found = words(each);
+    if (found.empty() || !iequals(found.front(), keyword)) continue;
+    found.erase(found.begin());
+    return found;
+  }
+  return std::nullopt;
+}
+
+constexpr std::string_view extension_names[] = {
+    "PIPELINING", "SIZE",     "8BITMIME",      "BINARYMIME",  "SMTPUTF8",  "ENHANCEDSTATUSCODES", "CHUNKING",
+    "DSN",        "STARTTLS", "AUTH",          "XCLIENT",     "XREMOTEIP", "XSETCONTEXT",         "XDUMPCONTEXT",
+    "DELIVERBY",  "LIMITS",   "FUTURERELEASE", "MT-PRIORITY", "REQUIRETLS"};
+
+// Those of the configured sources that "AUTH …" names; of a bare "AUTH" all.
+std::vector<auth::Source> offered_sources(std::vector<auth::Source> sources,
+                                          const std::vector<std::string_view>& named) {
+  if (named.empty()) return sources;
+  std::erase_if(sources, [&](const auth::Source& source) {
+    return std::none_of(named.begin(), named.end(),
+                        [&](std::string_view word) { return iequals(word, auth::name(source.mechanism)); });
+  });
+  return sources;
+}
+
 // Momentum's Static_Banner is the whole line, its code included.
 std::string_view without_code(std::string_view banner) {
   if (banner.starts_with("220 ") || banner.starts_with("220-")) banner.remove_prefix(4);
@@ -40,24 +72,88 @@ uint32_t count(int64_t value) { return static_cast<uint32_t>(std::clamp<int64_t>
 
 }  // namespace
 
-std::shared_ptr<const Policy> make_policy(const config::Options& options, bool tls_usable) {
+std::string check_extensions(const config::Strings& extensions) {
+  for (const std::string& each : extensions) {
+    const std::vector<std::string_view> found = words(each);
+    if (found.empty()) return "an extension has no name";
+    const std::string_view name = found.front();
+    const auto known = std::find_if(std::begin(extension_names), std::end(extension_names),
+                                    [&](std::string_view candidate) { return iequals(candidate, name); });
+    if (known == std::end(extension_names)) {
+      const std::string_view near = nearest(name, extension_names);
+      return fmt::format("'{}' is no extension that can be offered{}", escape_line(name, 80),
+                         near.empty() ? std::string() : fmt::format("; did you mean {}?", near));
+    }
+    if (*known == "AUTH") {
+      for (const std::string_view mechanism : std::span(found).subspan(1))
+        if (!iequals(mechanism, "EXTERNAL") && !auth::find_mechanism(mechanism))
+          return fmt::format("'{}' is no mechanism that can be offered", escape_line(mechanism, 80));
+    } else if (*known == "FUTURERELEASE") {
+      if (found.size() > 2 || (found.size() == 2 && !parse_unsigned(found[1], 999999999)))
+        return "FUTURERELEASE takes the longest hold in seconds, and nothing else";
+    } else if (found.size() > 1) {
+      return fmt::format("{} takes no arguments", *known);
+    }
+  }
+  return {};
+}
+
+std::shared_ptr<const Policy> make_policy(const config::Options& options, bool tls_usable, bool lmtp) {
   Policy policy;
+  policy.lmtp = lmtp;
   std::string host = options[key::hostname];
   if (host.empty()) host = system_name();
   const auto name_or_host = [&](const std::string& name) { return name.empty() ? host : name; };
   policy.hostname = name_or_host(options[key::banner_hostname]);
   policy.received_hostname = name_or_host(options[key::received_hostname]);
   policy.banner = without_code(options[key::static_banner]);
-  if (policy.banner.empty()) policy.banner = policy.hostname + " ESMTP Impulse";
+  if (policy.banner.empty()) policy.banner = policy.hostname + (lmtp ? " LMTP Impulse" : " ESMTP Impulse");
 
   const config::Strings& protocols = options[key::smtp_protocols];
   policy.helo = offers(protocols, "HELO");
   policy.ehlo = offers(protocols, "EHLO");
   const config::Strings& extensions = options[key::smtp_extensions];
-  policy.pipelining = offers(extensions, "PIPELINING");
-  policy.size = offers(extensions, "SIZE");
-  policy.eight_bit_mime = offers(extensions, "8BITMIME");
-  policy.enhanced_status_codes = offers(extensions, "ENHANCEDSTATUSCODES");
+  const auto offered = [&](std::string_view keyword) { return extension(extensions, keyword).has_value(); };
+  // RFC 2033 §5: LMTP has these two, always.
+  policy.pipelining = lmtp || offered("PIPELINING");
+  policy.enhanced_status_codes = lmtp || offered("ENHANCEDSTATUSCODES");
+  policy.size = offered("SIZE");
+  policy.eight_bit_mime = offered("8BITMIME");
+  policy.chunking = offered("CHUNKING");
+  policy.binary_mime = policy.chunking && offered("BINARYMIME");   // RFC 3030 §3
+  policy.smtputf8 = policy.eight_bit_mime && offered("SMTPUTF8");  // RFC 6531 §3.1
+  policy.dsn = offered("DSN");
+  policy.deliver_by = offered("DELIVERBY");
+  policy.mt_priority = offered("MT-PRIORITY");
+  policy.require_tls = offered("REQUIRETLS");
+  policy.limits = offered("LIMITS");
+  if (const auto hold = extension(extensions, "FUTURERELEASE")) {
+    policy.future_release = true;
+    if (!hold->empty())
+      if (const auto seconds = parse_unsigned(hold->front())) policy.max_hold = std::chrono::seconds(*seconds);
+  }
+  policy.xclient = offered("XCLIENT");
+  policy.xremoteip = offered("XREMOTEIP");
+  policy.xsetcontext = offered("XSETCONTEXT");
+  policy.xdumpcontext = offered("XDUMPCONTEXT");
+  policy.xclient_hosts = options[key::xclient_hosts];
+
+  if (const auto mechanisms = extension(extensions, "AUTH")) {
+    policy.auth_sources = offered_sources(auth::mail_sources(options), *mechanisms);
+    policy.auth_external =
+        mechanisms->empty() || std::any_of(mechanisms->begin(), mechanisms->end(),
+                                           [](std::string_view word) { return iequals(word, "EXTERNAL"); });
+  }
+  policy.auth_required = options[key::enable_authentication];
+  policy.auth_requires_tls = options[key::auth_requires_tls];
+  policy.always_allow = options[key::always_allow];
+  policy.always_deny = options[key::always_deny];
+  policy.auth_failure_limit = count(options[key::auth_failure_limit]);
+  policy.sender_match = static_cast<Policy::SenderMatch>(options[key::sender_must_match_user].index);
+  policy.verified_peer_can_relay = options[key::tls_verified_peer_can_relay];
+  policy.tenant = options[key::tenant];
+  for (const auto& [name, value] : options[key::context]) policy.context.emplace_back(name, value);
+
   policy.starttls = tls_usable && !options[key::use_ssl];
 
   policy.tls_required = options[key::tls_required];

@@ -2,6 +2,7 @@
 // compiled once per commit and Peer chain, shared by all sessions under it.
 #pragma once
 
+#include "auth/parameters.h"
 #include "base/clock.h"
 #include "base/ip.h"
 #include "config/value.h"
@@ -9,6 +10,8 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace impulse::config {
 class Options;
@@ -17,6 +20,7 @@ class Options;
 namespace impulse::smtp {
 
 struct Policy {
+  bool lmtp = false;     // RFC 2033: LHLO, and a reply for each recipient
   std::string hostname;  // EHLO reply's first word (Banner_Hostname)
   std::string banner;    // text after "220 "; whole line (Static_Banner or made)
   std::string received_hostname;
@@ -30,7 +34,34 @@ struct Policy {
   bool size = true;
   bool eight_bit_mime = true;
   bool enhanced_status_codes = true;
-  bool starttls = false;  // a certificate is there, and not Use_SSL
+  bool starttls = false;                     // a certificate is there, and not Use_SSL
+  bool chunking = false;                     // RFC 3030
+  bool binary_mime = false;                  // RFC 3030; only with chunking
+  bool smtputf8 = false;                     // RFC 6531; only with 8BITMIME
+  bool dsn = false;                          // RFC 3461
+  bool deliver_by = false;                   // RFC 2852
+  bool future_release = false;               // RFC 4865
+  Duration max_hold = std::chrono::days(7);  // … the longest
+  bool mt_priority = false;                  // RFC 6710
+  bool require_tls = false;                  // RFC 8689; only under TLS
+  bool limits = false;                       // RFC 9422
+  bool xclient = false;                      // these four only for xclient_hosts
+  bool xremoteip = false;
+  bool xsetcontext = false;
+  bool xdumpcontext = false;
+  NetworkList xclient_hosts;
+
+  // AUTH (RFC 4954): what is configured and what SMTP_Extensions names of it, the best first.
+  std::vector<auth::Source> auth_sources;
+  bool auth_external = false;  // AUTH EXTERNAL: by the client's certificate or key
+  bool auth_required = false;  // Enable_Authentication: 530 5.7.0 until it succeeded
+  bool auth_requires_tls = true;
+  bool always_allow = false;        // everybody counts as authenticated
+  bool always_deny = false;         // nobody does
+  uint32_t auth_failure_limit = 3;  // in a session; 0 no limit
+  enum class SenderMatch : uint8_t { off, domain, address };
+  SenderMatch sender_match = SenderMatch::off;  // Sender_Must_Match_User
+  bool verified_peer_can_relay = false;
 
   bool tls_required = false;  // 530 5.7.0 until TLS is on (RFC 3207 §4)
   bool starttls_reject_injection = true;
@@ -62,7 +93,9 @@ struct Policy {
   enum class LoneLf : uint8_t { ignore, pedantic, fix };
   LoneLf lone_lf_body = LoneLf::pedantic;
   LoneLf lone_lf_headers = LoneLf::pedantic;
-  bool trace_headers = true;  // add Received
+  bool trace_headers = true;                                 // add Received
+  std::vector<std::pair<std::string, std::string>> context;  // Context
+  std::string tenant;
 
   // 0: no limit.
   Duration greeting_timeout = std::chrono::seconds(300);
@@ -77,8 +110,11 @@ struct Policy {
   friend bool operator==(const Policy&, const Policy&) = default;
 };
 
-// The policy of a Peer chain. `tls_usable`: there is a TLS context for it.
-// Names that are not set are the system's host name.
-std::shared_ptr<const Policy> make_policy(const config::Options& options, bool tls_usable);
+// The policy of a Peer chain, for ESMTP or LMTP. `tls_usable`: there is a TLS
+// context for it. Names that are not set are the system's host name.
+std::shared_ptr<const Policy> make_policy(const config::Options& options, bool tls_usable, bool lmtp = false);
+
+// What is wrong with SMTP_Extensions, in words; empty: nothing.
+std::string check_extensions(const config::Strings& extensions);
 
 }  // namespace impulse::smtp

@@ -15,6 +15,12 @@ void append_reply_line(std::string& out, int code, std::string_view enhanced, st
   out += "\r\n";
 }
 
+void append_auth_challenge(std::string& out, std::string_view challenge) {
+  out += "334 ";
+  out += challenge;
+  out += "\r\n";
+}
+
 CodedText split_enhanced(std::string_view text) {
   size_t at = 0;
   for (int part = 0; part < 3; ++part) {

@@ -1,12 +1,15 @@
 // The insides of ServerSession, shared by the files that implement it:
 // server_session.cc (framing, life and end of the session),
-// server_commands.cc (greetings and the small commands) and
-// server_transaction.cc (MAIL, RCPT, DATA and what follows).
+// server_commands.cc (greetings and the small commands),
+// server_auth.cc (AUTH), server_trusted.cc (XCLIENT and its kin),
+// server_transaction.cc (MAIL, RCPT) and
+// server_data.cc (DATA, BDAT, and what becomes of the message).
 //
 // Invariants:
-// - phase_ says who is to move. Only in `command` and `data` are bytes taken.
+// - phase_ says who is to move. Only in `command`, `auth`, `data` and `chunk`
+//   are bytes taken.
 // - A transaction exists from an accepted MAIL until its final reply, RSET, a
-//   new greeting, STARTTLS or the end; then transaction_ is as new.
+//   new greeting, STARTTLS, XCLIENT or the end; then transaction_ is as new.
 // - Every reply goes through say() or refuse(), into the Output of the call.
 #pragma once
 
@@ -14,21 +17,34 @@
 #include "smtp/command.h"
 #include "smtp/data_receiver.h"
 #include "smtp/line_reader.h"
+#include "smtp/parameters.h"
 #include "smtp/replies.h"
 #include "smtp/server_session.h"
 
 namespace impulse::smtp {
 
 struct ServerSession::Impl {
-  enum class Phase : uint8_t { command, data, submit, tls, closed };
-  enum class Greeting : uint8_t { none, helo, ehlo };
+  enum class Phase : uint8_t { command, auth, data, chunk, submit, tls, closed };
+  enum class Greeting : uint8_t { none, helo, ehlo };  // LHLO counts as EHLO
 
   struct Transaction {
     bool open = false;  // MAIL was accepted
     std::string sender;
+    MailParameters parameters{};
     std::vector<message::Recipient> recipients;
-    message::BodyType body_type = message::BodyType::seven_bit;
     bool refused_recipients = false;
+    bool chunked = false;                      // BDAT has begun
+    const ServerReply* chunk_fault = nullptr;  // … and failed: every further one is refused so
+  };
+
+  // Of a BDAT whose octets are coming in (RFC 3030 §2).
+  struct Chunk {
+    uint64_t size = 0;
+    uint64_t left = 0;
+    bool last = false;
+    bool keep = false;                     // false: they are read, and thrown away
+    const ServerReply* refusal = nullptr;  // the answer then
+    std::string_view cause{};
   };
 
   Impl(std::shared_ptr<const Policy> policy, ClientInfo client, ServerHost& host)
@@ -37,6 +53,7 @@ struct ServerSession::Impl {
   // server_session.cc
   size_t feed(std::string_view bytes);
   size_t take_line(std::string_view bytes);
+  size_t line_limit(std::string_view bytes) const;
   void run(const Command& command, bool ended_in_lf, std::string_view behind);
   void dispatch(const Command& command, bool ended_in_lf, std::string_view behind);
   void begin(Output& out);  // of a call
@@ -49,16 +66,20 @@ struct ServerSession::Impl {
   // Says why not, tells the host, and counts 5xx replies to commands as errors.
   void refuse(const ServerReply& reply, std::string_view cause) { refuse(reply, cause, reply.text); }
   void refuse(const ServerReply& reply, std::string_view cause, std::string_view text);
+  void refuse(const HostRefusal& refusal);  // 421: and closes
   void note(const ServerReply& reply, std::string_view cause, std::string_view text);
   // A policy to go on with, or false: the session ended.
   bool safe_point();
   bool tls_missing();                  // refused for want of TLS
+  bool not_ready();                    // refused for want of TLS, or of authentication
   bool plain(const Command& command);  // no argument, or refused
-
   void trace_line(const LineReader::Result& read);
+  // Nothing that was said so far counts any more (RFC 3207 §4.2, XCLIENT).
+  void forget();
 
   // server_commands.cc
   void on_greeting(const Command& command, Greeting greeting);
+  std::vector<std::string> extensions() const;
   void on_rset(const Command& command);
   void on_noop();
   void on_vrfy(const Command& command);
@@ -66,16 +87,48 @@ struct ServerSession::Impl {
   void on_quit(const Command& command);
   void on_starttls(const Command& command, std::string_view behind);
 
+  // server_auth.cc
+  void on_auth(const Command& command);
+  void on_auth_line(const LineReader::Result& read);
+  void auth_step(std::string_view response);
+  void auth_failed(const ServerReply& reply);
+  void auth_done(std::string user, std::string_view how);
+  bool secure() const;  // TLS, loopback or a Unix socket
+  bool may_use(const auth::Source& source) const;
+  std::vector<std::string> mechanisms() const;  // that the client may use now
+  bool auth_offered() const;
+  bool authenticated() const;
+  bool sender_matches(std::string_view sender) const;
+  void take_identity();  // of the connection itself: certificate, key, PROXY header
+
+  // server_trusted.cc
+  bool trusted(const Command& command, bool offered);
+  void on_xclient(const Command& command);
+  void on_xremoteip(const Command& command);
+  void on_xsetcontext(const Command& command);
+  void on_xdumpcontext(const Command& command);
+  bool become(ClientInfo client);
+  void set_context(std::string name, std::string value);
+  std::vector<std::pair<std::string, std::string>> context() const;
+
   // server_transaction.cc
   void on_mail(const Command& command);
   void on_rcpt(const Command& command);
+  bool admitted(ServerHost::Stage stage);
+
+  // server_data.cc
   void on_data(const Command& command, bool ended_in_lf);
-  bool mail_parameters(std::string_view text, message::BodyType& body_type);
-  bool admitted();
+  void on_bdat(const Command& command, bool ended_in_lf);
+  size_t feed_data(std::string_view bytes);
+  size_t feed_chunk(std::string_view bytes);
+  void progress(size_t taken, bool done);
+  void end_of_chunk();
   void end_of_data();
+  void refuse_message(const ServerReply& reply, std::string_view cause);
+  void final_reply(const ServerReply& reply, std::string_view text);  // in LMTP for each recipient
   void submitted(const Result<MessageId>& result, std::string_view node);
   Submission take_submission();
-  std::string_view protocol() const;
+  std::string protocol() const;
 
   std::shared_ptr<const Policy> policy_;
   ClientInfo client_;
@@ -92,8 +145,25 @@ struct ServerSession::Impl {
 
   LineReader lines_;
   DataReceiver data_;
+  Chunk chunk_;
   size_t data_progress_ = 0;  // bytes since Data_Timeout began anew
   Transaction transaction_;
+  size_t final_replies_ = 1;  // LMTP: how many recipients the message that is under way has
+
+  // Who it is. By AUTH, or (implicit_) by what the connection itself says.
+  std::unique_ptr<auth::SaslExchange> exchange_;
+  bool exchange_logs_ = true;
+  std::string user_;
+  std::string user_how_;
+  bool implicit_ = false;
+  uint32_t auth_failures_ = 0;
+
+  // What XCLIENT and XSETCONTEXT said.
+  bool trusted_ = false;  // was one of XCLIENT_Hosts before it became somebody else
+  std::string xclient_helo_;
+  std::string xclient_protocol_;
+  std::vector<std::pair<std::string, std::string>> set_context_;
+
   telemetry::SessionTracePtr trace_;  // null, as a rule
   size_t traced_ = 0;                 // of the reply of the call that is running
   bool secrets_ = false;              // the client began AUTH: what is no command may be one

@@ -12,9 +12,6 @@ namespace impulse::smtp {
 
 namespace {
 
-// Message data, in bytes, by which Data_Timeout begins anew: less is a client
-// that wants to stay, not to send.
-constexpr size_t data_step = size_t{16} << 10;
 // The longest delay of one call, unless Error_Delay alone is longer: a client
 // that pipelines errors shall wait, not keep its session for hours by it.
 constexpr std::chrono::seconds longest_delay{60};
@@ -34,10 +31,12 @@ void ServerSession::Impl::finish() {
   if (trace_ && out_->reply.size() > traced_) trace_->sent(std::string_view(out_->reply).substr(traced_));
   switch (phase_) {
     case Phase::command:
+    case Phase::auth:
       out_->next = Next::read;
       out_->waiting = spoken_ ? Waiting::command : Waiting::greeting;
       break;
     case Phase::data:
+    case Phase::chunk:
       out_->next = Next::read;
       out_->waiting = Waiting::data;
       break;
@@ -64,6 +63,20 @@ void ServerSession::Impl::close() {
   phase_ = Phase::closed;
   transaction_ = {};
   data_ = {};
+  chunk_ = {};
+  exchange_.reset();
+  lines_.reset();
+}
+
+void ServerSession::Impl::forget() {
+  greeting_ = Greeting::none;
+  helo_.clear();
+  transaction_ = {};
+  exchange_.reset();
+  user_.clear();
+  user_how_.clear();
+  implicit_ = false;
+  set_context_.clear();
   lines_.reset();
 }
 
@@ -100,6 +113,14 @@ void ServerSession::Impl::refuse(const ServerReply& reply, std::string_view caus
   say(reply, text);
 }
 
+void ServerSession::Impl::refuse(const HostRefusal& refusal) {
+  const ServerReply reply{refusal.code, refusal.enhanced, refusal.text};
+  if (refusal.code != 421) return refuse(reply, refusal.cause);
+  note(reply, refusal.cause, refusal.text);
+  say(reply);
+  close();
+}
+
 bool ServerSession::Impl::safe_point() {
   Result<std::shared_ptr<const Policy>> next = host_.safe_point();
   if (!next) {
@@ -113,6 +134,13 @@ bool ServerSession::Impl::safe_point() {
 bool ServerSession::Impl::tls_missing() {
   if (!policy_->tls_required || tls_) return false;
   refuse(reply::tls_first, "tls_required");
+  return true;
+}
+
+bool ServerSession::Impl::not_ready() {
+  if (tls_missing()) return true;
+  if (!policy_->auth_required || authenticated()) return false;
+  refuse(reply::authenticate_first, "auth_required");
   return true;
 }
 
@@ -131,30 +159,31 @@ size_t ServerSession::Impl::feed(std::string_view bytes) {
   size_t used = 0;
   // Replies may be many times the size of the commands: those of one call are bounded.
   while (used < bytes.size() && out_->reply.size() <= reply_limit) {
-    if (phase_ == Phase::command) {
-      used += take_line(bytes.substr(used));
-    } else if (phase_ == Phase::data) {
-      const size_t taken = data_.feed(bytes.substr(used));
-      used += taken;
-      data_progress_ += taken;
-      if (data_.done() || data_progress_ >= data_step) {
-        data_progress_ = 0;
-        out_->restart_deadline = true;
-      }
-      if (data_.done()) {
-        if (trace_) trace_->note(fmt::format("{} bytes of a message", data_.body().size()));
-        end_of_data();
-      }
-    } else {
+    const std::string_view rest = bytes.substr(used);
+    if (phase_ == Phase::command || phase_ == Phase::auth)
+      used += take_line(rest);
+    else if (phase_ == Phase::data)
+      used += feed_data(rest);
+    else if (phase_ == Phase::chunk)
+      used += feed_chunk(rest);
+    else
       break;
-    }
   }
   return phase_ == Phase::closed ? bytes.size() : used;
 }
 
+// RFC 4954 §4: 12288 octets for what belongs to an authentication.
+size_t ServerSession::Impl::line_limit(std::string_view bytes) const {
+  constexpr size_t in_auth = 12288;
+  const size_t limit = policy_->max_command_length;
+  if (limit >= in_auth) return limit;
+  const bool auth = phase_ == Phase::auth || lines_.begins_with("AUTH ", bytes);
+  return auth ? in_auth : limit;
+}
+
 size_t ServerSession::Impl::take_line(std::string_view bytes) {
   const bool begun = lines_.in_line();
-  const LineReader::Result read = lines_.feed(bytes, policy_->max_command_length);
+  const LineReader::Result read = lines_.feed(bytes, line_limit(bytes));
   if (read.event == LineReader::Event::more) {
     if (!begun && spoken_) out_->restart_deadline = true;  // from Idle_Time to Command_Timeout
     return read.used;
@@ -162,6 +191,11 @@ size_t ServerSession::Impl::take_line(std::string_view bytes) {
   spoken_ = true;
   if (trace_) trace_line(read);
   size_t used = read.used;
+  if (phase_ == Phase::auth && read.event != LineReader::Event::lone_lf) {
+    on_auth_line(read);
+    end_if_asked();
+    return used;
+  }
   switch (read.event) {
     case LineReader::Event::line: {
       const std::string_view behind = bytes.substr(used);
@@ -188,6 +222,7 @@ size_t ServerSession::Impl::take_line(std::string_view bytes) {
 // without waiting. A command that we know ends that.
 void ServerSession::Impl::trace_line(const LineReader::Result& read) {
   if (read.event != LineReader::Event::line) return trace_->note("a line that is not one, or is too long");
+  if (phase_ == Phase::auth) return trace_->received("(masked)");
   const Command command = parse_command(read.line);
   if (iequals(command.name, "AUTH")) {
     secrets_ = true;
@@ -211,7 +246,9 @@ void ServerSession::Impl::run(const Command& command, bool ended_in_lf, std::str
   }
   // In an address other bytes have an answer of their own.
   if (command.verb != Verb::mail && command.verb != Verb::rcpt && command.verb != Verb::helo &&
-      command.verb != Verb::ehlo && !(is_ascii(command.name) && is_ascii(command.arguments))) {
+      command.verb != Verb::ehlo && command.verb != Verb::lhlo &&
+      !(command.verb == Verb::vrfy && policy_->smtputf8 && is_utf8(command.arguments)) &&
+      !(is_ascii(command.name) && is_ascii(command.arguments))) {
     refuse(reply::bad_bytes, "syntax");
     return;
   }
@@ -242,6 +279,20 @@ void ServerSession::Impl::dispatch(const Command& command, bool ended_in_lf, std
       return on_quit(command);
     case Verb::starttls:
       return on_starttls(command, behind);
+    case Verb::lhlo:
+      return on_greeting(command, Greeting::ehlo);
+    case Verb::bdat:
+      return on_bdat(command, ended_in_lf);
+    case Verb::auth:
+      return on_auth(command);
+    case Verb::xclient:
+      return on_xclient(command);
+    case Verb::xremoteip:
+      return on_xremoteip(command);
+    case Verb::xsetcontext:
+      return on_xsetcontext(command);
+    case Verb::xdumpcontext:
+      return on_xdumpcontext(command);
     case Verb::unavailable:
       return refuse(reply::not_available, "syntax");
     case Verb::http:
@@ -268,10 +319,20 @@ void ServerSession::start(std::optional<TlsState> tls, Output& out) {
     impl_->note(reply::denied, "denied", reply::denied.text);
     impl_->say(reply::denied);
   } else {
+    impl_->take_identity();
     impl_->say({220, "", impl_->policy_->banner});
   }
   impl_->finish();
   out.restart_deadline = true;
+}
+
+void ServerSession::turn_away(const HostRefusal& refusal, Output& out) {
+  impl_->begin(out);
+  const ServerReply reply{refusal.code, refusal.enhanced, refusal.text};
+  impl_->note(reply, refusal.cause, refusal.text);
+  impl_->say(reply);
+  impl_->close();
+  impl_->finish();
 }
 
 size_t ServerSession::feed(std::string_view bytes, Output& out) {
@@ -294,10 +355,8 @@ void ServerSession::tls_started(const TlsState& tls, Output& out) {
   if (impl_->phase_ == Impl::Phase::tls) {
     impl_->phase_ = Impl::Phase::command;
     impl_->tls_ = tls;
-    impl_->greeting_ = Impl::Greeting::none;
-    impl_->helo_.clear();
-    impl_->transaction_ = {};
-    impl_->lines_.reset();
+    impl_->forget();
+    impl_->take_identity();
     out.restart_deadline = true;
     impl_->end_if_asked();
   }
@@ -306,7 +365,8 @@ void ServerSession::tls_started(const TlsState& tls, Output& out) {
 
 void ServerSession::timed_out(Output& out) {
   impl_->begin(out);
-  if (impl_->phase_ == Impl::Phase::command || impl_->phase_ == Impl::Phase::data) impl_->say(reply::timed_out);
+  if (impl_->phase_ != Impl::Phase::submit && impl_->phase_ != Impl::Phase::tls && impl_->phase_ != Impl::Phase::closed)
+    impl_->say(reply::timed_out);
   impl_->close();
   impl_->finish();
 }
@@ -350,6 +410,8 @@ Duration ServerSession::deadline(Waiting waiting) const {
 
 bool ServerSession::in_transaction() const { return impl_->transaction_.open; }
 const std::string& ServerSession::helo() const { return impl_->helo_; }
+const std::string& ServerSession::user() const { return impl_->user_; }
+const ClientInfo& ServerSession::client() const { return impl_->client_; }
 std::optional<TlsState> ServerSession::tls() const { return impl_->tls_; }
 const Policy& ServerSession::policy() const { return *impl_->policy_; }
 size_t ServerSession::held() const { return impl_->data_.body().size(); }
@@ -359,7 +421,10 @@ uint64_t ServerSession::recipients() const { return impl_->recipients_; }
 std::string_view ServerSession::state() const {
   switch (impl_->phase_) {
     case Impl::Phase::data:
+    case Impl::Phase::chunk:
       return "data";
+    case Impl::Phase::auth:
+      return "auth";
     case Impl::Phase::submit:
       return "commit";
     case Impl::Phase::tls:

@@ -10,6 +10,7 @@
 // bytes (feed returns 0) until submitted() or tls_started() was called.
 #pragma once
 
+#include "auth/sasl.h"
 #include "base/chunks.h"
 #include "base/clock.h"
 #include "base/id.h"
@@ -31,13 +32,19 @@ struct ClientInfo {
   IpAddress address;  // loopback for a Unix socket
   uint16_t port = 0;
   bool unix_socket = false;
-  std::string listener;  // canonical Listen
+  std::string listener;     // canonical Listen
+  std::string name;         // by DNS, or as XCLIENT says; empty: unknown
+  IpAddress destination{};  // where it connected to; as XCLIENT DESTADDR says
+  uint16_t destination_port = 0;
+  std::string identity;  // a PROXY header's verified certificate names it (Proxy_Identity_As_User); empty: nobody
 };
 
 struct TlsState {
   std::string version;  // "TLSv1.3"
   std::string cipher;
   int bits = 0;
+  bool verified = false;  // the client showed a certificate that is good
+  std::string identity{};   // whom it, or its pre-shared key, stands for (TLS_Identity_As_User); empty: nobody
 };
 
 // A complete message, ready to be made durable.
@@ -46,7 +53,7 @@ struct Submission {
   std::string trace;  // Received (and what else is added), id left out
   uint32_t id_offset = UINT32_MAX;
   Chunks body;
-  std::string protocol;  // for the log: "SMTP", "ESMTP", "ESMTPS"
+  std::string protocol;  // for the log: "SMTP", "ESMTPSA", "LMTP" (RFC 3848)
 };
 
 enum class Next : uint8_t {
@@ -54,6 +61,14 @@ enum class Next : uint8_t {
   submit,     // take_submission(), then submitted()
   start_tls,  // after the reply has left: handshake, then tls_started()
   close,      // after the reply has left
+};
+
+// Why the owner does not want something.
+struct HostRefusal {
+  int code = 0;               // 4xx or 5xx
+  std::string_view enhanced;  // "4.3.1"; must outlive the call
+  std::string_view cause;     // stable word, as Refusal::cause
+  std::string text;
 };
 
 // What is being waited for; the owner runs one deadline for it.
@@ -77,7 +92,8 @@ struct Refusal {
   int code = 0;            // SMTP reply
   std::string_view cause;  // stable word: "relay", "size", "syntax", "bad_sequence", "recipients", "lone_lf",
                            // "loop", "admission", "errors", "tls_required", "denied", "command_length",
-                           // "address", "sender", "receptions", "lone_lf_command", "injection", "http"
+                           // "address", "sender", "receptions", "lone_lf_command", "injection", "http", "auth",
+                           // "auth_required", "auth_weak", "sender_mismatch", "chunk", "xclient", "utf8"
   std::string text;        // the reply's text, with the enhanced code
 };
 
@@ -89,10 +105,31 @@ class ServerHost {
   // keep the present one, or an error: the session ends with "421 " and the
   // error's message.
   virtual Result<std::shared_ptr<const Policy>> safe_point() = 0;
-  // At MAIL and again at DATA: Errc::no_space gives 452 4.3.1, others 451 4.3.0.
-  virtual Result<> admit() = 0;
+  // Whether a message would be taken now; nothing: yes. At MAIL and again at
+  // DATA or the first BDAT.
+  enum class Stage : uint8_t { mail, data };
+  virtual std::optional<HostRefusal> admit(Stage stage) = 0;
   virtual WallTime now() = 0;
   virtual void refused(const Refusal&) {}
+
+  // AUTH. Why the client may not try now (too many failures from its address).
+  virtual std::optional<HostRefusal> may_authenticate() { return std::nullopt; }
+  virtual Result<std::unique_ptr<auth::SaslExchange>> authenticate(const auth::Source&) {
+    return fail(Errc::unavailable, "no authentication here");
+  }
+  // An exchange is over: for logs and failure rates. `how`: its mechanism.
+  struct AuthOutcome {
+    std::string_view how;
+    std::string_view user;  // as far as it was told
+    bool success = false;
+    bool log = true;  // log_authentication
+  };
+  virtual void authenticated(const AuthOutcome&) {}
+
+  // XCLIENT, XREMOTEIP: the client is somebody else from now on. Its policy.
+  virtual Result<std::shared_ptr<const Policy>> client_is(const ClientInfo&) {
+    return fail(Errc::unavailable, "not available");
+  }
 };
 
 class ServerSession {
@@ -104,6 +141,8 @@ class ServerSession {
 
   // `tls` when the connection has been secured already (Use_SSL).
   void start(std::optional<TlsState> tls, Output& out);
+  // Instead of start(): the client is not wanted now (limits). 421 or 554, and close.
+  void turn_away(const HostRefusal& refusal, Output& out);
   // Returns how many bytes were taken. All of them, unless next changed; an
   // unfinished command line is kept inside (bounded by max_command_length).
   // feed may return before all is taken although next is read when the reply
@@ -116,6 +155,7 @@ class ServerSession {
   // After Next::submit.
   Submission take_submission();
   // 250 2.0.0 with the id; no_space 452 4.3.1, io 451 4.3.0, busy 451 4.3.2.
+  // In LMTP once for each recipient that was accepted.
   void submitted(const Result<MessageId>& result, std::string_view node, Output& out);
 
   // After Next::start_tls: everything learnt in plain text is forgotten (RFC 3207 §4.2).
@@ -140,12 +180,14 @@ class ServerSession {
   Duration deadline(Waiting waiting) const;
   bool in_transaction() const;  // MAIL was accepted
   const std::string& helo() const;
+  const std::string& user() const;  // who authenticated; empty: nobody
+  const ClientInfo& client() const;
   std::optional<TlsState> tls() const;
   const Policy& policy() const;
-  std::string_view state()
-      const;  // for `show inbound`: "connected", "greeted", "mail", "rcpt", "data", "commit", "starttls", "closed"
-  size_t held() const;        // bytes of a message being received
-  uint64_t messages() const;  // accepted in this session
+  std::string_view state() const;  // for `show inbound`: "connected", "greeted", "auth", "mail", "rcpt", "data",
+                                   // "commit", "starttls", "closed"
+  size_t held() const;             // bytes of a message being received
+  uint64_t messages() const;       // accepted in this session
   uint64_t recipients() const;
 
  private:

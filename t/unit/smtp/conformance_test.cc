@@ -102,7 +102,7 @@ class ConformanceTest : public CppUnit::TestFixture {
     expect("FOO\r\nF\r\nDATAX\r\n NOOP\r\nRSETRSET\r\n", "500 5.5.2 500 5.5.2 500 5.5.2 500 5.5.2 500 5.5.2");
     expect("EXPN a\r\nTURN\r\nETRN x\r\nSEND FROM:<a@b>\r\nSOML\r\nSAML\r\n",
            "502 5.5.1 502 5.5.1 502 5.5.1 502 5.5.1 502 5.5.1 502 5.5.1");
-    expect("AUTH PLAIN AGEAYg==\r\nBDAT 5 LAST\r\nXCLIENT ADDR=1.2.3.4\r\n", "502 5.5.1 502 5.5.1 502 5.5.1");
+    expect("AUTH PLAIN AGEAYg==\r\nBDAT 6 LAST\r\nRSET\r\nXCLIENT ADDR=1.2.3.4\r\n", "502 5.5.1 502 5.5.1 502 5.5.1");
     expect("STARTTLS\r\nLHLO x\r\n", "502 5.5.1 500 5.5.2");
     expect("\r\n \r\n\t\r\n", "500 500 500");
     expect("VRFY\r\nVRFY \r\n", "501 5.5.4 501 5.5.4");

@@ -26,7 +26,11 @@ class FakeHost : public ServerHost {
     ++safe_points;
     return std::exchange(next_policy, Result<std::shared_ptr<const Policy>>(nullptr));
   }
-  Result<> admit() override { return admission; }
+  std::optional<HostRefusal> admit(Stage) override {
+    if (admission) return std::nullopt;
+    if (admission.error().code == Errc::no_space) return HostRefusal{452, "4.3.1", "admission", "No space"};
+    return HostRefusal{451, "4.3.0", "admission", "Not now"};
+  }
   WallTime now() override { return WallTime(std::chrono::seconds(1700557500)); }
   void refused(const Refusal& refusal) override {
     causes.push_back(std::to_string(refusal.code) + ' ' + std::string(refusal.cause));
@@ -127,7 +131,7 @@ class Dialogue {
     CPPUNIT_ASSERT(wants_tls);
     wants_tls = false;
     Output out;
-    session->tls_started({std::string(version), "TLS_AES_256_GCM_SHA384", 256}, out);
+    session->tls_started({.version = std::string(version), .cipher = "TLS_AES_256_GCM_SHA384", .bits = 256}, out);
     CPPUNIT_ASSERT(after(out).empty());
   }
   std::string after(Output& out) {

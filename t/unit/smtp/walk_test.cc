@@ -100,7 +100,7 @@ std::vector<Move> moves(const Policy& policy) {
       {"HELP\r\n", after_tls(always("214"))},
       {"EXPN a\r\n", always("502")},
       {"AUTH PLAIN\r\n", always("502")},
-      {"BDAT 3 LAST\r\n", always("502")},
+      {"BDAT 3 LAST\r\n\r\n.", always("502")},
       {"FOO\r\n", always("500")},
       {"\r\n", always("500")},
       {"QUIT x\r\n", always("501")},
