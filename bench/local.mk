@@ -5,4 +5,4 @@ bench_spool_bench_LDADD = libspool.a libmessage.a libbase.a $(BASE_LIBS)
 noinst_PROGRAMS += bench/config_bench
 bench_config_bench_SOURCES = bench/config_bench.cc
 bench_config_bench_LDADD = libconfig.a libbase.a $(BASE_LIBS)
-EXTRA_DIST += bench/README.md bench/smtp
+EXTRA_DIST += bench/README.md bench/commit_pause bench/smtp

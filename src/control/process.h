@@ -25,6 +25,7 @@ struct ThreadStatus {
   struct Load {
     uint64_t sessions = 0;
     uint64_t events = 0;  // sockets, timers and signals it waits for
+    Duration longest{0};  // it served one round of events without looking for others
   };
   std::optional<Load> loop;  // of an event loop
 };
@@ -86,6 +87,7 @@ class Process {
  public:
   virtual ~Process() = default;
   virtual std::vector<ThreadStatus> threads() = 0;  // the first thread first, then by id
+  virtual void reset_longest() = 0;                 // of all loops: begins anew
   virtual MemoryStatus memory() = 0;
   virtual SystemInfo information() = 0;
   // Each log with what came of it.

@@ -55,11 +55,10 @@ Acceptor::Acceptor(EventLoop& loop, int fd, Endpoint listening, Accepted accepte
       per_wakeup_(per_wakeup > 0 ? per_wakeup : usual_per_wakeup),
       trouble_(std::move(trouble)) {
   event_.assign(
-      loop.base(), fd, EV_READ | EV_PERSIST,
+      loop, fd, EV_READ | EV_PERSIST,
       [](evutil_socket_t, short, void* self) noexcept { static_cast<Acceptor*>(self)->ready(); }, this);
   rest_event_.assign(
-      loop.base(), -1, 0, [](evutil_socket_t, short, void* self) noexcept { static_cast<Acceptor*>(self)->start(); },
-      this);
+      loop, -1, 0, [](evutil_socket_t, short, void* self) noexcept { static_cast<Acceptor*>(self)->start(); }, this);
 }
 
 void Acceptor::start() {

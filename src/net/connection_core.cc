@@ -18,11 +18,10 @@ ConnectionCore::ConnectionCore(EventLoop& loop, ConnectionHandler& handler, Setu
 ConnectionCore::~ConnectionCore() { detach(); }
 
 Result<> ConnectionCore::start() {
-  event_base* base = loop_.base();
-  read_event_.assign(base, fd_.get(), EV_READ | EV_PERSIST, event<&ConnectionCore::on_readable>, this);
-  write_event_.assign(base, fd_.get(), EV_WRITE, event<&ConnectionCore::on_writable>, this);
-  kick_event_.assign(base, -1, 0, event<&ConnectionCore::on_kick>, this);
-  timer_event_.assign(base, -1, 0, event<&ConnectionCore::on_timer>, this);
+  read_event_.assign(loop_, fd_.get(), EV_READ | EV_PERSIST, event<&ConnectionCore::on_readable>, this);
+  write_event_.assign(loop_, fd_.get(), EV_WRITE, event<&ConnectionCore::on_writable>, this);
+  kick_event_.assign(loop_, -1, 0, event<&ConnectionCore::on_kick>, this);
+  timer_event_.assign(loop_, -1, 0, event<&ConnectionCore::on_timer>, this);
   errno = 0;
   update_events();
   if (phase_ == Phase::ended) return fail_errno(errno != 0 ? errno : ENOMEM, "event loop");

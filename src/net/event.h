@@ -6,6 +6,8 @@
 
 namespace impulse::net {
 
+class EventLoop;
+
 // Must be gone, or assigned anew, before its base goes. Not movable: libevent
 // keeps its address while it is pending.
 class Event {
@@ -18,10 +20,7 @@ class Event {
   Event& operator=(const Event&) = delete;
 
   // `fd` -1 for a pure timer.
-  void assign(event_base* base, evutil_socket_t fd, short what, Callback callback, void* argument) {
-    remove();
-    assigned_ = event_assign(&event_, base, fd, what, callback, argument) == 0;
-  }
+  void assign(EventLoop& loop, evutil_socket_t fd, short what, Callback callback, void* argument);
   // False when the kernel refuses (out of memory or watches).
   [[nodiscard]] bool add(const timeval* timeout = nullptr) { return assigned_ && event_add(&event_, timeout) == 0; }
   void remove() noexcept {
@@ -36,7 +35,13 @@ class Event {
   }
 
  private:
+  // Every callback of a loop passes here, so that the loop knows how long its rounds take.
+  static void fired(evutil_socket_t fd, short what, void* self) noexcept;
+
   struct event event_{};
+  EventLoop* loop_ = nullptr;
+  Callback callback_ = nullptr;
+  void* argument_ = nullptr;
   bool assigned_ = false;
 };
 

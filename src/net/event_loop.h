@@ -9,6 +9,7 @@
 
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <thread>
 #include <unordered_map>
@@ -34,6 +35,10 @@ class EventLoop final : public Loop {
   event_base* base() override { return base_.get(); }
   size_t events() const override;
   SteadyTime now() const override;
+  // A callback begins.
+  void entered() {
+    if (!in_round_) in_round_ = steady_now();
+  }
 
   // Where connections of this loop read into; its content is valid during one callback.
   std::span<char> scratch() { return scratch_; }
@@ -45,6 +50,7 @@ class EventLoop final : public Loop {
     void operator()(event_base* base) const;
   };
   void woken();
+  void end_round();
   const timeval* common(int64_t microseconds, const timeval& value);
 
   std::string name_;
@@ -66,6 +72,8 @@ class EventLoop final : public Loop {
 
   mutable timeval round_{};  // libevent's time of the round that now_ belongs to
   mutable SteadyTime now_{};
+
+  std::optional<SteadyTime> in_round_;  // since when callbacks have been run
 
   Event wake_event_;  // last: goes first
 };

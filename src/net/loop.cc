@@ -32,6 +32,20 @@ timeval to_timeval(Duration duration) {
 
 }  // namespace
 
+void Event::assign(EventLoop& loop, evutil_socket_t fd, short what, Callback callback, void* argument) {
+  remove();
+  loop_ = &loop;
+  callback_ = callback;
+  argument_ = argument;
+  assigned_ = event_assign(&event_, loop.base(), fd, what, fired, this) == 0;
+}
+
+void Event::fired(evutil_socket_t fd, short what, void* self) noexcept {
+  const auto* event = static_cast<const Event*>(self);
+  event->loop_->entered();
+  event->callback_(fd, what, event->argument_);  // may destroy the event
+}
+
 void EventLoop::BaseDeleter::operator()(event_base* base) const { event_base_free(base); }
 
 Result<std::unique_ptr<Loop>> Loop::create(std::string name) {
@@ -85,7 +99,7 @@ EventLoop& EventLoop::of(Loop& loop) {
 
 Result<> EventLoop::start_watching() {
   wake_event_.assign(
-      base_.get(), wake_.get(), EV_READ | EV_PERSIST,
+      *this, wake_.get(), EV_READ | EV_PERSIST,
       [](evutil_socket_t, short, void* self) noexcept { static_cast<EventLoop*>(self)->woken(); }, this);
   if (!wake_event_.add()) return fail_errno(errno, "event loop");
   return {};
@@ -94,7 +108,19 @@ Result<> EventLoop::start_watching() {
 void EventLoop::run() {
   name_thread(name());
   thread_.store(std::this_thread::get_id(), std::memory_order_relaxed);
-  event_base_loop(base_.get(), EVLOOP_NO_EXIT_ON_EMPTY);
+  // One round each time: waiting, then all callbacks of what has come.
+  int failed = 0;
+  do {
+    failed = event_base_loop(base_.get(), EVLOOP_NO_EXIT_ON_EMPTY | EVLOOP_ONCE);
+    end_round();
+  } while (failed == 0 && event_base_got_break(base_.get()) == 0);
+}
+
+void EventLoop::end_round() {
+  if (!in_round_) return;
+  const int64_t took = std::chrono::duration_cast<Duration>(steady_now() - *in_round_).count();
+  in_round_.reset();
+  if (took > longest_round.load(std::memory_order_relaxed)) longest_round.store(took, std::memory_order_relaxed);
 }
 
 void EventLoop::stop() {

@@ -40,6 +40,10 @@ class Loop {
 
   // Sessions living here; whoever accepts picks the loop with the fewest.
   std::atomic<uint32_t> sessions{0};
+
+  // The longest round of callbacks since somebody stored 0 here, in
+  // microseconds: for so long nobody else was served. Any thread.
+  std::atomic<int64_t> longest_round{0};
 };
 
 // A one-shot timer; libevent's common time-outs keep thousands with the same

@@ -35,7 +35,7 @@ struct Timer::Impl {
 
 Timer::Timer(Loop& loop, std::function<void()> fire)
     : impl_(new Impl{EventLoop::of(loop), closure_of(std::move(fire)), {}}) {
-  impl_->event.assign(loop.base(), -1, 0, call, &impl_->fire);
+  impl_->event.assign(impl_->loop, -1, 0, call, &impl_->fire);
 }
 
 Timer::~Timer() = default;
@@ -56,7 +56,7 @@ struct ReadWatch::Impl {
 
 ReadWatch::ReadWatch(Loop& loop, int fd, std::function<void()> ready)
     : impl_(new Impl{closure_of(std::move(ready)), {}}) {
-  impl_->event.assign(loop.base(), fd, EV_READ | EV_PERSIST, call, &impl_->ready);
+  impl_->event.assign(EventLoop::of(loop), fd, EV_READ | EV_PERSIST, call, &impl_->ready);
   if (!impl_->event.add()) refused();
 }
 
@@ -69,7 +69,7 @@ struct SignalWatch::Impl {
 
 SignalWatch::SignalWatch(Loop& loop, int signal, std::function<void()> caught)
     : impl_(new Impl{closure_of(std::move(caught)), {}}) {
-  impl_->event.assign(loop.base(), signal, EV_SIGNAL | EV_PERSIST, call, &impl_->caught);
+  impl_->event.assign(EventLoop::of(loop), signal, EV_SIGNAL | EV_PERSIST, call, &impl_->caught);
   if (!impl_->event.add()) refused();
 }
 

@@ -50,7 +50,7 @@ std::vector<control::ThreadStatus> ProcessService::threads() {
   std::mutex mutex;
   const auto note = [&](uint64_t sessions, const net::Loop& loop) {
     const std::lock_guard lock(mutex);
-    loads[::gettid()] = {sessions, loop.events()};
+    loads[::gettid()] = {sessions, loop.events(), Duration(loop.longest_round.load(std::memory_order_relaxed))};
   };
   std::latch delivered(1);
   parts_.delivery_loop.post([&] {
@@ -64,6 +64,12 @@ std::vector<control::ThreadStatus> ProcessService::threads() {
   for (control::ThreadStatus& thread : found)
     if (const auto load = loads.find(thread.id); load != loads.end()) thread.loop = load->second;
   return found;
+}
+
+void ProcessService::reset_longest() {
+  for (const Worker* worker : parts_.loops.all()) worker->loop->longest_round.store(0, std::memory_order_relaxed);
+  parts_.delivery_loop.longest_round.store(0, std::memory_order_relaxed);
+  parts_.main.longest_round.store(0, std::memory_order_relaxed);
 }
 
 control::MemoryStatus ProcessService::memory() {

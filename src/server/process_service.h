@@ -33,6 +33,7 @@ class ProcessService : public control::Process {
   explicit ProcessService(ProcessParts parts) : parts_(parts) {}
 
   std::vector<control::ThreadStatus> threads() override;
+  void reset_longest() override;
   control::MemoryStatus memory() override;
   control::SystemInfo information() override;
   std::vector<std::pair<std::string, Result<>>> reopen_logs() override;

@@ -51,6 +51,7 @@ Answer paniclog(const Invocation& call);
 Answer reopen_logs(const Invocation& call);
 Answer sysinfo(const Invocation& call);
 Answer threads(const Invocation& call);
+Answer threads_reset(const Invocation& call);
 Answer tls_check(const Invocation& call);
 Answer tls_reload(const Invocation& call);
 Answer tls_show(const Invocation& call);

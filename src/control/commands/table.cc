@@ -203,8 +203,12 @@ constexpr Command table[] = {
      Argument::nothing, false, sysinfo},
     {"threads", "", "the daemon's threads",
      "A line for each: its name, id and state, the processor time it took in itself and in the kernel; of an event "
-     "loop also its sessions, and how many sockets, timers and signals it waits for.",
+     "loop also its sessions, how many sockets, timers and signals it waits for, and its longest round in "
+     "milliseconds: for so long whoever came next had to wait.",
      Argument::nothing, false, threads},
+    {"threads reset", "", "let the longest rounds begin anew",
+     "The longest round of each event loop that 'threads' shows is 0 again, until the next one.", Argument::nothing,
+     false, threads_reset},
     {"tls check", "", "look for what is wrong with certificates",
      "Reads the files of all certificates in use as they are now: files that cannot be used, keys that do not match, "
      "chains that are out of order or incomplete, certificates that are over or will be within 30 days, and renewed "

@@ -8,6 +8,7 @@ namespace impulse::control {
 namespace {
 
 double seconds(Duration time) { return static_cast<double>(time.count()) / 1e6; }
+double milliseconds(Duration time) { return static_cast<double>(time.count()) / 1e3; }
 
 void say_thread(Writer& writer, const ThreadStatus& thread) {
   if (writer.json()) {
@@ -19,14 +20,16 @@ void say_thread(Writer& writer, const ThreadStatus& thread) {
     if (thread.loop) {
       document["sessions"] = thread.loop->sessions;
       document["events"] = thread.loop->events;
+      document["longest"] = seconds(thread.loop->longest);
     }
     writer.document(document);
     return;
   }
-  writer.text(fmt::format("{:<15} {:>8} {:>5} {:>12.2f} {:>12.2f} {:>9} {:>9}", field(thread.name, 15), thread.id,
+  writer.text(fmt::format("{:<15} {:>8} {:>5} {:>12.2f} {:>12.2f} {:>9} {:>9} {:>9}", field(thread.name, 15), thread.id,
                           thread.state, seconds(thread.user), seconds(thread.system),
                           thread.loop ? std::to_string(thread.loop->sessions) : "-",
-                          thread.loop ? std::to_string(thread.loop->events) : "-"));
+                          thread.loop ? std::to_string(thread.loop->events) : "-",
+                          thread.loop ? fmt::format("{:.2f}", milliseconds(thread.loop->longest)) : "-"));
 }
 
 // "12,345,678": many digits are read in threes.
@@ -90,13 +93,19 @@ Answer threads(const Invocation& call) {
   Step heading;
   if (!call.json)
     heading = each(1, [](Writer& writer, size_t) {
-      writer.text(fmt::format("{:<15} {:>8} {:>5} {:>12} {:>12} {:>9} {:>9}", "NAME", "ID", "STATE", "USER SECONDS",
-                              "SYSTEM", "SESSIONS", "EVENTS"));
+      writer.text(fmt::format("{:<15} {:>8} {:>5} {:>12} {:>12} {:>9} {:>9} {:>9}", "NAME", "ID", "STATE",
+                              "USER SECONDS", "SYSTEM", "SESSIONS", "EVENTS", "LONGEST"));
     });
   return {std::move(status),
           then(std::move(heading),
                each(rows->size(), [rows](Writer& writer, size_t i) { say_thread(writer, (*rows)[i]); })),
           false};
+}
+
+Answer threads_reset(const Invocation& call) {
+  if (!call.words.empty()) return usage("threads reset", "nothing is expected behind it");
+  call.system.process().reset_longest();
+  return {};
 }
 
 Answer memory(const Invocation& call) {

@@ -15,6 +15,10 @@ class FakeProcess : public Process {
   explicit FakeProcess(telemetry::Counters& counters) : counters_(&counters) { levels.fill(telemetry::Level::notice); }
 
   std::vector<ThreadStatus> threads() override { return rows; }
+  void reset_longest() override {
+    for (ThreadStatus& row : rows)
+      if (row.loop) row.loop->longest = Duration(0);
+  }
   MemoryStatus memory() override { return used; }
   SystemInfo information() override { return info; }
   std::vector<std::pair<std::string, Result<>>> reopen_logs() override { return reopened; }

@@ -52,16 +52,19 @@ class ProcessCommandsTest : public CppUnit::TestFixture {
     Console console;
     console.system.processes.rows = {
         {4711, "impulsed", 'S', std::chrono::milliseconds(1250), std::chrono::milliseconds(500), std::nullopt},
-        {4712, "default-0\x1b[2J", 'R', Duration(0), Duration(0), ThreadStatus::Load{3, 17}}};
+        {4712, "default-0\x1b[2J", 'R', Duration(0), Duration(0), ThreadStatus::Load{3, 17, Duration(4250)}}};
     const std::string reply = console("threads");
-    has(reply, " impulsed            4711     S         1.25         0.50         -         -\n");
-    has(reply, "        3        17\n");
+    has(reply, " impulsed            4711     S         1.25         0.50         -         -         -\n");
+    has(reply, "        3        17      4.25\n");
     CPPUNIT_ASSERT(reply.find('\x1b') == std::string::npos);
     CPPUNIT_ASSERT_EQUAL(std::string("=0 ok threads=2"), status_of(reply));
     const auto first = document_of(console("--json threads"));
     CPPUNIT_ASSERT_EQUAL(1.25, first["user"].get<double>());
     CPPUNIT_ASSERT(!first.contains("sessions"));
     CPPUNIT_ASSERT_EQUAL(17, document_of(console("--json threads"), 1)["events"].get<int>());
+    CPPUNIT_ASSERT_EQUAL(0.00425, document_of(console("--json threads"), 1)["longest"].get<double>());
+    CPPUNIT_ASSERT_EQUAL(std::string("=0 ok"), status_of(console("threads reset")));
+    CPPUNIT_ASSERT_EQUAL(0.0, document_of(console("--json threads"), 1)["longest"].get<double>());
   }
 
   void memory() {
@@ -150,7 +153,7 @@ class ProcessCommandsTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT_EQUAL(7, document["total"].get<int>());
     has(console("counter show deliveries"), " recipients delivered\n");
     const std::string reply = console("counter show delivery");
-    has(reply, "no counter delivery, did you mean deliveries?");
+    has(reply, "no counter is called 'delivery'; did you mean 'deliveries'?");
     CPPUNIT_ASSERT_EQUAL(std::string("=3 not-found"), status_of(reply));
     CPPUNIT_ASSERT_EQUAL(std::string("=2 usage"), status_of(console("counter show")));
   }
@@ -227,8 +230,8 @@ class ProcessCommandsTest : public CppUnit::TestFixture {
 
   void wrong_levels() {
     Console console;
-    has(console("debug_flags nowhere debug"), "no area nowhere: server, config,");
-    has(console("debug_flags smtp loud"), "no level loud: critical, error,");
+    has(console("debug_flags nowhere debug"), "no area is called 'nowhere'; expected server, config,");
+    has(console("debug_flags smtp loud"), "no level is called 'loud'; expected critical, error,");
     CPPUNIT_ASSERT_EQUAL(std::string("=2 usage"), status_of(console("debug_flags smtp")));
     CPPUNIT_ASSERT_EQUAL(std::string("=2 usage"), status_of(console("debug_flags smtp debug now")));
   }
@@ -273,7 +276,7 @@ class ProcessCommandsTest : public CppUnit::TestFixture {
   void too_many_words() {
     Console console;
     for (const auto command : {"threads", "memory", "sysinfo", "uptime", "reopen logs", "summary reset", "tls show",
-                               "tls check", "tls reload"})
+                               "tls check", "tls reload", "threads reset"})
       CPPUNIT_ASSERT_EQUAL_MESSAGE(command, std::string("=2 usage"), status_of(console(std::string(command) + " x")));
   }
 };

@@ -24,6 +24,7 @@ class LoopTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(stop_before_run);
   CPPUNIT_TEST(unrun_posts_are_destroyed_with_the_loop);
   CPPUNIT_TEST(now_stands_still_within_a_callback);
+  CPPUNIT_TEST(the_longest_round_is_that_of_all_its_callbacks);
   CPPUNIT_TEST(timers_fire_in_order_once);
   CPPUNIT_TEST(timer_restart_and_stop);
   CPPUNIT_TEST(timer_destroys_itself);
@@ -157,6 +158,22 @@ class LoopTest : public CppUnit::TestFixture {
     run_until(*loop, [&] { return !timer.running(); });
     CPPUNIT_ASSERT(first == second);
     CPPUNIT_ASSERT(later > first);
+  }
+
+  void the_longest_round_is_that_of_all_its_callbacks() {
+    auto loop = make_loop();
+    const auto busy = [] {
+      const auto start = steady_now();
+      while (steady_now() - start < 3ms) {
+      }
+    };
+    CPPUNIT_ASSERT_EQUAL(int64_t{0}, loop->longest_round.load());
+    loop->post(busy);
+    loop->post(busy);
+    Timer timer(*loop, [&] { loop->stop(); });
+    timer.start(2ms);
+    loop->run();
+    CPPUNIT_ASSERT(loop->longest_round.load() >= 6000);
   }
 
   void timers_fire_in_order_once() {
