@@ -15,6 +15,7 @@ include t/unit/delivery/local.mk
 include t/unit/control/local.mk
 include t/unit/console/local.mk
 include t/unit/config_language/local.mk
+include t/unit/server/local.mk
 endif
 
 EXTRA_DIST += t/unit/run t/e2e t/style

@@ -10,8 +10,9 @@
 
 #include <cerrno>
 #include <filesystem>
+#include <map>
 #include <optional>
-#include <set>
+#include <string>
 
 namespace impulse::config {
 namespace {
@@ -117,6 +118,15 @@ Result<> write_files(const std::vector<FileEdit>& files) {
   for (const Pending& file : pending)
     if (auto same = file.check(); !same) return same;
 
+  // Opened by now: behind the first rename there is no way back.
+  std::map<std::string, UniqueFd> folders;
+  for (const Pending& file : pending) {
+    UniqueFd& folder = folders[file.folder()];
+    if (folder) continue;
+    folder = UniqueFd(::open(file.folder().empty() ? "." : file.folder().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!folder) return fail_errno(errno, file.folder());
+  }
+
   std::string done;
   for (Pending& file : pending) {
     if (auto replaced = file.replace(); !replaced)
@@ -124,12 +134,9 @@ Result<> write_files(const std::vector<FileEdit>& files) {
                   done.empty() ? "nothing was written" : "already replaced: " + done);
     done += (done.empty() ? "" : ", ") + file.path();
   }
-  std::set<std::string> folders;
-  for (const Pending& file : pending) folders.insert(file.folder());
-  for (const std::string& folder : folders)
-    if (auto synced = sync_directory(folder); !synced)
-      return fail(synced.error().code, "{}; replaced, but maybe not yet safe on disk: {}", synced.error().message,
-                  done);
+  for (const auto& [name, folder] : folders)
+    if (::fsync(folder.get()) != 0)
+      return fail(Errc::io, "{}: {}; replaced, but maybe not yet safe on disk: {}", name, errno_text(errno), done);
   return {};
 }
 

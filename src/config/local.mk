@@ -12,6 +12,7 @@ libconfig_a_SOURCES += \
 	src/config/cross_checks.cc \
 	src/config/delivery_scopes.cc src/config/delivery_scopes.h \
 	src/config/diff.cc \
+	src/config/digest.cc src/config/digest.h \
 	src/config/dropped.cc src/config/dropped.h \
 	src/config/engine.cc src/config/engine.h \
 	src/config/explain.cc \

@@ -2,6 +2,7 @@
 #include "config/save.h"
 
 #include "base/files.h"
+#include "config/diagnostic_ids.h"
 
 #include <algorithm>
 #include <filesystem>
@@ -32,6 +33,13 @@ std::string changed_since(const Sources& read, const Sources& now) {
     if (i >= now.size()) return read[i]->name;
     if (i >= read.size() || read[i]->name != now[i]->name || read[i]->text != now[i]->text) return now[i]->name;
   }
+  return {};
+}
+
+// Why a file could not be read, which says nothing of what is in it; empty: all were.
+std::string unread(const Diagnostics& diagnostics) {
+  for (const Diagnostic& diagnostic : diagnostics)
+    if (diagnostic.id == id::unreadable || diagnostic.id == id::include_unreadable) return diagnostic.headline();
   return {};
 }
 
@@ -97,6 +105,7 @@ std::string beside(const std::string& file, const std::string& path) {
 
 WritebackReport save(const SaveRequest& request) {
   const Loaded loaded = config::load(request.file, request.load);
+  if (std::string why = unread(loaded.diagnostics); !why.empty()) return refused(Errc::io, std::move(why));
   if (std::string path = changed_since(request.read, sources_of(loaded)); !path.empty()) return changed(path);
   auto plan = plan_writeback(loaded, request.running, request.rules);
   if (!plan) return refused(std::move(plan.error()));

@@ -46,19 +46,18 @@ bool complain(const Error& error) {
   return false;
 }
 
-std::unique_ptr<config::Engine> make_engine(const std::string& file,
-                                            std::function<void(std::string_view)> notice = nullptr) {
+config::EngineSettings engine_settings(std::string file, std::function<void(std::string_view)> notice = nullptr) {
   config::EngineSettings settings;
-  settings.file = file;
+  settings.file = std::move(file);
   settings.load.search_path = search_path();
   settings.notice = std::move(notice);
-  return config::Engine::create(std::move(settings));
+  return settings;
 }
 
 }  // namespace
 
 bool check_configuration(const std::string& file) {
-  const auto engine = make_engine(file);
+  const auto engine = config::Engine::create(engine_settings(file));
   TlsStore tls;
   ConfigurationCheck checks;
   engine->add_participant(tls);
@@ -70,11 +69,11 @@ bool check_configuration(const std::string& file) {
   return report.ok;
 }
 
-Daemon::Daemon(std::string file)
-    : engine_(make_engine(file, [this](std::string_view line) {
+Daemon::Daemon(std::string file, const MakeEngine& make)
+    : engine_(make(engine_settings(std::move(file), [this](std::string_view line) {
         if (log_) log_->write(Level::warning, Area::config, "config-by-itself", line);
         if (console_) console_->event("config-by-itself", line);
-      })) {
+      }))) {
   engine_->add_participant(tls_);
   engine_->add_participant(checks_);
 }

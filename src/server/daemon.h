@@ -24,6 +24,7 @@
 #include "telemetry/smtp_trace.h"
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -39,7 +40,9 @@ bool check_configuration(const std::string& file);
 
 class Daemon : private config::Participant {
  public:
-  explicit Daemon(std::string file);
+  // `make` is where the engine comes from.
+  using MakeEngine = std::function<std::unique_ptr<config::Engine>(config::EngineSettings)>;
+  explicit Daemon(std::string file, const MakeEngine& make = config::Engine::create);
   ~Daemon() override;
 
   // Reads the configuration and makes everything it asks for. Errors have

@@ -106,6 +106,7 @@ void Listeners::abort() noexcept {
   }
   acquired_.clear();
   for (const auto& [name, service] : services_) service->settle();
+  loops_.shrink();  // nobody has anything on the new ones any more
 }
 
 const Service* Listeners::heir_of(const Service& service) const {

@@ -1,6 +1,6 @@
-sbin_PROGRAMS += impulsed
-impulsed_SOURCES = \
-	src/server/command_line.cc src/server/command_line.h \
+# All but the program itself is a library, for the unit tests.
+noinst_LIBRARIES += libserver.a
+libserver_a_SOURCES = \
 	src/server/access_check.cc src/server/access_check.h \
 	src/server/configuration_check.cc src/server/configuration_check.h \
 	src/server/console_gate.cc src/server/console_gate.h \
@@ -12,7 +12,6 @@ impulsed_SOURCES = \
 	src/server/listeners.cc src/server/listeners.h \
 	src/server/loops.cc src/server/loops.h \
 	src/server/mail_session.cc src/server/mail_session.h \
-	src/server/main.cc \
 	src/server/notify.cc src/server/notify.h \
 	src/server/privileges.cc src/server/privileges.h \
 	src/server/proc.cc src/server/proc.h \
@@ -23,9 +22,14 @@ impulsed_SOURCES = \
 	src/server/snapshot_keeper.cc src/server/snapshot_keeper.h \
 	src/server/tls_store.cc src/server/tls_store.h \
 	src/server/watchdog.cc src/server/watchdog.h
+libserver_a_CXXFLAGS = $(AM_CXXFLAGS) $(SYSTEMD_CFLAGS) $(LIBCAP_CFLAGS)
+
+sbin_PROGRAMS += impulsed
+impulsed_SOURCES = \
+	src/server/command_line.cc src/server/command_line.h \
+	src/server/main.cc
 impulsed_CPPFLAGS = $(AM_CPPFLAGS) -DIMPULSE_CONF='"$(sysconfdir)/impulse/impulse.conf"'
-impulsed_CXXFLAGS = $(AM_CXXFLAGS) $(SYSTEMD_CFLAGS) $(LIBCAP_CFLAGS)
-impulsed_LDADD = $(IMPULSE_LIBS)
+impulsed_LDADD = libserver.a $(IMPULSE_LIBS)
 
 # validate_config is impulsed --check by another name.
 install-exec-hook:

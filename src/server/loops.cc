@@ -18,29 +18,48 @@ size_t Loops::wanted(const config::Options& options) {
 
 Result<> Loops::grow(const config::Snapshot& next) {
   for (const std::string& name : next.event_loops()) {
-    Pool& pool = pools_[name];
     const size_t count = wanted(*next.event_loop(name));
-    while (pool.workers.size() < count) {
-      auto loop = net::Loop::create(fmt::format("{}-{}", name, pool.workers.size()));
-      if (!loop) return std::unexpected(loop.error());
-      auto worker = std::make_unique<Worker>();
-      worker->loop = std::move(*loop);
-      try {
-        worker->thread = std::thread([loop = worker->loop.get()] {
-          Privileges::drop_capabilities_of_thread();
-          loop->run();
-        });
-      } catch (const std::system_error& error) {
-        return fail(Errc::no_space, "EventLoop {}: no thread {} of {}: {}", name, pool.workers.size() + 1, count,
-                    error.what());
-      }
-      pool.workers.push_back(std::move(worker));
+    if (auto added = add(name, pools_[name], count); !added) {
+      shrink();
+      return added;
     }
   }
   return {};
 }
 
+Result<> Loops::add(const std::string& name, Pool& pool, size_t count) {
+  while (pool.workers.size() < count) {
+    const auto refused = [&](std::string_view why) {
+      return fail(Errc::no_space, "EventLoop {}: no thread {} of {}: {}", name, pool.workers.size() + 1, count, why);
+    };
+    auto loop = net::Loop::create(fmt::format("{}-{}", name, pool.workers.size()));
+    if (!loop) return refused(loop.error().message);
+    auto worker = std::make_unique<Worker>();
+    worker->loop = std::move(*loop);
+    try {
+      worker->thread = std::thread([loop = worker->loop.get()] {
+        Privileges::drop_capabilities_of_thread();
+        loop->run();
+      });
+    } catch (const std::system_error& error) {
+      return refused(error.what());
+    }
+    pool.workers.push_back(std::move(worker));
+  }
+  return {};
+}
+
+void Loops::shrink() noexcept {
+  for (auto& [name, pool] : pools_)
+    while (pool.workers.size() > pool.lasting) {
+      stop(*pool.workers.back());
+      pool.workers.pop_back();
+    }
+  std::erase_if(pools_, [](const auto& pool) { return pool.second.workers.empty(); });
+}
+
 void Loops::resize(const config::Snapshot& next) noexcept {
+  for (auto& [name, pool] : pools_) pool.lasting = pool.workers.size();
   for (const std::string& name : next.event_loops()) {
     Pool& pool = pools_[name];
     pool.serving = std::min(wanted(*next.event_loop(name)), pool.workers.size());
@@ -86,11 +105,13 @@ void Loops::run_on(Worker& worker, const std::function<void()>& work) {
 }
 
 void Loops::stop() {
-  for (Worker* worker : all()) {
-    if (!worker->thread.joinable()) continue;
-    worker->loop->stop();
-    worker->thread.join();
-  }
+  for (Worker* worker : all()) stop(*worker);
+}
+
+void Loops::stop(Worker& worker) {
+  if (!worker.thread.joinable()) return;
+  worker.loop->stop();
+  worker.thread.join();
 }
 
 Worker& least_busy(const std::vector<Worker*>& workers) {

@@ -31,10 +31,14 @@ class Loops {
  public:
   ~Loops();  // stops and joins
 
-  // Starts the threads that `next` asks for and that are not there yet. A
-  // pool that shrinks keeps its threads, but gets no new sessions on the surplus.
+  // Starts the threads that `next` asks for and that are not there yet; when
+  // that fails, none. A pool that shrinks keeps its threads, but gets no new
+  // sessions on the surplus.
   Result<> grow(const config::Snapshot& next);
-  void resize(const config::Snapshot& next) noexcept;
+  // Ends the threads that were started since the last resize(), which nobody
+  // has been given work of his own for.
+  void shrink() noexcept;
+  void resize(const config::Snapshot& next) noexcept;  // the new ones stay
 
   // The loops of a pool that serve new sessions.
   std::vector<Worker*> pool(const std::string& name, size_t at_most) const;
@@ -52,8 +56,11 @@ class Loops {
   struct Pool {
     std::vector<std::unique_ptr<Worker>> workers;
     size_t serving = 0;
+    size_t lasting = 0;  // of the workers: those that shrink() leaves
   };
   static size_t wanted(const config::Options& options);
+  Result<> add(const std::string& name, Pool& pool, size_t count);
+  static void stop(Worker& worker);
   std::map<std::string, Pool, std::less<>> pools_;
 };
 

@@ -61,6 +61,7 @@ Exit act(const CommandLine& line) {
       break;
   }
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow further is an error of the one who writes
   Daemon daemon(line.file);
   if (!daemon.start()) return Exit::failed;
   daemon.run();

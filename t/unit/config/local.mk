@@ -5,6 +5,7 @@ t_unit_config_tests_SOURCES = t/unit/main.cc \
 	t/unit/config/catalogue_test.cc \
 	t/unit/config/confirm_test.cc \
 	t/unit/config/delivery_scopes_test.cc \
+	t/unit/config/digest_test.cc \
 	t/unit/config/edit_model_test.cc \
 	t/unit/config/engine_kit.h t/unit/config/engine_test.cc \
 	t/unit/config/engine_writeback_test.cc \
