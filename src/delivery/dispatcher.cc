@@ -32,6 +32,8 @@ constexpr Duration shortest_wait = std::chrono::milliseconds(1);
 constexpr unsigned reader_threads = 2;
 // Messages failed in one go, before the loop does other things.
 constexpr size_t slice = 200;
+// How long domains are looked at in one go: a commit makes it every domain's turn.
+constexpr Duration look_slice = std::chrono::milliseconds(1);
 
 class PartsDispatcher final : public Dispatcher {
  public:
@@ -88,6 +90,7 @@ class PartsDispatcher final : public Dispatcher {
 
   void reconfigured() override {
     release_rerouted();
+    look_later();
     for (const std::string& domain : queue_->active_domains()) look_at(domain);
   }
 
@@ -159,16 +162,19 @@ class PartsDispatcher final : public Dispatcher {
   void release_rerouted() {
     const auto before = std::exchange(routed_by_, parts_.snapshot());
     if (before == nullptr || before == routed_by_) return;
-    for (const queue::DomainStatus& each : queue_->status()) {
-      const RoutePtr was = route_to(*before, each.domain);
-      const RoutePtr is = route_to(*routed_by_, each.domain);
-      if (is->suspended || is->method == Route::Method::none) continue;
-      if (!was->suspended && is->leads_as(*was)) continue;
-      failing_.erase(each.domain);  // for reasons of the old route
-      if (const size_t count = queue_->flush(each.domain); count > 0) {
-        parts_.log.write(Level::notice, Area::delivery, "rerouted",
-                         fmt::format("{}: another route, {} delayed recipients are tried now", each.domain, count));
-      }
+    // A domain whose turn has not come since an earlier commit is compared with what was before that.
+    for (queue::DomainStatus& each : queue_->status()) rerouted_.try_emplace(std::move(each.domain), before);
+  }
+
+  void release(const std::string& domain, const config::Snapshot& before) {
+    const RoutePtr was = route_to(before, domain);
+    const RoutePtr is = route_to(*routed_by_, domain);
+    if (is->suspended || is->method == Route::Method::none) return;
+    if (!was->suspended && is->leads_as(*was)) return;
+    failing_.erase(domain);  // for reasons of the old route
+    if (const size_t count = queue_->flush(domain); count > 0) {
+      parts_.log.write(Level::notice, Area::delivery, "rerouted",
+                       fmt::format("{}: another route, {} delayed recipients are tried now", domain, count));
     }
   }
 
@@ -176,12 +182,35 @@ class PartsDispatcher final : public Dispatcher {
   void look_at(const std::string& domain) {
     if (!started_ || office_.stopping || !to_look_at_set_.insert(domain).second) return;
     to_look_at_.push_back(domain);
-    if (to_look_at_.size() > 1) return;
+    look_later();
+  }
+
+  void look_later() {
+    if (look_posted_) return;
+    look_posted_ = true;
     on_loop([this] {
-      const auto domains = std::exchange(to_look_at_, {});
-      to_look_at_set_.clear();
-      for (const std::string& each : domains) dispatch(each);
+      look_posted_ = false;
+      look();
     });
+  }
+
+  void look() {
+    const SteadyTime end = steady_now() + look_slice;
+    do {
+      if (office_.stopping) return;
+      if (!rerouted_.empty()) {
+        const auto first = rerouted_.extract(rerouted_.begin());
+        release(first.key(), *first.mapped());
+      } else if (!to_look_at_.empty()) {
+        const std::string domain = std::move(to_look_at_.front());
+        to_look_at_.pop_front();
+        to_look_at_set_.erase(domain);
+        dispatch(domain);
+      } else {
+        return;
+      }
+    } while (steady_now() < end);
+    look_later();
   }
 
   void dispatch(const std::string& domain) {
@@ -323,11 +352,14 @@ class PartsDispatcher final : public Dispatcher {
   net::Timer patience_;  // after stop()
   std::function<void()> idle_;
 
-  std::vector<std::string> to_look_at_;
+  std::deque<std::string> to_look_at_;
   std::unordered_set<std::string> to_look_at_set_;
   std::map<std::string, Failing> failing_;
   config::SnapshotPtr routed_by_;  // as of the last reconfigured()
+  // Domains whose route may be another one, with the configuration it was of.
+  std::unordered_map<std::string, config::SnapshotPtr> rerouted_;
   bool started_ = false;
+  bool look_posted_ = false;
   bool fail_posted_ = false;
   bool pump_posted_ = false;
   bool settled_posted_ = false;

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <climits>
+#include <ranges>
 #include <utility>
 
 namespace impulse::server {
@@ -42,35 +43,76 @@ Listeners::Listeners(net::Loop& main, Loops& loops, telemetry::Log& log, telemet
 
 Listeners::~Listeners() = default;
 
-std::map<Listeners::Key, ServicePlan> Listeners::plans(const config::Snapshot& next) const {
-  std::map<Key, ServicePlan> found;
-  for (const auto& conf : next.listens()) {
-    if (!conf->enabled() || stopped_.contains({conf->listener(), conf->endpoint()})) continue;
-    const config::Options& options = conf->options();
-    ServicePlan plan;
-    plan.listener = conf->listener();
-    plan.endpoint = conf->endpoint();
-    plan.origin = conf->origin().to_string();
-    plan.attributes.backlog = static_cast<int>(options[key::listen_backlog]);
-    plan.attributes.file_mode = options[key::file_mode];
-    plan.attributes.reuse_address = options[key::reuse_address];
-    plan.attributes.reuse_port = options[key::reuse_port] && !conf->endpoint().is_unix();
-    plan.attributes.receive_buffer = static_cast<int>(options[key::tcp_recv_buffer_size]);
-    plan.attributes.send_buffer = static_cast<int>(options[key::tcp_send_buffer_size]);
-    plan.per_wakeup = static_cast<int>(options[key::events_per_iter]);
-    if (plan.listener != config::ScopeKind::control_listener)
-      plan.workers = loops_.pool(options[key::event_loop], static_cast<size_t>(options[key::concurrency]));
-    found.emplace(Key{plan.endpoint, plan.attributes.reuse_port}, std::move(plan));
+namespace {
+
+ServicePlanPtr plan_of(const config::ListenConf& conf) {
+  if (!conf.enabled()) return nullptr;
+  const config::Options& options = conf.options();
+  auto plan = std::make_shared<ServicePlan>();
+  plan->listener = conf.listener();
+  plan->endpoint = conf.endpoint();
+  plan->origin = conf.origin().to_string();
+  plan->attributes.backlog = static_cast<int>(options[key::listen_backlog]);
+  plan->attributes.file_mode = options[key::file_mode];
+  plan->attributes.reuse_address = options[key::reuse_address];
+  plan->attributes.reuse_port = options[key::reuse_port] && !conf.endpoint().is_unix();
+  plan->attributes.receive_buffer = static_cast<int>(options[key::tcp_recv_buffer_size]);
+  plan->attributes.send_buffer = static_cast<int>(options[key::tcp_send_buffer_size]);
+  plan->per_wakeup = static_cast<int>(options[key::events_per_iter]);
+  if (plan->listener != config::ScopeKind::control_listener) {
+    plan->pool = options[key::event_loop];
+    plan->at_most = static_cast<size_t>(options[key::concurrency]);
   }
-  return found;
+  return plan;
+}
+
+bool in_order(const config::ListenConf& a, const config::ListenConf& b) {
+  return a.listener() != b.listener() ? a.listener() < b.listener() : a.endpoint() < b.endpoint();
+}
+
+}  // namespace
+
+// Who serves, asked once for all the Listens of a pool.
+class Listeners::Pools {
+ public:
+  explicit Pools(const Loops& loops) : loops_(loops) {}
+  const std::vector<Worker*>& of(const ServicePlan& plan) {
+    const auto [at, fresh] = known_.try_emplace({plan.pool, plan.at_most});
+    if (fresh && !plan.pool.empty()) at->second = loops_.pool(plan.pool, plan.at_most);
+    return at->second;
+  }
+
+ private:
+  const Loops& loops_;
+  std::map<std::pair<std::string, size_t>, std::vector<Worker*>> known_;
+};
+
+// What a commit left as it was costs a comparison of pointers.
+void Listeners::plan(const config::Snapshot& next) {
+  std::vector<Planned> fresh;
+  fresh.reserve(next.listens().size());
+  auto known = planned_.begin();
+  for (const auto& conf : next.listens()) {
+    while (known != planned_.end() && known->conf != conf && in_order(*known->conf, *conf)) ++known;
+    if (known != planned_.end() && known->conf == conf)
+      fresh.push_back(std::move(*known++));
+    else
+      fresh.push_back({conf, plan_of(*conf)});
+  }
+  planned_ = std::move(fresh);
+}
+
+bool Listeners::serves(const Planned& planned) const {
+  return planned.plan && (stopped_.empty() || !stopped_.contains({planned.plan->listener, planned.plan->endpoint}));
 }
 
 Result<> Listeners::prepare(const config::SnapshotPtr&, const config::SnapshotPtr& next) {
   if (auto grown = loops_.grow(*next); !grown) return grown;
-  auto wanted = plans(*next);
+  plan(*next);
   // Of two sockets on one address the kernel may choose the retired one.
   std::erase_if(retired_, [&](const auto& retired) {
-    const bool again = wanted.contains(retired.first);
+    const bool again = std::ranges::any_of(
+        planned_, [&](const Planned& each) { return serves(each) && key_of(*each.plan) == retired.first; });
     if (again) retired.second->end();
     return again;
   });
@@ -84,13 +126,17 @@ Result<> Listeners::prepare(const config::SnapshotPtr&, const config::SnapshotPt
           for (net::ListenSocket* socket : service->sockets()) sockets.push_back(socket);
     return sockets;
   };
-  for (auto& [name, plan] : wanted) {
+  Pools pools(loops_);
+  for (const Planned& planned : planned_) {
+    if (!serves(planned)) continue;
+    const ServicePlan& plan = *planned.plan;
+    const Key name = key_of(plan);
+    if (acquired_.contains(name)) continue;
     if (services_.contains(name) && !rebinding_.contains({plan.listener, plan.endpoint})) continue;
-    const std::string origin = plan.origin;
-    auto service = Service::acquire(*this, std::move(plan), overlapping(name.first));
+    auto service = Service::acquire(*this, planned.plan, pools.of(plan), overlapping(plan.endpoint));
     if (!service) {
       abort();
-      return fail(service.error().code, "{}: {}", origin, service.error().message);
+      return fail(service.error().code, "{}: {}", plan.origin, service.error().message);
     }
     acquired_.emplace(name, std::move(*service));
   }
@@ -100,10 +146,10 @@ Result<> Listeners::prepare(const config::SnapshotPtr&, const config::SnapshotPt
 void Listeners::abort() noexcept {
   // A client may have come to a socket that is now given up, though an old
   // one of ours overlaps it: it is served there.
-  for (auto& [name, service] : acquired_) {
-    service->retire(heir_of(*service), nullptr);
-    service->end();
-  }
+  Errands errands;
+  for (auto& [name, service] : acquired_) service->retire(heir_of(*service), nullptr, errands);
+  errands.run();
+  for (auto& [name, service] : acquired_) service->end();
   acquired_.clear();
   for (const auto& [name, service] : services_) service->settle();
   loops_.shrink();  // nobody has anything on the new ones any more
@@ -146,9 +192,15 @@ void Listeners::apply(const config::SnapshotPtr& next) noexcept {
   loops_.resize(*next);
   const config::SnapshotPtr previous = std::exchange(snapshot_, next);
   Services leaving = std::exchange(services_, {});
-  for (auto& [name, plan] : plans(*next)) {
+  Pools pools(loops_);
+  Errands errands;
+  std::vector<Service*> moving;
+  for (const Planned& planned : planned_) {
+    if (!serves(planned)) continue;
+    const ServicePlan& plan = *planned.plan;
+    const Key name = key_of(plan);
     if (auto fresh = acquired_.extract(name)) {
-      fresh.mapped()->begin(next);
+      fresh.mapped()->begin(pools.of(plan), next, errands);
       if (leaving.contains(name)) {
         fresh.mapped()->stand_alone();
         tell("listener-restarted", plan.endpoint);
@@ -157,16 +209,25 @@ void Listeners::apply(const config::SnapshotPtr& next) noexcept {
       }
       services_.insert(std::move(fresh));
     } else if (auto kept = leaving.extract(name)) {
-      kept.mapped()->follow(std::move(plan), next);
+      if (kept.mapped()->follow(planned.plan, pools.of(plan), next, errands)) moving.push_back(kept.mapped().get());
       services_.insert(std::move(kept));
     }
   }
+  errands.run();
+  for (Service* service : moving) service->resume(errands);
+  errands.run();
+
+  std::map<Key, const Service*> heirs;
+  for (const auto& [name, service] : leaving) service->retire(heirs[name] = heir_of(*service), previous, errands);
+  errands.run();
   for (auto& [name, service] : leaving) {
-    const Service* heir = heir_of(*service);
-    service->retire(heir, previous);
+    const Service* heir = heirs[name];
     if (heir == nullptr || heir->plan().endpoint != service->plan().endpoint)
       tell("listener-closed", service->plan().endpoint);
-    if (heir == nullptr) continue;
+    if (heir == nullptr) {
+      service->end();
+      continue;
+    }
     // Changed back and forth quickly: the elder has had its time.
     if (const auto elder = retired_.find(name); elder != retired_.end()) {
       elder->second->end();
@@ -280,7 +341,10 @@ void Listeners::close_all() {
   grace_.stop();
   for (const auto& [name, service] : retired_) service->end();
   retired_.clear();
-  for (const auto& [name, service] : services_) service->retire(nullptr, snapshot_);
+  Errands errands;
+  for (const auto& [name, service] : services_) service->retire(nullptr, snapshot_, errands);
+  errands.run();
+  for (const auto& [name, service] : services_) service->end();
   services_.clear();
 }
 

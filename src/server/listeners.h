@@ -55,7 +55,16 @@ class Listeners : public config::Participant, private Reception {
   using Services = std::map<Key, std::unique_ptr<Service>>;
   using Name = std::pair<config::ScopeKind, Endpoint>;
 
-  std::map<Key, ServicePlan> plans(const config::Snapshot& next) const;
+  // A Listen with what it asks for; no plan: it is disabled.
+  struct Planned {
+    std::shared_ptr<const config::ListenConf> conf;
+    ServicePlanPtr plan;
+  };
+  class Pools;
+
+  static Key key_of(const ServicePlan& plan) { return {plan.endpoint, plan.attributes.reuse_port}; }
+  void plan(const config::Snapshot& next);
+  bool serves(const Planned& planned) const;
   // Who serves the clients of a service that goes: one on the same endpoint
   // under another key, else one that overlaps it; null: nobody.
   const Service* heir_of(const Service& service) const;
@@ -83,6 +92,7 @@ class Listeners : public config::Participant, private Reception {
   std::atomic<int64_t> told_{0};  // when that was logged last, seconds of the steady clock
 
   config::SnapshotPtr snapshot_;  // applied last
+  std::vector<Planned> planned_;  // by plan(), in the order of Snapshot::listens()
   Services services_;             // serving now
   Services acquired_;             // by prepare: listening, not armed
   // Replaced by an overlapping one; they take the handshakes that were under

@@ -5,6 +5,7 @@
 
 #include "config/snapshot.h"
 #include "net/listen_socket.h"
+#include "server/follow.h"
 #include "server/incoming.h"
 #include "server/loops.h"
 
@@ -26,38 +27,48 @@ class Reception {
   virtual void trouble(const Endpoint& endpoint, std::string_view what) = 0;
 };
 
-// What a Listen asks for.
+// What a Listen asks for. Immutable, and shared by the commits that leave it as it was.
 struct ServicePlan {
   config::ScopeKind listener = config::ScopeKind::esmtp_listener;
   Endpoint endpoint;
   std::string origin;  // where it is said, for errors
   net::ListenAttributes attributes;
-  int per_wakeup = 0;            // 0: the built-in limit
-  std::vector<Worker*> workers;  // who serves; empty: the main loop
+  int per_wakeup = 0;  // 0: the built-in limit
+  std::string pool;    // whose workers serve; empty: the main loop
+  size_t at_most = 0;  // of them; 0: all
 };
+using ServicePlanPtr = std::shared_ptr<const ServicePlan>;
 
 class Service {
  public:
-  // Binds and listens, arms nothing. `replacing` as in ListenSocket::open.
-  static Result<std::unique_ptr<Service>> acquire(Reception& reception, ServicePlan plan,
+  // Binds and listens, arms nothing. `workers` who will serve (none: the main
+  // loop), `replacing` as in ListenSocket::open.
+  static Result<std::unique_ptr<Service>> acquire(Reception& reception, ServicePlanPtr plan,
+                                                  std::vector<Worker*> workers,
                                                   std::span<net::ListenSocket* const> replacing);
   ~Service();
 
-  const ServicePlan& plan() const { return plan_; }
+  const ServicePlan& plan() const { return *plan_; }
   const config::SnapshotPtr& snapshot() const { return snapshot_; }  // null before begin()
   std::vector<net::ListenSocket*> sockets() const;
 
+  // What follows gives work to `errands`, which are to be run before anything
+  // else is asked of the service.
+
   // Publishes and accepts.
-  void begin(const config::SnapshotPtr& snapshot);
-  // The same endpoint under a newer configuration.
-  void follow(ServicePlan plan, const config::SnapshotPtr& snapshot);
+  void begin(std::vector<Worker*> workers, const config::SnapshotPtr& snapshot, Errands& errands);
+  // The same endpoint under a newer configuration. True: it no longer accepts,
+  // since that is to happen elsewhere; behind these errands, resume() it.
+  bool follow(const ServicePlanPtr& plan, const std::vector<Worker*>& workers, const config::SnapshotPtr& snapshot,
+              Errands& errands);
+  void resume(Errands& errands);
   void settle() noexcept;
   void stand_alone() noexcept;  // see ListenSocket
 
   // Goes: new clients are no longer given to these sockets. Those who are on
   // their way in are served by `heir` under its snapshot; with none, under the
-  // one that still had this Listen, and then it has ended.
-  void retire(const Service* heir, const config::SnapshotPtr& snapshot);
+  // one that still had this Listen, and end() is to be called behind the errands.
+  void retire(const Service* heir, const config::SnapshotPtr& snapshot, Errands& errands);
   void end();  // takes the last ones and stops
 
  private:
@@ -72,14 +83,14 @@ class Service {
     Worker* on = nullptr;  // null: the main loop
     bool armed = false;
   };
-  Service(Reception& reception, ServicePlan plan) : reception_(reception), plan_(std::move(plan)) {}
-  void arm();
-  void disarm();
-  void aim(const std::vector<Worker*>& workers, const config::SnapshotPtr& snapshot);
-  static void run_on(Worker* worker, const std::function<void()>& work);
+  Service(Reception& reception, ServicePlanPtr plan, std::vector<Worker*> workers)
+      : reception_(reception), plan_(std::move(plan)), workers_(std::move(workers)) {}
+  void disarm(Errands& errands);
+  void aim(const std::vector<Worker*>& workers, const config::SnapshotPtr& snapshot, Errands& errands);
 
   Reception& reception_;
-  ServicePlan plan_;
+  ServicePlanPtr plan_;
+  std::vector<Worker*> workers_;
   config::SnapshotPtr snapshot_;  // clients come in under it; null before begin()
   std::vector<Door> doors_;
 };

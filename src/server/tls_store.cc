@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <set>
 #include <string>
+#include <utility>
 
 namespace impulse::server {
 
@@ -56,15 +57,37 @@ bool has_tls_options(const config::Scope& scope) {
 // The Pathways that have a say in TLS, by themselves or by their group.
 std::set<std::string, std::less<>> tls_pathways(const config::Scope& root) {
   std::set<std::string, std::less<>> names;
-  root.each_child([&](const config::ScopePtr& child) {
-    const bool says = has_tls_options(*child);
-    if (says && child->def().kind == config::ScopeKind::pathway) names.insert(child->instance());
-    if (child->def().kind != config::ScopeKind::pathway_group) return;
-    child->each_child([&](const config::ScopePtr& pathway) {
-      if (says || has_tls_options(*pathway)) names.insert(pathway->instance());
+  const auto note = [&](const config::Scope& parent, bool says) {
+    parent.children(config::ScopeKind::pathway).each([&](const config::ChildMap::Entry& pathway) {
+      if (says || has_tls_options(*pathway.scope)) names.insert(pathway.scope->instance());
     });
+  };
+  note(root, false);
+  root.children(config::ScopeKind::pathway_group).each([&](const config::ChildMap::Entry& group) {
+    note(*group.scope, has_tls_options(*group.scope));
   });
   return names;
+}
+
+// What of a scope to show when its certificate is bad.
+config::Origin origin_of(const config::Scope& scope) {
+  config::Origin origin = scope.origin();
+  for (const auto& setting : scope.settings())
+    if (is_tls_option(*setting->option)) origin = setting->origin;
+  if (const config::Setting* set = scope.find(config::definition(key::tls_certificate))) origin = set->origin;
+  return origin;
+}
+
+// In the order of Snapshot::listens().
+std::pair<config::ScopeKind, const Endpoint&> place_of(const config::ListenConf& listen) {
+  return {listen.listener(), listen.endpoint()};
+}
+
+std::shared_ptr<const net::TlsSettings> settings_with(const config::Snapshot& snapshot,
+                                                      const config::Options& options) {
+  return options.derived<net::TlsSettings>([&](const config::Options& chain) {
+    return std::make_shared<const net::TlsSettings>(settings_of(snapshot, chain));
+  });
 }
 
 }  // namespace
@@ -84,9 +107,7 @@ Result<TlsStore::Entry> TlsStore::entry_for(const net::TlsSettings& settings, st
 }
 
 Result<net::TlsContextPtr> TlsStore::server_context(const config::Snapshot& snapshot, const config::Options& options) {
-  const auto settings = options.derived<net::TlsSettings>([&](const config::Options& chain) {
-    return std::make_shared<const net::TlsSettings>(settings_of(snapshot, chain));
-  });
+  const auto settings = settings_with(snapshot, options);
   if (settings->certificate.empty()) return nullptr;
   {
     const std::lock_guard lock(mutex_);
@@ -101,35 +122,29 @@ Result<net::TlsContextPtr> TlsStore::server_context(const config::Snapshot& snap
 }
 
 void TlsStore::adopt() noexcept {
-  const std::lock_guard lock(mutex_);
-  live_ = std::move(candidates_);
+  std::vector<Entry> old = std::move(candidates_);
   candidates_.clear();
+  // What is no longer used goes outside the lock: sessions that shake hands look here.
+  const std::lock_guard lock(mutex_);
+  live_.swap(old);
 }
 
-void TlsStore::check_scope(const config::Snapshot& next, const config::Scope& scope, const config::Options& options,
-                           const std::string& where, config::Diagnostics& diagnostics) {
-  const net::TlsSettings settings = settings_of(next, options);
-  if (settings.certificate.empty()) return;
-  const std::string place = fmt::format("{} ({})", where, scope.origin().to_string());
-  const auto known = std::find_if(candidates_.begin(), candidates_.end(),
-                                  [&](const Entry& entry) { return entry.settings == settings; });
+void TlsStore::need(const Use& use, config::Diagnostics& diagnostics) {
+  const auto known =
+      std::ranges::find_if(candidates_, [&](const Entry& entry) { return entry.settings == *use.settings; });
   if (known != candidates_.end()) {
-    if (known->places.size() < most_places) known->places.push_back(place);
+    if (known->places.size() < most_places) known->places.push_back(use.place);
     return;
   }
-  auto entry = entry_for(settings, name_of(options));
+  auto entry = entry_for(*use.settings, use.name);
   if (entry) {
-    entry->places.push_back(place);
+    entry->places.push_back(use.place);
     candidates_.push_back(std::move(*entry));
     return;
   }
   config::Diagnostic diagnostic;
   diagnostic.id = "tls-certificate";
-  diagnostic.origin = scope.origin();
-  for (const auto& setting : scope.settings())
-    if (is_tls_option(*setting->option)) diagnostic.origin = setting->origin;
-  if (const config::Setting* set = scope.find(config::definition(key::tls_certificate)))
-    diagnostic.origin = set->origin;
+  diagnostic.origin = use.origin;
   diagnostic.message = entry.error().message;
   diagnostics.push_back(std::move(diagnostic));
 }
@@ -180,50 +195,83 @@ Result<std::vector<std::string>> TlsStore::reload() {
 }
 
 // Only what differs from the last look is looked at: there may be a million.
-const std::set<std::string>& TlsStore::chosen_peers(const config::ScopePtr& scope, const std::string& where) {
-  Chosen& chosen = chosen_[where];
+void TlsStore::choose(Chosen& chosen, const config::ScopePtr& scope) const {
+  if (chosen.scope == scope) return;
   const config::ChildMap nothing;
   const config::ChildMap& before = chosen.scope ? chosen.scope->children(config::ScopeKind::peer) : nothing;
   config::ChildMap::difference(
       before, scope->children(config::ScopeKind::peer), [&](const config::ScopePtr& was, const config::ScopePtr& is) {
-        if (was) chosen.peers.erase(was->instance());
+        if (was && chosen.peers.erase(was->instance()) > 0) ++chosen.changes;
         if (!is) return true;
         const config::Setting* pathway = is->find(config::definition(key::pathway));
         const bool extended = pathway && pathways_.contains(std::get<std::string>(pathway->value));
-        if (extended || has_tls_options(*is)) chosen.peers.insert(is->instance());
+        if (!extended && !has_tls_options(*is)) return true;
+        chosen.peers.insert(is->instance());
+        ++chosen.changes;
         return true;
       });
   chosen.scope = scope;
-  return chosen.peers;
+}
+
+std::vector<TlsStore::Use> TlsStore::uses_of(const config::Snapshot& next, const config::ListenConf& listen,
+                                             const Chosen& of_listener, const Chosen& of_listen) const {
+  std::vector<Use> uses;
+  const auto add = [&](const config::Scope& scope, const config::Options& options, const std::string& where) {
+    auto settings = settings_with(next, options);
+    if (settings->certificate.empty()) return;
+    uses.push_back({std::move(settings), name_of(options), fmt::format("{} ({})", where, scope.origin().to_string()),
+                    origin_of(scope)});
+  };
+  const auto peers = [&](const Chosen& chosen, const std::string& where) {
+    for (const std::string& instance : chosen.peers)
+      if (const auto network = IpPrefix::parse(instance))
+        add(*chosen.scope->child(config::ScopeKind::peer, instance), listen.for_peer(network->address()),
+            where + " Peer " + instance);
+  };
+  const std::string where(config::scope_def(listen.listener()).name);
+  const std::string there = where + " Listen " + listen.endpoint().to_string();
+  add(*of_listen.scope, listen.options(), there);
+  peers(of_listener, where);
+  peers(of_listen, there);
+  return uses;
 }
 
 void TlsStore::check(const config::Snapshot& next, config::Diagnostics& diagnostics) {
   candidates_.clear();
-  const auto pathways = tls_pathways(*next.root());
-  if (pathways != pathways_) chosen_.clear();
-  pathways_ = pathways;
-  std::set<std::string> seen;
-  const auto peers = [&](const config::ListenConf& listen, const config::ScopePtr& scope, const std::string& where) {
-    seen.insert(where);
-    for (const std::string& instance : chosen_peers(scope, where)) {
-      const config::ScopePtr peer = scope->child(config::ScopeKind::peer, instance);
-      if (const auto network = IpPrefix::parse(instance))
-        check_scope(next, *peer, listen.for_peer(network->address()), where + " Peer " + instance, diagnostics);
-    }
-  };
-  for (const auto& listen : next.listens()) {
-    if (!listen->enabled()) continue;
-    const config::ScopePtr listener = next.root()->child(listen->listener(), "");
-    if (!listener) continue;
-    const config::ScopePtr scope = listener->child(config::ScopeKind::listen, listen->endpoint().to_string());
-    if (!scope) continue;
-    const std::string where(config::scope_def(listen->listener()).name);
-    const std::string there = where + " Listen " + listen->endpoint().to_string();
-    check_scope(next, *scope, listen->options(), there, diagnostics);
-    peers(*listen, listener, where);
-    peers(*listen, scope, there);
+  if (auto pathways = tls_pathways(*next.root()); pathways != pathways_) {
+    pathways_ = std::move(pathways);
+    of_listeners_.clear();
+    served_.clear();
   }
-  std::erase_if(chosen_, [&](const auto& entry) { return !seen.contains(entry.first); });
+  std::vector<Served> served;
+  served.reserve(next.listens().size());
+  auto known = served_.begin();
+  const config::ListenConf* last = nullptr;
+  Chosen* of_listener = nullptr;
+  for (const auto& listen : next.listens()) {
+    if (last == nullptr || last->listener() != listen->listener()) {
+      of_listener = &of_listeners_[listen->listener()];
+      choose(*of_listener, next.root()->child(listen->listener(), ""));
+    }
+    last = listen.get();
+    if (!listen->enabled()) continue;
+    while (known != served_.end() && place_of(*known->listen) < place_of(*listen)) ++known;
+    Served each;
+    if (known != served_.end() && place_of(*known->listen) == place_of(*listen)) each = std::move(*known++);
+    const config::ScopePtr scope = of_listener->scope->child(config::ScopeKind::listen, listen->endpoint().to_string());
+    if (!scope) continue;
+    // The Listen is another one as soon as a value differs; its scope, where only lines do.
+    if (each.listen != listen || each.peers.scope != scope || each.of_listener != of_listener->changes) {
+      choose(each.peers, scope);
+      each.listen = listen;
+      each.of_listener = of_listener->changes;
+      each.uses = uses_of(next, *listen, *of_listener, each.peers);
+    }
+    for (const Use& use : each.uses) need(use, diagnostics);
+    served.push_back(std::move(each));
+  }
+  served_ = std::move(served);
+  std::erase_if(of_listeners_, [&](const auto& entry) { return next.root()->child(entry.first, "") == nullptr; });
 }
 
 }  // namespace impulse::server

@@ -8,6 +8,7 @@
 #include "config/snapshot.h"
 #include "net/tls.h"
 
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -52,20 +53,38 @@ class TlsStore : public config::Participant {
     std::string identity;               // of the files: device, inode, size, time of change
     net::TlsContextPtr context;
   };
-  void check_scope(const config::Snapshot& next, const config::Scope& scope, const config::Options& options,
-                   const std::string& where, config::Diagnostics& diagnostics);
+  // One scope that wants a context.
+  struct Use {
+    std::shared_ptr<const net::TlsSettings> settings;
+    std::string name;
+    std::string place;      // "ESMTP_Listener Listen *:25 (impulse.conf:12:3)"
+    config::Origin origin;  // of what to complain about
+  };
+  // Of a listener or Listen: its Peers with TLS settings of their own.
+  struct Chosen {
+    config::ScopePtr scope;  // as it was looked at last
+    std::set<std::string> peers;
+    uint64_t changes = 0;  // of them, by name or by line
+  };
+  // A Listen, and what it wanted when it was looked at last.
+  struct Served {
+    std::shared_ptr<const config::ListenConf> listen;
+    Chosen peers;
+    uint64_t of_listener = 0;  // changes of its listener's
+    std::vector<Use> uses;
+  };
+  void choose(Chosen& chosen, const config::ScopePtr& scope) const;
+  std::vector<Use> uses_of(const config::Snapshot& next, const config::ListenConf& listen, const Chosen& of_listener,
+                           const Chosen& of_listen) const;
+  void need(const Use& use, config::Diagnostics& diagnostics);
   Result<Entry> entry_for(const net::TlsSettings& settings, std::string name) const;
-  const std::set<std::string>& chosen_peers(const config::ScopePtr& scope, const std::string& where);
   void adopt() noexcept;
 
-  // Of a listener or Listen: its Peers with TLS settings of their own, as of
-  // the last check().
-  struct Chosen {
-    config::ScopePtr scope;
-    std::set<std::string> peers;
-  };
-  std::map<std::string, Chosen> chosen_;         // by "ESMTP_Listener Listen *:25"; main thread
-  std::set<std::string, std::less<>> pathways_;  // with TLS settings, as of the last check()
+  // As of the last check(); main thread. What a commit left as it was costs a
+  // comparison of pointers, and a look at the files.
+  std::vector<Served> served_;  // in the order of Snapshot::listens()
+  std::map<config::ScopeKind, Chosen> of_listeners_;
+  std::set<std::string, std::less<>> pathways_;  // with TLS settings
   std::vector<Entry> candidates_;                // by check(); main thread
   mutable std::mutex mutex_;                     // guards live_
   std::vector<Entry> live_;
