@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "spool/journal.h"
+#include "spool/large_body.h"
 #include "spool/spool.h"
 
 #include <atomic>
@@ -28,6 +29,7 @@ struct PendingMessage {
   uint32_t body_length = 0;
   uint32_t meta_crc = 0;
   uint32_t body_crc = 0;
+  LargeBody* rest = nullptr;  // in message, and durable already
 
   uint64_t record_size() const { return aligned(head.size() + body_length); }
 };
@@ -37,6 +39,7 @@ struct PendingEntry {
   std::string bytes;  // encoded; empty: nothing to write, only `done` to call in its turn
   std::optional<Error> refused;
   std::function<void(Result<>)> done;
+  std::optional<Rest> rest;  // of a message that this finishes: removed once it is durable
 };
 
 class CommitQueue {

@@ -18,9 +18,11 @@ int64_t system_seconds() { return std::chrono::floor<std::chrono::seconds>(wall_
 
 }  // namespace
 
-Committer::Committer(SegmentFiles& files, Index& index, Health& health, CommitQueue& queue, const Settings& settings,
-                     Tuning tuning, Log log, uint32_t last_number)
+Committer::Committer(SegmentFiles& files, const LargeFiles& large, LargeWork& large_work, Index& index, Health& health,
+                     CommitQueue& queue, const Settings& settings, Tuning tuning, Log log, uint32_t last_number)
     : files_(files),
+      large_(large),
+      large_work_(large_work),
       index_(index),
       health_(health),
       queue_(queue),
@@ -146,8 +148,7 @@ void Committer::commit_batch(size_t& next) {
   // A checkpoint replaces what is removed then: never unsynced.
   if (!batch.empty()) {
     if (auto done = writer_.write(batch, now_.force_fsync || with_checkpoints); !done) {
-      next = first;
-      return failed(done.error());
+      return failed(first, std::exchange(next, first), done.error());
     }
     ++batches_;
   }
@@ -176,8 +177,14 @@ void Committer::complete(size_t first, const std::vector<Index::Message>& writte
   const uint32_t number = writer_.number();
   std::vector<Index::Message> accepted;
   accepted.reserve(written.size());
-  for (const Index::Message& message : written)
-    if (message.recipients > 0) accepted.push_back(message);
+  for (size_t i = 0; i < written.size(); ++i) {
+    if (written[i].recipients == 0) continue;
+    accepted.push_back(written[i]);
+    if (LargeBody* rest = work_.messages[first + i].rest) {
+      index_.add_rest({number, written[i].offset}, rest->rest());
+      rest->keep();
+    }
+  }
   if (!accepted.empty()) index_.add_messages(number, accepted);
   index_.set_bytes(number, writer_.end());
   committed_ += accepted.size();
@@ -193,6 +200,7 @@ void Committer::complete(size_t first, const std::vector<Index::Message>& writte
                                  std::make_move_iterator(entries_.begin() + static_cast<std::ptrdiff_t>(entries)));
   entries_.erase(entries_.begin(), entries_.begin() + static_cast<std::ptrdiff_t>(entries));
   for (PendingEntry& entry : done) {
+    if (entry.rest) remove_rest(*entry.rest);
     if (!entry.done) continue;
     if (entry.refused)
       entry.done(std::unexpected(std::move(*entry.refused)));
@@ -218,9 +226,14 @@ void Committer::refuse(size_t first, const Error& why) {
 
 // A write or a sync failed. What it was to make durable is not, and must not
 // be found later; the entries of the journal are kept for the next segment.
-void Committer::failed(const Error& why) {
+void Committer::failed(size_t first, size_t next, const Error& why) {
   const uint32_t number = writer_.number();
-  if (const auto range = writer_.abandon()) voids_.push_back(*range);
+  if (const auto range = writer_.abandon()) {
+    voids_.push_back(*range);
+    // Their records may come back with a power cut: so their files stay, for the next start to see to.
+    for (size_t i = first; i < next; ++i)
+      if (work_.messages[i].rest != nullptr) work_.messages[i].rest->keep();
+  }
   index_.set_bytes(number, writer_.end());
   index_.seal(number);
   checkpoints_.clear();  // planned anew
@@ -243,7 +256,7 @@ bool Committer::ready() {
   // Zeros written ahead and synced: the disk has room again, and works.
   Batch nothing;
   if (auto proved = writer_.write(nothing, true); !proved) {
-    failed(proved.error());
+    failed(0, 0, proved.error());
     return false;
   }
   go_well();
@@ -279,6 +292,13 @@ void Committer::maintain() {
     work_.messages.clear();
     process();
   }
+}
+
+void Committer::remove_rest(const Rest& rest) {
+  large_work_.post([this, number = rest.number] {
+    if (auto removed = large_.remove(number); !removed)
+      log_(fmt::format("{}; the next start removes it", removed.error().message));
+  });
 }
 
 // False when the disk would not have it; they stay then, until later.

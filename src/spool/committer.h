@@ -26,6 +26,7 @@ struct Tuning {
   uint64_t max_waiting = 256ULL << 20;                    // bytes in the queue, beyond which commits are busy
   uint64_t max_batch = 64ULL << 20;                       // bytes written before a sync
   uint64_t zero_ahead = 512ULL << 10;                     // see SegmentWriter::extend; 0: off
+  size_t large_block = 64 << 10;                          // see LargeBody::Setup
   Duration probe_every = std::chrono::seconds(2);         // when the disk failed
   Duration space_every = std::chrono::milliseconds(100);  // between looks at the free space
   std::function<int64_t()> seconds;                       // since 1970, for segment numbers; null: the system's clock
@@ -36,8 +37,8 @@ class Committer {
   using Log = std::function<void(std::string_view)>;
 
   // All borrowed, and outliving it.
-  Committer(SegmentFiles& files, Index& index, Health& health, CommitQueue& queue, const Settings& settings,
-            Tuning tuning, Log log, uint32_t last_number);
+  Committer(SegmentFiles& files, const LargeFiles& large, LargeWork& large_work, Index& index, Health& health,
+            CommitQueue& queue, const Settings& settings, Tuning tuning, Log log, uint32_t last_number);
   ~Committer();  // commits what waits, seals the open segment
 
   // Makes the first segment, and starts the thread.
@@ -53,7 +54,8 @@ class Committer {
   void commit_batch(size_t& next);
   void add_entries(Batch& batch, size_t& taken);
   void complete(size_t first, const std::vector<Index::Message>& written, size_t entries, bool checkpoints);
-  void failed(const Error& why);
+  void failed(size_t first, size_t next, const Error& why);
+  void remove_rest(const Rest& rest);
   void refuse(size_t first, const Error& why);
   bool ready();
   Result<> begin_segment(bool durable);
@@ -68,6 +70,8 @@ class Committer {
   Settings settings() const;
 
   SegmentFiles& files_;
+  const LargeFiles& large_;
+  LargeWork& large_work_;
   Index& index_;
   Health& health_;
   CommitQueue& queue_;

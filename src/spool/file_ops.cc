@@ -41,6 +41,10 @@ class SystemFiles final : public FileOps {
   }
   int sync_data(int fd) override { return code(::fdatasync(fd)); }
   int sync_file(int fd) override { return code(::fsync(fd)); }
+  int start_writing(int fd, uint64_t offset, uint64_t length) override {
+    return code(
+        ::sync_file_range(fd, static_cast<off64_t>(offset), static_cast<off64_t>(length), SYNC_FILE_RANGE_WRITE));
+  }
   int drop_cache(int fd) override { return -::posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED); }
   int truncate(int fd, uint64_t size) override { return code(::ftruncate(fd, static_cast<off_t>(size))); }
   int64_t size(int fd) override {

@@ -29,6 +29,8 @@ class FileOps {
   virtual ssize_t pwritev(int fd, const iovec* parts, int count, uint64_t offset) = 0;
   virtual int sync_data(int fd) = 0;  // fdatasync
   virtual int sync_file(int fd) = 0;  // fsync
+  // Asks the kernel to begin writing a range to the disk (sync_file_range); makes nothing durable.
+  virtual int start_writing(int fd, uint64_t offset, uint64_t length) = 0;
   // Forgets what the kernel holds clean of the file (posix_fadvise): what is
   // read next is what the disk has.
   virtual int drop_cache(int fd) = 0;

@@ -115,6 +115,21 @@ void Index::add_checkpoint(uint32_t holder, const Checkpoint& checkpoint, bool r
   segment.live = std::move(live);
 }
 
+void Index::add_rest(MessageId id, const Rest& rest) {
+  const std::lock_guard lock(mutex_);
+  segments_[id.segment].rests[id.offset] = rest;
+}
+
+std::optional<Rest> Index::take_rest(MessageId id) {
+  const std::lock_guard lock(mutex_);
+  const auto segment = segments_.find(id.segment);
+  if (segment == segments_.end()) return std::nullopt;
+  const auto node = segment->second.rests.extract(id.offset);
+  if (node.empty()) return std::nullopt;
+  changed_ = true;
+  return node.mapped();
+}
+
 std::vector<RecipientState> Index::states_of(const Entry& entry, bool short_form) {
   std::vector<RecipientState> states;
   if (!entry.notes && short_form) return states;
@@ -166,7 +181,10 @@ void Index::totals(uint64_t& segments, uint64_t& bytes) const {
   const std::lock_guard lock(mutex_);
   segments = segments_.size();
   bytes = 0;
-  for (const auto& [number, segment] : segments_) bytes += segment.bytes;
+  for (const auto& [number, segment] : segments_) {
+    bytes += segment.bytes;
+    for (const auto& [offset, rest] : segment.rests) bytes += rest.length;
+  }
 }
 
 Checkpoint Index::checkpoint_of(uint32_t number, const Segment& segment) const {
@@ -186,7 +204,8 @@ Index::Removal Index::plan_removal() const {
   const uint32_t newest = segments_.rbegin()->first;
   std::vector<uint32_t> wanted;
   for (const auto& [number, segment] : segments_) {
-    if (!segment.live.empty() || !segment.sealed || segment.kept || number == newest) continue;
+    if (!segment.live.empty() || !segment.rests.empty() || !segment.sealed || segment.kept || number == newest)
+      continue;
     std::vector<uint32_t> needed_by;
     uint64_t cost = 0;
     for (const uint32_t target : segment.targets) {

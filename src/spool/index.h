@@ -4,6 +4,7 @@
 
 #include "base/id.h"
 #include "spool/journal.h"
+#include "spool/large_files.h"
 #include "spool/spool.h"
 
 #include <atomic>
@@ -46,6 +47,11 @@ class Index {
   // Everything about checkpoint.segment that was journalled before `holder` is
   // superseded. With `restore` its content is taken over too (recovery).
   void add_checkpoint(uint32_t holder, const Checkpoint& checkpoint, bool restore);
+
+  // The rest of the body of a message that will be, or is, in the index.
+  void add_rest(MessageId id, const Rest& rest);
+  // Of a message that has finished: for its remover, once.
+  std::optional<Rest> take_rest(MessageId id);
 
   std::optional<Located> find(MessageId id) const;
   std::vector<Message> live_in(uint32_t segment) const;  // ascending
@@ -93,6 +99,7 @@ class Index {
     uint32_t checkpoint = 0;        // newest segment that holds a checkpoint of this one; 0: none
     std::vector<uint32_t> targets;  // sorted
     std::unordered_map<uint32_t, Entry> live;
+    std::unordered_map<uint32_t, Rest> rests;  // of live ones; few
   };
 
   static void set_note(Entry& entry, uint32_t recipient, const RecipientState& state);

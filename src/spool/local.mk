@@ -6,6 +6,8 @@ libspool_a_SOURCES = \
 	src/spool/health.h \
 	src/spool/index.cc src/spool/index.h \
 	src/spool/journal.cc src/spool/journal.h \
+	src/spool/large_body.cc src/spool/large_body.h \
+	src/spool/large_files.cc src/spool/large_files.h \
 	src/spool/log_spool.cc src/spool/log_spool.h \
 	src/spool/message_codec.cc src/spool/message_codec.h \
 	src/spool/record.cc src/spool/record.h \

@@ -2,6 +2,7 @@
 
 #include "base/crc32c.h"
 #include "base/text.h"
+#include "spool/large_body.h"
 #include "spool/message_codec.h"
 #include "spool/recovery.h"
 #include "spool/segment_reader.h"
@@ -9,6 +10,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <set>
 
@@ -44,18 +46,23 @@ class LogSpool final : public Spool {
       : max_waiting_(tuning.max_waiting),
         node_(std::move(node)),
         log_(log ? std::move(log) : [](std::string_view) {}),
-        files_(std::move(ops), settings.base, settings.mode) {}
+        files_(ops, settings.base, settings.mode),
+        large_(ops, settings.base, settings.mode),
+        large_block_(tuning.large_block),
+        force_fsync_(settings.force_fsync) {}
+  ~LogSpool() override { large_work_->stop(); }  // what it has done goes to the committer, which ends then
 
   Result<> start(std::unique_ptr<File> lock, const Tuning& tuning, const Settings& settings,
                  const std::function<void(Summary)>& live, RecoveryReport& report, bool log_notes) {
     lock_ = std::move(lock);
-    auto recovered = recover(files_, index_, live, report);
+    if (auto made = large_.make_folder(); !made) return made;
+    auto recovered = recover(files_, large_, index_, live, report);
     if (!recovered) return std::unexpected(recovered.error());
     for (const std::string& note : report.notes)
       if (log_notes) log_(note);
     for (const JournalEntry& tombstone : recovered->tombstones) journal(tombstone, std::nullopt, nullptr, true);
-    committer_ =
-        std::make_unique<Committer>(files_, index_, health_, queue_, settings, tuning, log_, recovered->last_number);
+    committer_ = std::make_unique<Committer>(files_, large_, *large_work_, index_, health_, queue_, settings, tuning,
+                                             log_, recovered->last_number);
     return committer_->start();
   }
 
@@ -71,7 +78,15 @@ class LogSpool final : public Spool {
     } else {
       pending.message = std::move(message);
     }
-    queue_.put(std::move(pending));
+    if (pending.rest != nullptr)
+      put_behind_rest(std::move(pending));
+    else
+      queue_.put(std::move(pending));
+  }
+
+  Result<std::unique_ptr<message::BodySink>> stream() override {
+    if (auto admitted = health_.admission(); !admitted) return std::unexpected(std::move(admitted.error()));
+    return LargeBody::create({.files = large_, .health = health_, .work = large_work_, .block = large_block_});
   }
 
   void record(MessageId id, uint32_t recipient, const RecipientState& state,
@@ -82,7 +97,8 @@ class LogSpool final : public Spool {
     if (applied == Index::Applied::unknown)
       refused = Error{Errc::not_found, fmt::format("no recipient {} of {} is waiting", recipient, id.to_string(node_))};
     const bool write = applied == Index::Applied::pending || applied == Index::Applied::finished;
-    if (write || done) journal(entry, std::move(refused), std::move(done), write);
+    auto rest = applied == Index::Applied::finished ? index_.take_rest(id) : std::nullopt;
+    if (write || done) journal(entry, std::move(refused), std::move(done), write, rest);
   }
 
   Result<Stored> read(MessageId id) const override {
@@ -119,7 +135,10 @@ class LogSpool final : public Spool {
     return status;
   }
 
-  void set_live_settings(const Settings& settings) override { committer_->set(settings); }
+  void set_live_settings(const Settings& settings) override {
+    force_fsync_ = settings.force_fsync;
+    committer_->set(settings);
+  }
   const std::string& node() const override { return node_; }
 
  private:
@@ -141,6 +160,13 @@ class LogSpool final : public Spool {
     if (waiting > 0 && waiting + message.body.size() > max_waiting_) return busy();
     pending.head.assign(record_header_size, '\0');
     encode_message(message, node_, pending.head);
+    if (message.rest && message.rest->size() > 0) {
+      auto* rest = dynamic_cast<LargeBody*>(message.rest.get());
+      if (rest == nullptr || !rest->belongs_to(large_)) return fail(Errc::invalid, "a body of another spool");
+      if (auto finished = rest->finish(); !finished) return finished;
+      encode_rest(rest->rest(), pending.head);
+      pending.rest = rest;
+    }
     if (pending.head.size() + message.body.size() > segment_limit - segment_header_size)
       return fail(Errc::invalid, "a message of {} bytes is too large for the spool", message.body.size());
     pending.body = message.body.parts();
@@ -150,9 +176,24 @@ class LogSpool final : public Spool {
     return {};
   }
 
-  void journal(const JournalEntry& entry, std::optional<Error> refused, std::function<void(Result<>)> done,
-               bool write) {
-    PendingEntry pending{entry.target, {}, std::move(refused), std::move(done)};
+  // Its file is durable before its record is written, and not on the
+  // committer's thread: other messages do not wait for a large one.
+  void put_behind_rest(PendingMessage pending) {
+    auto shared = std::make_shared<PendingMessage>(std::move(pending));
+    large_work_->post([this, shared] {
+      if (force_fsync_)
+        if (auto synced = shared->rest->sync(); !synced) {
+          shared->refused = std::move(synced.error());
+          shared->rest = nullptr;
+          shared->message = nullptr;
+        }
+      queue_.put(std::move(*shared));
+    });
+  }
+
+  void journal(const JournalEntry& entry, std::optional<Error> refused, std::function<void(Result<>)> done, bool write,
+               const std::optional<Rest>& rest = std::nullopt) {
+    PendingEntry pending{entry.target, {}, std::move(refused), std::move(done), rest};
     if (write) encode_entry(entry, pending.bytes);
     queue_.put(std::move(pending));
   }
@@ -171,6 +212,11 @@ class LogSpool final : public Spool {
     if (!body) return std::unexpected(body.error());
     if (meta->envelope.recipients.size() != located->states.size())
       return fail(Errc::io, "{}: not the message the index says", id.to_string(node_));
+    if (meta->rest)
+      if (auto whole = large_.read(*meta->rest, *body); !whole) {
+        if (!index_.find(id)) return gone(id);  // finished meanwhile
+        return bad_rest(*meta->rest, whole.error());
+      }
     Stored stored;
     stored.id = id;
     stored.trace = meta->trace_with(id);
@@ -178,6 +224,14 @@ class LogSpool final : public Spool {
     stored.states = std::move(located->states);
     stored.body = std::move(*body);
     return stored;
+  }
+
+  // What the disk cannot read now it may read later; what is wrong stays wrong.
+  std::unexpected<Error> bad_rest(const Rest& rest, const Error& why) const {
+    std::string kept;
+    if (why.code == Errc::invalid)
+      kept = large_.keep_aside(rest.number) ? "; it was moved to quarantine" : "; it cannot be moved to quarantine";
+    return fail(Errc::io, "{}{}", why.message, kept);
   }
 
   // Said once, and kept aside, before its segment goes.
@@ -202,6 +256,10 @@ class LogSpool final : public Spool {
   const std::function<void(std::string_view)> log_;
   std::unique_ptr<File> lock_;
   SegmentFiles files_;
+  LargeFiles large_;
+  const size_t large_block_;
+  std::atomic<bool> force_fsync_;
+  std::shared_ptr<LargeWork> large_work_ = std::make_shared<LargeWork>();
   Index index_;
   Health health_;
   CommitQueue queue_;

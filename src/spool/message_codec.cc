@@ -36,6 +36,7 @@ enum Tag : uint8_t {
   tag_client_name = 23,
   tag_context = 24,       // one for each: length of the key, key, value
   tag_require_tls = 128,  // a version that knew nothing of it would send the message in the clear
+  tag_rest = 129,         // number, length, checksum of the file where the body goes on
 };
 constexpr uint8_t must_understand = 0x80;
 
@@ -122,6 +123,17 @@ bool get_deliver_by(std::string_view value, message::DeliverBy& by) {
   if (value.size() != 10 || (value[8] != 'R' && value[8] != 'N')) return false;
   by.mode = value[8];
   return get_time(value.substr(0, 8), by.deadline) && get_flag(value.substr(9), by.trace);
+}
+
+bool get_rest(std::string_view value, std::optional<Rest>& rest) {
+  WireReader reader(value);
+  Rest read;
+  read.number = reader.get<uint64_t>();
+  read.length = reader.get<uint64_t>();
+  read.crc = reader.get<uint32_t>();
+  if (rest || reader.failed() || reader.left() > 0) return false;
+  rest = read;
+  return true;
 }
 
 bool get_priority(std::string_view value, int8_t& priority) {
@@ -214,6 +226,9 @@ Result<> get_field(uint8_t tag, std::string_view value, MessageMeta& meta) {
     case tag_id_offset:
       good = get_number(value, meta.id_offset);
       break;
+    case tag_rest:
+      good = get_rest(value, meta.rest);
+      break;
     case tag_node:
       meta.node = value;
       break;
@@ -294,6 +309,14 @@ void encode_message(const Incoming& message, std::string_view node, std::string&
     put_number(out, tag_id_offset, message.id_offset);
     put_field(out, tag_node, node);
   }
+}
+
+void encode_rest(const Rest& rest, std::string& out) {
+  std::string value;
+  put(value, rest.number);
+  put(value, rest.length);
+  put(value, rest.crc);
+  put_field(out, tag_rest, value);
 }
 
 std::string MessageMeta::trace_with(MessageId id) const {

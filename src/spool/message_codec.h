@@ -3,8 +3,10 @@
 #pragma once
 
 #include "base/result.h"
+#include "spool/large_files.h"
 #include "spool/spool.h"
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -15,11 +17,15 @@ namespace impulse::spool {
 // called later.
 void encode_message(const Incoming& message, std::string_view node, std::string& out);
 
+// Appends where the rest of the body is.
+void encode_rest(const Rest& rest, std::string& out);
+
 struct MessageMeta {
   message::Envelope envelope;
   std::string trace;  // without the id
   uint32_t id_offset = Incoming::no_id;
   std::string node;
+  std::optional<Rest> rest;  // the body goes on there
 
   // The trace with the id in its place.
   std::string trace_with(MessageId id) const;

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <set>
 
 namespace impulse::spool {
 
@@ -31,7 +32,8 @@ void cut(SegmentContent& content, uint64_t offset) {
 
 class Recovery {
  public:
-  Recovery(SegmentFiles& files, Index& index, RecoveryReport& report) : files_(files), index_(index), report_(report) {}
+  Recovery(SegmentFiles& files, const LargeFiles& large, Index& index, RecoveryReport& report)
+      : files_(files), large_(large), index_(index), report_(report) {}
 
   Result<Recovered> run(const std::function<void(Summary)>& live) {
     // What was removed before must not come back when that which remembers its end is removed, too.
@@ -53,7 +55,13 @@ class Recovery {
     }
     for (const Waiting& segment : waiting_)
       if (!segment.content.by_footer) finish(segment.number, segment.content);
-    for (const MessageId id : index_.live()) announce(id, live);
+    std::set<uint32_t> scanned;
+    for (const Waiting& segment : waiting_)
+      if (!segment.content.by_footer) scanned.insert(segment.number);
+    for (const MessageId id : index_.live())
+      if (auto announced = announce(id, scanned.contains(id.segment), live); !announced)
+        return std::unexpected(announced.error());
+    remove_orphans();
     if (!numbers.empty()) recovered_.last_number = numbers.back();
     report_.messages = index_.messages();
     return std::move(recovered_);
@@ -184,37 +192,72 @@ class Recovery {
     return {};
   }
 
-  void announce(MessageId id, const std::function<void(Summary)>& live) {
+  // `scanned`: nothing says that its segment was left in order, so its body is looked through.
+  Result<> announce(MessageId id, bool scanned, const std::function<void(Summary)>& live) {
     auto located = index_.find(id);
     const uint64_t length = record_header_size + uint64_t{located->meta_length} + located->body_length;
-    auto summary = read_summary(files_, id, std::move(*located));
-    if (summary) {
-      if (live) live(std::move(*summary));
-      return;
+    std::optional<Rest> rest;
+    auto summary = read_summary(files_, id, std::move(*located), &rest);
+    Result<> whole;
+    if (summary && rest) {
+      whole = large_.check(*rest, scanned);
+      const bool known = whole || whole.error().code == Errc::invalid || whole.error().code == Errc::not_found ||
+                         whole.error().code == Errc::io;
+      if (!known) return whole;  // no descriptors, no permission: that says nothing about the message
     }
+    if (summary && whole) {
+      if (rest) {
+        index_.add_rest(id, *rest);
+        rests_.insert(rest->number);
+      }
+      if (live) live(std::move(*summary));
+      return {};
+    }
+    if (!whole) note("{}", whole.error().message);
     ++report_.damaged;
     keep_aside(id.segment, {id.offset, length}, "bad", "is damaged");
     const JournalEntry tombstone{id, JournalEntry::whole_message, {}};
     index_.apply(tombstone);
     recovered_.tombstones.push_back(tombstone);
+    return {};
+  }
+
+  // Bodies that were under way when the process ended, or whose messages had
+  // finished. Where damage was found one of them may belong to what is lost.
+  void remove_orphans() {
+    const auto numbers = large_.list();
+    if (!numbers) return note("{}", numbers.error().message);
+    const bool keep = report_.damaged > 0;
+    for (const uint64_t number : *numbers) {
+      if (rests_.contains(number)) continue;
+      if (const auto gone = keep ? large_.keep_aside(number) : large_.remove(number); gone)
+        ++report_.orphans;
+      else
+        note("{}", gone.error().message);
+    }
+    if (report_.orphans > 0)
+      note("{} bodies that no message names were {}", report_.orphans,
+           keep ? "moved to quarantine, since there is damage" : "removed");
   }
 
   SegmentFiles& files_;
+  const LargeFiles& large_;
   Index& index_;
   RecoveryReport& report_;
   Recovered recovered_;
   std::vector<Waiting> waiting_;  // from the oldest without a footer on
   std::vector<VoidRange> voids_;
+  std::set<uint64_t> rests_;  // of live messages
 };
 
 }  // namespace
 
-Result<Recovered> recover(SegmentFiles& files, Index& index, const std::function<void(Summary)>& live,
-                          RecoveryReport& report) {
-  return Recovery(files, index, report).run(live);
+Result<Recovered> recover(SegmentFiles& files, const LargeFiles& large, Index& index,
+                          const std::function<void(Summary)>& live, RecoveryReport& report) {
+  return Recovery(files, large, index, report).run(live);
 }
 
-Result<Summary> read_summary(const SegmentFiles& files, MessageId id, Located located) {
+Result<Summary> read_summary(const SegmentFiles& files, MessageId id, Located located, std::optional<Rest>* rest) {
   const auto file = files.get(id.segment);
   if (!file) return std::unexpected(file.error());
   auto head = read_head(**file, id.segment, located.nonce, RecordType::message, id.offset, located.meta_length);
@@ -225,7 +268,8 @@ Result<Summary> read_summary(const SegmentFiles& files, MessageId id, Located lo
     return fail(Errc::io, "{} at {:08X}: not the message the index says", segment_name(id.segment), id.offset);
   Summary summary;
   summary.id = id;
-  summary.size = meta->trace_size() + head->header.body_length;
+  summary.size = meta->trace_size() + head->header.body_length + (meta->rest ? meta->rest->length : 0);
+  if (rest != nullptr) *rest = meta->rest;
   summary.envelope = std::move(meta->envelope);
   summary.states = std::move(located.states);
   return summary;

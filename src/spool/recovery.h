@@ -3,11 +3,13 @@
 
 #include "base/result.h"
 #include "spool/index.h"
+#include "spool/large_files.h"
 #include "spool/segment_files.h"
 #include "spool/spool.h"
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <vector>
 
 namespace impulse::spool {
@@ -18,12 +20,14 @@ struct Recovered {
 };
 
 // Reads all segments into `index`, cuts torn tails, keeps damage aside, seals
-// what was left open, and calls `live` for each live message, oldest first.
-// Whatever it is stopped in the middle of, it can be done again.
-Result<Recovered> recover(SegmentFiles& files, Index& index, const std::function<void(Summary)>& live,
-                          RecoveryReport& report);
+// what was left open, removes files of bodies that no message names, and calls `live` for each live message, oldest
+// first. Whatever it is stopped in the middle of, it can be done again.
+Result<Recovered> recover(SegmentFiles& files, const LargeFiles& large, Index& index,
+                          const std::function<void(Summary)>& live, RecoveryReport& report);
 
 // A live message without its body. Errc::io when it is damaged.
-Result<Summary> read_summary(const SegmentFiles& files, MessageId id, Located located);
+// `rest`, when asked for: where its body goes on.
+Result<Summary> read_summary(const SegmentFiles& files, MessageId id, Located located,
+                             std::optional<Rest>* rest = nullptr);
 
 }  // namespace impulse::spool

@@ -81,6 +81,7 @@ struct RecoveryReport {
   uint64_t messages = 0;           // live
   uint64_t damaged = 0;            // records kept aside in <base>/quarantine
   uint64_t torn_bytes = 0;         // cut from the tail of the last segment
+  uint64_t orphans = 0;            // files of large bodies that no message names, removed
   std::vector<std::string> notes;  // one line each, for the log
 };
 

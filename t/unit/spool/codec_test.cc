@@ -100,6 +100,7 @@ class CodecTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(random_messages_come_back);
   CPPUNIT_TEST(out_of_range_is_written_readable);
   CPPUNIT_TEST(fields_of_newer_versions);
+  CPPUNIT_TEST(rest_of_the_body);
   CPPUNIT_TEST(malformed_values);
   CPPUNIT_TEST(damage_is_never_a_crash);
   CPPUNIT_TEST_SUITE_END();
@@ -181,8 +182,23 @@ class CodecTest : public CppUnit::TestFixture {
     const auto skipped = decode_message(bytes + std::string("\177\2ab"));
     CPPUNIT_ASSERT(skipped.has_value());
     CPPUNIT_ASSERT(skipped->envelope == everything().envelope);
-    const auto refused = decode_message(bytes + std::string("\201\1\1"));
+    const auto refused = decode_message(bytes + std::string("\202\1\1"));
     CPPUNIT_ASSERT(!refused && refused.error().code == Errc::unavailable);
+  }
+  void rest_of_the_body() {
+    std::string bytes = encoded(everything());
+    CPPUNIT_ASSERT(!decode_message(bytes)->rest);
+    encode_rest({0xFEDCBA9876543210, uint64_t{5} << 32, 0x89ABCDEF}, bytes);
+    const auto meta = decode_message(bytes);
+    CPPUNIT_ASSERT(meta && meta->rest);
+    CPPUNIT_ASSERT_EQUAL(uint64_t{0xFEDCBA9876543210}, meta->rest->number);
+    CPPUNIT_ASSERT_EQUAL(uint64_t{5} << 32, meta->rest->length);
+    CPPUNIT_ASSERT_EQUAL(uint32_t{0x89ABCDEF}, meta->rest->crc);
+    CPPUNIT_ASSERT(meta->envelope == everything().envelope);
+    std::string twice = bytes;
+    encode_rest({}, twice);
+    CPPUNIT_ASSERT(!decode_message(twice));
+    CPPUNIT_ASSERT(!decode_message(encoded(everything()) + std::string("\201\1\1")));
   }
   void malformed_values() {
     const std::string good("\2\1r");

@@ -53,6 +53,7 @@ class FakeDisk final : public FileOps {
   ssize_t pwritev(int fd, const iovec* parts, int count, uint64_t offset) override;
   int sync_data(int fd) override { return sync(fd); }
   int sync_file(int fd) override { return sync(fd); }
+  int start_writing(int, uint64_t, uint64_t) override { return 0; }
   int drop_cache(int fd) override;
   int truncate(int fd, uint64_t size) override;
   int64_t size(int fd) override;

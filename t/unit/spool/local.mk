@@ -6,6 +6,7 @@ t_unit_spool_tests_SOURCES = t/unit/main.cc \
 	t/unit/spool/fake_disk.cc t/unit/spool/fake_disk.h \
 	t/unit/spool/fault_test.cc \
 	t/unit/spool/kit.h \
+	t/unit/spool/large_test.cc \
 	t/unit/spool/model.h \
 	t/unit/spool/removal_test.cc \
 	t/unit/spool/spool_test.cc

@@ -25,8 +25,17 @@ class Model {
 
   void commit(Spool& spool, size_t size, size_t recipients) {
     ++number_;
-    const std::string body = fmt::format("body {} ", number_) + noise(size, static_cast<unsigned>(number_));
-    spool.commit(message(body, recipients), [this, body, recipients](Result<MessageId> id) {
+    // Each third goes over the disk while it arrives.
+    const bool large = number_ % 3 == 0;
+    const std::string body =
+        fmt::format("{} {} ", large ? "large" : "body", number_) + noise(size, static_cast<unsigned>(number_));
+    auto incoming = message(std::string_view(body).substr(0, large ? 7 : body.size()), recipients);
+    if (large && !stream(spool, *incoming, std::string_view(body).substr(7))) {
+      const std::lock_guard lock(mutex_);
+      refused_.insert(body);
+      return;
+    }
+    spool.commit(std::move(incoming), [this, body, recipients](Result<MessageId> id) {
       const std::lock_guard lock(mutex_);
       if (id)
         accepted_[*id] = {body, std::vector<Recipient>(recipients)};
@@ -100,6 +109,9 @@ class Model {
     }
     unknown_.clear();
     CPPUNIT_ASSERT_EQUAL(static_cast<uint64_t>(accepted_.size()), spool->status().messages);
+    size_t large = 0;
+    for (const auto& [id, message] : accepted_) large += message.body.starts_with("large") ? 1 : 0;
+    CPPUNIT_ASSERT_EQUAL_MESSAGE("files of large bodies", large, disk_->names("/spool/large").size());
   }
 
   size_t live() const {
@@ -112,6 +124,18 @@ class Model {
   }
 
  private:
+  static bool stream(Spool& spool, Incoming& incoming, std::string_view rest) {
+    auto sink = spool.stream();
+    if (!sink) return false;
+    incoming.rest = std::move(*sink);
+    for (size_t piece = 1; !rest.empty(); piece *= 2) {
+      const std::string_view bytes = rest.substr(0, piece);
+      if (!incoming.rest->append(bytes)) return false;
+      rest.remove_prefix(bytes.size());
+    }
+    return true;
+  }
+
   struct Recipient {
     std::optional<State> asked;  // final outcome, recorded
     bool durable = false;        // and acknowledged
