@@ -109,13 +109,6 @@ bool Listeners::serves(const Planned& planned) const {
 Result<> Listeners::prepare(const config::SnapshotPtr&, const config::SnapshotPtr& next) {
   if (auto grown = loops_.grow(*next); !grown) return grown;
   plan(*next);
-  // Of two sockets on one address the kernel may choose the retired one.
-  std::erase_if(retired_, [&](const auto& retired) {
-    const bool again = std::ranges::any_of(
-        planned_, [&](const Planned& each) { return serves(each) && key_of(*each.plan) == retired.first; });
-    if (again) retired.second->end();
-    return again;
-  });
   // Sockets of ours may overlap new ones (*:25 and 127.0.0.1:25), whether
   // they are about to go or stay: the kernel prefers the specific address.
   const auto overlapping = [&](const Endpoint& endpoint) {
@@ -140,6 +133,14 @@ Result<> Listeners::prepare(const config::SnapshotPtr&, const config::SnapshotPt
     }
     acquired_.emplace(name, std::move(*service));
   }
+  // Of two sockets on one address the kernel may choose the retired one. Only
+  // now: a commit that was refused ends nothing.
+  std::erase_if(retired_, [&](const auto& retired) {
+    const bool again = std::ranges::any_of(
+        planned_, [&](const Planned& each) { return serves(each) && key_of(*each.plan) == retired.first; });
+    if (again) retired.second->end();
+    return again;
+  });
   return {};
 }
 
