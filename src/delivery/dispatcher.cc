@@ -34,6 +34,7 @@ constexpr unsigned reader_threads = 2;
 constexpr size_t slice = 200;
 // How long domains are looked at in one go: a commit makes it every domain's turn.
 constexpr Duration look_slice = std::chrono::milliseconds(1);
+constexpr size_t domains_at_once = 32;
 
 class PartsDispatcher final : public Dispatcher {
  public:
@@ -75,6 +76,7 @@ class PartsDispatcher final : public Dispatcher {
     started_ = true;
     tick();
     reconfigured();
+    for (const std::string& domain : queue_->active_domains()) look_at(domain);
   }
 
   void stop(Duration patience, std::function<void()> idle) override {
@@ -89,9 +91,13 @@ class PartsDispatcher final : public Dispatcher {
   }
 
   void reconfigured() override {
-    release_rerouted();
+    // A walk that is under way ends first.
+    if (walking_) return;
+    walked_from_ = std::exchange(routed_by_, parts_.snapshot());
+    if (walked_from_ == nullptr || walked_from_ == routed_by_) return;
+    walking_ = true;
+    walk_ = {};
     look_later();
-    for (const std::string& domain : queue_->active_domains()) look_at(domain);
   }
 
   std::vector<queue::DomainStatus> domains() const override { return queue_->status(); }
@@ -157,17 +163,25 @@ class PartsDispatcher final : public Dispatcher {
     }
   }
 
-  // What waits because of where it was to go has no reason to wait when it is
-  // to go somewhere else, or may go again.
-  void release_rerouted() {
-    const auto before = std::exchange(routed_by_, parts_.snapshot());
-    if (before == nullptr || before == routed_by_) return;
-    // A domain whose turn has not come since an earlier commit is compared with what was before that.
-    for (queue::DomainStatus& each : queue_->status()) rerouted_.try_emplace(std::move(each.domain), before);
+  // The next domain on the way through all of them after a commit.
+  void walk_on() {
+    if (walked_.empty() && !walk_ended_) walk_ended_ = !queue_->walk(walk_, domains_at_once, walked_);
+    if (!walked_.empty()) {
+      const std::string domain = std::move(walked_.back());
+      walked_.pop_back();
+      release_rerouted(domain);
+      dispatch(domain);
+    } else if (walk_ended_) {
+      walking_ = walk_ended_ = false;
+      walked_from_ = nullptr;
+      reconfigured();  // there may have been other commits
+    }
   }
 
-  void release(const std::string& domain, const config::Snapshot& before) {
-    const RoutePtr was = route_to(before, domain);
+  // What waits because of where it was to go has no reason to wait when it is
+  // to go somewhere else, or may go again.
+  void release_rerouted(const std::string& domain) {
+    const RoutePtr was = route_to(*walked_from_, domain);
     const RoutePtr is = route_to(*routed_by_, domain);
     if (is->suspended || is->method == Route::Method::none) return;
     if (!was->suspended && is->leads_as(*was)) return;
@@ -198,14 +212,13 @@ class PartsDispatcher final : public Dispatcher {
     const SteadyTime end = steady_now() + look_slice;
     do {
       if (office_.stopping) return;
-      if (!rerouted_.empty()) {
-        const auto first = rerouted_.extract(rerouted_.begin());
-        release(first.key(), *first.mapped());
-      } else if (!to_look_at_.empty()) {
+      if (!to_look_at_.empty()) {
         const std::string domain = std::move(to_look_at_.front());
         to_look_at_.pop_front();
         to_look_at_set_.erase(domain);
         dispatch(domain);
+      } else if (walking_) {
+        walk_on();
       } else {
         return;
       }
@@ -355,9 +368,13 @@ class PartsDispatcher final : public Dispatcher {
   std::deque<std::string> to_look_at_;
   std::unordered_set<std::string> to_look_at_set_;
   std::map<std::string, Failing> failing_;
-  config::SnapshotPtr routed_by_;  // as of the last reconfigured()
-  // Domains whose route may be another one, with the configuration it was of.
-  std::unordered_map<std::string, config::SnapshotPtr> rerouted_;
+  // A walk through all domains looks at what a commit makes of their routes.
+  config::SnapshotPtr routed_by_;    // as of the last walk
+  config::SnapshotPtr walked_from_;  // as of the one before
+  queue::Queue::Walk walk_;
+  std::vector<std::string> walked_;  // these come next
+  bool walking_ = false;
+  bool walk_ended_ = false;  // but for those in walked_
   bool started_ = false;
   bool look_posted_ = false;
   bool fail_posted_ = false;

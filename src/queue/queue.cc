@@ -142,6 +142,17 @@ class HeapQueue final : public Queue {
     return found == domains_.end() ? 0 : found->second.active.size();
   }
 
+  bool walk(Walk& walk, size_t count, std::vector<std::string>& names) const override {
+    // The table grew: all have other places now.
+    if (walk.places != domains_.bucket_count()) walk = {0, domains_.bucket_count()};
+    const size_t most = std::min(walk.places, walk.place + 16 * count);  // places may be empty
+    const size_t before = names.size();
+    for (; walk.place < most && names.size() - before < count; ++walk.place)
+      for (auto each = domains_.begin(walk.place); each != domains_.end(walk.place); ++each)
+        names.push_back(each->first);
+    return walk.place < walk.places;
+  }
+
   std::vector<DomainStatus> status() const override {
     std::vector<DomainStatus> all;
     all.reserve(domains_.size());

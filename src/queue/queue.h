@@ -65,7 +65,15 @@ class Queue {
 
   // Fair: those from which nothing was taken for longest come first.
   virtual std::vector<std::string> active_domains() const = 0;
-  virtual uint64_t active(std::string_view domain) const = 0;                       // how many
+  virtual uint64_t active(std::string_view domain) const = 0;  // how many
+  // All domains, some at a time: appends about `count` names to `names`; false:
+  // those were the last. Begins with an empty Walk. What comes or goes between
+  // two calls may be left out; all else is told, some of it twice.
+  struct Walk {
+    size_t place = 0;
+    size_t places = 0;
+  };
+  virtual bool walk(Walk& walk, size_t count, std::vector<std::string>& names) const = 0;
   virtual std::vector<DomainStatus> status() const = 0;                             // sorted by domain
   virtual std::vector<Item> list(std::string_view domain, size_t limit) const = 0;  // in flight, active, delayed
   virtual uint64_t size() const = 0;

@@ -3,6 +3,8 @@
 
 #include <cppunit/extensions/HelperMacros.h>
 
+#include <set>
+
 namespace impulse::queue {
 namespace {
 
@@ -30,6 +32,8 @@ class QueueTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(list_keeps_its_limit_and_order);
   CPPUNIT_TEST(far_future_does_not_overflow);
   CPPUNIT_TEST(many_items_of_many_domains);
+  CPPUNIT_TEST(a_walk_meets_all_domains);
+  CPPUNIT_TEST(a_walk_over_a_queue_that_grows);
   CPPUNIT_TEST_SUITE_END();
 
   std::vector<std::string> ready_;
@@ -80,6 +84,38 @@ class QueueTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT((std::vector<std::string>{"busy", "calm"}) == queue_->active_domains());
     queue_->take("calm", 1);
     CPPUNIT_ASSERT((std::vector<std::string>{"busy"}) == queue_->active_domains());
+  }
+
+  void a_walk_meets_all_domains() {
+    Queue::Walk none;
+    std::vector<std::string> names;
+    while (queue_->walk(none, 3, names)) {
+    }
+    CPPUNIT_ASSERT(names.empty());
+    for (int i = 0; i < 1000; ++i) queue_->add("d" + std::to_string(i), item(1), start);
+    queue_->add("later", item(1, 0, start + hours(1)), start);
+    Queue::Walk walk;
+    std::set<std::string> met;
+    size_t most = 0;
+    for (bool more = true; more;) {
+      names.clear();
+      more = queue_->walk(walk, 10, names);
+      most = std::max(most, names.size());
+      met.insert(names.begin(), names.end());
+    }
+    CPPUNIT_ASSERT_EQUAL(size_t{1001}, met.size());
+    CPPUNIT_ASSERT(most < 100);
+  }
+
+  void a_walk_over_a_queue_that_grows() {
+    for (int i = 0; i < 100; ++i) queue_->add("d" + std::to_string(i), item(1), start);
+    Queue::Walk walk;
+    std::vector<std::string> names;
+    int others = 0;
+    while (queue_->walk(walk, 10, names))
+      for (int i = 0; i < 100 && others < 2000; ++i) queue_->add("x" + std::to_string(others++), item(1), start);
+    const std::set<std::string> met(names.begin(), names.end());
+    for (int i = 0; i < 100; ++i) CPPUNIT_ASSERT(met.contains("d" + std::to_string(i)));
   }
 
   void ready_may_take_and_finish() {
