@@ -1,10 +1,7 @@
 #include "message/address.h"
 
-#include "base/ip.h"
 #include "base/text.h"
 #include "message/envelope.h"
-
-#include <algorithm>
 
 namespace impulse::message {
 
@@ -17,7 +14,8 @@ bool is_atext(char c) {
   return is_alpha(c) || is_digit(c) || is_8bit(c) || std::string_view("!#$%&'*+-/=?^_`{|}~").contains(c);
 }
 
-bool is_ldh(char c) { return is_alpha(c) || is_digit(c) || c == '-' || is_8bit(c); }
+// What may stand in a domain name, right or wrong; the name as a whole is judged then.
+bool is_domain_char(char c) { return is_alpha(c) || is_digit(c) || is_8bit(c) || c == '-' || c == '.' || c == '_'; }
 
 // A cursor over the text; each reader takes its piece or reports the fault.
 class Reader {
@@ -56,14 +54,11 @@ class Reader {
       if (!rules_.ip_literals) return std::unexpected(AddressFault::ip_literal);
       return found;
     }
-    while (!at_end() && (is_ldh(text_[at_]) || text_[at_] == '.' || text_[at_] == '_')) ++at_;
+    while (!at_end() && is_domain_char(text_[at_])) ++at_;
     const std::string_view found = text_.substr(start, at_ - start);
-    if (found.size() > max_domain) return std::unexpected(AddressFault::too_long);
-    if (!is_domain(found, rules_.pedantic)) {
-      const auto labels = split(found, '.');
-      const bool long_label = std::any_of(labels.begin(), labels.end(), [](auto label) { return label.size() > 63; });
-      return std::unexpected(long_label ? AddressFault::too_long : AddressFault::syntax);
-    }
+    if (const auto shape = check_domain_shape(found, rules_.pedantic); !shape) return std::unexpected(shape.error());
+    if (rules_.smtputf8)
+      if (const auto ascii = ascii_domain(found); !ascii) return std::unexpected(ascii.error());
     return found;
   }
 
@@ -102,7 +97,6 @@ class Reader {
 
 // RFC 5321 A-d-l: "@one,@two:" in front of the mailbox. Read and forgotten.
 std::expected<void, AddressFault> skip_route(Reader& reader) {
-  if (!reader.next_is('@')) return {};
   do {
     if (!reader.take('@')) return std::unexpected(AddressFault::syntax);
     if (const auto host = reader.domain(true); !host) return std::unexpected(host.error());
@@ -119,7 +113,9 @@ std::expected<Path, AddressFault> parse_path(std::string_view text, const Addres
   if (!reader.take('<')) return std::unexpected(AddressFault::syntax);
   if (rules.whitespace) reader.skip_whitespace();
   if (!reader.next_is('>')) {
-    if (const auto route = skip_route(reader); !route) return std::unexpected(route.error());
+    path.source_route = reader.next_is('@');
+    if (path.source_route)
+      if (const auto route = skip_route(reader); !route) return std::unexpected(route.error());
     const auto local = reader.local_part();
     if (!local) return std::unexpected(local.error());
     path.address = *local;
@@ -135,33 +131,18 @@ std::expected<Path, AddressFault> parse_path(std::string_view text, const Addres
   if (!reader.take('>')) return std::unexpected(AddressFault::syntax);
   path.used = reader.position();
   const std::string_view taken = text.substr(0, path.used);
-  if (!is_ascii(taken)) return std::unexpected(is_utf8(taken) ? AddressFault::not_ascii : AddressFault::syntax);
+  if (!is_ascii(taken)) {
+    if (!is_utf8(taken)) return std::unexpected(AddressFault::syntax);
+    if (!rules.smtputf8) return std::unexpected(AddressFault::not_ascii);
+  }
   if (taken.size() > max_path) return std::unexpected(AddressFault::too_long);
   return path;
 }
 
-bool is_domain(std::string_view text, bool pedantic) {
-  if (text.empty() || text.size() > max_domain) return false;
-  for (const std::string_view label : split(text, '.')) {
-    if (label.empty() || label.size() > 63 || label.front() == '-' || label.back() == '-') return false;
-    if (!std::all_of(label.begin(), label.end(), [&](char c) { return is_ldh(c) || (c == '_' && !pedantic); }))
-      return false;
-  }
-  return true;
+bool is_postmaster(std::string_view address) {
+  const std::string_view local = local_part_of(address);
+  return iequals(local, "postmaster") || iequals(local, "\"postmaster\"");
 }
-
-bool is_address_literal(std::string_view text) {
-  if (text.size() < 3 || text.front() != '[' || text.back() != ']') return false;
-  text = text.substr(1, text.size() - 2);
-  constexpr std::string_view tag = "IPv6:";
-  if (istarts_with(text, tag)) {
-    text.remove_prefix(tag.size());
-    return text.contains(':') && IpAddress::parse(text).has_value();
-  }
-  return !text.contains(':') && IpAddress::parse(text).has_value();
-}
-
-bool is_postmaster(std::string_view address) { return iequals(local_part_of(address), "postmaster"); }
 
 bool names_a_route(std::string_view local_part) {
   if (local_part.size() >= 2 && local_part.front() == '"') local_part = local_part.substr(1, local_part.size() - 2);

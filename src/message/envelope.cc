@@ -1,6 +1,7 @@
 #include "message/envelope.h"
 
 #include "base/text.h"
+#include "message/domain.h"
 
 namespace impulse::message {
 
@@ -28,7 +29,8 @@ size_t domain_separator(std::string_view address) {
 std::string domain_of(std::string_view address) {
   const size_t at = domain_separator(address);
   if (at == std::string_view::npos) return "localhost";
-  return lower(address.substr(at + 1));
+  const std::string_view domain = address.substr(at + 1);
+  return ascii_domain(domain).value_or(lower(domain));
 }
 
 std::string_view local_part_of(std::string_view address) { return address.substr(0, domain_separator(address)); }

@@ -78,8 +78,9 @@ struct Envelope {
   friend bool operator==(const Envelope&, const Envelope&) = default;
 };
 
-// The domain of an address, lower-cased, without brackets changed; "localhost"
-// when it has none (bare postmaster). The last '@' outside a quoted string counts.
+// The domain of an address as ascii_domain() has it (lower case, A-labels),
+// brackets kept; "localhost" when it has none (bare postmaster). The last '@'
+// outside a quoted string counts.
 std::string domain_of(std::string_view address);
 // The local part as written.
 std::string_view local_part_of(std::string_view address);

@@ -2,6 +2,7 @@ noinst_LIBRARIES += libmessage.a
 libmessage_a_SOURCES = \
 	src/message/address.cc src/message/address.h \
 	src/message/body_sink.h \
+	src/message/domain.cc src/message/domain.h \
 	src/message/envelope.cc src/message/envelope.h \
 	src/message/header_scan.cc src/message/header_scan.h \
 	src/message/received.cc src/message/received.h
