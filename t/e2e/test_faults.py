@@ -247,6 +247,25 @@ class Faults(TestCase):
         self.assert_serves("smtp wide fresh", gone="gone")
         self.assertIn("Too many open files", self.daemon_.log())
 
+    def listener_commands(self, place):
+        place = self.daemon_.fill(place)
+        self.assertEqual(0, self.console.command("listener stop " + place).code)
+        self.before = self.resting()
+        self.assertGreaterEqual(self.sweep(lambda: self.console.command("listener start " + place)), 1)
+        self.before = self.resting()
+        self.assertGreaterEqual(self.sweep(lambda: self.console.command("listener restart " + place)), 1)
+
+    def test_each_descriptor_of_a_port(self):
+        self.listener_commands("esmtp_listener listen 127.0.0.1:@gone@")
+        self.assert_serves("gone")
+
+    def test_each_descriptor_of_a_path(self):
+        self.listener_commands('esmtp_listener listen "@dir@/mail.sock"')
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(30)
+            client.connect(str(self.dir / "mail.sock"))
+            self.assertEqual(b"220", client.recv(3))
+
     def test_each_descriptor_of_a_writeback(self):
         self.edit_two_files()
         self.assertGreaterEqual(self.sweep(lambda: self.console.command("config writeback")), 2)
