@@ -37,7 +37,7 @@ std::optional<size_t> take_number(Bytes& bytes) {
 Result<> SniTable::add(std::string_view pattern, size_t certificate) {
   const std::string name = lower(pattern.ends_with('.') ? pattern.substr(0, pattern.size() - 1) : pattern);
   const auto twice = [&] { return fail(Errc::exists, "'{}' stands there twice", escape_line(pattern, 80)); };
-  if (name == "*") {
+  if (pattern == "*") {
     if (any_) return twice();
     any_ = certificate;
     return {};
@@ -65,7 +65,8 @@ std::string asked_server_name(SSL* ssl) {
   size_t size = 0;
   if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_server_name, &data, &size) != 1) return {};
   Bytes bytes(data, size);
-  if (take_number(bytes) != bytes.size() || bytes.empty() || bytes[0] != TLSEXT_NAMETYPE_host_name) return {};
+  const auto list = take_number(bytes);
+  if (!list || *list != bytes.size() || bytes.empty() || bytes[0] != TLSEXT_NAMETYPE_host_name) return {};
   bytes = bytes.subspan(1);
   const auto length = take_number(bytes);
   if (!length || *length > bytes.size()) return {};

@@ -12,6 +12,7 @@
 #include <openssl/x509v3.h>
 
 #include <fstream>
+#include <initializer_list>
 #include <memory>
 #include <string>
 
@@ -25,11 +26,14 @@ class Identity {
     long valid_from = -3600;  // seconds from now
     long valid_to = 86400;
     bool authority = false;
+    std::string usage = {};  // extended key usage: "clientAuth"
+    bool rsa = false;
   };
 
   // Signed by `issuer`, or by itself.
   explicit Identity(const Options& options, const Identity* issuer = nullptr)
-      : key_(EVP_EC_gen("P-256"), &EVP_PKEY_free), certificate_(X509_new(), &X509_free) {
+      : key_(options.rsa ? EVP_RSA_gen(2048) : EVP_EC_gen("P-256"), &EVP_PKEY_free),
+        certificate_(X509_new(), &X509_free) {
     X509* x = certificate_.get();
     X509_set_version(x, 2);
     static long serial = 1;
@@ -43,6 +47,7 @@ class Identity {
     X509_set_issuer_name(x, X509_get_subject_name(signer.certificate_.get()));
     extension(signer.certificate_.get(), NID_basic_constraints, options.authority ? "critical,CA:TRUE" : "CA:FALSE");
     if (options.authority) extension(signer.certificate_.get(), NID_key_usage, "keyCertSign,cRLSign");
+    if (!options.usage.empty()) extension(signer.certificate_.get(), NID_ext_key_usage, options.usage);
     if (!options.alt_names.empty()) extension(signer.certificate_.get(), NID_subject_alt_name, options.alt_names);
     CPPUNIT_ASSERT(X509_sign(x, signer.key_.get(), EVP_sha256()) > 0);
   }
@@ -59,6 +64,26 @@ class Identity {
                                            static_cast<int>(password.size()), nullptr, nullptr);
     });
   }
+  // A list of what this authority has revoked, as PEM; times in seconds from now.
+  std::string crl(std::initializer_list<const Identity*> revoked, long from = -3600, long to = 86400) const {
+    const std::unique_ptr<X509_CRL, decltype(&X509_CRL_free)> list(X509_CRL_new(), &X509_CRL_free);
+    X509_CRL_set_version(list.get(), 1);
+    X509_CRL_set_issuer_name(list.get(), X509_get_subject_name(certificate_.get()));
+    const std::unique_ptr<ASN1_TIME, decltype(&ASN1_TIME_free)> begins(X509_gmtime_adj(nullptr, from), &ASN1_TIME_free);
+    const std::unique_ptr<ASN1_TIME, decltype(&ASN1_TIME_free)> ends(X509_gmtime_adj(nullptr, to), &ASN1_TIME_free);
+    X509_CRL_set1_lastUpdate(list.get(), begins.get());
+    X509_CRL_set1_nextUpdate(list.get(), ends.get());
+    for (const Identity* one : revoked) {
+      X509_REVOKED* entry = X509_REVOKED_new();
+      X509_REVOKED_set_serialNumber(entry, X509_get_serialNumber(one->certificate_.get()));
+      X509_REVOKED_set_revocationDate(entry, begins.get());
+      X509_CRL_add0_revoked(list.get(), entry);
+    }
+    CPPUNIT_ASSERT(X509_CRL_sign(list.get(), key_.get(), EVP_sha256()) > 0);
+    return pem([&](BIO* bio) { return PEM_write_bio_X509_CRL(bio, list.get()); });
+  }
+  X509* x509() const { return certificate_.get(); }
+  EVP_PKEY* private_key() const { return key_.get(); }
   // The older form, "BEGIN EC PRIVATE KEY" with its encryption in a header.
   std::string traditional_key(const std::string& password) const {
     return pem([&](BIO* bio) {

@@ -13,6 +13,11 @@ t_unit_net_tests_SOURCES = t/unit/main.cc \
 	t/unit/net/tls_start_test.cc \
 	t/unit/net/tls_handshake_test.cc \
 	t/unit/net/tls_connection_test.cc \
+	t/unit/net/visit.h \
+	t/unit/net/tls_client_certificate_test.cc \
+	t/unit/net/tls_psk_test.cc \
+	t/unit/net/tls_sni_test.cc \
+	t/unit/net/tls_ticket_test.cc \
 	t/unit/net/listen_test.cc \
 	t/unit/net/proxy_bytes.h \
 	t/unit/net/proxy_header_test.cc \
