@@ -153,7 +153,8 @@ class Interactive {
     const std::string_view first = words(line).front();
     const bool prefixed = json_ && !first.starts_with('@') && !iequals(first, "--json");
     const std::string prefix = prefixed ? "--json " : "";
-    printer_.request(line, prefix.size());
+    // A place in a payload looks like one in the request: better no caret than one under the wrong line.
+    printer_.request(payload_word(line) ? std::string_view() : line, prefix.size());
     Outcome<> done = session_.ready();
     if (!done) return trouble(done.error());
     done = session_.client()->send(prefix + line, payload);

@@ -190,7 +190,7 @@ Answer config_commit(const Invocation& call) {
   std::optional<Duration> confirm;
   if (!call.words.empty()) {
     if (!is_plain(call.words[0]) || !iequals(call.words[0].text, "confirm"))
-      return placed_error(Code::usage, "control-usage", call.words[0], "only 'confirm SECONDS' may follow");
+      return placed_error(Code::usage, "control-usage", call.words[0], "only 'confirm DURATION' may follow");
     if (call.words.size() != 2) return usage("config commit", "how long a confirmation may take is expected");
     auto seconds = read_duration(call.words[1], "confirm");
     if (!seconds) return std::move(seconds.error());

@@ -52,8 +52,9 @@ Answer unknown(const config::RawValue& word) {
   for (const telemetry::CounterDef& def : telemetry::counter_defs()) names.push_back(def.name);
   const std::string_view meant = nearest(word.text, names);
   return placed_error(Code::not_found, "control-no-counter", word,
-                      meant.empty() ? fmt::format("no counter {}", field(word.text))
-                                    : fmt::format("no counter {}, did you mean {}?", field(word.text), meant));
+                      meant.empty()
+                          ? fmt::format("no counter is called '{}'", field(word.text))
+                          : fmt::format("no counter is called '{}'; did you mean '{}'?", field(word.text), meant));
 }
 
 }  // namespace

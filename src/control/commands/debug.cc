@@ -103,12 +103,14 @@ Answer debug_flags(const Invocation& call) {
   const bool all = iequals(call.words[0].text, "ALL");
   const auto area = named<Area>(call.words[0].text, areas);
   if (!all && !area)
-    return placed_error(Code::failed, "control-no-area", call.words[0],
-                        fmt::format("no area {}: {}, or ALL", field(call.words[0].text), names<Area>(areas)));
+    return placed_error(
+        Code::failed, "control-no-area", call.words[0],
+        fmt::format("no area is called '{}'; expected {}, or ALL", field(call.words[0].text), names<Area>(areas)));
   const auto level = named<Level>(call.words[1].text, levels);
   if (!level)
-    return placed_error(Code::failed, "control-no-level", call.words[1],
-                        fmt::format("no level {}: {}", field(call.words[1].text), names<Level>(levels)));
+    return placed_error(
+        Code::failed, "control-no-level", call.words[1],
+        fmt::format("no level is called '{}'; expected {}", field(call.words[1].text), names<Level>(levels)));
   if (all)
     flags.fill(*level);
   else

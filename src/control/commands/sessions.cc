@@ -8,6 +8,7 @@
 #include "control/limits.h"
 
 #include <algorithm>
+#include <array>
 
 namespace impulse::control {
 
@@ -18,6 +19,7 @@ void say_session(Writer& writer, const InboundSession& session) {
     writer.document({{"id", session.id},
                      {"listen", session.listener},
                      {"peer", session.peer},
+                     {"proxy", session.proxy},
                      {"helo", session.helo.substr(0, 1024)},
                      {"state", session.state},
                      {"tls", session.tls},
@@ -28,11 +30,16 @@ void say_session(Writer& writer, const InboundSession& session) {
                      {"age", static_cast<double>(session.age.count()) / 1e6}});
     return;
   }
-  writer.text(fmt::format("{}: {} from {} helo {} {}{} (for {}) messages {} recipients {} bytes {} gen {}", session.id,
-                          field(session.listener), field(session.peer), field(session.helo), field(session.state),
+  writer.text(fmt::format("{}: {} from {}{}{} helo {} {}{} (for {}) messages {} recipients {} bytes {} gen {}", session.id,
+                          field(session.listener), field(session.peer), session.proxy.empty() ? "" : " by ",
+                          session.proxy.empty() ? "" : field(session.proxy), field(session.helo), field(session.state),
                           session.tls ? " tls" : "", age_text(session.age), session.messages, session.recipients,
                           session.bytes_in, session.generation));
 }
+
+// What smtp::ServerSession::state() says.
+constexpr std::array<std::string_view, 9> states = {"connected", "greeted", "auth",     "mail",  "rcpt",
+                                                    "data",      "commit",  "starttls", "closed"};
 
 // Which sessions `show inbound` is about.
 struct Filter {
@@ -80,6 +87,8 @@ Result<> read_filter(Filter& filter, std::string_view name, const config::RawVal
     if (!prefix) return std::unexpected(prefix.error());
     filter.peer = *prefix;
   } else if (iequals(name, "state")) {
+    if (std::ranges::none_of(states, [&](std::string_view known) { return iequals(known, word.text); }))
+      return fail(Errc::invalid, "a state is one of {}", fmt::join(states, ", "));
     filter.state = word.text;
   } else if (iequals(name, "older")) {
     const auto older = read_duration(word);

@@ -191,7 +191,7 @@ class SessionCommandsTest : public CppUnit::TestFixture {
     Console console;
     fill(console);
     for (const auto filter : {"peer=10.0.0.0/33", "peer=x", "older=soon", "limit=0", "limit=x", "listener=nonsense",
-                              "colour=red", "state", "more"})
+                              "state=asleep", "colour=red", "state", "more"})
       CPPUNIT_ASSERT_EQUAL_MESSAGE(filter, "=2 usage"s, status_of(console("show inbound "s + filter)));
   }
   void kill() {
