@@ -116,6 +116,11 @@ constexpr Command table[] = {
      "the Local_Changes_File. Nothing is written when a file has changed since it was read. With FILE, a whole path, "
      "all of the configuration is written into that one file. Not inside a transaction.",
      Argument::nothing, false, config_writeback},
+    {"count", "TYPE CIDR|MASK[-MASK]", "open connections by network",
+     "TYPE is SMTP (or the name of a mail listener) for clients, 'outbound' or 'outbound/BINDING' for next hosts. CIDR "
+     "is an address or a network, and the answer how many connections are from or to it; or a mask (24), or masks "
+     "(16-32), and the answer is a line for each network of that size, with what it consists of further to the right.",
+     Argument::nothing, false, count},
     {"counter list", "[PREFIX]", "counters and their values",
      "All counters, or those whose names begin so: the value since the last reset, when that was, whether it only "
      "grows (counter) or goes up and down (gauge), and the name. --json gives the total since start-up too.",
@@ -130,11 +135,6 @@ constexpr Command table[] = {
      "The level of each area of the daemon: critical, error, warning, notice, info or debug. With an area (or ALL) and "
      "a level it is set, at once: a commit of the Debug_Flags scope, as 'config set' makes them.",
      Argument::debug_flags, false, debug_flags},
-    {"count", "TYPE CIDR", "open connections by network",
-     "TYPE is SMTP (or the name of a mail listener) for clients, 'outbound' or 'outbound/BINDING' for next hosts. CIDR "
-     "is an address or a network, and the answer how many connections are from or to it; or a mask (24), or masks "
-     "(16-32), and the answer is a line for each network of that size, with what it consists of further to the right.",
-     Argument::nothing, false, count},
     {"help", "[COMMAND | OPTION | SCOPE]", "commands, options and scopes explained", "", Argument::command, false,
      help},
     {"listener delete", "LISTENER [LISTEN]", "take a Listen out of the configuration",
