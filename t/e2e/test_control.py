@@ -1,8 +1,6 @@
 """The console: ec_console, nc, socat and bare sockets; ECTL/1; exit codes."""
 
 import json
-import os
-import pty
 import signal
 import socket
 import stat
@@ -12,6 +10,7 @@ import unittest
 
 from client import Smtp
 from harness import BASE_CONFIG, BINDIR, SCALE, Ectl, TestCase, find_program, free_port, needs, wait_for
+from terminal import Terminal
 
 MESSAGE = b"From: alice@client.example\r\nSubject: in the queue\r\n\r\nhi\r\n"
 
@@ -148,49 +147,11 @@ class Commands(TestCase):
         self.assertEqual(0, daemon.console("version").returncode)
 
 
-class Terminal:
-    """ec_console on a pseudo-terminal."""
-
-    def __init__(self, daemon, history=""):
-        (daemon.dir / ".ec_console_history").write_text(history)
-        self.control, line = pty.openpty()
-        self.console = subprocess.Popen([str(BINDIR / "ec_console"), str(daemon.control)], stdin=line, stdout=line,
-                                        stderr=line, env={**os.environ, "HOME": str(daemon.dir), "TERM": "dumb",
-                                                          "INPUTRC": "/dev/null"})
-        os.close(line)
-        os.set_blocking(self.control, False)
-        self.said = ""
-        self.expect("> ")
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.console.kill()
-        self.console.wait()
-        os.close(self.control)
-
-    def type(self, keys):
-        os.write(self.control, keys.encode())
-
-    def expect(self, text):
-        """Waits until that is said, and forgets what was said up to it."""
-        wait_for(lambda: text in self.hear(), lambda: f"{text!r} in {self.said!r}")
-        before, self.said = self.said.split(text, 1)
-        return before
-
-    def hear(self):
-        try:
-            self.said += os.read(self.control, 65536).decode()
-        except (BlockingIOError, OSError):  # nothing yet; ended
-            pass
-        return self.said
-
-
 class Interactive(TestCase):
     def test_an_interrupted_search_of_the_history_runs_nothing(self):
         daemon = self.daemon()
-        with Terminal(daemon, "config set hostname searched.example\n") as terminal:
+        (daemon.dir / ".ec_console_history").write_text("config set hostname searched.example\n")
+        with Terminal(daemon.dir, daemon.control) as terminal:
             terminal.type("\x12search")
             terminal.expect("searched.example")
             terminal.console.send_signal(signal.SIGINT)
@@ -212,7 +173,7 @@ class Interactive(TestCase):
 
     def test_quit_without_a_daemon(self):
         daemon = self.daemon()
-        with Terminal(daemon) as terminal:
+        with Terminal(daemon.dir, daemon.control) as terminal:
             daemon.stop()
             terminal.type("version\r")
             terminal.expect("control.sock")
