@@ -19,10 +19,12 @@ size_t Loops::wanted(const config::Options& options) {
 Result<> Loops::grow(const config::Snapshot& next) {
   for (const std::string& name : next.event_loops()) {
     const size_t count = wanted(*next.event_loop(name));
-    if (auto added = add(name, pools_[name], count); !added) {
+    Pool& pool = pools_[name];
+    if (auto added = add(name, pool, count); !added) {
       shrink();
       return added;
     }
+    pool.coming = count;
   }
   return {};
 }
@@ -50,16 +52,21 @@ Result<> Loops::add(const std::string& name, Pool& pool, size_t count) {
 }
 
 void Loops::shrink() noexcept {
-  for (auto& [name, pool] : pools_)
+  for (auto& [name, pool] : pools_) {
+    pool.coming = 0;
     while (pool.workers.size() > pool.lasting) {
       stop(*pool.workers.back());
       pool.workers.pop_back();
     }
+  }
   std::erase_if(pools_, [](const auto& pool) { return pool.second.workers.empty(); });
 }
 
 void Loops::resize(const config::Snapshot& next) noexcept {
-  for (auto& [name, pool] : pools_) pool.lasting = pool.workers.size();
+  for (auto& [name, pool] : pools_) {
+    pool.coming = 0;
+    pool.lasting = pool.workers.size();
+  }
   for (const std::string& name : next.event_loops()) {
     Pool& pool = pools_[name];
     pool.serving = std::min(wanted(*next.event_loop(name)), pool.workers.size());
@@ -71,7 +78,7 @@ std::vector<Worker*> Loops::pool(const std::string& name, size_t at_most) const 
   const auto it = pools_.find(name);
   if (it == pools_.end()) return found;
   const Pool& pool = it->second;
-  size_t count = pool.serving > 0 ? pool.serving : pool.workers.size();
+  size_t count = pool.coming > 0 ? pool.coming : pool.serving > 0 ? pool.serving : pool.workers.size();
   if (at_most > 0) count = std::min(count, at_most);
   for (size_t i = 0; i < count; ++i) found.push_back(pool.workers[i].get());
   return found;

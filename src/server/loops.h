@@ -40,7 +40,7 @@ class Loops {
   void shrink() noexcept;
   void resize(const config::Snapshot& next) noexcept;  // the new ones stay
 
-  // The loops of a pool that serve new sessions.
+  // The loops of a pool that serve new sessions; behind grow(), those that will.
   std::vector<Worker*> pool(const std::string& name, size_t at_most) const;
   // Every loop there is.
   std::vector<Worker*> all() const;
@@ -56,6 +56,7 @@ class Loops {
   struct Pool {
     std::vector<std::unique_ptr<Worker>> workers;
     size_t serving = 0;
+    size_t coming = 0;   // that will serve when what grow() was for comes into force; 0: as now
     size_t lasting = 0;  // of the workers: those that shrink() leaves
   };
   static size_t wanted(const config::Options& options);

@@ -92,6 +92,8 @@ class FaultsTest : public CppUnit::TestFixture {
     Plant plant;
     each_fault(plant, reload);
     goes_through(plant, reload);
+    // Reuse_Port: one for each of the loops that came by the same commit.
+    CPPUNIT_ASSERT_EQUAL(size_t{3}, plant.sockets("fresh"));
   }
 
   void a_transaction_and_a_revert() {

@@ -155,6 +155,19 @@ Control_Listener { Listen "@dir@/control.sock" { File_Mode = 0600 } Listen "@dir
     return last;
   }
 
+  // How many sockets listen on a port.
+  size_t sockets(const std::string& name) const {
+    size_t found = 0;
+    for (const auto& entry : fs::directory_iterator("/proc/self/fd")) {
+      const int fd = std::stoi(entry.path().filename());
+      sockaddr_storage storage{};
+      socklen_t length = sizeof storage;
+      if (options(fd).empty() || ::getsockname(fd, reinterpret_cast<sockaddr*>(&storage), &length) != 0) continue;
+      const auto at = Endpoint::from_sockaddr(reinterpret_cast<const sockaddr*>(&storage), length);
+      found += at && !at->is_unix() && at->port() == port(name);
+    }
+    return found;
+  }
   // Which of these do not do as they should; empty: none. A port greets, a
   // socket of the console takes a client; with '-' in front, nobody is there.
   std::string doors(const std::string& names) const {
