@@ -192,6 +192,9 @@ std::string_view nearest(std::string_view word, std::span<const std::string_view
   std::string_view best;
   unsigned best_distance = static_cast<unsigned>(word.size() / 3 + 2);
   for (const std::string_view candidate : candidates) {
+    // So many letters at least have to be added: a line of 64 KiB is not worth the squares.
+    const size_t longer = std::max(word.size(), candidate.size()) - std::min(word.size(), candidate.size());
+    if (longer >= best_distance) continue;
     const unsigned distance = edit_distance(word, candidate);
     if (distance < best_distance) {
       best_distance = distance;
