@@ -25,6 +25,7 @@ struct InboundSession {
   std::string listener;  // canonical Listen
   std::string kind;      // of its listener: "ESMTP_Listener"
   std::string peer;      // address:port, or the path of a Unix socket
+  std::string proxy;     // who connected for that peer (PROXY protocol); empty: nobody
   std::string helo;
   std::string state;  // smtp::ServerSession::state()
   bool tls = false;
