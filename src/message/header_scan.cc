@@ -2,42 +2,235 @@
 
 #include "base/text.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace impulse::message {
 
 namespace {
-constexpr std::string_view field_name = "received";
+
+// RFC 5322 §3.6.8 ftext: printable ASCII but the colon.
+constexpr std::array<bool, 256> name_bytes = [] {
+  std::array<bool, 256> table{};
+  for (size_t c = 33; c <= 126; ++c) table[c] = c != ':';
+  return table;
+}();
+
+// Neighbours become one, so that many fields cost little.
+void add(std::vector<Stretch>& stretches, uint64_t from, uint64_t to) {
+  const Stretch next{static_cast<uint32_t>(from), static_cast<uint32_t>(to - from)};
+  if (!stretches.empty() && stretches.back().at + stretches.back().size == next.at)
+    stretches.back().size += next.size;
+  else
+    stretches.push_back(next);
+}
+
+}  // namespace
+
+HeaderScan::Kind HeaderScan::kind_of(std::string_view name) {
+  switch (name.size()) {
+    case 4:
+      if (iequals(name, "date")) return Kind::date;
+      if (iequals(name, "from")) return Kind::from;
+      break;
+    case 8:
+      if (iequals(name, "received")) return Kind::received;
+      break;
+    case 10:
+      if (iequals(name, "message-id")) return Kind::message_id;
+      break;
+    case 12:
+      if (iequals(name, "tls-required")) return Kind::tls_required;
+      break;
+    case 22:
+      if (iequals(name, "authentication-results")) return Kind::results;
+      break;
+    default:
+      break;
+  }
+  return Kind::other;
 }
 
 size_t HeaderScan::feed(std::string_view bytes) {
-  size_t i = 0;
-  while (i < bytes.size() && !done_) {
-    if (at_ == At::rest) {  // nothing more to learn from this line
-      const void* end = std::memchr(bytes.data() + i, '\n', bytes.size() - i);
-      if (end == nullptr) return bytes.size();
-      i = static_cast<size_t>(static_cast<const char*>(end) - bytes.data()) + 1;
-      at_ = At::line_start;
-      continue;
-    }
-    const char c = bytes[i++];
-    if (c == '\n') {
-      done_ = at_ == At::line_start || at_ == At::cr;
-      at_ = At::line_start;
-    } else if (at_ == At::line_start && c == '\r') {
-      at_ = At::cr;
-    } else if (at_ == At::cr) {
-      at_ = At::rest;  // a lone CR opened the line
-    } else if (at_ == At::space || (at_ == At::name && matched_ == field_name.size())) {
-      if (c == ':') ++received_;
-      at_ = c == ' ' || c == '\t' ? At::space : At::rest;
-    } else {
-      if (at_ == At::line_start) matched_ = 0;
-      at_ = to_lower(c) == field_name[matched_] ? At::name : At::rest;
-      ++matched_;
-    }
+  if (done_ || finished_ || bytes.empty()) return 0;
+  base_ = bytes.data();
+  const char* at = base_;
+  const char* const end = base_ + bytes.size();
+  while (at != end && !done_) at = step(at, end);
+  const auto used = static_cast<size_t>(at - base_);
+  last_cr_ = bytes[used - 1] == '\r';
+  total_ += used;
+  if (done_) facts_.size = total_;
+  return used;
+}
+
+void HeaderScan::finish() {
+  if (done_ || finished_) return;
+  finished_ = true;
+  if (at_ == At::name || at_ == At::space || at_ == At::cr) bad_line();
+  end_field(total_);
+  if (at_ != At::line_start) end_line(total_, last_cr_ ? 1 : 0);
+  facts_.size = total_;
+}
+
+const char* HeaderScan::step(const char* at, const char* end) {
+  const auto position = [&] { return total_ + static_cast<uint64_t>(at - base_); };
+  switch (at_) {
+    case At::line_start:
+      at = start_line(at, position());
+      if (at_ == At::name) at = read_name(at, end);
+      if (at == end || at_ != At::rest) return at;
+      break;  // on to the line's end
+    case At::cr:
+      if (*at == '\n') {
+        done_ = true;
+        return at + 1;
+      }
+      bad_line();  // a lone CR opened the line
+      at_ = At::rest;
+      return at;
+    case At::name:
+      return read_name(at, end);
+    case At::space:
+      while (at != end && (*at == ' ' || *at == '\t')) ++at;
+      if (at == end) return at;
+      if (*at == ':') {
+        start_field({name_.data(), name_size_});
+        return at + 1;
+      }
+      bad_line();
+      at_ = At::rest;
+      return at;
+    case At::value:
+      while (at != end && *at != '\n' && !(kind_ == Kind::results && watch_.knows_word())) watch_.take(*at++);
+      if (at == end) return at;
+      if (*at == '\n') watch_.take('\n');
+      break;
+    case At::rest:
+      break;
   }
-  return i;
+  const auto* const line_end = static_cast<const char*>(std::memchr(at, '\n', static_cast<size_t>(end - at)));
+  if (line_end == nullptr) return end;
+  const bool cr = line_end == base_ ? last_cr_ : line_end[-1] == '\r';
+  at = line_end + 1;
+  end_line(position(), cr ? 2 : 1);
+  return at;
+}
+
+const char* HeaderScan::start_line(const char* at, uint64_t position) {
+  line_at_ = position;
+  if (*at == ' ' || *at == '\t') {
+    if (!in_field_ && first_) bad_line();
+    const bool watching =
+        in_field_ && (kind_ == Kind::tls_required || (kind_ == Kind::results && !watch_.knows_word()));
+    at_ = watching ? At::value : At::rest;
+    return at;
+  }
+  end_field(position);
+  if (*at == '\r') {
+    at_ = At::cr;
+    return at + 1;
+  }
+  if (*at == '\n') {
+    done_ = true;
+    return at + 1;
+  }
+  field_at_ = position;
+  name_size_ = 0;
+  at_ = At::name;
+  return at;
+}
+
+const char* HeaderScan::read_name(const char* at, const char* end) {
+  const char* const from = at;
+  while (at != end && name_bytes[static_cast<unsigned char>(*at)]) ++at;
+  if (at != end && *at == ':' && name_size_ == 0 && at != from) {  // the usual case: nothing to put together
+    start_field({from, static_cast<size_t>(at - from)});
+    return at + 1;
+  }
+  const size_t room = name_.size() - name_size_;
+  const size_t length = std::min(static_cast<size_t>(at - from), room);
+  if (length > 0) std::memcpy(name_.data() + name_size_, from, length);
+  name_size_ = static_cast<uint8_t>(name_size_ + length);
+  if (at == end) return at;
+  const std::string_view name(name_.data(), name_size_);
+  if (*at == ':' && !name.empty()) {
+    start_field(name);
+    return at + 1;
+  }
+  if ((*at == ' ' || *at == '\t') && !name.empty()) {
+    mbox_ = line_at_ == 0 && (name == "From" || name == ">From");  // should no colon follow
+    at_ = At::space;
+    return at + 1;
+  }
+  bad_line();
+  at_ = At::rest;
+  return at;
+}
+
+void HeaderScan::start_field(std::string_view name) {
+  in_field_ = true;
+  mbox_ = false;
+  facts_.starts_with_field |= first_;
+  ++facts_.fields;
+  at_ = At::rest;
+  kind_ = kind_of(name);
+  switch (kind_) {
+    case Kind::received:
+      ++facts_.received;
+      break;
+    case Kind::date:
+      ++facts_.date;
+      break;
+    case Kind::message_id:
+      ++facts_.message_id;
+      break;
+    case Kind::from:
+      ++facts_.from;
+      break;
+    case Kind::results:
+      if (!watch_.wanted()) break;
+      [[fallthrough]];
+    case Kind::tls_required:
+      watch_.begin();
+      at_ = At::value;
+      break;
+    case Kind::other:
+      break;
+  }
+}
+
+void HeaderScan::end_field(uint64_t position) {
+  if (!in_field_) return;
+  in_field_ = false;
+  if (kind_ == Kind::tls_required) {
+    watch_.finish();
+    facts_.tls_optional = watch_.says_no() && (tls_fields_ == 0 || facts_.tls_optional);
+    ++tls_fields_;
+  } else if (kind_ == Kind::results && watch_.wanted()) {
+    watch_.finish();
+    if (watch_.is_ours()) add(facts_.results, field_at_, position);
+  } else if (locate_dates_ && (kind_ == Kind::date || kind_ == Kind::message_id)) {
+    // Not joined with a neighbour: which of the two it is can matter.
+    facts_.dates.push_back({static_cast<uint32_t>(field_at_), static_cast<uint32_t>(position - field_at_)});
+  }
+}
+
+// The line from line_at_ to `to`, of which `terminator` octets end it.
+void HeaderScan::end_line(uint64_t to, unsigned terminator) {
+  facts_.longest_line = std::max(facts_.longest_line, to - line_at_ - terminator);
+  if (mbox_) facts_.mbox_line = static_cast<uint32_t>(to - line_at_);
+  first_ = mbox_;
+  mbox_ = false;
+  line_at_ = to;
+  at_ = At::line_start;
+}
+
+void HeaderScan::bad_line() {
+  ++facts_.malformed;
+  in_field_ = false;
+  if (!mbox_ && facts_.first_malformed == HeaderFacts::nowhere)
+    facts_.first_malformed = static_cast<uint32_t>(line_at_);
 }
 
 }  // namespace impulse::message

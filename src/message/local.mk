@@ -5,4 +5,5 @@ libmessage_a_SOURCES = \
 	src/message/domain.cc src/message/domain.h \
 	src/message/envelope.cc src/message/envelope.h \
 	src/message/header_scan.cc src/message/header_scan.h \
-	src/message/received.cc src/message/received.h
+	src/message/received.cc src/message/received.h \
+	src/message/value_watch.cc src/message/value_watch.h
