@@ -2,13 +2,10 @@
 // and its place, so that the order in which it was said does not count.
 #include "config/digest.h"
 
-#include "config/pipeline.h"
 #include "config/writeback_order.h"
 
-#include <chrono>
 #include <cstdint>
 #include <string_view>
-#include <utility>
 #include <variant>
 
 namespace impulse::config {

@@ -2,6 +2,7 @@
 // descriptor that a commit asks for is refused in turn. Then all is as it was:
 // what the snapshot says, generation, history, descriptors, files, threads.
 #include "../config/engine_kit.h"
+#include "base/files.h"
 #include "plant.h"
 
 #include <sys/resource.h>

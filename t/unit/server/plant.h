@@ -4,7 +4,10 @@
 #pragma once
 
 #include "../net/certs.h"
-#include "base/files.h"
+#include "base/clock.h"
+#include "base/endpoint.h"
+#include "base/fd.h"
+#include "base/text.h"
 #include "config/digest.h"
 #include "faulty_engine.h"
 #include "server/daemon.h"
@@ -20,8 +23,10 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
+#include <thread>
 
 namespace impulse::server::test {
 
