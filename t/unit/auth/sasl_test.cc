@@ -2,8 +2,8 @@
 // replayed, and as somebody who is not there.
 #include "auth/sasl.h"
 #include "auth/password.h"
+#include "sasl_client.h"
 
-#include <gsasl.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
@@ -17,39 +17,7 @@ using namespace std::string_literals;
 
 namespace {
 
-// The other side: what a client of GNU SASL says.
-class Client {
- public:
-  Client(std::string mechanism, std::string user, std::string password, std::string as = {}) {
-    CPPUNIT_ASSERT_EQUAL(int{GSASL_OK}, gsasl_init(&library_));
-    CPPUNIT_ASSERT_EQUAL(int{GSASL_OK}, gsasl_client_start(library_, mechanism.c_str(), &session_));
-    gsasl_property_set(session_, GSASL_AUTHID, user.c_str());
-    gsasl_property_set(session_, GSASL_PASSWORD, password.c_str());
-    gsasl_property_set(session_, GSASL_SERVICE, "impulse");
-    gsasl_property_set(session_, GSASL_HOSTNAME, "mx.example.com");
-    if (!as.empty()) gsasl_property_set(session_, GSASL_AUTHZID, as.c_str());
-  }
-  ~Client() {
-    gsasl_finish(session_);
-    gsasl_done(library_);
-  }
-  Client(const Client&) = delete;
-  Client& operator=(const Client&) = delete;
-
-  std::string step(const std::string& challenge) {
-    char* output = nullptr;
-    size_t length = 0;
-    code = gsasl_step(session_, challenge.data(), challenge.size(), &output, &length);
-    std::string response(output == nullptr ? "" : output, length);
-    std::free(output);  // NOLINT(cppcoreguidelines-no-malloc)
-    return response;
-  }
-  int code = GSASL_NEEDS_MORE;
-
- private:
-  Gsasl* library_ = nullptr;
-  Gsasl_session* session_ = nullptr;
-};
+using Client = auth::test::SaslClient;
 
 std::string hmac(const EVP_MD* hash, const std::string& key, const std::string& text) {
   std::string out(EVP_MAX_MD_SIZE, '\0');
