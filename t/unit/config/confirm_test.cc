@@ -7,10 +7,6 @@ using namespace impulse::config::test;
 
 namespace {
 
-constexpr const char* two_listens =
-    "Hostname = a.example\nESMTP_Listener {\n  Listen \":25\" { Max_Errors = 5 }\n  Listen \":26\" { Peer 10.0.0.1 { "
-    "Deny = true } }\n}\n";
-
 class ConfirmTest : public CppUnit::TestFixture {
   CPPUNIT_TEST_SUITE(ConfirmTest);
   CPPUNIT_TEST(unconfirmed_commits_revert);

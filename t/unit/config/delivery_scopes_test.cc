@@ -1,7 +1,7 @@
 // Delivery: Bindings, their groups, Domains by name and by pattern; roles and
 // Security, which also stand outside the listeners.
 #include "config/delivery_scopes.h"
-#include "kit.h"
+#include "snapshot_kit.h"
 
 #include <algorithm>
 #include <array>
@@ -16,20 +16,6 @@ using namespace impulse::config::test;
 using namespace std::string_literals;
 
 namespace {
-
-std::string ladder(const SnapshotPtr& snapshot, std::vector<std::string> words, const OptionDef& option) {
-  std::string text;
-  for (const Rung& rung : snapshot->explain(read_path(words)->path, option))
-    text += (text.empty() ? "" : ", ") + rung.scope + (rung.set ? "=" + rung.text : "") + (rung.won ? "*" : "");
-  return text;
-}
-
-SnapshotPtr next(const SnapshotPtr& now, const std::string& text) {
-  Diagnostics diagnostics;
-  SnapshotPtr made = compile(tree(text), now->generation() + 1, diagnostics, now);
-  CPPUNIT_ASSERT_MESSAGE(all(diagnostics), made);
-  return made;
-}
 
 int64_t seconds(const Duration& duration) { return std::chrono::duration_cast<std::chrono::seconds>(duration).count(); }
 

@@ -45,6 +45,10 @@ class Recorder : public Participant {
   std::string& journal_;
 };
 
+inline constexpr const char* two_listens =
+    "Hostname = a.example\nESMTP_Listener {\n  Listen \":25\" { Max_Errors = 5 }\n  Listen \":26\" { Peer 10.0.0.1 { "
+    "Deny = true } }\n}\n";
+
 class Rig {
  public:
   Files files;

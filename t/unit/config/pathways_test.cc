@@ -1,5 +1,5 @@
 // Pathways: what extends listeners, Listens and Peers, at each rank.
-#include "kit.h"
+#include "snapshot_kit.h"
 
 #include <algorithm>
 #include <array>
@@ -11,28 +11,6 @@ using namespace impulse::config::test;
 using namespace std::string_literals;
 
 namespace {
-
-constexpr ScopeKind esmtp = ScopeKind::esmtp_listener;
-
-const Options& client(const SnapshotPtr& snapshot, const char* listen, const char* address) {
-  const ListenConf* conf = snapshot->find_listen(esmtp, at(listen));
-  CPPUNIT_ASSERT_MESSAGE(listen, conf);
-  return conf->for_peer(ip(address));
-}
-
-std::string ladder(const SnapshotPtr& snapshot, std::vector<std::string> words, const OptionDef& option) {
-  std::string text;
-  for (const Rung& rung : snapshot->explain(read_path(words)->path, option))
-    text += (text.empty() ? "" : ", ") + rung.scope + (rung.set ? "=" + rung.text : "") + (rung.won ? "*" : "");
-  return text;
-}
-
-SnapshotPtr next(const SnapshotPtr& now, const std::string& text) {
-  Diagnostics diagnostics;
-  SnapshotPtr made = compile(tree(text), now->generation() + 1, diagnostics, now);
-  CPPUNIT_ASSERT_MESSAGE(all(diagnostics), made);
-  return made;
-}
 
 std::string mistakes_after(const SnapshotPtr& now, const std::string& text) {
   Diagnostics diagnostics;

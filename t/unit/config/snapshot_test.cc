@@ -1,5 +1,5 @@
 // Snapshots: fallback, Peer chains, explain, what is taken over, cross checks.
-#include "kit.h"
+#include "snapshot_kit.h"
 
 #include <algorithm>
 #include <random>
@@ -12,31 +12,6 @@ using namespace std::chrono_literals;
 using namespace std::string_literals;
 
 namespace {
-
-constexpr ScopeKind esmtp = ScopeKind::esmtp_listener;
-
-const Options& client(const SnapshotPtr& snapshot, const char* listen, const char* address) {
-  const ListenConf* conf = snapshot->find_listen(esmtp, at(listen));
-  CPPUNIT_ASSERT_MESSAGE(listen, conf);
-  return conf->for_peer(ip(address));
-}
-
-ScopePath path(std::vector<std::string> words) { return read_path(words)->path; }
-
-// "scope=value, scope=value*": the set rungs, the winner starred.
-std::string ladder(const SnapshotPtr& snapshot, std::vector<std::string> words, const OptionDef& option) {
-  std::string text;
-  for (const Rung& rung : snapshot->explain(path(std::move(words)), option))
-    text += (text.empty() ? "" : ", ") + rung.scope + (rung.set ? "=" + rung.text : "") + (rung.won ? "*" : "");
-  return text;
-}
-
-SnapshotPtr next(const SnapshotPtr& now, const std::string& text) {
-  Diagnostics diagnostics;
-  SnapshotPtr made = compile(tree(text), now->generation() + 1, diagnostics, now);
-  CPPUNIT_ASSERT_MESSAGE(all(diagnostics), made);
-  return made;
-}
 
 SnapshotPtr edited(const SnapshotPtr& now, std::vector<std::string> words, const OptionDef& option, const char* value) {
   auto setting = std::make_shared<Setting>();

@@ -15,13 +15,6 @@ using namespace std::string_literals;
 
 namespace {
 
-std::vector<std::string> payload_of(const std::string& reply) {
-  std::vector<std::string> lines;
-  for (const auto line : split(reply, '\n'))
-    if (line.starts_with(' ')) lines.emplace_back(line.substr(1));
-  return lines;
-}
-
 MessageDetails a_message() {
   MessageDetails message;
   message.id = "00000001/00000200-n1";

@@ -2,6 +2,7 @@
 // engine over files that exist in memory only.
 #pragma once
 
+#include "base/text.h"
 #include "control/protocol.h"
 #include "control/system.h"
 #include "fake_process.h"
@@ -148,6 +149,14 @@ inline std::string status_of(const std::string& reply) {
   const size_t end = reply.size() - (reply.ends_with('\n') ? 1 : 0);
   const size_t begin = reply.rfind('\n', end == 0 ? 0 : end - 1);
   return reply.substr(begin == std::string::npos ? 0 : begin + 1, end - (begin == std::string::npos ? 0 : begin + 1));
+}
+
+// The payload lines of a reply, without the blank in front.
+inline std::vector<std::string> payload_of(const std::string& reply) {
+  std::vector<std::string> lines;
+  for (const auto line : split(reply, '\n'))
+    if (line.starts_with(' ')) lines.emplace_back(line.substr(1));
+  return lines;
 }
 
 }  // namespace impulse::control::test

@@ -2,8 +2,6 @@
 // session kill; count.
 #include "fake_system.h"
 
-#include "base/text.h"
-
 #include <cppunit/extensions/HelperMacros.h>
 #include <nlohmann/json.hpp>
 
@@ -13,13 +11,6 @@ using namespace impulse::control::test;
 using namespace std::string_literals;
 
 namespace {
-
-std::vector<std::string> payload_of(const std::string& reply) {
-  std::vector<std::string> lines;
-  for (const auto line : split(reply, '\n'))
-    if (line.starts_with(' ')) lines.emplace_back(line.substr(1));
-  return lines;
-}
 
 class ListenerCommandsTest : public CppUnit::TestFixture {
   CPPUNIT_TEST_SUITE(ListenerCommandsTest);
