@@ -25,6 +25,10 @@ class ReceivedTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(plain_field);
   CPPUNIT_TEST(all_clauses);
   CPPUNIT_TEST(hostile_names);
+  CPPUNIT_TEST(protocol_words);
+  CPPUNIT_TEST(names_users_and_ciphers);
+  CPPUNIT_TEST(utf8_where_it_may_stand);
+  CPPUNIT_TEST(hostile_users_and_recipients);
   CPPUNIT_TEST_SUITE_END();
 
   void dates() {
@@ -38,7 +42,7 @@ class ReceivedTest : public CppUnit::TestFixture {
   }
   void plain_field() {
     const TraceField field = received_field(usual());
-    CPPUNIT_ASSERT_EQUAL(std::string("Received: from client.example ([192.0.2.7])\r\n"
+    CPPUNIT_ASSERT_EQUAL(std::string("Received: from client.example (unknown [192.0.2.7])\r\n"
                                      "\tby mx.example with ESMTP id ;\r\n"
                                      "\tTue, 21 Nov 2023 09:05:00 +0000\r\n"),
                          field.text);
@@ -53,7 +57,7 @@ class ReceivedTest : public CppUnit::TestFixture {
     info.tls = "TLSv1.3 TLS_AES_256_GCM_SHA384";
     info.recipient = "\"a;b\"@x";
     const TraceField field = received_field(info);
-    CPPUNIT_ASSERT_EQUAL(std::string("Received: from client.example ([IPv6:2001:db8::1])\r\n"
+    CPPUNIT_ASSERT_EQUAL(std::string("Received: from client.example (unknown [IPv6:2001:db8::1])\r\n"
                                      "\tby mx.example with ESMTPS id \r\n"
                                      "\t(TLSv1.3 TLS_AES_256_GCM_SHA384)\r\n"
                                      "\tfor <\"a;b\"@x>;\r\n"
@@ -74,13 +78,88 @@ class ReceivedTest : public CppUnit::TestFixture {
       info.helo = helo;
       const std::string text = received_field(info).text;
       const std::string first = text.substr(0, text.find("\r\n"));
-      CPPUNIT_ASSERT(first.ends_with(" ([192.0.2.7])"));
+      CPPUNIT_ASSERT(first.ends_with(" (unknown [192.0.2.7])"));
       CPPUNIT_ASSERT(first.size() < 998);
-      const std::string name = first.substr(15, first.size() - 15 - 14);
+      const std::string name = first.substr(15, first.size() - 15 - 22);
       CPPUNIT_ASSERT_EQUAL(
           std::string::npos,
           name.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_:[]?"));
     }
+  }
+
+  // RFC 3848 and RFC 6531 §4.3, all of them.
+  void protocol_words() {
+    const std::pair<SessionTraits, std::string_view> table[] = {
+        {{.extended = false}, "SMTP"},
+        {{}, "ESMTP"},
+        {{.authenticated = true}, "ESMTPA"},
+        {{.tls = true}, "ESMTPS"},
+        {{.tls = true, .authenticated = true}, "ESMTPSA"},
+        {{.extended = false, .tls = true}, "ESMTPS"},
+        {{.extended = false, .authenticated = true}, "ESMTPA"},
+        {{.lmtp = true}, "LMTP"},
+        {{.lmtp = true, .authenticated = true}, "LMTPA"},
+        {{.lmtp = true, .tls = true}, "LMTPS"},
+        {{.lmtp = true, .tls = true, .authenticated = true}, "LMTPSA"},
+        {{.utf8 = true}, "UTF8SMTP"},
+        {{.authenticated = true, .utf8 = true}, "UTF8SMTPA"},
+        {{.tls = true, .utf8 = true}, "UTF8SMTPS"},
+        {{.tls = true, .authenticated = true, .utf8 = true}, "UTF8SMTPSA"},
+        {{.lmtp = true, .utf8 = true}, "UTF8LMTP"},
+        {{.lmtp = true, .authenticated = true, .utf8 = true}, "UTF8LMTPA"},
+        {{.lmtp = true, .tls = true, .utf8 = true}, "UTF8LMTPS"},
+        {{.lmtp = true, .tls = true, .authenticated = true, .utf8 = true}, "UTF8LMTPSA"},
+    };
+    for (const auto& [traits, word] : table) CPPUNIT_ASSERT_EQUAL(word, with_word(traits));
+  }
+  void names_users_and_ciphers() {
+    ReceivedInfo info = usual();
+    info.name = "host.client.example";
+    info.user = "ann@client.example";
+    info.protocol = "ESMTPSA";
+    info.tls = "TLSv1.3 TLS_AES_256_GCM_SHA384";
+    info.tls_bits = 256;
+    CPPUNIT_ASSERT_EQUAL(std::string("Received: from client.example (host.client.example [192.0.2.7])\r\n"
+                                     "\t(Authenticated sender: ann@client.example)\r\n"
+                                     "\tby mx.example with ESMTPSA id \r\n"
+                                     "\t(TLSv1.3 TLS_AES_256_GCM_SHA384 256 bits);\r\n"
+                                     "\tTue, 21 Nov 2023 09:05:00 +0000\r\n"),
+                         received_field(info).text);
+  }
+  void utf8_where_it_may_stand() {
+    ReceivedInfo info = usual();
+    info.helo = "bücher.example";
+    info.recipient = "grün@bücher.example";
+    CPPUNIT_ASSERT(received_field(info).text.starts_with("Received: from xn--bcher-kva.example ("));
+    CPPUNIT_ASSERT(received_field(info).text.contains("for <gr??n@b??cher.example>;"));
+    info.utf8 = true;
+    CPPUNIT_ASSERT(received_field(info).text.contains("for <grün@bücher.example>;"));
+    info.recipient =
+        "a\xC2\x85"
+        "b\xE2\x80\xA8"
+        "c\xC2\xA0"
+        "d@x";  // next line, line separator; a space that may stay
+    CPPUNIT_ASSERT(
+        received_field(info).text.contains("for <a?b?c\xC2\xA0"
+                                           "d@x>;"));
+    info.recipient = "a\xC2@x";  // not UTF-8 at all
+    CPPUNIT_ASSERT(received_field(info).text.contains("for <a?@x>;"));
+    info.recipient = "a\xC2";
+    CPPUNIT_ASSERT(received_field(info).text.contains("for <a?>;"));
+  }
+  void hostile_users_and_recipients() {
+    ReceivedInfo info = usual();
+    info.user = "x)\r\nBcc: (y\\";
+    info.name = "x]) by evil (y\n";
+    info.recipient = "a\r\nBcc: b@x";
+    const std::string text = received_field(info).text;
+    CPPUNIT_ASSERT(text.contains("(x]??by?evil??y? [192.0.2.7])\r\n"));
+    CPPUNIT_ASSERT(text.contains("\t(Authenticated sender: x???Bcc: ?y?)\r\n"));
+    CPPUNIT_ASSERT(text.contains("for <a??Bcc: b@x>;\r\n"));
+    info.user = std::string_view(text).substr(0, 0);
+    const std::string long_user(100000, 'u');
+    info.user = long_user;
+    CPPUNIT_ASSERT(received_field(info).text.size() < 600);
   }
 };
 CPPUNIT_TEST_SUITE_REGISTRATION(ReceivedTest);
