@@ -48,6 +48,10 @@ constexpr ScopeSet unbuilt_of(Row row) {
     case Row::always_allow:
     case Row::always_deny:
       return in_mail_listeners;
+    case Row::proxy_protocol:
+    case Row::proxy_trusted_hosts:
+    case Row::proxy_identity_as_user:
+      return in_control;
     default:
       return 0;
   }
@@ -82,7 +86,7 @@ constexpr std::array<ScopeDef, scope_kinds> scope_table{{
     {security, "Security", in_global, Instance::none, available, "who the daemon runs as"},
     {debug_flags, "Debug_Flags", in_global, Instance::none, available, "what the diagnostic log tells"},
     {esmtp_listener, "ESMTP_Listener", in_global, Instance::none, available, "mail in by SMTP"},
-    {lmtp_listener, "LMTP_Listener", nowhere, Instance::none, unavailable, "mail in by LMTP"},
+    {lmtp_listener, "LMTP_Listener", in_global, Instance::none, available, "mail in by LMTP"},
     {http_listener, "HTTP_Listener", nowhere, Instance::none, unavailable, "mail in by HTTP"},
     {ecstream_listener, "ECStream_Listener", nowhere, Instance::none, unavailable, "mail in by ECStream"},
     {control_listener, "Control_Listener", in_global, Instance::none, available, "the console's door"},

@@ -6,16 +6,27 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
 
 namespace impulse::config {
 namespace {
 
-constexpr std::array<std::string_view, 5> built_extensions{"PIPELINING", "SIZE", "8BITMIME", "ENHANCEDSTATUSCODES",
-                                                           "STARTTLS"};
-constexpr std::array<std::string_view, 20> known_extensions{
-    "BINARYMIME",  "SMTPUTF8",     "CHUNKING",  "DSN",           "AUTH",        "XCLIENT",    "XREMOTEIP",
-    "XSETCONTEXT", "XDUMPCONTEXT", "DELIVERBY", "FUTURERELEASE", "MT-PRIORITY", "REQUIRETLS", "LIMITS",
-    "ETRN",        "XFORWARD",     "XEXDATA",   "VRFY",          "EXPN",        "HELP"};
+constexpr std::array<std::string_view, 19> extension_names{
+    "PIPELINING", "SIZE",     "8BITMIME",      "BINARYMIME",  "SMTPUTF8",  "ENHANCEDSTATUSCODES", "CHUNKING",
+    "DSN",        "STARTTLS", "AUTH",          "XCLIENT",     "XREMOTEIP", "XSETCONTEXT",         "XDUMPCONTEXT",
+    "DELIVERBY",  "LIMITS",   "FUTURERELEASE", "MT-PRIORITY", "REQUIRETLS"};
+// Of other servers.
+constexpr std::array<std::string_view, 6> foreign_extensions{"ETRN", "XFORWARD", "XEXDATA", "VRFY", "EXPN", "HELP"};
+// As auth/mechanism.h has them, which is a floor above.
+constexpr std::array<std::string_view, 9> mechanism_names{"SCRAM-SHA-256-PLUS",
+                                                          "SCRAM-SHA-1-PLUS",
+                                                          "SCRAM-SHA-256",
+                                                          "SCRAM-SHA-1",
+                                                          "DIGEST-MD5",
+                                                          "CRAM-MD5",
+                                                          "PLAIN",
+                                                          "LOGIN",
+                                                          "EXTERNAL"};
 constexpr std::array<std::string_view, 10> areas{"server", "config", "net",      "tls",     "smtp",
                                                  "spool",  "queue",  "delivery", "control", "ALL"};
 constexpr std::array<std::string_view, 6> tls_versions{"SSLv2", "SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"};
@@ -33,20 +44,42 @@ std::string word_list(std::span<const std::string_view> words) {
   return list;
 }
 
+// "CHUNKING", "AUTH PLAIN LOGIN", "FUTURERELEASE 86400".
 Result<> check_extensions(Strings& extensions) {
   Strings canonical;
   for (const std::string& extension : extensions) {
     const auto parts = words(extension);
-    const std::string_view first = parts.empty() ? std::string_view{} : parts.front();
-    if (const auto word = canonical_word(built_extensions, extension); !word.empty()) {
-      if (std::ranges::find(canonical, word) == canonical.end()) canonical.emplace_back(word);
-    } else if (const auto known = canonical_word(known_extensions, first); !known.empty()) {
-      return fail(Errc::unavailable, "the extension {} is not available in this version (built are {})", known,
-                  word_list(built_extensions));
-    } else {
+    const auto name = canonical_word(extension_names, parts.empty() ? std::string_view() : parts.front());
+    if (const auto foreign = canonical_word(foreign_extensions, parts.empty() ? std::string_view() : parts.front());
+        !foreign.empty())
+      return fail(Errc::unavailable, "the extension {} is not available in this version", foreign);
+    if (name.empty())
       return fail(Errc::invalid, "'{}' is no SMTP extension; this version has {}", escape_line(extension, 80),
-                  word_list(built_extensions));
+                  word_list(extension_names));
+    std::string whole(name);
+    for (const std::string_view part : std::span(parts).subspan(1)) {
+      if (name == "AUTH") {
+        const auto mechanism = canonical_word(mechanism_names, part);
+        if (mechanism.empty())
+          return fail(Errc::invalid, "expected AUTH with mechanisms of {}, got '{}'", word_list(mechanism_names),
+                      escape_line(part, 80));
+        whole.append(" ").append(mechanism);
+      } else if (name == "FUTURERELEASE" && parts.size() == 2 && parse_unsigned(part, 999999999)) {
+        whole.append(" ").append(part);
+      } else {
+        return fail(Errc::invalid, "'{}': {}", escape_line(extension, 80),
+                    name == "FUTURERELEASE" ? "expected FUTURERELEASE, or FUTURERELEASE and a number of seconds"
+                                            : "nothing may stand behind the extension's name");
+      }
     }
+    const auto before =
+        std::ranges::find_if(canonical, [&](const std::string& other) { return words(other).front() == name; });
+    if (before == canonical.end())
+      canonical.push_back(std::move(whole));
+    else if (name == "AUTH" && before->size() > name.size() && whole.size() > name.size())
+      before->append(whole, name.size());
+    else if (name == "AUTH")
+      *before = name;  // all that are configured
   }
   extensions = std::move(canonical);
   return {};
@@ -247,6 +280,9 @@ Result<> check_value(const OptionDef& option, Value& value) {
   if (is_timeout(row) && std::get<Duration>(value) <= Duration{0})
     return fail(Errc::invalid, "expected a duration above 0");
   switch (row) {
+    case Row::tls_allow_renegotiation:
+      if (!std::get<bool>(value)) return {};
+      return fail(Errc::unavailable, "renegotiation is not done: TLS 1.3 has none, and TLS 1.2 is attacked by it");
     case Row::smtp_extensions:
       return check_extensions(std::get<Strings>(value));
     case Row::smtp_protocols:

@@ -41,11 +41,6 @@ std::optional<std::vector<std::string_view>> extension(const config::Strings& ex
   return std::nullopt;
 }
 
-constexpr std::string_view extension_names[] = {
-    "PIPELINING", "SIZE",     "8BITMIME",      "BINARYMIME",  "SMTPUTF8",  "ENHANCEDSTATUSCODES", "CHUNKING",
-    "DSN",        "STARTTLS", "AUTH",          "XCLIENT",     "XREMOTEIP", "XSETCONTEXT",         "XDUMPCONTEXT",
-    "DELIVERBY",  "LIMITS",   "FUTURERELEASE", "MT-PRIORITY", "REQUIRETLS"};
-
 // Those of the configured sources that "AUTH …" names; of a bare "AUTH" all.
 std::vector<auth::Source> offered_sources(std::vector<auth::Source> sources,
                                           const std::vector<std::string_view>& named) {
@@ -71,32 +66,6 @@ Policy::LoneLf lone_lf(config::Enum choice) {
 uint32_t count(int64_t value) { return static_cast<uint32_t>(std::clamp<int64_t>(value, 0, UINT32_MAX)); }
 
 }  // namespace
-
-std::string check_extensions(const config::Strings& extensions) {
-  for (const std::string& each : extensions) {
-    const std::vector<std::string_view> found = words(each);
-    if (found.empty()) return "an extension has no name";
-    const std::string_view name = found.front();
-    const auto known = std::find_if(std::begin(extension_names), std::end(extension_names),
-                                    [&](std::string_view candidate) { return iequals(candidate, name); });
-    if (known == std::end(extension_names)) {
-      const std::string_view near = nearest(name, extension_names);
-      return fmt::format("'{}' is no extension that can be offered{}", escape_line(name, 80),
-                         near.empty() ? std::string() : fmt::format("; did you mean {}?", near));
-    }
-    if (*known == "AUTH") {
-      for (const std::string_view mechanism : std::span(found).subspan(1))
-        if (!iequals(mechanism, "EXTERNAL") && !auth::find_mechanism(mechanism))
-          return fmt::format("'{}' is no mechanism that can be offered", escape_line(mechanism, 80));
-    } else if (*known == "FUTURERELEASE") {
-      if (found.size() > 2 || (found.size() == 2 && !parse_unsigned(found[1], 999999999)))
-        return "FUTURERELEASE takes the longest hold in seconds, and nothing else";
-    } else if (found.size() > 1) {
-      return fmt::format("{} takes no arguments", *known);
-    }
-  }
-  return {};
-}
 
 std::shared_ptr<const Policy> make_policy(const config::Options& options, bool tls_usable, bool lmtp) {
   Policy policy;

@@ -114,7 +114,4 @@ struct Policy {
 // context for it. Names that are not set are the system's host name.
 std::shared_ptr<const Policy> make_policy(const config::Options& options, bool tls_usable, bool lmtp = false);
 
-// What is wrong with SMTP_Extensions, in words; empty: nothing.
-std::string check_extensions(const config::Strings& extensions);
-
 }  // namespace impulse::smtp

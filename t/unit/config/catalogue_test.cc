@@ -73,13 +73,13 @@ class CatalogueTest : public CppUnit::TestFixture {
                              !nothing || (list && option.default_text.size() == 3));
     }
     CPPUNIT_ASSERT(std::get<uint64_t>(default_value(definition(key::max_message_size), ScopeKind::global)) == 52428800);
-    CPPUNIT_ASSERT(std::get<Strings>(default_value(definition(key::smtp_extensions), ScopeKind::global)).size() == 4);
+    CPPUNIT_ASSERT(std::get<Strings>(default_value(definition(key::smtp_extensions), ScopeKind::global)).size() == 7);
   }
   void options_are_found_without_case() {
     CPPUNIT_ASSERT(find_option("lISTEN_bACKLOG") == &definition(key::listen_backlog));
     for (const char* name : {"", "Listen", "Listen_Backlogs", "zzz", "\xff"}) CPPUNIT_ASSERT(!find_option(name));
     CPPUNIT_ASSERT(find_scope("esmtp_LISTENER")->kind == ScopeKind::esmtp_listener);
-    CPPUNIT_ASSERT(!find_scope("global") && !find_scope("") && !find_scope("LMTP_Listener"));
+    CPPUNIT_ASSERT(!find_scope("global") && !find_scope("") && !find_scope("HTTP_Listener"));
     CPPUNIT_ASSERT(find_scope("pathway")->kind == ScopeKind::pathway && find_option("Pathway"));
     CPPUNIT_ASSERT(is_unavailable_scope("http_listener") && is_unavailable_scope("Cluster"));
     CPPUNIT_ASSERT(!is_unavailable_scope("pathway") && !is_unavailable_scope("Listen") && !is_unavailable_scope("Foo"));
@@ -93,7 +93,7 @@ class CatalogueTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT_EQUAL(std::string("Binding_Group, Binding, Domain or the global scope"),
                          scope_names(definition(key::gateway).scopes));
     // What is not in this version is not offered.
-    CPPUNIT_ASSERT_EQUAL(std::string("ESMTP_Listener, Control_Listener or Listen"),
+    CPPUNIT_ASSERT_EQUAL(std::string("ESMTP_Listener, LMTP_Listener, Control_Listener or Listen"),
                          scope_names(definition(key::file_mode).scopes));
     CPPUNIT_ASSERT(suggest_scope("HTTP_Listene") != "HTTP_Listener");
   }

@@ -44,6 +44,7 @@ class PolicyTest : public CppUnit::TestFixture {
     const Policy made = policy_of("Hostname = mx.example", "");
     Policy expected = usual_policy();
     expected.relay_hosts = NetworkList({*IpPrefix::parse("127.0.0.0/8"), *IpPrefix::parse("::1")});
+    expected.smtputf8 = expected.chunking = expected.dsn = true;
     CPPUNIT_ASSERT(made == expected);
   }
 
@@ -125,6 +126,7 @@ class PolicyTest : public CppUnit::TestFixture {
     expected.data_timeout = std::chrono::seconds(4);
     expected.reconfig_message = "4.3.2 Changed";
     expected.reconfig_always = true;
+    expected.smtputf8 = expected.chunking = expected.dsn = true;
     CPPUNIT_ASSERT(made == expected);
     // And none of them is what it would be by default.
     CPPUNIT_ASSERT(!(made == policy_of("Hostname = mx.example", "")));
