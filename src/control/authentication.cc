@@ -27,7 +27,9 @@ std::string loggable_authenticate(std::string_view rest) {
 Authentication::Reply Authentication::begin(Access& access, std::string_view rest) {
   const auto given = words(rest);
   if (given.empty() || given.size() > 2)
-    return said(Answer::error(Code::usage, "control-usage", "authenticate [MECHANISM [INITIAL]]"));
+    return said(Answer::error(
+        Code::usage, "control-usage",
+        "a mechanism and its first message are expected at most; usage: authenticate [MECHANISM [INITIAL]]"));
   const Access::Standing who = access.standing();
   if (who.authenticated && who.how != "Always_Allow")
     return said(Answer::error(Code::failed, "auth-already", fmt::format("this session is {}'s", who.user)));
