@@ -5,6 +5,7 @@ The format, and what a line may leave open, is described in golden.py. IMPULSE_G
 writes the answers of this build into the files instead of comparing; look at the difference before you commit it.
 """
 
+import json
 import os
 import re
 import unittest
@@ -52,8 +53,8 @@ class Coverage(TestCase):
                 words = typed.split()
                 while words and words[0].startswith("@"):
                     words.pop(0)
-                json = bool(words) and words[0] == "--json"
-                words = words[1:] if json else words
+                as_json = bool(words) and words[0] == "--json"
+                words = words[1:] if as_json else words
                 status = next((line for line in answers if line.startswith("=")), None)
                 names = [" ".join(words[:length]) for length in range(len(words), 0, -1)]
                 command = next((name for name in names if name in seen), None)
@@ -61,12 +62,11 @@ class Coverage(TestCase):
                     continue
                 right = status[1:2] in "05"
                 seen[command].add("right" if right else "wrong")
-                if right and json:
+                if right and as_json:
                     seen[command].add("json")
         return seen
 
     def test_every_command_is_there_right_and_wrong_and_as_json(self):
-        import json
         daemon = self.daemon()
         commands = [json.loads(line)["command"] for line in daemon.console("--json", "help").stdout.splitlines()]
         self.assertGreater(len(commands), 50)
