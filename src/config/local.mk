@@ -3,6 +3,7 @@ noinst_LIBRARIES += libconfig.a
 libconfig_a_SOURCES =
 include src/config/language.mk
 libconfig_a_SOURCES += \
+	src/config/affected.cc src/config/affected.h \
 	src/config/catalogue.cc src/config/catalogue.h \
 	src/config/chain_cache.h \
 	src/config/checks.cc src/config/checks.h \
@@ -16,10 +17,12 @@ libconfig_a_SOURCES += \
 	src/config/dropped.cc src/config/dropped.h \
 	src/config/engine.cc src/config/engine.h \
 	src/config/explain.cc \
+	src/config/findings.h \
 	src/config/grouped_scopes.cc src/config/grouped_scopes.h \
 	src/config/history.cc src/config/history.h \
 	src/config/instance.cc \
 	src/config/keys.h \
+	src/config/listen_checks.cc src/config/listen_checks.h \
 	src/config/options/authentication.def \
 	src/config/options/control.def \
 	src/config/options/delivery.def \
@@ -37,8 +40,8 @@ libconfig_a_SOURCES += \
 	src/config/pipeline.cc src/config/pipeline.h \
 	src/config/prefix_node.cc src/config/prefix_node.h \
 	src/config/prefix_trie.cc src/config/prefix_trie.h \
+	src/config/reference_checks.cc src/config/reference_checks.h \
 	src/config/save.cc src/config/save.h \
-	src/config/semantic_ids.h \
 	src/config/setting.cc src/config/setting.h \
 	src/config/snapshot.cc src/config/snapshot.h \
 	src/config/transaction.cc src/config/transaction.h \

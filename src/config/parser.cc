@@ -23,7 +23,7 @@ Parser::Parser(const Source& source, DiagnosticSink& sink) : sink_(sink), lexer_
 std::vector<Node> Parser::whole_text() {
   advance();
   statements(false);
-  return std::move(scratch_);
+  return take_from(0);
 }
 
 void Parser::advance(LexMode mode) {
@@ -230,9 +230,7 @@ bool Parser::scope(const Token& name, const Token* instance) {
   after_value_ = false;
   statements(true);
   --depth_;
-  const auto first = scratch_.begin() + static_cast<std::ptrdiff_t>(base);
-  node.body.assign(std::make_move_iterator(first), std::make_move_iterator(scratch_.end()));
-  scratch_.erase(first, scratch_.end());
+  node.body = take_from(base);
   if (token_.kind == TokenKind::close_brace) {
     advance();
   } else if (!unclosed_reported_) {
@@ -243,6 +241,14 @@ bool Parser::scope(const Token& name, const Token* instance) {
   node.braces = {open.begin, previous_end_};
   scratch_.emplace_back(std::move(node), Span(name.begin, previous_end_));
   return false;
+}
+
+// The statements from there on, which are a body.
+std::vector<Node> Parser::take_from(size_t base) {
+  const auto first = scratch_.begin() + static_cast<std::ptrdiff_t>(base);
+  std::vector<Node> body(std::make_move_iterator(first), std::make_move_iterator(scratch_.end()));
+  scratch_.erase(first, scratch_.end());
+  return body;
 }
 
 // From the token that should not be there to the next statement: a name at the

@@ -49,6 +49,7 @@ class Parser {
   bool include(const Token& name);
   bool option(const Token& name);
   bool scope(const Token& name, const Token* instance);
+  std::vector<Node> take_from(size_t base);
   void recover(unsigned open_values = 0);
   bool at_assignment();
   void skip_block();

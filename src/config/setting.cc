@@ -3,8 +3,8 @@
 
 #include "base/text.h"
 #include "config/checks.h"
+#include "config/diagnostic_ids.h"
 #include "config/keys.h"
-#include "config/semantic_ids.h"
 
 namespace impulse::config {
 namespace {

@@ -10,19 +10,20 @@ namespace {
 
 bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\v' || c == '\f'; }
 
+// Behind the comment that begins there; `at` itself when none does.
+size_t skip_comment(std::string_view text, size_t at) {
+  if (text[at] == '#') return std::min(text.find('\n', at), text.size());
+  if (!text.substr(at).starts_with("/*")) return at;
+  const size_t close = text.find("*/", at + 2);
+  return close == std::string_view::npos ? text.size() : close + 2;
+}
+
 // Behind white space, line ends and comments.
 size_t skip_trivia(std::string_view text, size_t at) {
   while (at < text.size()) {
-    if (is_space(text[at])) {
-      ++at;
-    } else if (text[at] == '#') {
-      at = std::min(text.find('\n', at), text.size());
-    } else if (text.substr(at).starts_with("/*")) {
-      const size_t close = text.find("*/", at + 2);
-      at = close == std::string_view::npos ? text.size() : close + 2;
-    } else {
-      break;
-    }
+    const size_t behind = is_space(text[at]) ? at + 1 : skip_comment(text, at);
+    if (behind == at) break;
+    at = behind;
   }
   return at;
 }
@@ -32,16 +33,9 @@ size_t skip_trivia(std::string_view text, size_t at) {
 size_t next_line(std::string_view text, size_t at) {
   while (at < text.size()) {
     if (text[at] == '\n') return at + 1;
-    if (is_blank(text[at])) {
-      ++at;
-    } else if (text[at] == '#') {
-      at = std::min(text.find('\n', at), text.size());
-    } else if (text.substr(at).starts_with("/*")) {
-      const size_t close = text.find("*/", at + 2);
-      at = close == std::string_view::npos ? text.size() : close + 2;
-    } else {
-      return std::string_view::npos;
-    }
+    const size_t behind = is_blank(text[at]) ? at + 1 : skip_comment(text, at);
+    if (behind == at) return std::string_view::npos;
+    at = behind;
   }
   return at;
 }

@@ -2,7 +2,7 @@
 // scopes reopened, includes followed; every mistake reported.
 #include "base/text.h"
 #include "config/children.h"
-#include "config/semantic_ids.h"
+#include "config/diagnostic_ids.h"
 #include "config/setting.h"
 #include "config/tree.h"
 
@@ -63,10 +63,10 @@ class TreeBuilder {
   // A child in the order in which maps are made: by kind, then instance. The
   // first bytes of the instance stand here, since most differ in them.
   struct Ordered {
-    ScopeKind kind;
     uint64_t head;
-    uint32_t sequence;
     std::shared_ptr<Scope> scope;
+    uint32_t sequence;
+    ScopeKind kind;
 
     static uint64_t head_of(std::string_view text) {
       uint64_t head = 0;
@@ -84,20 +84,29 @@ class TreeBuilder {
     }
   };
 
+  template <class T>
+  static void free(std::vector<T>& list) {
+    std::vector<T>().swap(list);
+  }
+
   static ScopePtr freeze(Draft& draft) {
     draft.scope->settings_.shrink_to_fit();
     if (draft.children.empty()) return draft.scope;
     std::vector<Ordered> ordered;
     ordered.reserve(draft.children.size());
-    for (auto& child : draft.children)
-      ordered.push_back({child->def_->kind, Ordered::head_of(child->instance_), static_cast<uint32_t>(ordered.size()),
-                         std::move(child)});
-    draft.children = {};
+    for (auto& child : draft.children) {
+      const ScopeKind kind = child->def_->kind;
+      const uint64_t head = Ordered::head_of(child->instance_);
+      ordered.push_back({head, std::move(child), static_cast<uint32_t>(ordered.size()), kind});
+    }
+    free(draft.children);
     std::ranges::sort(ordered, std::less<>{});
     auto children = std::make_shared<Scope::Children>();
+    children->next = static_cast<uint32_t>(ordered.size());
+    std::vector<std::pair<ScopeKind, std::vector<ChildMap::Entry>>> kinds;
     for (size_t at = 0; at < ordered.size();) {
       const ScopeKind kind = ordered[at].kind;
-      std::vector<ChildMap::Entry> entries;
+      auto& entries = kinds.emplace_back(kind, std::vector<ChildMap::Entry>{}).second;
       entries.reserve(ordered.size() - at);
       for (; at < ordered.size() && ordered[at].kind == kind;) {
         const size_t first = at++;
@@ -106,9 +115,9 @@ class TreeBuilder {
         entries.push_back({std::move(ordered[first].scope), ordered[first].sequence});
       }
       children->count += entries.size();
-      children->kinds.emplace_back(kind, ChildMap(std::move(entries)));
     }
-    children->next = static_cast<uint32_t>(ordered.size());
+    free(ordered);  // before as many nodes are made
+    for (auto& [kind, entries] : kinds) children->kinds.emplace_back(kind, ChildMap(std::move(entries)));
     draft.scope->children_ = std::move(children);
     return draft.scope;
   }
@@ -210,7 +219,7 @@ class TreeBuilder {
     Draft draft(*def, good ? std::move(*instance) : std::string{}, {source_, node.place});
     draft.children.reserve(scopes_in(node.body));
     walk(node.body, draft);
-    if (last_) std::vector<Node>().swap(const_cast<ScopeNode&>(node).body);
+    if (last_) free(const_cast<ScopeNode&>(node).body);
     if (!good) return;
     freeze(draft);
     parent.children.push_back(std::move(draft.scope));

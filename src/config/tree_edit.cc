@@ -3,7 +3,7 @@
 
 #include "base/text.h"
 #include "config/checks.h"
-#include "config/semantic_ids.h"
+#include "config/diagnostic_ids.h"
 #include "config/setting.h"
 
 #include <algorithm>

@@ -1,7 +1,7 @@
 #include "control/redact.h"
 
 #include "base/text.h"
-#include "config/catalogue.h"
+#include "config/secrecy.h"
 #include "control/authentication.h"
 
 #include <algorithm>
@@ -9,12 +9,6 @@
 namespace impulse::control {
 
 namespace {
-
-bool names_a_secret(std::string_view word) {
-  if (const config::OptionDef* option = config::find_option(word)) return option->type == config::Type::secret;
-  const std::string name = lower(word);
-  return name.find("passw") != std::string::npos || name.find("secret") != std::string::npos;
-}
 
 bool of_name(char c) { return is_alpha(c) || is_digit(c) || c == '_' || c == '-'; }
 
@@ -34,7 +28,7 @@ std::string redacted_command(std::string_view command) {
   for (size_t i = 0; i < end;) {
     const std::string_view name = name_at(command.substr(i));
     i += std::max<size_t>(name.size(), 1);
-    if (!name.empty() && names_a_secret(name)) end = std::min(end, i);
+    if (!name.empty() && config::names_secret(name)) end = std::min(end, i);
   }
   std::string text(command.substr(0, end));
   if (!trim(command.substr(end)).empty()) text += text.ends_with(' ') ? "(redacted)" : " (redacted)";

@@ -1,0 +1,72 @@
+#include "config/reference_checks.h"
+
+#include "base/text.h"
+#include "config/delivery_scopes.h"
+#include "config/diagnostic_ids.h"
+#include "config/keys.h"
+
+namespace impulse::config {
+
+void ReferenceChecks::check_global() {
+  check_clashes(next_.pathways()->scopes());
+  check_clashes(next_.delivery().bindings());
+  check_default_binding();
+}
+
+void ReferenceChecks::check_certificate(const Setting& setting) {
+  const std::string& name = std::get<std::string>(setting.value);
+  if (name.empty() || next_.certificate(name)) return;
+  if (name.find_first_of("/.") != std::string::npos) return;  // a path
+  const auto names = next_.certificates();
+  const std::vector<std::string_view> views(names.begin(), names.end());
+  const std::string_view near = nearest(name, views);
+  findings_.error(id::dangling_reference, setting.origin,
+                  fmt::format("TLS_Certificate: there is no Certificate \"{}\"", escape_line(name, 80)),
+                  near.empty() ? "a path has a / or a . in it" : fmt::format("did you mean '{}'?", near));
+}
+
+void ReferenceChecks::check_server_names(const Setting& setting) {
+  for (const auto& [pattern, name] : std::get<Dictionary>(setting.value))
+    if (!next_.certificate(name)) dangling(setting, "Certificate", name, next_.certificates());
+}
+
+void ReferenceChecks::check_event_loop(const Setting& setting) {
+  const std::string& name = std::get<std::string>(setting.value);
+  if (!next_.event_loop(name)) dangling(setting, "EventLoop", name, next_.event_loops());
+}
+
+void ReferenceChecks::check_pathway(const Setting& setting) {
+  const std::string& name = std::get<std::string>(setting.value);
+  const GroupedScopes& pathways = next_.pathways()->scopes();
+  if (name.empty() || name == definition(key::pathway).default_text || pathways.find(name)) return;
+  dangling(setting, "Pathway", name, pathways.names());
+}
+
+void ReferenceChecks::check_default_binding() {
+  const OptionDef& option = definition(key::default_binding);
+  const Setting* setting = next_.root()->find(option);
+  if (!setting) return;
+  const std::string& name = std::get<std::string>(setting->value);
+  const GroupedScopes& bindings = next_.delivery().bindings();
+  if (name.empty() || name == option.default_text || bindings.find(name)) return;
+  dangling(*setting, "Binding", name, bindings.names());
+}
+
+void ReferenceChecks::check_clashes(const GroupedScopes& scopes) {
+  for (const GroupedScopes::Clash& clash : scopes.clashes())
+    findings_.error(id::ambiguous_name, clash.scope->origin(),
+                    fmt::format("{} stands in {} and in {}", clash.scope->title(), clash.member->group->title(),
+                                clash.second->title()),
+                    fmt::format("the other one: {}", clash.member->in_group->origin().to_string()));
+}
+
+void ReferenceChecks::dangling(const Setting& setting, std::string_view scope, const std::string& name,
+                               const std::vector<std::string>& names) {
+  const std::vector<std::string_view> views(names.begin(), names.end());
+  const std::string_view near = nearest(name, views);
+  findings_.error(id::dangling_reference, setting.origin,
+                  fmt::format("{}: there is no {} \"{}\"", setting.option->name, scope, escape_line(name, 80)),
+                  near.empty() ? std::string{} : fmt::format("did you mean '{}'?", near));
+}
+
+}  // namespace impulse::config

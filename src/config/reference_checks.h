@@ -1,0 +1,36 @@
+// Names in settings that refer to scopes, and whether those are there.
+#pragma once
+
+#include "config/compiler.h"
+#include "config/findings.h"
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace impulse::config {
+
+class ReferenceChecks {
+ public:
+  // Both are borrowed.
+  ReferenceChecks(const CompiledSnapshot& snapshot, Findings& findings) : next_(snapshot), findings_(findings) {}
+
+  // What is referred to from nowhere in particular, and names that stand twice.
+  void check_global();
+  // Settings of those options.
+  void check_certificate(const Setting& setting);
+  void check_server_names(const Setting& setting);
+  void check_event_loop(const Setting& setting);
+  void check_pathway(const Setting& setting);
+
+ private:
+  void check_default_binding();
+  void check_clashes(const GroupedScopes& scopes);
+  void dangling(const Setting& setting, std::string_view scope, const std::string& name,
+                const std::vector<std::string>& names);
+
+  const CompiledSnapshot& next_;
+  Findings& findings_;
+};
+
+}  // namespace impulse::config
