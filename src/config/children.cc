@@ -95,6 +95,9 @@ struct ChildMap::Algorithms {
 
   static void each(const NodePtr& at, const std::function<void(const Entry&)>& visit) {
     if (!at) return;
+    // Scopes lie anywhere in memory: they are on their way while others are visited.
+    for (const NodePtr* side : {&at->left, &at->right})
+      if (*side) __builtin_prefetch((*side)->entry.scope.get());
     each(at->left, visit);
     visit(at->entry);
     each(at->right, visit);
@@ -116,9 +119,10 @@ struct ChildMap::Algorithms {
     const Split before = a->key() == top.key() ? Split{a->left, a, a->right} : split(a, top.key());
     const Split after = b->key() == top.key() ? Split{b->left, b, b->right} : split(b, top.key());
     if (!difference(before.less, after.less, visit)) return false;
-    const ScopePtr was = before.equal ? before.equal->entry.scope : nullptr;
-    const ScopePtr is = after.equal ? after.equal->entry.scope : nullptr;
-    if (was != is && !visit(was, is)) return false;
+    const Entry was = before.equal ? before.equal->entry : Entry{};
+    const Entry is = after.equal ? after.equal->entry : Entry{};
+    const bool same = was.scope == is.scope && was.sequence == is.sequence;
+    if (!same && !visit(was.scope, is.scope)) return false;
     return difference(before.greater, after.greater, visit);
   }
 };

@@ -41,7 +41,8 @@ class ChildMap {
   void each(const std::function<void(const Entry&)>& visit) const;
 
   // Visits what differs: the child before (null: added) and after (null:
-  // removed), where the pointers are not the same. In order of instances.
+  // removed), where the pointers are not the same, or the places in the order
+  // of declaration. In order of instances.
   // `visit` returns false to stop; so does difference.
   using Visit = std::function<bool(const ScopePtr& before, const ScopePtr& after)>;
   static bool difference(const ChildMap& before, const ChildMap& after, const Visit& visit);

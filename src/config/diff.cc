@@ -1,7 +1,10 @@
 // The difference of two trees, option by option; costs what differs.
 #include "base/text.h"
+#include "config/checks.h"
 #include "config/children.h"
 #include "config/engine.h"
+
+#include <algorithm>
 
 namespace impulse::config {
 namespace {
@@ -37,6 +40,21 @@ Effect scope_effect(ScopeKind kind) {
   return Effect::live;
 }
 
+// The one order that means something: the Domain patterns that stand in both,
+// as they were declared in the first.
+std::vector<std::string_view> patterns(const ChildMap& domains, const ChildMap& others) {
+  std::vector<std::pair<uint32_t, std::string_view>> ordered;
+  domains.each([&](const ChildMap::Entry& entry) {
+    const std::string& instance = entry.scope->instance();
+    if (is_domain_pattern(instance) && others.find(instance)) ordered.emplace_back(entry.sequence, instance);
+  });
+  std::ranges::sort(ordered);
+  std::vector<std::string_view> names;
+  names.reserve(ordered.size());
+  for (const auto& [sequence, name] : ordered) names.push_back(name);
+  return names;
+}
+
 class Differ {
  public:
   std::vector<Change> run(const ScopePtr& before, const ScopePtr& after) {
@@ -47,6 +65,7 @@ class Differ {
  private:
   void compare(const Scope& before, const Scope& after) {
     compare_settings(before, after);
+    compare_order(before.children(ScopeKind::domain), after.children(ScopeKind::domain));
     for (const ScopeDef& kind : scopes()) {
       ChildMap::difference(before.children(kind.kind), after.children(kind.kind),
                            [&](const ScopePtr& was, const ScopePtr& is) {
@@ -65,6 +84,16 @@ class Differ {
                              return true;
                            });
     }
+  }
+
+  // All are looked at only when the place of one has changed: there may be many.
+  void compare_order(const ChildMap& before, const ChildMap& after) {
+    const bool as_before = ChildMap::difference(before, after, [&](const ScopePtr& was, const ScopePtr& is) {
+      return !was || !is || !is_domain_pattern(is->instance()) ||
+             before.find(is->instance())->sequence == after.find(is->instance())->sequence;
+    });
+    if (!as_before && patterns(before, after) != patterns(after, before))
+      add(Change::Kind::changed, nullptr, {}, {}, Effect::live);
   }
 
   // Both are sorted by option.

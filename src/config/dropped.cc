@@ -26,7 +26,13 @@ std::vector<std::string> dropped_edits(const ScopePtr& file_before, const ScopeP
   const std::vector<Change> edits = diff(file_before, running);
   if (edits.empty()) return dropped;
   std::set<std::pair<std::string, const OptionDef*>> lost;
-  for (const Change& change : diff(running, file_now)) lost.insert({to_string(change.path), change.option});
+  std::set<std::string> reordered;
+  for (const Change& change : diff(running, file_now)) {
+    if (change.reorders())
+      reordered.insert(to_string(change.path));
+    else
+      lost.insert({to_string(change.path), change.option});
+  }
   // With its scope, all that is in it is lost.
   const auto is_lost = [&](const ScopePath& path, const OptionDef* option) {
     if (lost.contains({to_string(path), option})) return true;
@@ -36,7 +42,8 @@ std::vector<std::string> dropped_edits(const ScopePtr& file_before, const ScopeP
     return false;
   };
   for (const Change& edit : edits) {
-    if (is_lost(edit.path, edit.option)) dropped.push_back(edit.to_string());
+    if (is_lost(edit.path, edit.option) || (edit.reorders() && reordered.contains(to_string(edit.path))))
+      dropped.push_back(edit.to_string());
     if (edit.kind != Change::Kind::added || !edit.scope) continue;
     each_setting(*edit.scope, edit.path, [&](const ScopePath& path, const Setting& setting) {
       if (is_lost(path, setting.option))

@@ -19,12 +19,13 @@ struct Change {
   enum class Kind : uint8_t { added, removed, changed };
   Kind kind = Kind::changed;
   ScopePath path;
-  // Null: a whole scope was added or removed, or (a report only) changed: the order of its Domain patterns.
+  // Null: a whole scope was added or removed, or the order of its Domain patterns has changed.
   const OptionDef* option = nullptr;
   std::string before;  // text of the values, secrets redacted
   std::string after;
   Effect effect = Effect::live;
-  ScopePtr scope{};               // the whole scope that was added or removed; null with an option
+  ScopePtr scope{};  // the whole scope that was added or removed; null with an option
+  bool reorders() const { return !option && kind == Kind::changed; }
   std::string to_string() const;  // "esmtp_listener listen *:25: Enable true -> false (live)"
 };
 std::vector<Change> diff(const ScopePtr& before, const ScopePtr& after);

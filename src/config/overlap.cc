@@ -22,7 +22,7 @@ void TouchedScopes::add(const ScopePath& path, bool deep) {
 }
 
 void TouchedScopes::add(const std::vector<Change>& changes) {
-  for (const Change& change : changes) add(change.path, change.option == nullptr);
+  for (const Change& change : changes) add(change.path, !change.option && !change.reorders());
 }
 
 void TouchedScopes::add(const std::vector<Operation>& operations, const ScopePtr& base) {

@@ -1,8 +1,6 @@
 // How a tree comes into force.
 #include "config/pipeline.h"
 
-#include "config/writeback_order.h"
-
 #include <algorithm>
 #include <utility>
 
@@ -32,21 +30,6 @@ std::vector<Change> waiting_for_restart(const Snapshot& snapshot) {
   return waiting;
 }
 
-namespace {
-
-// What diff() does not see: Domain patterns that count in another order.
-std::vector<Change> reordered(const ScopePtr& before, const ScopePtr& after) {
-  std::vector<Change> changes;
-  if (before == after) return changes;
-  const PatternOrder old = pattern_order(before);
-  for (const auto& [name, patterns] : pattern_order(after))
-    if (const auto was = old.find(name); was != old.end() && !(was->second == patterns))
-      changes.push_back({Change::Kind::changed, patterns.path, nullptr, {}, {}, Effect::live, nullptr});
-  return changes;
-}
-
-}  // namespace
-
 SnapshotPtr Pipeline::current() const {
   const std::lock_guard lock(current_mutex_);
   return current_;
@@ -58,7 +41,6 @@ void Pipeline::run(const ScopePtr& root, Report& report, const Intent& intent) {
   report.ok = false;
   report.generation = now ? now->generation() : 0;
   report.changes = diff(now ? now->root() : empty_root(), root);
-  if (now && report.changes.empty()) report.changes = reordered(now->root(), root);
   const bool unchanged = now && report.changes.empty();
   const auto refuse = [&](Errc code, std::string error = {}) {
     report.code = code;

@@ -100,7 +100,7 @@ void Planner::find_changes(const ScopePtr& have) {
     return false;
   };
   for (Change& change : diff(have, wanted_)) {
-    if (within_moved(change.path)) continue;
+    if (change.reorders() || within_moved(change.path)) continue;
     if (change.option)
       options_.push_back(std::move(change));
     else

@@ -1,5 +1,5 @@
 // The one order of scopes that means something: Domain patterns count in order
-// of declaration (DESIGN §3). Writeback has to keep it, and diff() does not see it.
+// of declaration (DESIGN §3). Writeback has to keep it.
 #pragma once
 
 #include "config/tree.h"

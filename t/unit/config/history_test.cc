@@ -25,6 +25,8 @@ class HistoryTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(reload_of_another_file_that_fails);
   CPPUNIT_TEST(an_edit_of_no_value_publishes_nothing);
   CPPUNIT_TEST(the_order_of_patterns_is_a_change);
+  CPPUNIT_TEST(reordered_patterns_alone_show);
+  CPPUNIT_TEST(reordering_edits_are_dropped);
   CPPUNIT_TEST(restart_options_wait);
   CPPUNIT_TEST_SUITE_END();
 
@@ -299,13 +301,60 @@ class HistoryTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT_EQUAL(std::string("global: Domain patterns in another order (live)\n"), lines(report.changes));
     CPPUNIT_ASSERT(report.generation == 2);
     CPPUNIT_ASSERT_EQUAL(std::string("4"), retries());
+    // It shows wherever two trees are compared, also where they share the scopes themselves.
+    const std::string reordered = "global: Domain patterns in another order (live)\n";
+    CPPUNIT_ASSERT_EQUAL(reordered, lines(rig_->engine->drift().changes));
+    CPPUNIT_ASSERT_EQUAL(reordered, lines(rig_->engine->diff(1, 2).value()));
+    CPPUNIT_ASSERT_EQUAL(reordered, lines(rig_->engine->diff(2, 1).value()));
     ASSERT_OK(rig_->engine->revert(1, {"console: alice"}));
+    CPPUNIT_ASSERT(rig_->engine->drift().changes.empty() && rig_->engine->diff(1, 3)->empty());
     CPPUNIT_ASSERT_EQUAL(std::string("3"), retries());
     rig_->file(second + first);
     CPPUNIT_ASSERT_EQUAL(size_t{1}, rig_->engine->reload({}, {"console: alice"}).changes.size());
     CPPUNIT_ASSERT(rig_->generation() == 4);
     CPPUNIT_ASSERT_EQUAL(std::string("4"), retries());
     CPPUNIT_ASSERT(rig_->engine->reload({}, {"console: alice"}).changes.empty() && rig_->generation() == 4);
+  }
+
+  // Patterns that come, go or stay where they were are no other order, and one
+  // that moved shows beside what else has changed.
+  void reordered_patterns_alone_show() {
+    const auto compared = [](const char* before, const char* after) {
+      const auto scopes = [](std::string_view names) {
+        std::string text;
+        for (const char name : names)
+          text += fmt::format("Domain {} {{ }}\n", name == 'x' ? "x" : fmt::format("\"/{}/\"", name));
+        return text;
+      };
+      std::string text;
+      for (const Change& change : diff(tree(scopes(before)), tree(scopes(after)))) text += change.to_string() + "; ";
+      return text;
+    };
+    const std::string reordered = "global: Domain patterns in another order (live); ";
+    CPPUNIT_ASSERT_EQUAL(std::string(), compared("xab", "abx"));
+    CPPUNIT_ASSERT_EQUAL(std::string("domain /c/: added (live); "), compared("ab", "cab"));
+    CPPUNIT_ASSERT_EQUAL(std::string("domain /a/: removed (live); "), compared("abc", "bc"));
+    CPPUNIT_ASSERT_EQUAL(reordered, compared("abc", "acb"));
+    CPPUNIT_ASSERT_EQUAL(reordered + "domain /c/: removed (live); ", compared("cab", "ba"));
+    const auto in_binding = [](const char* domains) { return tree(fmt::format("Binding \"b\" {{ {} }}\n", domains)); };
+    const auto changes =
+        diff(in_binding("Domain \"/a/\" { } Domain \"/b/\" { }"), in_binding("Domain \"/b/\" { } Domain \"/a/\" { }"));
+    CPPUNIT_ASSERT(changes.size() == 1 && changes.front().reorders());
+    CPPUNIT_ASSERT_EQUAL(std::string("binding b: Domain patterns in another order (live)"),
+                         changes.front().to_string());
+  }
+  // A reload that brings back another order than the console's says that it is lost.
+  void reordering_edits_are_dropped() {
+    const std::string text = "Domain \"/a/\" { Max_Retries = 3 }\nDomain \"/b/\" { Max_Retries = 4 }\n";
+    rig_->start(text);
+    const auto mine = rig_->begin();
+    ASSERT_OK(Rig::unset(*mine, "domain /a/"));
+    ASSERT_OK(Rig::set(*mine, "domain /a/ max_retries 3"));
+    ASSERT_OK(mine->commit({"console: alice"}));
+    const Report report = rig_->engine->reload({}, {"console: alice"});
+    ASSERT_OK(report);
+    CPPUNIT_ASSERT_EQUAL(size_t{1}, report.dropped_edits.size());
+    CPPUNIT_ASSERT_EQUAL(std::string("global: Domain patterns in another order (live)"), report.dropped_edits.front());
   }
 
   void restart_options_wait() {
