@@ -256,8 +256,9 @@ Result<> Daemon::start_listening() {
   return {};
 }
 
-Result<> Daemon::prepare(const config::SnapshotPtr&, const config::SnapshotPtr&) {
+Result<> Daemon::prepare(const config::SnapshotPtr& current, const config::SnapshotPtr&) {
   if (shutdown_deadline_) return fail(Errc::busy, "the daemon is shutting down");
+  snapshots_->keep(current);  // a writeback may have published it, without a word
   notify_.reloading();
   return {};
 }
@@ -282,6 +283,12 @@ void Daemon::tell_commit(uint64_t generation) {
     if (entry.number == generation)
       console_->event("config-commit", fmt::format("generation {}, {} by {}, {} changes", entry.number, entry.what,
                                                    entry.by.name, entry.changes));
+}
+
+// The same values from other lines. Whoever lets go of it last must not be a loop.
+void Daemon::refreshed() noexcept {
+  snapshots_->keep(engine_->current());
+  if (sweeper_) sweep_snapshots();
 }
 
 void Daemon::finish() noexcept {

@@ -72,6 +72,7 @@ class Daemon : private config::Participant {
   void abort() noexcept override;
   void apply(const config::SnapshotPtr& next) noexcept override;
   void finish() noexcept override;
+  void refreshed() noexcept override;
 
   Notify notify_;
   Privileges privileges_;

@@ -31,6 +31,8 @@ class Process(TestCase):
         loops = [row for row in rows if row["name"].startswith("default-")]
         self.assertEqual(1, sum(row["sessions"] for row in loops))
         self.assertTrue(all(row["events"] > 0 for row in loops), loops)
+        self.assertTrue(all(row["longest"] >= 0 for row in loops), loops)
+        daemon.console("threads reset")
         self.assertEqual(len(os.listdir(f"/proc/{daemon.process.pid}/task")), len(rows))
         self.assertIn("default-0", daemon.console("threads").stdout)
 
