@@ -15,7 +15,7 @@ Result<> Injector::admission() const { return spool_.admission(); }
 void Injector::accepted(MessageId id, const std::shared_ptr<const spool::Incoming>& message,
                         const std::string& protocol) {
   const message::Envelope& envelope = message->envelope;
-  const uint64_t size = message->trace.size() + message->body.size();
+  const uint64_t size = message->trace.size() + message->body_size();
   counters_.add(Counter::messages_received);
   counters_.add(Counter::recipients_received, static_cast<int64_t>(envelope.recipients.size()));
   counters_.add(Counter::bytes_received, static_cast<int64_t>(size));

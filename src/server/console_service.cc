@@ -74,6 +74,7 @@ std::vector<control::InboundSession> ConsoleService::inbound() {
       row.listener = session->listen().to_string();
       row.kind = config::scope_def(session->listener()).name;
       row.peer = session->peer().to_string();
+      if (const Endpoint* proxy = session->proxy()) row.proxy = proxy->to_string();
       row.helo = engine.helo();
       row.state = engine.state();
       row.tls = engine.tls().has_value();

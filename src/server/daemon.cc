@@ -201,7 +201,7 @@ bool Daemon::open_stores() {
     const std::lock_guard lock(queue_mutex_);
     if (queue_ == nullptr) return;  // ending: the next start finds it in the spool
     queue_->enqueue(accepted.id, std::make_shared<const message::Envelope>(message.envelope),
-                    message.trace.size() + message.body.size(), {});
+                    message.trace.size() + message.body_size(), {});
   });
   dispatcher_ = delivery::Dispatcher::create(
       {*delivery_loop_, *spool_, *mainlog_, *log_, counters_, [this] { return engine_->current(); },
@@ -233,12 +233,12 @@ Result<> Daemon::start_listening() {
       ConsoleParts{*main_, *engine_, counters_, *log_, tls_, tracers_, loops_, *spool_, *delivery_loop_, *dispatcher_,
                    [this]() -> Listeners& { return *listeners_; }, [this] { begin_shutdown(); }, *process_,
                    [this] { main_->post([this] { keep_time(); }); }, *gate_});
+  proxy_gate_ = std::make_unique<ProxyGate>(*log_, counters_, [this](Worker& worker, Incoming incoming) {
+    MailSession::begin(*services_, worker, next_session_.fetch_add(1, std::memory_order_relaxed), std::move(incoming));
+  });
   listeners_ = std::make_unique<Listeners>(
       *main_, loops_, *log_, counters_,
-      [this](Worker& worker, Incoming incoming) {
-        MailSession::begin(*services_, worker, next_session_.fetch_add(1, std::memory_order_relaxed),
-                           std::move(incoming));
-      },
+      [this](Worker& worker, Incoming incoming) { proxy_gate_->pass(worker, std::move(incoming)); },
       [this](Incoming incoming) { console_->accept(std::move(incoming)); });
 
   listeners_->on_event(
@@ -326,7 +326,8 @@ void Daemon::begin_shutdown() {
   log_->write(Level::notice, Area::server, "server-stopping", "shutting down");
   notify_.stopping();
   listeners_->close_all();
-  loops_.run_on_all([](Worker& worker) {
+  loops_.run_on_all([this](Worker& worker) {
+    proxy_gate_->close_all(worker);
     std::vector<uint64_t> ids;
     for (const auto& [id, session] : worker.sessions) ids.push_back(id);
     for (const uint64_t id : ids)

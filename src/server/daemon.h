@@ -13,6 +13,7 @@
 #include "server/notify.h"
 #include "server/privileges.h"
 #include "server/process_service.h"
+#include "server/proxy_gate.h"
 #include "server/snapshot_keeper.h"
 #include "server/tls_store.h"
 #include "server/watchdog.h"
@@ -100,6 +101,7 @@ class Daemon : private config::Participant {
   std::unique_ptr<Listeners> listeners_;
   std::unique_ptr<ProcessService> process_;
   std::unique_ptr<ConsoleGate> gate_;
+  std::unique_ptr<ProxyGate> proxy_gate_;
   std::unique_ptr<ConsoleService> console_;
   std::atomic<uint64_t> next_session_{1};
 

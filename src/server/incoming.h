@@ -5,17 +5,27 @@
 #include "base/endpoint.h"
 #include "base/fd.h"
 #include "config/snapshot.h"
+#include "net/proxy_header.h"
+
+#include <memory>
 
 namespace impulse::server {
+
+// What a PROXY header said of a client.
+struct Proxied {
+  Endpoint proxy;  // who really connected
+  net::ProxyHeader header;
+};
 
 struct Incoming {
   config::ScopeKind listener = config::ScopeKind::esmtp_listener;
   Endpoint listen;
   UniqueFd fd;
-  Endpoint peer;
+  Endpoint peer;  // the client that a PROXY header names, else who connected
   // In force when it was accepted: a connection that was waiting on a socket
   // that goes is still served under the configuration that had it.
   config::SnapshotPtr snapshot;
+  std::shared_ptr<const Proxied> proxied = nullptr;  // null: nobody stands between us and the peer
 };
 
 }  // namespace impulse::server

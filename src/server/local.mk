@@ -17,6 +17,7 @@ libserver_a_SOURCES = \
 	src/server/proc.cc src/server/proc.h \
 	src/server/process_service.cc src/server/process_service.h \
 	src/server/service.cc src/server/service.h \
+	src/server/proxy_gate.cc src/server/proxy_gate.h \
 	src/server/serving.cc src/server/serving.h \
 	src/server/settings.cc src/server/settings.h \
 	src/server/snapshot_keeper.cc src/server/snapshot_keeper.h \

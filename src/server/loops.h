@@ -4,6 +4,7 @@
 
 #include "config/snapshot.h"
 #include "net/loop.h"
+#include "net/proxy_preface.h"
 
 #include <functional>
 #include <map>
@@ -24,6 +25,8 @@ struct Worker {
   std::thread thread;
   config::SnapshotPtr snapshot;
   std::unordered_map<uint64_t, MailSession*> sessions;  // by session id; they remove themselves
+  // Proxies that have not named their client yet (proxy_gate.h).
+  std::unordered_map<uint64_t, std::unique_ptr<net::ProxyPreface>> prefaces;
 };
 
 // All worker loops. Main thread, but for pick().

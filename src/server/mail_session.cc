@@ -21,6 +21,16 @@ smtp::TlsState tls_state(const net::TlsInfo& info) {
   return state;
 }
 
+// What a proxy said of the client, as far as the engine is concerned.
+void describe(const Proxied& proxied, bool identity_as_user, smtp::ClientInfo& info) {
+  const net::ProxyHeader& header = proxied.header;
+  if (!header.destination.is_unix()) {
+    info.destination = header.destination.address();
+    info.destination_port = header.destination.port();
+  }
+  if (identity_as_user && header.tls && header.tls->verified) info.identity = header.tls->common_name;
+}
+
 net::SocketOptions socket_options(const config::Options& options) {
   net::SocketOptions socket;
   socket.no_delay = options[key::disable_nagle_algorithm];
@@ -51,6 +61,8 @@ MailSession::MailSession(MailServices& services, Worker& worker, uint64_t id, co
       id_(id),
       listener_(incoming.listener),
       listen_(incoming.listen),
+      peer_(incoming.peer),
+      proxied_(incoming.proxied),
       snapshot_(incoming.snapshot),
       began_(worker.loop->now()),
       tarpit_(*worker.loop, [this] { reply_sent(); }),
@@ -68,17 +80,17 @@ MailSession::~MailSession() {
 
 // False: no Listen serves it under that snapshot.
 bool MailSession::attach(Incoming incoming) {
-  const Endpoint& peer = incoming.peer;
   const config::ListenConf* conf = serving(incoming);
   if (conf == nullptr) return false;
   listen_ = conf->endpoint();
-  client_ = peer.is_unix() ? IpAddress::v4(0x7F000001) : peer.address();
+  client_ = peer_.is_unix() ? IpAddress::v4(0x7F000001) : peer_.address();
   options_ = &conf->for_peer(client_);
   connection_ = net::Connection::accepted(*worker_.loop, std::move(incoming.fd), *this, socket_options(*options_));
   smtp::ClientInfo info;
   info.address = client_;
-  info.port = peer.is_unix() ? uint16_t{0} : peer.port();
-  info.unix_socket = peer.is_unix();
+  info.port = peer_.is_unix() ? uint16_t{0} : peer_.port();
+  info.unix_socket = peer_.is_unix();
+  if (proxied_) describe(*proxied_, (*options_)[key::proxy_identity_as_user], info);
   info.listener = listen_.to_string();
   engine_ = std::make_unique<smtp::ServerSession>(policy_for(*options_), std::move(info),
                                                   static_cast<smtp::ServerHost&>(*this));

@@ -54,7 +54,9 @@ class MailSession : private net::ConnectionHandler, private smtp::ServerHost {
   uint64_t id() const { return id_; }
   config::ScopeKind listener() const { return listener_; }
   const Endpoint& listen() const { return listen_; }
-  const Endpoint& peer() const { return connection_->peer(); }
+  const Endpoint& peer() const { return peer_; }
+  // Who stands between us and the peer; null: nobody.
+  const Endpoint* proxy() const { return proxied_ ? &proxied_->proxy : nullptr; }
   size_t held() const { return connection_->unsent() + engine_->held(); }  // bytes in buffers
   uint64_t bytes_in() const { return connection_->bytes_in(); }
   uint64_t generation() const { return snapshot_->generation(); }
@@ -92,6 +94,8 @@ class MailSession : private net::ConnectionHandler, private smtp::ServerHost {
   const uint64_t id_;
   const config::ScopeKind listener_;
   Endpoint listen_;               // moves along when a Listen does
+  Endpoint peer_;                 // named by a PROXY header, or who connected
+  std::shared_ptr<const Proxied> proxied_;
   IpAddress client_;              // loopback for Unix sockets
   config::SnapshotPtr snapshot_;  // pinned; options_ points into it
   const config::Options* options_ = nullptr;
