@@ -180,13 +180,13 @@ void HeaderScan::start_field(std::string_view name) {
       ++facts_.received;
       break;
     case Kind::date:
-      ++facts_.date;
+      ++facts_.named.date;
       break;
     case Kind::message_id:
-      ++facts_.message_id;
+      ++facts_.named.message_id;
       break;
     case Kind::from:
-      ++facts_.from;
+      ++facts_.named.from;
       break;
     case Kind::results:
       if (!watch_.wanted()) break;
@@ -211,8 +211,8 @@ void HeaderScan::end_field(uint64_t position) {
     watch_.finish();
     if (watch_.is_ours()) add(facts_.results, field_at_, position);
   } else if (locate_dates_ && (kind_ == Kind::date || kind_ == Kind::message_id)) {
-    // Not joined with a neighbour: which of the two it is can matter.
-    facts_.dates.push_back({static_cast<uint32_t>(field_at_), static_cast<uint32_t>(position - field_at_)});
+    const Stretch where{static_cast<uint32_t>(field_at_), static_cast<uint32_t>(position - field_at_)};
+    facts_.dates.push_back({where, kind_ == Kind::date});
   }
 }
 
@@ -229,8 +229,9 @@ void HeaderScan::end_line(uint64_t to, unsigned terminator) {
 void HeaderScan::bad_line() {
   ++facts_.malformed;
   in_field_ = false;
-  if (!mbox_ && facts_.first_malformed == HeaderFacts::nowhere)
-    facts_.first_malformed = static_cast<uint32_t>(line_at_);
+  if (mbox_ || facts_.first_malformed != HeaderFacts::nowhere) return;
+  facts_.first_malformed = static_cast<uint32_t>(line_at_);
+  facts_.before_malformed = facts_.named;
 }
 
 }  // namespace impulse::message

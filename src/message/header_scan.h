@@ -21,14 +21,27 @@ struct Stretch {
   friend bool operator==(const Stretch&, const Stretch&) = default;
 };
 
+// How many there are of fields that RFC 5322 §3.6 wants once.
+struct NamedCounts {
+  uint32_t date = 0;
+  uint32_t message_id = 0;
+  uint32_t from = 0;
+  friend bool operator==(const NamedCounts&, const NamedCounts&) = default;
+};
+
+struct LocatedField {
+  Stretch where;
+  bool is_date = false;  // else Message-ID
+  friend bool operator==(const LocatedField&, const LocatedField&) = default;
+};
+
 struct HeaderFacts {
   static constexpr uint32_t nowhere = UINT32_MAX;
 
   uint32_t fields = 0;    // lines that begin a field: name, perhaps white space, colon
   uint32_t received = 0;  // of these: Received (RFC 5321 §6.3 counts them against loops)
-  uint32_t date = 0;
-  uint32_t message_id = 0;
-  uint32_t from = 0;
+  NamedCounts named;
+  NamedCounts before_malformed;        // of these: in front of the first malformed line; see leading()
   uint32_t malformed = 0;              // lines that neither begin a field nor continue one
   uint32_t first_malformed = nowhere;  // where the first of them begins, the mbox line aside
   uint32_t mbox_line = 0;              // size of a first line "From …" or ">From …" (counted as malformed)
@@ -37,7 +50,10 @@ struct HeaderFacts {
   uint64_t longest_line = 0;           // octets without the line's end
   uint64_t size = 0;                   // of the header section, the empty line included
   std::vector<Stretch> results;        // Authentication-Results fields in our name (RFC 8601 §5)
-  std::vector<Stretch> dates;          // when asked for: Date and Message-ID fields, in order
+  std::vector<LocatedField> dates;     // when asked for: Date and Message-ID fields, in order
+
+  // What every reader agrees on: the fields up to the first malformed line.
+  const NamedCounts& leading() const { return first_malformed == nowhere ? named : before_malformed; }
 };
 
 class HeaderScan {

@@ -4,6 +4,8 @@ libmessage_a_SOURCES = \
 	src/message/body_sink.h \
 	src/message/domain.cc src/message/domain.h \
 	src/message/envelope.cc src/message/envelope.h \
+	src/message/fixups.cc src/message/fixups.h \
 	src/message/header_scan.cc src/message/header_scan.h \
 	src/message/received.cc src/message/received.h \
+	src/message/rewriter.cc src/message/rewriter.h \
 	src/message/value_watch.cc src/message/value_watch.h

@@ -29,6 +29,7 @@ class HeaderFactsTest : public CppUnit::TestFixture {
   CPPUNIT_TEST_SUITE(HeaderFactsTest);
   CPPUNIT_TEST(counts);
   CPPUNIT_TEST(malformed_lines);
+  CPPUNIT_TEST(leading_counts);
   CPPUNIT_TEST(first_lines);
   CPPUNIT_TEST(longest_lines);
   CPPUNIT_TEST(tls_required);
@@ -43,9 +44,9 @@ class HeaderFactsTest : public CppUnit::TestFixture {
         "DATE: a\r\nDate : b\r\nmessage-id: c\r\nFrom:\r\n d\r\nFrom\t:e\r\nFrom-: f\r\nX-From: g\r\n"
         "Received: h\r\nDat: i\r\n\r\nDate: body\r\n");
     CPPUNIT_ASSERT_EQUAL(9U, facts.fields);
-    CPPUNIT_ASSERT_EQUAL(2U, facts.date);
-    CPPUNIT_ASSERT_EQUAL(1U, facts.message_id);
-    CPPUNIT_ASSERT_EQUAL(2U, facts.from);
+    CPPUNIT_ASSERT_EQUAL(2U, facts.named.date);
+    CPPUNIT_ASSERT_EQUAL(1U, facts.named.message_id);
+    CPPUNIT_ASSERT_EQUAL(2U, facts.named.from);
     CPPUNIT_ASSERT_EQUAL(1U, facts.received);
     CPPUNIT_ASSERT_EQUAL(0U, facts.malformed);
     CPPUNIT_ASSERT(facts.starts_with_field);
@@ -75,6 +76,14 @@ class HeaderFactsTest : public CppUnit::TestFixture {
       CPPUNIT_ASSERT_EQUAL_MESSAGE(text, count, facts.malformed);
       CPPUNIT_ASSERT_EQUAL_MESSAGE(text, first, facts.first_malformed);
     }
+  }
+  // What stands behind the first malformed line counts for some readers only.
+  void leading_counts() {
+    const HeaderFacts facts = scan("From: a\r\nDate: b\r\nbroken\r\nDate: c\r\nMessage-ID: d\r\n\r\n");
+    CPPUNIT_ASSERT((facts.named == NamedCounts{2, 1, 1}));
+    CPPUNIT_ASSERT((facts.leading() == NamedCounts{1, 0, 1}));
+    CPPUNIT_ASSERT((scan("Hello,\r\nDate: soon\r\n").leading() == NamedCounts{}));
+    CPPUNIT_ASSERT((scan("From x y\r\nDate: b\r\n\r\n").leading() == NamedCounts{1, 0, 0}));
   }
   void first_lines() {
     const std::tuple<std::string, bool, uint32_t> table[] = {
@@ -207,11 +216,11 @@ class HeaderFactsTest : public CppUnit::TestFixture {
   }
   void where_the_dates_are() {
     const HeaderFacts facts = scan("a: b\r\nDate: x\r\n y\r\nMessage-ID: z\r\nc: d\r\nDATE: w\r\n\r\n");
-    const std::vector<Stretch> expected = {{6, 13}, {19, 15}, {40, 9}};
+    const std::vector<LocatedField> expected = {{{6, 13}, true}, {{19, 15}, false}, {{40, 9}, true}};
     CPPUNIT_ASSERT(expected == facts.dates);
     HeaderScan without{our_name};
     without.feed("Date: x\r\n\r\n");
-    CPPUNIT_ASSERT(without.facts().dates.empty() && without.facts().date == 1);
+    CPPUNIT_ASSERT(without.facts().dates.empty() && without.facts().named.date == 1);
   }
 
   // Random lines: each cutting finds the same.

@@ -1,6 +1,7 @@
 check_PROGRAMS += t/unit/message_tests
 t_unit_message_tests_SOURCES = t/unit/main.cc \
 	t/unit/message/address_test.cc \
+	t/unit/message/fixups_test.cc \
 	t/unit/message/header_facts_test.cc \
 	t/unit/message/header_scan_test.cc \
 	t/unit/message/received_test.cc \
