@@ -1,9 +1,13 @@
 # Fuzz targets, built by `make fuzz-targets` in a tree configured with
 # --enable-fuzzing and clang++ (fuzz/run does both). Seeds: fuzz/corpus/NAME/.
-FUZZ_TARGETS = fuzz/config_parse fuzz/control_protocol fuzz/prefix_matcher fuzz/proxy_header fuzz/smtp_client \
-	fuzz/smtp_server fuzz/writeback
+FUZZ_TARGETS = fuzz/addresses fuzz/config_parse fuzz/control_protocol fuzz/headers fuzz/prefix_matcher \
+	fuzz/proxy_header fuzz/smtp_client fuzz/smtp_server fuzz/writeback
 EXTRA_PROGRAMS = $(FUZZ_TARGETS)
 LIBFUZZER = $(AM_LDFLAGS) -fsanitize=fuzzer
+
+fuzz_addresses_SOURCES = fuzz/addresses.cc
+fuzz_addresses_LDFLAGS = $(LIBFUZZER)
+fuzz_addresses_LDADD = libmessage.a libbase.a $(BASE_LIBS)
 
 fuzz_config_parse_SOURCES = fuzz/config_parse.cc
 fuzz_config_parse_LDFLAGS = $(LIBFUZZER)
@@ -13,6 +17,10 @@ fuzz_control_protocol_SOURCES = fuzz/control_protocol.cc
 fuzz_control_protocol_LDFLAGS = $(LIBFUZZER)
 fuzz_control_protocol_LDADD = libcontrol.a libauth.a libtelemetry.a libconfig.a libmessage.a libbase.a \
 	$(GSASL_LIBS) $(OPENSSL_LIBS) $(BASE_LIBS)
+
+fuzz_headers_SOURCES = fuzz/headers.cc
+fuzz_headers_LDFLAGS = $(LIBFUZZER)
+fuzz_headers_LDADD = libmessage.a libbase.a $(BASE_LIBS)
 
 fuzz_prefix_matcher_SOURCES = fuzz/prefix_matcher.cc
 fuzz_prefix_matcher_LDFLAGS = $(LIBFUZZER)

@@ -64,7 +64,7 @@ std::string printable(std::string_view text, std::string_view special, bool utf8
       continue;
     }
     const std::string_view rest = text.substr(i);
-    const bool control = byte == 0xC2 && static_cast<unsigned char>(rest[1]) < 0xA0;
+    const bool control = keep && byte == 0xC2 && static_cast<unsigned char>(rest[1]) < 0xA0;
     const bool line_end = rest.starts_with("\xE2\x80\xA8") || rest.starts_with("\xE2\x80\xA9");
     if (keep && !control && !line_end) {
       out += text[i];

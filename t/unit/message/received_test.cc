@@ -146,6 +146,8 @@ class ReceivedTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT(received_field(info).text.contains("for <a?@x>;"));
     info.recipient = "a\xC2";
     CPPUNIT_ASSERT(received_field(info).text.contains("for <a?>;"));
+    info.utf8 = false;
+    CPPUNIT_ASSERT(received_field(info).text.contains("for <a?>;"));
   }
   void hostile_users_and_recipients() {
     ReceivedInfo info = usual();
