@@ -30,6 +30,8 @@ class Injector {
 
   // Whether a new message would be taken now (MAIL, DATA). Any thread.
   Result<> admission() const;
+  // A place on the disk for the rest of a large body. Any thread; see Spool::stream().
+  Result<std::unique_ptr<message::BodySink>> stream() { return spool_.stream(); }
 
   // Any thread; `done` is called on `loop`, once, after the message is on
   // stable storage and on its way to the queue, or with the reason why not.

@@ -212,6 +212,7 @@ void MailSession::submit() {
   incoming.trace = std::move(submission.trace);
   incoming.id_offset = submission.id_offset;
   incoming.body = std::move(submission.body);
+  incoming.rest = std::move(submission.rest);
   services_.injector.submit(std::move(incoming), std::move(submission.protocol), *worker_.loop,
                             [self = self_](const Result<MessageId>& result) {
                               if (*self != nullptr) (*self)->submitted(result);

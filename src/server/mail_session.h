@@ -87,6 +87,7 @@ class MailSession : private net::ConnectionHandler, private smtp::ServerHost {
   Result<std::shared_ptr<const smtp::Policy>> safe_point() override;
   std::optional<smtp::HostRefusal> admit(Stage stage) override;
   WallTime now() override;
+  Result<std::unique_ptr<message::BodySink>> large_body() override { return services_.injector.stream(); }
   void refused(const smtp::Refusal& refusal) override;
 
   MailServices& services_;

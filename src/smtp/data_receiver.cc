@@ -13,11 +13,14 @@ const char* find(const char* from, const char* end, char c) {
   return found != nullptr ? static_cast<const char*>(found) : end;
 }
 
+// Of a header that is kept in memory whatever large_message says, bytes.
+constexpr size_t longest_header = size_t{1} << 20;
+
 std::string_view view(const char* from, const char* end) { return {from, static_cast<size_t>(end - from)}; }
 
 }  // namespace
 
-void DataReceiver::begin(const Policy& policy) {
+void DataReceiver::begin(const Policy& policy, message::BeginBody large) {
   form_ = Form::dotted;
   at_ = At::line_start;
   verdict_ = Verdict::good;
@@ -28,10 +31,13 @@ void DataReceiver::begin(const Policy& policy) {
   headers_ = {};
   block_ = policy.body_block;
   body_ = Chunks(block_);
+  large_ = std::move(large);
+  in_memory_ = large_ ? policy.large_message : UINT64_MAX;
+  rest_.reset();
 }
 
-void DataReceiver::begin_chunks(const Policy& policy, bool binary) {
-  begin(policy);
+void DataReceiver::begin_chunks(const Policy& policy, bool binary, message::BeginBody large) {
+  begin(policy, std::move(large));
   form_ = binary ? Form::binary : Form::chunks;
 }
 
@@ -43,7 +49,7 @@ void DataReceiver::feed_chunk(std::string_view bytes) {
 void DataReceiver::end_chunks() {
   if (form_ == Form::chunks) {
     if (at_ == At::cr) lone('\r');
-    if (at_ != At::line_start || body_.empty()) keep("\r\n");
+    if (at_ != At::line_start || size() == 0) keep("\r\n");
   }
   at_ = At::end;
 }
@@ -160,8 +166,8 @@ void DataReceiver::lone(char c) {
 // so the header fields in front of the size limit are looked at before it.
 void DataReceiver::keep(std::string_view bytes) {
   if (verdict_ != Verdict::good) return;
-  const bool too_big = max_size_ != 0 && bytes.size() > max_size_ - body_.size();
-  const std::string_view fits = too_big ? bytes.substr(0, max_size_ - body_.size()) : bytes;
+  const bool too_big = max_size_ != 0 && bytes.size() > max_size_ - size();
+  const std::string_view fits = too_big ? bytes.substr(0, max_size_ - size()) : bytes;
   if (!headers_.done()) {
     headers_.feed(fits);
     if (max_received_ != 0 && headers_.received() > max_received_) {
@@ -171,14 +177,39 @@ void DataReceiver::keep(std::string_view bytes) {
   }
   if (too_big)
     refuse(Verdict::too_big);
+  else if (rest_ || must_stream(bytes.size()))
+    stream(bytes);
   else
     body_.append(bytes);
+}
+
+// Who looks at header fields later wants them in memory; but a header without end is none.
+bool DataReceiver::must_stream(size_t more) const {
+  return body_.size() + more > in_memory_ && (headers_.done() || body_.size() + more > longest_header);
+}
+
+void DataReceiver::stream(std::string_view bytes) {
+  Result<> taken;
+  if (!rest_) {
+    auto begun = large_();
+    if (begun) {
+      rest_ = std::move(*begun);
+    } else if (begun.error().code == Errc::unavailable) {  // nobody has one: memory it is
+      in_memory_ = UINT64_MAX;
+      return body_.append(bytes);
+    } else {
+      taken = std::unexpected(std::move(begun.error()));
+    }
+  }
+  if (taken) taken = rest_->append(bytes);
+  if (!taken) refuse(taken.error().code == Errc::no_space ? Verdict::no_space : Verdict::trouble);
 }
 
 void DataReceiver::refuse(Verdict verdict) {
   if (verdict_ != Verdict::good) return;
   verdict_ = verdict;
   body_ = Chunks(block_);
+  rest_.reset();
 }
 
 }  // namespace impulse::smtp

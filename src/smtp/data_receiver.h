@@ -11,23 +11,27 @@
 #pragma once
 
 #include "base/chunks.h"
+#include "message/body_sink.h"
 #include "message/header_scan.h"
 #include "smtp/policy.h"
 
 #include <cstdint>
+#include <memory>
 #include <string_view>
 
 namespace impulse::smtp {
 
 class DataReceiver {
  public:
-  enum class Verdict : uint8_t { good, too_big, lone_lf, loop };
+  enum class Verdict : uint8_t { good, too_big, lone_lf, loop, no_space, trouble };
 
   // Starts a message; what was there is dropped. Of the policy it takes
-  // max_message_size, max_received_headers, body_block and the lone_lf settings.
-  void begin(const Policy& policy);
+  // max_message_size, max_received_headers, large_message, body_block and the
+  // lone_lf settings. `large`, when given, makes the place for what is over
+  // large_message; the header fields stay in memory with what is in front of it.
+  void begin(const Policy& policy, message::BeginBody large = nullptr);
   // The same for BDAT. `binary` (BODY=BINARYMIME): bytes are bytes, no line end is looked at.
-  void begin_chunks(const Policy& policy, bool binary);
+  void begin_chunks(const Policy& policy, bool binary, message::BeginBody large = nullptr);
   // Takes bytes up to the end of data; returns how many.
   size_t feed(std::string_view bytes);
   // Octets of a chunk, all of them.
@@ -38,8 +42,11 @@ class DataReceiver {
   bool done() const { return at_ == At::end; }
   // The first thing that was wrong; from then on nothing is kept.
   Verdict verdict() const { return verdict_; }
-  const Chunks& body() const { return body_; }
+  const Chunks& body() const { return body_; }  // what is kept in memory
+  uint64_t size() const { return body_.size() + (rest_ ? rest_->size() : 0); }
   Chunks take_body();
+  // What follows the body; null: nothing.
+  std::unique_ptr<message::BodySink> take_rest() { return std::move(rest_); }
 
  private:
   enum class At : uint8_t { line_start, dot, dot_cr, text, cr, end };
@@ -57,6 +64,8 @@ class DataReceiver {
   void keep(std::string_view bytes);
   void lone(char c);
   void refuse(Verdict verdict);
+  bool must_stream(size_t more) const;
+  void stream(std::string_view bytes);
 
   At at_ = At::end;
   Form form_ = Form::dotted;
@@ -68,6 +77,9 @@ class DataReceiver {
   message::HeaderScan headers_;
   size_t block_ = 16384;
   Chunks body_;
+  uint64_t in_memory_ = UINT64_MAX;
+  message::BeginBody large_;
+  std::unique_ptr<message::BodySink> rest_;
 };
 
 }  // namespace impulse::smtp

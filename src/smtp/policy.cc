@@ -146,6 +146,7 @@ std::shared_ptr<const Policy> make_policy(const config::Options& options, bool t
       static_cast<uint32_t>(std::clamp<uint64_t>(options[key::max_command_length], 512, 1U << 20));
   policy.max_errors = count(options[key::max_errors]);
   policy.max_received_headers = count(options[key::max_received_headers]);
+  policy.large_message = options[key::large_message_threshold];
   policy.body_block = static_cast<size_t>(std::clamp<uint64_t>(options[key::growbuf_size], 512, 1U << 24));
 
   policy.open_relay = options[key::open_relay];

@@ -83,6 +83,7 @@ struct Policy {
   uint32_t max_command_length = 4096;   // bytes with CRLF
   uint32_t max_errors = 20;             // answered with 5xx since the last accepted message; 0 no limit
   uint32_t max_received_headers = 100;  // 0 no limit
+  uint64_t large_message = 131072;      // Large_Message_Threshold: bytes of a body kept in memory
   size_t body_block = 16384;            // Growbuf_Size, bytes
 
   bool open_relay = false;

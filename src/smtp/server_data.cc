@@ -25,6 +25,10 @@ std::pair<const ServerReply*, std::string_view> reply_for(DataReceiver::Verdict 
       return {&reply::lone_lf, "lone_lf"};
     case DataReceiver::Verdict::loop:
       return {&reply::loop, "loop"};
+    case DataReceiver::Verdict::no_space:
+      return {&reply::no_space, "admission"};
+    case DataReceiver::Verdict::trouble:
+      return {&reply::try_later, "admission"};
     case DataReceiver::Verdict::good:
       break;
   }
@@ -47,7 +51,7 @@ void ServerSession::Impl::on_data(const Command& command, bool ended_in_lf) {
   // Such a client could never end its message.
   if (ended_in_lf) return refuse(reply::data_needs_crlf, "lone_lf_command");
   if (!admitted(ServerHost::Stage::data)) return;
-  data_.begin(*policy_);
+  data_.begin(*policy_, [this] { return host_.large_body(); });
   data_progress_ = 0;
   phase_ = Phase::data;
   say(reply::send_data);
@@ -91,7 +95,8 @@ void ServerSession::Impl::on_bdat(const Command& command, bool ended_in_lf) {
         refuse_chunk(refusal->code == 452 ? reply::no_space : reply::try_later, refusal->cause);
         transaction_.chunk_fault = chunk_.refusal;
       } else {
-        data_.begin_chunks(*policy_, transaction_.parameters.body_type == message::BodyType::binary_mime);
+        data_.begin_chunks(*policy_, transaction_.parameters.body_type == message::BodyType::binary_mime,
+                           [this] { return host_.large_body(); });
       }
     }
     chunk_.keep = chunk_.refusal == nullptr;
@@ -112,7 +117,7 @@ size_t ServerSession::Impl::feed_data(std::string_view bytes) {
   const size_t taken = data_.feed(bytes);
   progress(taken, data_.done());
   if (data_.done()) {
-    if (trace_) trace_->note(fmt::format("{} bytes of a message", data_.body().size()));
+    if (trace_) trace_->note(fmt::format("{} bytes of a message", data_.size()));
     end_of_data();
   }
   return taken;
@@ -195,6 +200,7 @@ Submission ServerSession::Impl::take_submission() {
   Submission submission;
   submission.protocol = protocol();
   submission.body = data_.take_body();
+  submission.rest = data_.take_rest();
   message::Envelope& envelope = submission.envelope;
   envelope.sender = std::move(transaction_.sender);
   envelope.recipients = std::move(transaction_.recipients);

@@ -16,6 +16,7 @@
 #include "base/id.h"
 #include "base/ip.h"
 #include "base/result.h"
+#include "message/body_sink.h"
 #include "message/envelope.h"
 #include "smtp/policy.h"
 #include "telemetry/smtp_trace.h"
@@ -43,8 +44,8 @@ struct TlsState {
   std::string version;  // "TLSv1.3"
   std::string cipher;
   int bits = 0;
-  bool verified = false;  // the client showed a certificate that is good
-  std::string identity{};   // whom it, or its pre-shared key, stands for (TLS_Identity_As_User); empty: nobody
+  bool verified = false;   // the client showed a certificate that is good
+  std::string identity{};  // whom it, or its pre-shared key, stands for (TLS_Identity_As_User); empty: nobody
 };
 
 // A complete message, ready to be made durable.
@@ -53,7 +54,8 @@ struct Submission {
   std::string trace;  // Received (and what else is added), id left out
   uint32_t id_offset = UINT32_MAX;
   Chunks body;
-  std::string protocol;  // for the log: "SMTP", "ESMTPSA", "LMTP" (RFC 3848)
+  std::unique_ptr<message::BodySink> rest;  // what follows body, when the message was too large for memory
+  std::string protocol;                     // for the log: "SMTP", "ESMTPSA", "LMTP" (RFC 3848)
 };
 
 enum class Next : uint8_t {
@@ -110,6 +112,10 @@ class ServerHost {
   enum class Stage : uint8_t { mail, data };
   virtual std::optional<HostRefusal> admit(Stage stage) = 0;
   virtual WallTime now() = 0;
+  // A place for what follows the first Large_Message_Threshold bytes of a body.
+  virtual Result<std::unique_ptr<message::BodySink>> large_body() {
+    return fail(Errc::unavailable, "no place for large bodies");
+  }
   virtual void refused(const Refusal&) {}
 
   // AUTH. Why the client may not try now (too many failures from its address).

@@ -4,6 +4,7 @@ t_unit_smtp_tests_SOURCES = t/unit/main.cc \
 	t/unit/smtp/conformance_test.cc \
 	t/unit/smtp/data_receiver_test.cc \
 	t/unit/smtp/greed_test.cc \
+	t/unit/smtp/large_body_test.cc \
 	t/unit/smtp/line_test.cc \
 	t/unit/smtp/policy_test.cc \
 	t/unit/smtp/session_test.cc \

@@ -81,6 +81,7 @@ class PolicyTest : public CppUnit::TestFixture {
         "RFC2822_Lone_LF_In_Headers = ignore\n"
         "RFC2822_Trace_Headers = false\n"
         "Max_Received_Headers = 7\n"
+        "Large_Message_Threshold = 5000\n"
         "Growbuf_Size = 4096\n",
         "TLS_Certificate = /x.pem TLS_Required = true STARTTLS_Injection_Policy = ignore Deny = true Require_EHLO = "
         "true\n"
@@ -100,6 +101,7 @@ class PolicyTest : public CppUnit::TestFixture {
     expected.trace_headers = false;
     expected.max_received_headers = 7;
     expected.body_block = 4096;
+    expected.large_message = 5000;
     expected.tls_required = true;
     expected.starttls_reject_injection = false;
     expected.deny = true;
