@@ -3,6 +3,8 @@
 #include "base/text.h"
 #include "message/domain.h"
 
+#include <algorithm>
+
 namespace impulse::message {
 
 namespace {
@@ -25,6 +27,12 @@ size_t domain_separator(std::string_view address) {
 }
 
 }  // namespace
+
+bool has_utf8_address(const Envelope& envelope) {
+  return !is_ascii(envelope.sender) ||
+         std::any_of(envelope.recipients.begin(), envelope.recipients.end(),
+                     [](const auto& recipient) { return !is_ascii(recipient.address) || !is_ascii(recipient.orcpt); });
+}
 
 std::string domain_of(std::string_view address) {
   const size_t at = domain_separator(address);

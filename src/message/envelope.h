@@ -78,6 +78,11 @@ struct Envelope {
   friend bool operator==(const Envelope&, const Envelope&) = default;
 };
 
+// An address of it goes beyond ASCII. Unless that, or the message's header
+// section does (HeaderFacts::eight_bit), a message of an SMTPUTF8 transaction
+// needs no SMTPUTF8 on its way.
+bool has_utf8_address(const Envelope& envelope);
+
 // The domain of an address as ascii_domain() has it (lower case, A-labels),
 // brackets kept; "localhost" when it has none (bare postmaster). The last '@'
 // outside a quoted string counts.

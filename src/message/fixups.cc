@@ -10,6 +10,8 @@ namespace impulse::message {
 
 const FixupRefusal no_header_section{550, "5.6.0", "Message has no header section, or no empty line behind it",
                                      "missing_headers"};
+const FixupRefusal no_date{550, "5.6.0", "Message has no Date field", "missing_date"};
+const FixupRefusal no_message_id{550, "5.6.0", "Message has no Message-ID field", "missing_message_id"};
 const FixupRefusal line_too_long{550, "5.6.0", "Message has a line that is too long", "line_length"};
 
 namespace {
@@ -54,6 +56,9 @@ std::expected<Fixups, FixupRefusal> fix_up(const FixupPolicy& policy, const Fixu
   const bool section = header.starts_with_field;
   if (policy.missing == MissingHeaders::reject && (!section || header.malformed > 0))
     return std::unexpected(no_header_section);
+  if (policy.date == AddField::required && header.leading().date == 0) return std::unexpected(no_date);
+  if (policy.message_id == AddField::required && header.leading().message_id == 0)
+    return std::unexpected(no_message_id);
 
   Fixups fixups;
   if (policy.long_lines != LongLines::none) {

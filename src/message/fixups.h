@@ -16,8 +16,9 @@
 namespace impulse::message {
 
 // RFC2822_Date_Header and RFC2822_MessageID_Header. `always` puts ours in the
-// place of what is there; `never` leaves the message as it came.
-enum class AddField : uint8_t { if_needed, always, never };
+// place of what is there; `never` leaves the message as it came; `required`
+// refuses a message without the field.
+enum class AddField : uint8_t { if_needed, always, never, required };
 
 // RFC2822_Missing_Headers. `reject`: the message has to begin with a header
 // section, and an empty line behind it. `accept`: it need not; what we add is
@@ -75,8 +76,10 @@ struct Fixups {
 
 std::expected<Fixups, FixupRefusal> fix_up(const FixupPolicy& policy, const FixupInput& input);
 
-// The two answers fix_up() has, for those who know before it could be asked.
+// The answers fix_up() has, for those who know before it could be asked.
 extern const FixupRefusal no_header_section;
+extern const FixupRefusal no_date;
+extern const FixupRefusal no_message_id;
 extern const FixupRefusal line_too_long;
 
 }  // namespace impulse::message

@@ -16,6 +16,18 @@ constexpr std::array<bool, 256> name_bytes = [] {
   return table;
 }();
 
+// Eight bytes at a time: this looks at every byte of every header section.
+bool has_eight_bit(std::string_view bytes) {
+  uint64_t found = 0;
+  size_t i = 0;
+  for (uint64_t block = 0; i + sizeof block <= bytes.size(); i += sizeof block) {
+    std::memcpy(&block, bytes.data() + i, sizeof block);
+    found |= block;
+  }
+  for (; i < bytes.size(); ++i) found |= static_cast<unsigned char>(bytes[i]);
+  return (found & 0x8080808080808080) != 0;
+}
+
 // Neighbours become one, so that many fields cost little.
 void add(std::vector<Stretch>& stretches, uint64_t from, uint64_t to) {
   const Stretch next{static_cast<uint32_t>(from), static_cast<uint32_t>(to - from)};
@@ -59,6 +71,7 @@ size_t HeaderScan::feed(std::string_view bytes) {
   while (at != end && !done_) at = step(at, end);
   const auto used = static_cast<size_t>(at - base_);
   last_cr_ = bytes[used - 1] == '\r';
+  facts_.eight_bit = facts_.eight_bit || has_eight_bit(bytes.substr(0, used));
   total_ += used;
   if (done_) facts_.size = total_;
   return used;

@@ -46,6 +46,7 @@ struct HeaderFacts {
   uint32_t first_malformed = nowhere;  // where the first of them begins, the mbox line aside
   uint32_t mbox_line = 0;              // size of a first line "From …" or ">From …" (counted as malformed)
   bool starts_with_field = false;      // the first line, or the one behind the mbox line
+  bool eight_bit = false;              // something beyond ASCII stands in the section (RFC 6532)
   bool tls_optional = false;           // TLS-Required is there, and says No (RFC 8689 §5) each time
   uint64_t longest_line = 0;           // octets without the line's end
   uint64_t size = 0;                   // of the header section, the empty line included

@@ -132,4 +132,12 @@ size_t Rewriter::piece(std::string_view content, bool header) const {
   return at > 1 && content[at - 1] == '\r' ? at - 1 : at;
 }
 
+Chunks rewritten(const Chunks& body, const Fixups& fixups, size_t block) {
+  Chunks out(block);
+  Rewriter rewriter(fixups, [&out](std::string_view bytes) { out.append(bytes); });
+  for (const std::string_view part : body.parts()) rewriter.feed(part);
+  rewriter.finish();
+  return out;
+}
+
 }  // namespace impulse::message

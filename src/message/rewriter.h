@@ -9,6 +9,7 @@
 // character.
 #pragma once
 
+#include "base/chunks.h"
 #include "message/fixups.h"
 
 #include <cstdint>
@@ -47,5 +48,8 @@ class Rewriter {
   bool first_ = true;    // nothing of it was written yet
   bool indent_ = false;  // a space goes in front of what is held
 };
+
+// A whole body rewritten; `block` as Chunks has it.
+Chunks rewritten(const Chunks& body, const Fixups& fixups, size_t block = 16384);
 
 }  // namespace impulse::message

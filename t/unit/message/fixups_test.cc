@@ -73,6 +73,8 @@ Made make(const FixupPolicy& policy, std::string_view text, size_t piece = SIZE_
 class FixupsTest : public CppUnit::TestFixture {
   CPPUNIT_TEST_SUITE(FixupsTest);
   CPPUNIT_TEST(dates_and_ids);
+  CPPUNIT_TEST(required_fields);
+  CPPUNIT_TEST(a_whole_body_at_once);
   CPPUNIT_TEST(always_takes_the_place);
   CPPUNIT_TEST(missing_headers);
   CPPUNIT_TEST(broken_sections);
@@ -114,6 +116,23 @@ class FixupsTest : public CppUnit::TestFixture {
     expect(mixed, bare, id_line, bare);
     const std::string twice = from + "Date: x\r\nDate: y\r\nMessage-ID: z\r\n\r\n";
     expect(usual, twice, "", twice);
+  }
+  void required_fields() {
+    const std::string date = "From: a\r\nDate: x\r\n\r\nMessage-ID: y\r\n";
+    expect({.date = AddField::required}, date, id_line, date);
+    expect_refusal({.date = AddField::required}, "From: a\r\n\r\nDate: x\r\n", "missing_date");
+    expect_refusal({.date = AddField::required}, "From: a\r\nbroken\r\nDate: x\r\n", "missing_date");
+    expect_refusal({.message_id = AddField::required}, date, "missing_message_id");
+  }
+  void a_whole_body_at_once() {
+    Chunks body(2048);
+    for (int i = 0; i < 1000; ++i) body.append("Authentication-Results: mx.example; x\r\nX: y\r\n");
+    body.append("\r\n");
+    HeaderScan scan("mx.example");
+    for (const auto part : body.parts()) scan.feed(part);
+    const auto fixups = fix_up({AddField::never, AddField::never, MissingHeaders::accept}, {.header = scan.facts()});
+    CPPUNIT_ASSERT(fixups && fixups->cuts.size() == 1000);
+    CPPUNIT_ASSERT_EQUAL(repeat("X: y\r\n", 1000) + "\r\n", rewritten(body, *fixups).to_string());
   }
   void always_takes_the_place() {
     const FixupPolicy always{.date = AddField::always, .message_id = AddField::always};

@@ -29,6 +29,7 @@ class HeaderFactsTest : public CppUnit::TestFixture {
   CPPUNIT_TEST_SUITE(HeaderFactsTest);
   CPPUNIT_TEST(counts);
   CPPUNIT_TEST(malformed_lines);
+  CPPUNIT_TEST(beyond_ascii);
   CPPUNIT_TEST(leading_counts);
   CPPUNIT_TEST(first_lines);
   CPPUNIT_TEST(longest_lines);
@@ -76,6 +77,16 @@ class HeaderFactsTest : public CppUnit::TestFixture {
       CPPUNIT_ASSERT_EQUAL_MESSAGE(text, count, facts.malformed);
       CPPUNIT_ASSERT_EQUAL_MESSAGE(text, first, facts.first_malformed);
     }
+  }
+  void beyond_ascii() {
+    const std::string padding = "X: 1234567890\r\n";
+    for (size_t at = 0; at < padding.size() - 2; ++at) {
+      std::string text = padding + "Y: z\r\n\r\n";
+      CPPUNIT_ASSERT(!scan(text).eight_bit);
+      text[at] = '\x80';
+      for (const size_t piece : {SIZE_MAX, size_t{1}, size_t{9}}) CPPUNIT_ASSERT(scan(text, our_name, piece).eight_bit);
+    }
+    CPPUNIT_ASSERT(!scan("a: b\r\n\r\n\xC3\xBC\r\n").eight_bit);
   }
   // What stands behind the first malformed line counts for some readers only.
   void leading_counts() {

@@ -44,6 +44,7 @@ class Utf8AddressTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(without_smtputf8);
   CPPUNIT_TEST(a_labels);
   CPPUNIT_TEST(routing_is_the_same_for_both_forms);
+  CPPUNIT_TEST(envelopes_that_need_utf8);
   CPPUNIT_TEST(hostile_shapes);
   CPPUNIT_TEST(source_routes_are_told);
   CPPUNIT_TEST_SUITE_END();
@@ -217,6 +218,21 @@ class Utf8AddressTest : public CppUnit::TestFixture {
     for (const auto* address : {"a@bücher.example", "ü@BÜCHER.EXAMPLE", "\"@\"@Xn--Bcher-Kva.example"})
       CPPUNIT_ASSERT_EQUAL(expected, domain_of(address));
     CPPUNIT_ASSERT_EQUAL(std::string("☃.example"), domain_of("a@☃.Example"));  // never let in; a name all the same
+  }
+
+  void envelopes_that_need_utf8() {
+    Envelope envelope;
+    envelope.sender = "a@x";
+    envelope.recipients = {{"b@x"}, {"c@x"}};
+    CPPUNIT_ASSERT(!has_utf8_address(envelope));
+    envelope.recipients[1].orcpt = "utf-8;ü@x";
+    CPPUNIT_ASSERT(has_utf8_address(envelope));
+    envelope.recipients[1] = {"ü@x"};
+    CPPUNIT_ASSERT(has_utf8_address(envelope));
+    envelope.recipients.pop_back();
+    CPPUNIT_ASSERT(!has_utf8_address(envelope));
+    envelope.sender = "a@ü.example";
+    CPPUNIT_ASSERT(has_utf8_address(envelope));
   }
 
   // What a stranger writes to get beyond us: taken as the RFCs say, byte by
