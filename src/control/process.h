@@ -72,8 +72,13 @@ struct CertificateStatus {
   std::string key;     // "EC 256 bits"
   WallTime begins{};
   WallTime expires{};
-  uint64_t chain = 0;                // certificates behind the first
-  std::vector<std::string> used_by;  // "ESMTP_Listener Listen *:25 (impulse.conf:12:3)"
+  uint64_t chain = 0;                     // certificates behind the first
+  std::vector<std::string> used_by;       // "ESMTP_Listener Listen *:25 (impulse.conf:12:3)"
+  std::vector<std::string> server_names;  // patterns that lead to it; none: it is for all others
+  // What else holds where it is served.
+  std::string client_ca;                // who may sign certificates of clients; empty: nobody
+  std::optional<WallTime> crl_expires;  // of the list of revoked certificates that ends first
+  uint64_t psk_identities = 0;          // with pre-shared keys
 };
 
 // What is wrong with a certificate, or will be soon.

@@ -21,6 +21,7 @@ libserver_a_SOURCES = \
 	src/server/serving.cc src/server/serving.h \
 	src/server/settings.cc src/server/settings.h \
 	src/server/snapshot_keeper.cc src/server/snapshot_keeper.h \
+	src/server/tls_settings.cc src/server/tls_settings.h \
 	src/server/tls_store.cc src/server/tls_store.h \
 	src/server/watchdog.cc src/server/watchdog.h
 libserver_a_CXXFLAGS = $(AM_CXXFLAGS) $(SYSTEMD_CFLAGS) $(LIBCAP_CFLAGS)

@@ -17,11 +17,17 @@ using telemetry::Counter;
 
 namespace {
 
-constexpr auto soon = std::chrono::hours(30 * 24);  // a certificate's end that is worth a warning
+constexpr auto soon = std::chrono::hours(30 * 24);      // a certificate's end that is worth a warning
+constexpr auto list_soon = std::chrono::hours(3 * 24);  // and a CRL's, which are short-lived
+
+// By its Certificate scope when it is served to those who ask for a name.
+std::string served_name(const std::string& first, const net::TlsContext::Served& served) {
+  return served.patterns.empty() ? first : served.name;
+}
 
 // What is the matter with a certificate as it is on disk.
-std::optional<control::CertificateTrouble> time_trouble(const net::TlsContext& context, WallTime now) {
-  const auto certificate = net::certificate_of(context);
+std::optional<control::CertificateTrouble> time_trouble(const net::TlsContext& context, size_t index, WallTime now) {
+  const auto certificate = net::certificate_of(context, index);
   if (!certificate) return std::nullopt;
   const auto days = [&](WallTime a, WallTime b) {
     return std::chrono::duration_cast<std::chrono::hours>(a - b).count() / 24;
@@ -127,18 +133,28 @@ std::vector<control::CertificateStatus> ProcessService::certificates() {
   std::vector<control::CertificateStatus> found;
   for (TlsStore::InUse& used : parts_.tls.in_use()) {
     control::CertificateStatus row;
-    row.name = std::move(used.name);
     row.used_by = std::move(used.places);
-    if (auto certificate = net::certificate_of(*used.context)) {
-      row.subject = std::move(certificate->subject);
-      row.names = std::move(certificate->names);
-      row.issuer = std::move(certificate->issuer);
-      row.serial = std::move(certificate->serial);
-      row.key = std::move(certificate->key);
-      row.begins = certificate->begins;
-      row.expires = certificate->expires;
-      row.chain = certificate->chain;
+    row.client_ca = std::move(used.client_ca);
+    row.crl_expires = used.context->crl_expiry();
+    row.psk_identities = used.context->psk_identities();
+    const auto served = used.context->served();
+    for (size_t i = 0; i < served.size(); ++i) {
+      row.name = served_name(used.name, served[i]);
+      row.server_names = served[i].patterns;
+      if (auto certificate = net::certificate_of(*used.context, i)) {
+        row.subject = std::move(certificate->subject);
+        row.names = std::move(certificate->names);
+        row.issuer = std::move(certificate->issuer);
+        row.serial = std::move(certificate->serial);
+        row.key = std::move(certificate->key);
+        row.begins = certificate->begins;
+        row.expires = certificate->expires;
+        row.chain = certificate->chain;
+      }
+      found.push_back(row);
     }
+    if (!served.empty()) continue;
+    row.name = std::move(used.name);  // pre-shared keys alone
     found.push_back(std::move(row));
   }
   return found;
@@ -155,12 +171,20 @@ std::vector<control::CertificateTrouble> ProcessService::check_certificates(Wall
     }
     if (*on_disk != used[i].context)
       found.push_back({used[i].name, "tls-renewed", "its files have changed: 'tls reload' takes them into use"});
-    if (auto trouble = time_trouble(**on_disk, now)) {
-      trouble->name = used[i].name;
-      found.push_back(std::move(*trouble));
+    const auto served = (*on_disk)->served();
+    for (size_t j = 0; j < served.size(); ++j) {
+      const std::string name = served_name(used[i].name, served[j]);
+      if (auto trouble = time_trouble(**on_disk, j, now)) {
+        trouble->name = name;
+        found.push_back(std::move(*trouble));
+      }
+      if (std::string trouble = net::chain_trouble(**on_disk, now, j); !trouble.empty())
+        found.push_back({name, "tls-chain", std::move(trouble)});
     }
-    if (std::string trouble = net::chain_trouble(**on_disk, now); !trouble.empty())
-      found.push_back({used[i].name, "tls-chain", std::move(trouble)});
+    if (const auto ends = (*on_disk)->crl_expiry(); ends && *ends - now < list_soon)
+      found.push_back({used[i].name, "tls-crl",
+                       fmt::format("its list of revoked certificates ends in {} hours",
+                                   std::chrono::duration_cast<std::chrono::hours>(*ends - now).count())});
   }
   return found;
 }

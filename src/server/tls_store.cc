@@ -1,8 +1,7 @@
 #include "server/tls_store.h"
 
 #include "config/children.h"
-
-#include <sys/stat.h>
+#include "server/tls_settings.h"
 
 #include <algorithm>
 #include <set>
@@ -15,38 +14,7 @@ namespace {
 
 namespace key = config::key;
 
-std::string file_identity(std::string_view location) {
-  if (location.starts_with("file://")) location.remove_prefix(7);
-  struct stat status{};
-  if (location.find('\n') != std::string_view::npos || ::stat(std::string(location).c_str(), &status) != 0) return {};
-  return fmt::format("{}.{}.{}.{}.{}", status.st_dev, status.st_ino, status.st_size, status.st_mtim.tv_sec,
-                     status.st_mtim.tv_nsec);
-}
-
-net::TlsSettings settings_of(const config::Snapshot& snapshot, const config::Options& options) {
-  net::TlsSettings settings;
-  settings.certificate = options[key::tls_certificate];
-  settings.key = options[key::tls_key];
-  if (const config::Options* named = snapshot.certificate(settings.certificate)) {
-    settings.certificate = (*named)[key::cert];
-    settings.key = (*named)[key::private_key];
-  }
-  settings.key_password = options[key::tls_key_password];
-  settings.protocols = options[key::tls_protocols];
-  settings.ciphers = options[key::tls_ciphers];
-  settings.ciphersuites = options[key::tls_ciphersuites];
-  settings.groups = options[key::tls_groups];
-  settings.prefer_server_ciphers = options[key::tls_prefer_server_ciphers];
-  settings.session_tickets = options[key::tls_session_tickets];
-  return settings;
-}
-
 constexpr size_t most_places = 64;  // told of one certificate
-
-std::string name_of(const config::Options& options) {
-  const std::string& certificate = options[key::tls_certificate];
-  return certificate.find('\n') == std::string::npos ? certificate : "(inline)";
-}
 
 bool is_tls_option(const config::OptionDef& option) { return option.name.starts_with("TLS_"); }
 
@@ -83,42 +51,57 @@ std::pair<config::ScopeKind, const Endpoint&> place_of(const config::ListenConf&
   return {listen.listener(), listen.endpoint()};
 }
 
-std::shared_ptr<const net::TlsSettings> settings_with(const config::Snapshot& snapshot,
-                                                      const config::Options& options) {
-  return options.derived<net::TlsSettings>([&](const config::Options& chain) {
-    return std::make_shared<const net::TlsSettings>(settings_of(snapshot, chain));
-  });
-}
-
 }  // namespace
 
 // The entry that is live, when its files are what they were; else a new one.
 Result<TlsStore::Entry> TlsStore::entry_for(const net::TlsSettings& settings, std::string name) const {
-  const std::string identity = file_identity(settings.certificate) + "|" + file_identity(settings.key);
+  const std::string identity = files_of(settings);
   {
     const std::lock_guard lock(mutex_);
     for (const Entry& entry : live_)
       if (entry.settings == settings && entry.identity == identity)
-        return Entry{settings, std::move(name), {}, identity, entry.context};
+        return Entry{settings, std::move(name), {}, identity, false, entry.context};
   }
   auto made = net::TlsContext::server(settings);
   if (!made) return std::unexpected(std::move(made.error()));
-  return Entry{settings, std::move(name), {}, identity, std::move(*made)};
+  return Entry{settings, std::move(name), {}, identity, false, std::move(*made)};
 }
 
 Result<net::TlsContextPtr> TlsStore::server_context(const config::Snapshot& snapshot, const config::Options& options) {
-  const auto settings = settings_with(snapshot, options);
-  if (settings->certificate.empty()) return nullptr;
+  const auto settings = tls_settings(snapshot, options);
+  if (!offers_tls(*settings)) return nullptr;
   {
     const std::lock_guard lock(mutex_);
-    for (const Entry& entry : live_)
-      if (entry.settings == *settings) return entry.context;
+    for (Entry& entry : live_)
+      if (entry.settings == *settings) {
+        entry.waiting = false;
+        return entry.context;
+      }
   }
-  auto entry = entry_for(*settings, name_of(options));
+  auto entry = entry_for(*settings, certificate_name(options));
   if (!entry) return std::unexpected(std::move(entry.error()));
   const std::lock_guard lock(mutex_);
   live_.push_back(*entry);
   return entry->context;
+}
+
+// What sessions had made for a chain of Peers that nobody foresaw stays for
+// one commit more, so that tickets outlive it: whether the next snapshot has
+// such a chain shows when such a client comes again.
+void TlsStore::keep_unforeseen() {
+  std::vector<Entry> kept;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const Entry& entry : live_)
+      if (entry.places.empty() && !entry.waiting) kept.push_back(entry);
+  }
+  for (Entry& entry : kept) {
+    const bool known =
+        std::ranges::any_of(candidates_, [&](const Entry& candidate) { return candidate.settings == entry.settings; });
+    if (known || files_of(entry.settings) != entry.identity) continue;
+    entry.waiting = true;
+    candidates_.push_back(std::move(entry));
+  }
 }
 
 void TlsStore::adopt() noexcept {
@@ -152,7 +135,7 @@ void TlsStore::need(const Use& use, config::Diagnostics& diagnostics) {
 std::vector<TlsStore::InUse> TlsStore::in_use() const {
   const std::lock_guard lock(mutex_);
   std::vector<InUse> found;
-  for (const Entry& entry : live_) found.push_back({entry.name, entry.places, entry.context});
+  for (const Entry& entry : live_) found.push_back({entry.name, entry.places, entry.settings.ca, entry.context});
   return found;
 }
 
@@ -217,10 +200,10 @@ std::vector<TlsStore::Use> TlsStore::uses_of(const config::Snapshot& next, const
                                              const Chosen& of_listener, const Chosen& of_listen) const {
   std::vector<Use> uses;
   const auto add = [&](const config::Scope& scope, const config::Options& options, const std::string& where) {
-    auto settings = settings_with(next, options);
-    if (settings->certificate.empty()) return;
-    uses.push_back({std::move(settings), name_of(options), fmt::format("{} ({})", where, scope.origin().to_string()),
-                    origin_of(scope)});
+    auto settings = tls_settings(next, options);
+    if (!offers_tls(*settings)) return;
+    uses.push_back({std::move(settings), certificate_name(options),
+                    fmt::format("{} ({})", where, scope.origin().to_string()), origin_of(scope)});
   };
   const auto peers = [&](const Chosen& chosen, const std::string& where) {
     for (const std::string& instance : chosen.peers)
@@ -260,7 +243,8 @@ void TlsStore::check(const config::Snapshot& next, config::Diagnostics& diagnost
     if (known != served_.end() && place_of(*known->listen) == place_of(*listen)) each = std::move(*known++);
     const config::ScopePtr scope = of_listener->scope->child(config::ScopeKind::listen, listen->endpoint().to_string());
     if (!scope) continue;
-    // The Listen is another one as soon as a value differs; its scope, where only lines do.
+    // The Listen is another one as soon as a value differs; its scope, where
+    // only lines do.
     if (each.listen != listen || each.peers.scope != scope || each.of_listener != of_listener->changes) {
       choose(each.peers, scope);
       each.listen = listen;
@@ -270,6 +254,7 @@ void TlsStore::check(const config::Snapshot& next, config::Diagnostics& diagnost
     for (const Use& use : each.uses) need(use, diagnostics);
     served.push_back(std::move(each));
   }
+  keep_unforeseen();
   served_ = std::move(served);
   std::erase_if(of_listeners_, [&](const auto& entry) { return next.root()->child(entry.first, "") == nullptr; });
 }

@@ -26,15 +26,18 @@ class TlsStore : public config::Participant {
   void apply(const config::SnapshotPtr&) noexcept override { adopt(); }
   void refreshed() noexcept override { adopt(); }
 
-  // The context for sessions under these options; null when no certificate is
-  // set. Any thread. Found among those that check() made; a chain of Peers
-  // that it did not foresee has its own made here.
+  // The context for sessions under these options; null when there is neither a
+  // certificate nor TLS_PSK. Any thread. Found among those that check() made; a
+  // chain of Peers that it did not foresee has its own made here.
   Result<net::TlsContextPtr> server_context(const config::Snapshot& snapshot, const config::Options& options);
 
-  // A certificate that is served, for `tls show` and `tls check`. Main thread.
+  // A context that serves certificates or pre-shared keys, for `tls show` and
+  // `tls check`. Main thread.
   struct InUse {
-    std::string name;  // of its Certificate scope, or its path; "(inline)"
+    std::string name;  // of its first certificate: scope, path, or "(inline)";
+                       // "(pre-shared keys)"
     std::vector<std::string> places;
+    std::string client_ca;  // who may sign certificates of clients; empty: nobody
     net::TlsContextPtr context;
   };
   std::vector<InUse> in_use() const;
@@ -51,6 +54,7 @@ class TlsStore : public config::Participant {
     std::string name;
     std::vector<std::string> places{};  // where the configuration uses it
     std::string identity;               // of the files: device, inode, size, time of change
+    bool waiting = false;               // kept over the last commit, and not used since
     net::TlsContextPtr context;
   };
   // One scope that wants a context.
@@ -78,6 +82,7 @@ class TlsStore : public config::Participant {
                            const Chosen& of_listen) const;
   void need(const Use& use, config::Diagnostics& diagnostics);
   Result<Entry> entry_for(const net::TlsSettings& settings, std::string name) const;
+  void keep_unforeseen();
   void adopt() noexcept;
 
   // As of the last check(); main thread. What a commit left as it was costs a

@@ -18,6 +18,7 @@ std::string joined(const std::vector<std::string>& names) {
 }
 
 void say_certificate(Writer& writer, const CertificateStatus& certificate, WallTime now) {
+  const std::string crl = certificate.crl_expires ? time_text(*certificate.crl_expires) : std::string();
   if (writer.json()) {
     writer.document({{"certificate", certificate.name},
                      {"subject", certificate.subject},
@@ -29,7 +30,11 @@ void say_certificate(Writer& writer, const CertificateStatus& certificate, WallT
                      {"expires", time_text(certificate.expires)},
                      {"days_left", days_left(certificate.expires, now)},
                      {"chain", certificate.chain},
-                     {"used_by", certificate.used_by}});
+                     {"used_by", certificate.used_by},
+                     {"server_names", certificate.server_names},
+                     {"client_ca", certificate.client_ca},
+                     {"crl_expires", crl},
+                     {"psk_identities", certificate.psk_identities}});
     return;
   }
   const auto row = [&](std::string_view name, std::string_view value) {
@@ -41,9 +46,15 @@ void say_certificate(Writer& writer, const CertificateStatus& certificate, WallT
   row("issuer", certificate.issuer);
   row("serial", certificate.serial);
   row("key", certificate.key);
-  row("valid", fmt::format("{} to {} ({} days left)", time_text(certificate.begins), time_text(certificate.expires),
-                           days_left(certificate.expires, now)));
-  row("chain", counted(certificate.chain, "further certificate"));
+  if (!certificate.subject.empty()) {
+    row("valid", fmt::format("{} to {} ({} days left)", time_text(certificate.begins), time_text(certificate.expires),
+                             days_left(certificate.expires, now)));
+    row("chain", counted(certificate.chain, "further certificate"));
+  }
+  row("served to", joined(certificate.server_names));
+  row("clients", certificate.client_ca.find('\n') == std::string::npos ? certificate.client_ca : "(inline)");
+  row("crl until", crl);
+  if (certificate.psk_identities > 0) row("keys", counted(certificate.psk_identities, "pre-shared key"));
   for (const std::string& place : certificate.used_by) row("used by", place);
 }
 
