@@ -1,5 +1,6 @@
-// FailureRate: how often an address failed to authenticate lately; of IPv6 a
-// /64, which any host has to choose from. One thread's, or under its owner's lock.
+// FailureRate: how often an address failed to authenticate lately, and how
+// often somebody failed to be a user, from wherever. Of IPv6 a /64 is one
+// address: any host has all of it to choose from. Any thread.
 #pragma once
 
 #include "base/clock.h"
@@ -8,18 +9,31 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <unordered_set>
 
 namespace impulse::auth {
 
 class FailureRate {
  public:
   // `count` failures within `per` close the door for the rest of the window,
-  // which begins with the first of them. A count of 0: no limit.
-  void failed(const IpAddress& address, Duration per, SteadyTime now);
+  // which begins with the first of them. A count of 0: no limit. `user` as it
+  // was told, whether there is one of that name or not; empty: nobody was named.
+  void failed(const IpAddress& address, std::string_view user, Duration per, SteadyTime now);
   bool refused(const IpAddress& address, uint64_t count, SteadyTime now) const;
-  size_t size() const { return windows_.size(); }
 
-  // Addresses that are remembered; beyond that, those whose window ends first are forgotten.
+  // Strangers who guess must not lock a user out: where that user succeeded
+  // before, failures elsewhere do not count.
+  void succeeded(const IpAddress& address, std::string_view user);
+  bool user_refused(const IpAddress& from, std::string_view user, uint64_t count, SteadyTime now) const;
+
+  size_t addresses() const;
+  size_t users() const;
+
+  // Addresses, users, and places of success that are remembered; beyond that,
+  // those whose window ends first are forgotten.
   static constexpr size_t limit = 10000;
 
  private:
@@ -27,9 +41,20 @@ class FailureRate {
     SteadyTime end{};
     uint64_t failures = 0;
   };
-  void make_room(SteadyTime now);
+  template <class Key>
+  using Windows = std::map<Key, Window>;
+  template <class Key>
+  static void count(Windows<Key>& windows, const Key& key, Duration per, SteadyTime now);
+  template <class Key>
+  static bool is_full(const Windows<Key>& windows, const Key& key, uint64_t count, SteadyTime now);
+  template <class Key>
+  static void make_room(Windows<Key>& windows, SteadyTime now);
 
-  std::map<IpAddress, Window> windows_;
+  mutable std::mutex mutex_;  // guards what follows
+  Windows<IpAddress> addresses_;
+  Windows<std::string> users_;                    // by a digest of the name, which may be long
+  std::unordered_set<std::string> known_;         // digests of a user and an address
+  std::unordered_set<std::string> known_longer_;  // those that were in it until it was full
 };
 
 }  // namespace impulse::auth

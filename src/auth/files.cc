@@ -36,6 +36,7 @@ std::shared_ptr<const T> Files::look_up(std::map<Key, Entry<T>>& entries, const 
   entry.identity = identity;
   std::vector<BadLine> bad;
   const auto text = there ? read_file(path, largest) : Result<std::string>(fail_errno(error, path));
+  entry.readable = text.has_value();
   std::shared_ptr<const T> fresh = parse(text ? std::string_view(*text) : std::string_view(), bad);
   if (!text && complain_) complain_(fmt::format("cannot be used, nobody is in it: {}", text.error().message));
   if (!bad.empty()) {
@@ -51,6 +52,12 @@ std::shared_ptr<const Credentials> Files::credentials(Format format, const std::
   return look_up(
       credentials_, std::pair(format, path), path,
       [format](std::string_view text, std::vector<BadLine>& bad) { return Credentials::parse(format, text, bad); });
+}
+
+bool Files::readable(Format format, const std::string& path) const {
+  const std::lock_guard lock(mutex_);
+  const auto at = credentials_.find(std::pair(format, path));
+  return at != credentials_.end() && at->second.readable;
 }
 
 std::shared_ptr<const Groups> Files::groups(const std::string& path) {

@@ -26,6 +26,9 @@ class Files {
   // it stays in use, or when there was none, its good lines.
   std::shared_ptr<const Credentials> credentials(Format format, const std::string& path);
   std::shared_ptr<const Groups> groups(const std::string& path);
+  // Whether the file was there and could be read when credentials() looked last:
+  // tells trouble of ours from users who are not there.
+  bool readable(Format format, const std::string& path) const;
 
   // What a commit wants to know of a file before it uses it. `warning`: what
   // works and should not be (others may read the passwords); may be empty.
@@ -43,6 +46,7 @@ class Files {
   template <class T>
   struct Entry {
     std::string identity;  // device, inode, size, time of change; empty: not there
+    bool readable = false;
     std::shared_ptr<const T> good;
   };
   template <class T, class Key, class Parse>
@@ -50,7 +54,7 @@ class Files {
                                    Parse parse);
 
   std::function<void(std::string_view)> complain_;
-  std::mutex mutex_;  // guards what follows
+  mutable std::mutex mutex_;  // guards what follows
   std::map<std::pair<Format, std::string>, Entry<Credentials>> credentials_;
   std::map<std::string, Entry<Groups>> groups_;
 };

@@ -8,7 +8,16 @@
 
 namespace impulse::auth {
 
-enum class Mechanism : uint8_t { scram_sha_256, scram_sha_1, digest_md5, cram_md5, plain, login };
+enum class Mechanism : uint8_t {
+  scram_sha_256_plus,
+  scram_sha_1_plus,
+  scram_sha_256,
+  scram_sha_1,
+  digest_md5,
+  cram_md5,
+  plain,
+  login
+};
 
 // All of them, the one to prefer first.
 std::span<const Mechanism> all_mechanisms();
@@ -20,5 +29,8 @@ bool is_client_first(Mechanism mechanism);
 bool sends_password(Mechanism mechanism);
 // It proves the TLS connection, too (SCRAM-…-PLUS, RFC 5802 §6).
 bool binds_channel(Mechanism mechanism);
+bool is_scram(Mechanism mechanism);
+// The one that a SCRAM-…-PLUS has its keys from; any other itself.
+Mechanism without_binding(Mechanism mechanism);
 
 }  // namespace impulse::auth

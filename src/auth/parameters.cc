@@ -52,6 +52,8 @@ Result<Format> format_of(Mechanism mechanism, std::string_view scheme, bool stor
     return fail(Errc::invalid, "uri: {} takes {}, not {}://", name(mechanism), expected, escape_line(scheme, 40));
   };
   switch (mechanism) {
+    case Mechanism::scram_sha_256_plus:
+    case Mechanism::scram_sha_1_plus:
     case Mechanism::scram_sha_256:
     case Mechanism::scram_sha_1:
       if (scheme == "scram") return Format::scram;
@@ -109,10 +111,12 @@ Result<std::vector<Source>> read_parameters(Mechanism mechanism, const config::D
   if (!format) return std::unexpected(format.error());
   source.format = *format;
   source.path = std::move(parsed->path);
-  std::vector<Source> sources{source};
-  if (mechanism == Mechanism::scram_sha_256) {
-    source.mechanism = Mechanism::scram_sha_1;
-    sources.push_back(std::move(source));
+  if (mechanism != Mechanism::scram_sha_256) return std::vector<Source>{std::move(source)};
+  std::vector<Source> sources;
+  for (const Mechanism each : all_mechanisms()) {
+    if (!is_scram(each)) continue;
+    source.mechanism = each;
+    sources.push_back(source);
   }
   return sources;
 }
@@ -141,7 +145,11 @@ std::span<const ParameterOption> console_parameters() { return parameter_options
 
 std::span<const ParameterOption> mail_parameters() { return mail_options; }
 
-std::vector<Source> console_sources(const config::Options& options) { return sources_of(parameter_options, options); }
+std::vector<Source> console_sources(const config::Options& options) {
+  std::vector<Source> found = sources_of(parameter_options, options);
+  std::erase_if(found, [](const Source& source) { return binds_channel(source.mechanism); });
+  return found;
+}
 std::vector<Source> mail_sources(const config::Options& options) { return sources_of(mail_options, options); }
 
 GroupSource console_groups(const config::Options& options) {

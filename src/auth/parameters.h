@@ -33,7 +33,8 @@ struct GroupSource {
 };
 
 // What one option says. An empty dictionary: nothing. Errors say which key is
-// wrong and why. AuthScramParameters gives two sources, one a hash function.
+// wrong and why. AuthScramParameters gives four sources: one a hash function,
+// with and without channel binding.
 Result<std::vector<Source>> read_parameters(Mechanism mechanism, const config::Dictionary& dictionary);
 Result<GroupSource> read_group_parameters(const config::Dictionary& dictionary);
 
@@ -44,10 +45,10 @@ struct ParameterOption {
 };
 std::span<const ParameterOption> console_parameters();
 
-// All that a console's options configure, the mechanism to prefer first. What
-// cannot be read is left out (a commit has refused it).
+// All that a console's options configure, the mechanism to prefer first; no
+// channel binding. What cannot be read is left out (a commit has refused it).
 std::vector<Source> console_sources(const config::Options& options);
-// The same for a listener that takes mail: PLAIN too.
+// The same for a listener that takes mail: PLAIN and channel binding too.
 std::vector<Source> mail_sources(const config::Options& options);
 std::span<const ParameterOption> mail_parameters();
 GroupSource console_groups(const config::Options& options);

@@ -29,7 +29,7 @@ int give(Gsasl_session* session, Gsasl_property what, const std::string& text) {
 }  // namespace
 
 std::string credential_qualifier(Mechanism mechanism, bool realms, std::string_view realm) {
-  if (mechanism == Mechanism::scram_sha_256 || mechanism == Mechanism::scram_sha_1) return std::string(name(mechanism));
+  if (is_scram(mechanism)) return std::string(name(without_binding(mechanism)));
   return realms ? std::string(realm) : std::string();
 }
 
@@ -59,6 +59,10 @@ struct SaslExchange::Ask {
         return give(session, what, settings.realm);
       case GSASL_QOPS:
         return give(session, what, "qop-auth");
+      case GSASL_CB_TLS_EXPORTER:
+        return binding(settings, session, what, "tls-exporter");
+      case GSASL_CB_TLS_UNIQUE:
+        return binding(settings, session, what, "tls-unique");
       case GSASL_VALIDATE_SIMPLE:
         return validate_simple(exchange, session);
       case GSASL_PASSWORD:
@@ -71,6 +75,12 @@ struct SaslExchange::Ask {
       default:
         return GSASL_NO_CALLBACK;
     }
+  }
+
+  static int binding(const SaslSettings& settings, Gsasl_session* session, Gsasl_property what, std::string_view type) {
+    if (!binds_channel(settings.mechanism) || !settings.channel_binding) return GSASL_NO_CALLBACK;
+    const std::optional<std::string> bytes = settings.channel_binding(type);
+    return bytes ? give(session, what, to_base64(*bytes)) : GSASL_NO_CALLBACK;
   }
 
   static int validate_simple(SaslExchange& exchange, Gsasl_session* session) {
@@ -107,7 +117,7 @@ struct SaslExchange::Ask {
   // A credential that nobody can have the password of, the same each time
   // somebody asks for that user, and of the looks of a real one.
   static Credential nobody(const SaslExchange& exchange) {
-    const Mechanism mechanism = exchange.settings_.mechanism;
+    const Mechanism mechanism = without_binding(exchange.settings_.mechanism);
     const Credential* like = exchange.settings_.credentials->any(exchange.qualifier());
     const std::string seed = exchange.user_ + '\0' + std::string(name(mechanism));
     const auto derive = [&](std::string_view what, size_t size) {
@@ -117,7 +127,7 @@ struct SaslExchange::Ask {
       return bytes;
     };
     Credential made_up;
-    if (mechanism == Mechanism::scram_sha_256 || mechanism == Mechanism::scram_sha_1) {
+    if (is_scram(mechanism)) {
       const size_t key_size = mechanism == Mechanism::scram_sha_256 ? 32 : 20;
       std::string salt;
       if (like) from_base64(like->salt, salt);
@@ -155,6 +165,10 @@ SaslExchange::Step SaslExchange::step(std::string_view response) {
   }
   // The client has the first word and did not say it yet.
   if (steps_ == 1 && is_client_first(settings_.mechanism) && response.empty()) return {State::more, {}};
+  if (is_misbound(response)) {
+    over_ = true;
+    return {};
+  }
   char* output = nullptr;
   size_t length = 0;
   const int code = gsasl_step(session_, response.data(), response.size(), &output, &length);
@@ -162,6 +176,9 @@ SaslExchange::Step SaslExchange::step(std::string_view response) {
   if (output != nullptr) step.output.assign(output, length);
   std::free(output);  // NOLINT(cppcoreguidelines-no-malloc): it comes from a C library
   if (code == GSASL_NEEDS_MORE) {
+    // Nobody has written down what LOGIN asks; there are clients that look for this.
+    if (settings_.mechanism == Mechanism::login && settings_.service == "smtp")
+      step.output = steps_ == 1 ? "Username:" : "Password:";
     step.state = State::more;
     return step;
   }
@@ -176,6 +193,14 @@ SaslExchange::Step SaslExchange::step(std::string_view response) {
   return step;
 }
 
+// Of SCRAM without PLUS: a client that binds the channel all the same, and one
+// that could and saw no PLUS on offer, where there was one: somebody in between
+// took it away (RFC 5802 §6).
+bool SaslExchange::is_misbound(std::string_view response) const {
+  if (!is_scram(settings_.mechanism) || binds_channel(settings_.mechanism)) return false;
+  return response.starts_with("p=") || (settings_.channel_binding && response.starts_with("y,"));
+}
+
 // The mechanism is content. Nobody may become somebody else by it.
 SaslExchange::Step SaslExchange::finish() {
   over_ = true;
@@ -183,6 +208,7 @@ SaslExchange::Step SaslExchange::finish() {
   const std::string as = property(session_, GSASL_AUTHZID);
   const Credential* used = credential();
   if (used == nullptr || (!as.empty() && as != user_)) return {};
+  if (settings_.admits && !settings_.admits(user_)) return {};
   fingerprint_ = used->fingerprint;
   return {State::done, {}};
 }
@@ -200,7 +226,7 @@ Result<std::unique_ptr<Sasl>> Sasl::create() {
   return std::unique_ptr<Sasl>(new Sasl(library));
 }
 
-Result<std::unique_ptr<SaslExchange>> Sasl::begin(SaslSettings settings) {
+Result<std::unique_ptr<SaslExchange>> Sasl::begin(SaslSettings settings) const {
   const std::string mechanism(name(settings.mechanism));
   std::unique_ptr<SaslExchange> exchange(new SaslExchange(std::move(settings), key_));
   if (const int code = gsasl_server_start(library_, mechanism.c_str(), &exchange->session_); code != GSASL_OK) {

@@ -6,7 +6,9 @@
 #include "auth/mechanism.h"
 #include "base/result.h"
 
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -22,9 +24,18 @@ struct SaslSettings {
   bool realms = false;  // the credentials are kept by realm
   std::string realm;    // DIGEST-MD5
   std::string host;     // this server's name
-  std::string service;  // "impulse"
+  std::string service;  // "impulse", "smtp"
+  // What ties the exchange to its TLS connection, raw bytes by type
+  // ("tls-exporter", "tls-unique"); asked during step(). Null: no SCRAM-…-PLUS
+  // is on offer. Also to be given for SCRAM without PLUS while it is: a client
+  // that says it saw none then speaks to somebody in between (RFC 5802 §6).
+  std::function<std::optional<std::string>(std::string_view type)> channel_binding{};
+  // Asked of one whose proof is good; false: it fails all the same, and nobody
+  // can tell. Null: everybody may.
+  std::function<bool(std::string_view user)> admits{};
 };
 
+// One thread at a time, whichever.
 class SaslExchange {
  public:
   enum class State : uint8_t { more, done, failed };
@@ -55,6 +66,7 @@ class SaslExchange {
   Step finish();
   const Credential* credential() const;
   std::string qualifier() const;
+  bool is_misbound(std::string_view response) const;
 
   SaslSettings settings_;
   std::string key_;  // what those who are not there are made up of
@@ -66,7 +78,9 @@ class SaslExchange {
   bool over_ = false;
 };
 
-// The library. One a daemon; main thread. Outlives its exchanges.
+// The library. One a daemon, outliving its exchanges. begin() from any thread:
+// GNU SASL only reads its context once the callback is set, and keeps what
+// changes in the session, which is its exchange's.
 class Sasl {
  public:
   static Result<std::unique_ptr<Sasl>> create();
@@ -74,7 +88,7 @@ class Sasl {
   Sasl(const Sasl&) = delete;
   Sasl& operator=(const Sasl&) = delete;
   // Errc::unavailable: the library was built without that mechanism.
-  Result<std::unique_ptr<SaslExchange>> begin(SaslSettings settings);
+  Result<std::unique_ptr<SaslExchange>> begin(SaslSettings settings) const;
 
  private:
   explicit Sasl(Gsasl* library);

@@ -189,6 +189,11 @@ Result<std::unique_ptr<auth::SaslExchange>> Access::begin(auth::Mechanism mechan
   settings.realm = realm(*from);
   settings.host = parts_.host;
   settings.service = "impulse";
+  if (!client_.peer.is_unix())
+    settings.admits = [this](std::string_view user) {
+      const config::Rate& rate = (*options_)[key::auth_failure_rate];
+      return !parts_.failures.user_refused(client_.peer.address(), user, rate.count, steady_now());
+    };
   log_exchange_ = from->log;
   return parts_.sasl.begin(std::move(settings));
 }
@@ -199,6 +204,7 @@ bool Access::succeeded(const auth::SaslExchange& exchange) {
   mechanism_ = exchange.mechanism();
   fingerprint_ = exchange.fingerprint();
   failures_ = 0;
+  if (!client_.peer.is_unix()) parts_.failures.succeeded(client_.peer.address(), user_);
   if (log_exchange_) parts_.acctlog.authentication(account_of(user_), true);
   return true;
 }
@@ -206,7 +212,7 @@ bool Access::succeeded(const auth::SaslExchange& exchange) {
 bool Access::failed(std::string_view user) {
   if (log_exchange_) parts_.acctlog.authentication(account_of(std::string(user)), false);
   if (!client_.peer.is_unix())
-    parts_.failures.failed(client_.peer.address(), (*options_)[key::auth_failure_rate].per, steady_now());
+    parts_.failures.failed(client_.peer.address(), user, (*options_)[key::auth_failure_rate].per, steady_now());
   const int64_t limit = (*options_)[key::auth_failure_limit];
   return ++failures_ >= limit && limit > 0;
 }

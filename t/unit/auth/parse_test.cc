@@ -151,7 +151,9 @@ class ParametersTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT(sources->front().format == Format::digest && sources->front().realm == "my realm");
     sources = read_parameters(Mechanism::digest_md5, {{"uri", "digest:///d"}, {"stored_cleartext", "true"}});
     CPPUNIT_ASSERT(sources->front().format == Format::digest_cleartext);
-    CPPUNIT_ASSERT_EQUAL(size_t{2}, read_parameters(Mechanism::scram_sha_256, {{"uri", "scram:///s"}})->size());
+    CPPUNIT_ASSERT_EQUAL(size_t{4}, read_parameters(Mechanism::scram_sha_256, {{"uri", "scram:///s"}})->size());
+    CPPUNIT_ASSERT(Mechanism::scram_sha_256_plus ==
+                   read_parameters(Mechanism::scram_sha_256, {{"uri", "scram:///s"}})->front().mechanism);
     CPPUNIT_ASSERT_EQUAL("/g"s, read_group_parameters({{"uri", "groups:///g"}})->path);
     CPPUNIT_ASSERT(read_group_parameters({})->path.empty());
   }
@@ -205,14 +207,18 @@ class FailureRateTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(the_door_closes_for_the_rest_of_the_window);
   CPPUNIT_TEST(memory_is_bounded);
   CPPUNIT_TEST(all_addresses_of_an_ipv6_host);
+  CPPUNIT_TEST(a_user_is_guessed_from_many_places);
+  CPPUNIT_TEST(a_user_who_is_known_there_is_not_locked_out);
   CPPUNIT_TEST_SUITE_END();
+
+  static IpAddress v6(std::string_view text) { return IpAddress::parse(text).value(); }
 
   void all_addresses_of_an_ipv6_host() {
     FailureRate rate;
-    const auto v6 = [](std::string_view text) { return IpAddress::parse(text).value(); };
-    rate.failed(v6("2001:db8:0:1::1"), 600s, SteadyTime{});
-    rate.failed(v6("2001:db8:0:1:ffff::2"), 600s, SteadyTime{});
-    CPPUNIT_ASSERT_EQUAL(size_t{1}, rate.size());
+    rate.failed(v6("2001:db8:0:1::1"), "", 600s, SteadyTime{});
+    rate.failed(v6("2001:db8:0:1:ffff::2"), "", 600s, SteadyTime{});
+    CPPUNIT_ASSERT_EQUAL(size_t{1}, rate.addresses());
+    CPPUNIT_ASSERT_EQUAL(size_t{0}, rate.users());
     CPPUNIT_ASSERT(rate.refused(v6("2001:db8:0:1:1:2:3:4"), 2, SteadyTime{}));
     CPPUNIT_ASSERT(!rate.refused(v6("2001:db8:0:2::1"), 2, SteadyTime{}));
   }
@@ -220,22 +226,57 @@ class FailureRateTest : public CppUnit::TestFixture {
     FailureRate rate;
     const IpAddress a = IpAddress::v4(0x0A000001), b = IpAddress::v4(0x0A000002);
     const SteadyTime start{};
-    rate.failed(a, 600s, start);
-    rate.failed(a, 600s, start + 100s);
+    rate.failed(a, "u", 600s, start);
+    rate.failed(a, "v", 600s, start + 100s);
     CPPUNIT_ASSERT(!rate.refused(a, 3, start + 200s));
-    rate.failed(a, 600s, start + 200s);
+    rate.failed(a, "w", 600s, start + 200s);
     CPPUNIT_ASSERT(rate.refused(a, 3, start + 599s));
     CPPUNIT_ASSERT(!rate.refused(b, 3, start + 300s));
     CPPUNIT_ASSERT(!rate.refused(a, 3, start + 600s));
     CPPUNIT_ASSERT(!rate.refused(a, 0, start + 300s));  // no limit
-    rate.failed(a, 600s, start + 700s);                 // a window of its own
+    rate.failed(a, "u", 600s, start + 700s);            // a window of its own
     CPPUNIT_ASSERT(!rate.refused(a, 3, start + 700s));
   }
   void memory_is_bounded() {
     FailureRate rate;
-    for (uint32_t i = 0; i < FailureRate::limit + 100; ++i) rate.failed(IpAddress::v4(i), 600s, SteadyTime{} + i * 1ms);
-    CPPUNIT_ASSERT_EQUAL(FailureRate::limit, rate.size());
-    CPPUNIT_ASSERT(rate.refused(IpAddress::v4(FailureRate::limit), 1, SteadyTime{}));
+    constexpr uint32_t many = FailureRate::limit + 100;
+    for (uint32_t i = 0; i < many; ++i)
+      rate.failed(IpAddress::v4(i), fmt::format("user{}", i), 600s, SteadyTime{} + i * 1ms);
+    CPPUNIT_ASSERT(rate.addresses() <= FailureRate::limit && rate.users() <= FailureRate::limit);
+    const IpAddress elsewhere = v6("2001:db8::1");
+    CPPUNIT_ASSERT(rate.refused(IpAddress::v4(many - 1), 1, SteadyTime{}));
+    CPPUNIT_ASSERT(rate.user_refused(elsewhere, fmt::format("user{}", many - 1), 1, SteadyTime{}));
+    CPPUNIT_ASSERT(!rate.refused(IpAddress::v4(0), 1, SteadyTime{}));
+    CPPUNIT_ASSERT(!rate.user_refused(elsewhere, "user0", 1, SteadyTime{}));
+    // All of the same time: room is made all the same, and not all is forgotten.
+    FailureRate at_once;
+    for (uint32_t i = 0; i <= FailureRate::limit; ++i) at_once.failed(IpAddress::v4(i), "", 600s, SteadyTime{});
+    CPPUNIT_ASSERT(at_once.addresses() <= FailureRate::limit && at_once.addresses() > FailureRate::limit / 2);
+  }
+  void a_user_is_guessed_from_many_places() {
+    FailureRate rate;
+    const SteadyTime start{};
+    for (uint32_t i = 0; i < 3; ++i) rate.failed(IpAddress::v4(i), "alice", 600s, start);
+    const IpAddress next = IpAddress::v4(99);
+    CPPUNIT_ASSERT(rate.user_refused(next, "alice", 3, start));
+    CPPUNIT_ASSERT(!rate.user_refused(next, "alice", 4, start));
+    CPPUNIT_ASSERT(!rate.user_refused(next, "alice", 0, start));
+    CPPUNIT_ASSERT(!rate.user_refused(next, "bob", 3, start));
+    CPPUNIT_ASSERT(!rate.user_refused(next, "alice", 3, start + 600s));
+    CPPUNIT_ASSERT(!rate.refused(next, 1, start));
+  }
+  void a_user_who_is_known_there_is_not_locked_out() {
+    FailureRate rate;
+    const IpAddress home = v6("2001:db8:0:1::1");
+    rate.succeeded(home, "alice");
+    for (uint32_t i = 0; i < 3; ++i) rate.failed(IpAddress::v4(i), "alice", 600s, SteadyTime{});
+    CPPUNIT_ASSERT(!rate.user_refused(v6("2001:db8:0:1::2"), "alice", 3, SteadyTime{}));
+    CPPUNIT_ASSERT(rate.user_refused(v6("2001:db8:0:2::2"), "alice", 3, SteadyTime{}));
+    // As long as not too many others come after.
+    for (uint32_t i = 0; i < FailureRate::limit / 2; ++i) rate.succeeded(IpAddress::v4(i), "bob");
+    CPPUNIT_ASSERT(!rate.user_refused(home, "alice", 3, SteadyTime{}));
+    for (uint32_t i = 0; i < FailureRate::limit; ++i) rate.succeeded(IpAddress::v4(1U << 24 | i), "bob");
+    CPPUNIT_ASSERT(rate.user_refused(home, "alice", 3, SteadyTime{}));
   }
 };
 CPPUNIT_TEST_SUITE_REGISTRATION(FailureRateTest);

@@ -28,6 +28,9 @@ class SaslClient {
   SaslClient(const SaslClient&) = delete;
   SaslClient& operator=(const SaslClient&) = delete;
 
+  // Base64 of the bytes that tie it to a TLS connection.
+  void bind(Gsasl_property type, const std::string& bytes) { gsasl_property_set(session_, type, bytes.c_str()); }
+
   // The response to a challenge; `code` is what GNU SASL thinks of it.
   std::string step(const std::string& challenge) {
     char* output = nullptr;

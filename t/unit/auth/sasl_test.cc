@@ -9,7 +9,9 @@
 
 #include <cppunit/extensions/HelperMacros.h>
 
+#include <atomic>
 #include <cstdlib>
+#include <thread>
 
 using namespace impulse;
 using namespace impulse::auth;
@@ -70,8 +72,8 @@ std::shared_ptr<const Credentials> credentials(Mechanism mechanism, Format forma
       text = "alice:home:sesame\nbob:home:other\n";
       break;
     case Format::scram:
-      text = scram_line("alice", std::string(name(mechanism)), "sesame") +
-             scram_line("bob", std::string(name(mechanism)), "other");
+      text = scram_line("alice", std::string(name(without_binding(mechanism))), "sesame") +
+             scram_line("bob", std::string(name(without_binding(mechanism))), "other");
       break;
   }
   std::vector<BadLine> bad;
@@ -107,6 +109,11 @@ class SaslTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(replayed);
   CPPUNIT_TEST(garbage);
   CPPUNIT_TEST(the_last_word_is_empty);
+  CPPUNIT_TEST(bound_to_the_channel);
+  CPPUNIT_TEST(nobody_takes_the_binding_away);
+  CPPUNIT_TEST(proven_and_not_admitted);
+  CPPUNIT_TEST(questions_of_login);
+  CPPUNIT_TEST(many_threads);
   CPPUNIT_TEST_SUITE_END();
 
   std::unique_ptr<Sasl> sasl_ = std::move(*Sasl::create());
@@ -149,6 +156,100 @@ class SaslTest : public CppUnit::TestFixture {
       CPPUNIT_ASSERT(exchange->step("").state == State::failed);  // it is over
     }
     return outcome;
+  }
+
+  // With a TLS connection whose tls-exporter is "there", and no tls-unique.
+  std::unique_ptr<SaslExchange> bound(Mechanism mechanism) {
+    SaslSettings settings{mechanism, credentials(mechanism, Format::scram), false, "", "mx.example.com", "smtp"};
+    settings.channel_binding = [](std::string_view type) {
+      return type == "tls-exporter" ? std::optional<std::string>("there\0end"s) : std::nullopt;
+    };
+    auto exchange = sasl_->begin(std::move(settings));
+    CPPUNIT_ASSERT(exchange);
+    return std::move(*exchange);
+  }
+
+  void bound_to_the_channel() {
+    for (const Mechanism mechanism : {Mechanism::scram_sha_256_plus, Mechanism::scram_sha_1_plus}) {
+      const auto attempt = [&](Gsasl_property type, const std::string& bytes, const std::string& password) {
+        Client client(std::string(name(mechanism)), "alice", password);
+        client.bind(type, to_base64(bytes));
+        const auto exchange = bound(mechanism);
+        const State state = talk(*exchange, client).state;
+        if (state == State::done) CPPUNIT_ASSERT_EQUAL("alice"s, exchange->user());
+        return state;
+      };
+      CPPUNIT_ASSERT(attempt(GSASL_CB_TLS_EXPORTER, "there\0end"s, "sesame") == State::done);
+      CPPUNIT_ASSERT(attempt(GSASL_CB_TLS_EXPORTER, "there\0end"s, "wrong") == State::failed);
+      CPPUNIT_ASSERT(attempt(GSASL_CB_TLS_EXPORTER, "there\0other"s, "sesame") == State::failed);
+      CPPUNIT_ASSERT(attempt(GSASL_CB_TLS_UNIQUE, "there\0end"s, "sesame") == State::failed);
+      for (const char* header : {"n,,", "y,,", "p=tls-server-end-point,,", "p=,,", "p=tls-exporter,a=bob,"}) {
+        const auto exchange = bound(mechanism);
+        CPPUNIT_ASSERT_MESSAGE(header, exchange->step(header + "n=alice,r=nonce"s).state == State::failed ||
+                                           exchange->step("c=eA==,r=nonce,p=eA=="s).state == State::failed);
+      }
+    }
+  }
+  // RFC 5802, section 6: "y" says that the client saw no PLUS.
+  void nobody_takes_the_binding_away() {
+    const Mechanism mechanism = Mechanism::scram_sha_256;
+    CPPUNIT_ASSERT(bound(mechanism)->step("y,,n=alice,r=nonce").state == State::failed);
+    CPPUNIT_ASSERT(bound(mechanism)->step("p=tls-exporter,,n=alice,r=nonce").state == State::failed);
+    CPPUNIT_ASSERT(begin({mechanism, Format::scram})->step("p=tls-exporter,,n=alice,r=nonce").state == State::failed);
+    CPPUNIT_ASSERT(begin({mechanism, Format::scram})->step("y,,n=alice,r=nonce").state == State::more);
+    // Who cannot bind a channel comes in without.
+    Client client("SCRAM-SHA-256", "alice", "sesame");
+    const auto exchange = bound(mechanism);
+    CPPUNIT_ASSERT(talk(*exchange, client).state == State::done);
+  }
+  void proven_and_not_admitted() {
+    for (const Way& way : ways) {
+      std::vector<std::string> asked;
+      SaslSettings settings{way.mechanism,
+                            credentials(way.mechanism, way.format),
+                            way.format == Format::digest || way.format == Format::digest_cleartext,
+                            "home",
+                            "mx.example.com",
+                            "impulse"};
+      settings.admits = [&](std::string_view user) {
+        asked.emplace_back(user);
+        return false;
+      };
+      Client client(std::string(name(way.mechanism)), "alice", "sesame");
+      const auto exchange = std::move(*sasl_->begin(std::move(settings)));
+      CPPUNIT_ASSERT_MESSAGE(about(way), talk(*exchange, client).state == State::failed);
+      CPPUNIT_ASSERT_MESSAGE(about(way), asked == std::vector<std::string>{"alice"});
+      CPPUNIT_ASSERT_MESSAGE(about(way), exchange->user() == "alice" && exchange->fingerprint().empty());
+    }
+  }
+  void questions_of_login() {
+    const auto questions = [&](const std::string& service) {
+      auto exchange = std::move(*sasl_->begin(
+          {Mechanism::login, credentials(Mechanism::login, Format::file), false, "", "mx.example.com", service}));
+      const std::string first = exchange->step("").output;
+      return first + " " + exchange->step("alice").output;
+    };
+    CPPUNIT_ASSERT_EQUAL("Username: Password:"s, questions("smtp"));
+    CPPUNIT_ASSERT_EQUAL("User Name Password"s, questions("impulse"));
+  }
+  // One library, an exchange in each of many threads.
+  void many_threads() {
+    std::atomic<int> good = 0;
+    std::atomic<int> bad = 0;
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 8; ++i)
+      threads.emplace_back([&, i] {
+        const Way& way = ways[static_cast<size_t>(i)];
+        for (int round = 0; round < 20; ++round) {
+          const bool right = round % 2 == 0;
+          Client client(std::string(name(way.mechanism)), "alice", right ? "sesame" : "wrong");
+          const auto exchange = begin(way);
+          ++(talk(*exchange, client).state == State::done ? good : bad);
+        }
+      });
+    for (std::thread& thread : threads) thread.join();
+    CPPUNIT_ASSERT_EQUAL(80, good.load());
+    CPPUNIT_ASSERT_EQUAL(80, bad.load());
   }
 
   static std::string about(const Way& way) {

@@ -67,7 +67,6 @@ class AccessTest : public CppUnit::TestFixture {
     folder_ = ::mkdtemp(name);
     sasl_ = std::move(*auth::Sasl::create());
     acctlog_.lines.clear();
-    failures_ = {};
     CPPUNIT_ASSERT(replace_file(folder_ + "/clear", "alice:sesame\nbob:bobs\n", 0600));
     CPPUNIT_ASSERT(replace_file(folder_ + "/groups", "admin:alice\nops:bob\n", 0600));
   }
