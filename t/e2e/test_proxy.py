@@ -24,6 +24,10 @@ CONFIG = BASE_CONFIG.replace('Listen "127.0.0.1:@smtp@" { }', """
     Peer "127.7.0.0/16" { Proxy_Protocol = off }
     Peer "198.51.100.0/24" { Proxy_Identity_As_User = true }
   }
+  Listen "@dir@/proxied.sock" {
+    Proxy_Protocol = on
+    Peer "192.0.2.0/24" { Banner_Hostname = "named.example" }
+  }
   Listen "*:@tls@" {
     Proxy_Protocol = on
     Use_SSL = true
@@ -147,6 +151,16 @@ class WhoIsWho(ProxyCase):
             smtp = self.behind(daemon, header + b"EHLO client.example\r\nNOOP\r\n")
             self.assertEqual(250, smtp.reply()[0])
             self.assertEqual(250, smtp.reply()[0])
+
+    def test_proxy_by_a_unix_socket(self):
+        """It counts as 127.0.0.1, as every client of a Unix socket does."""
+        daemon = self.proxied()
+        with socket.socket(socket.AF_UNIX) as raw:
+            raw.settimeout(30 * SCALE)
+            raw.connect(str(daemon.dir / "proxied.sock"))
+            raw.sendall(V1)
+            self.assertTrue(raw.recv(200).startswith(b"220 named.example"))
+            self.assertIn(f" from 192.0.2.1:56324 by {daemon.dir}/proxied.sock", daemon.console("show", "inbound").stdout)
 
     def test_V28_V29_on_the_listener_or_on_one_listen(self):
         everywhere = BASE_CONFIG.replace("ESMTP_Listener {", "ESMTP_Listener {\n  Proxy_Protocol = on\n"
@@ -272,7 +286,7 @@ class Hostile(ProxyCase):
         with Smtp(self.proxied().smtp_port) as smtp:
             self.assertEqual(500, smtp.command(V1.decode().rstrip("\r\n"))[0])
             smtp.ehlo()
-            smtp.begin()
+            smtp.expect(250, "MAIL FROM:<alice@client.example>")
 
     def test_a_second_header_is_a_bad_command(self):
         smtp = self.behind(self.proxied(), V1)
