@@ -100,7 +100,7 @@ void Rewriter::hold(std::string_view bytes, bool complete) {
     }
   }
   if (!complete) {
-    if (long_) held_ = std::string(content) + std::string(end);
+    held_.erase(0, held_.size() - content.size() - end.size());
     return;
   }
   // White space that is left at the end of a folded field would make a line of its own.
