@@ -55,8 +55,8 @@ class Owner : public ClientHost {
     ++jobs_;
     Job job;
     job.sender = jobs_ % 2 == 0 ? "" : "alice@example.org";
-    job.recipients.assign(shape_ % 4, "bob@example.net");
-    if (shape_ & 0x40) job.recipients.emplace_back("not > sendable@x");
+    job.recipients.assign(shape_ % 4, message::Recipient{"bob@example.net"});
+    if (shape_ & 0x40) job.recipients.push_back({"not > sendable@x"});
     job.body = bodies[(shape_ >> 2) % 4];
     if (shape_ & 0x10) job.body_type = message::BodyType::eight_bit_mime;
     job.smtputf8 = (shape_ & 0x20) != 0;

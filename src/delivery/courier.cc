@@ -43,11 +43,19 @@ Result<> Courier::start() {
 void Courier::send(std::shared_ptr<const spool::Stored> message, const std::vector<uint32_t>& recipients) {
   resting_ = false;
   message_ = std::move(message);
+  const message::Envelope& envelope = message_->envelope;
   smtp::Job job;
-  job.sender = message_->envelope.sender;
-  for (const uint32_t number : recipients) job.recipients.push_back(message_->envelope.recipients[number].address);
-  job.body_type = message_->envelope.body_type;
-  job.smtputf8 = message_->envelope.smtputf8;
+  job.sender = envelope.sender;
+  for (const uint32_t number : recipients) job.recipients.push_back(envelope.recipients[number]);
+  job.body_type = envelope.body_type;
+  job.smtputf8 = envelope.smtputf8;
+  job.require_tls = envelope.require_tls;
+  job.ret = envelope.ret;
+  job.priority = envelope.priority;
+  job.envid = envelope.envid;
+  job.auth = envelope.auth;
+  job.deliver_by = envelope.deliver_by;
+  job.now = wall_now();
   job.trace = message_->trace;
   job.body = message_->body;
   smtp::ClientOutput out;
@@ -108,10 +116,10 @@ size_t Courier::on_data(std::string_view bytes) {
   return used;
 }
 
-void Courier::on_tls(const net::TlsInfo&) {
+void Courier::on_tls(const net::TlsInfo& info) {
   handshaking_ = false;
   smtp::ClientOutput out;
-  session_.tls_started(out);
+  session_.tls_started(out, info.name_verified);
   carry_out(out);
   tell();
 }

@@ -69,6 +69,7 @@ class Courier final : private net::ConnectionHandler, private smtp::ClientHost {
   bool was_ready() const { return was_ready_; }
   uint64_t jobs() const { return jobs_; }  // done
   std::string local() const;
+  const smtp::ClientOffers& offers() const { return session_.offers(); }  // once ready
   std::string_view protocol() const { return session_.tls_active() ? "ESMTPS" : "ESMTP"; }
 
  private:

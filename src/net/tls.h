@@ -126,6 +126,9 @@ struct TlsInfo {
   std::string version;  // "TLSv1.3"
   std::string cipher;   // "TLS_AES_256_GCM_SHA384"
   int bits = 0;
+  // A client's: certificate and name of the server are good, whether or not the
+  // session depends on it. Never for a server that is known by its address only.
+  bool name_verified = false;
   // What follows is a server's to know.
   std::string server_name;                // that the client asked for (SNI), in lower case; empty: none
   bool resumed = false;                   // by a session ticket

@@ -175,7 +175,13 @@ TlsInfo TlsSession::info() const {
   info.bits = SSL_get_cipher_bits(ssl_, nullptr);
   info.peer = peer_of(ssl_);
   info.ktls = BIO_get_ktls_send(SSL_get_wbio(ssl_)) != 0;
-  if (!server_) return info;
+  if (!server_) {
+    const char* name = SSL_get_servername(ssl_, TLSEXT_NAMETYPE_host_name);
+    X509* certificate = SSL_get0_peer_certificate(ssl_);
+    info.name_verified = name != nullptr && certificate != nullptr && SSL_get_verify_result(ssl_) == X509_V_OK &&
+                         X509_check_host(certificate, name, 0, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS, nullptr) == 1;
+    return info;
+  }
   const bool reused = SSL_session_reused(ssl_) == 1;
   info.server_name = state_->server_name;
   // A key of TLS 1.3 comes in as a session that is resumed.

@@ -2,6 +2,7 @@
 // client_session.cc greets, reads and ends; client_transaction.cc does one message.
 #pragma once
 
+#include "smtp/client_envelope.h"
 #include "smtp/client_session.h"
 #include "smtp/data_encoder.h"
 #include "smtp/reply_parser.h"
@@ -23,14 +24,6 @@ struct ClientSession::Impl {
   // How far one recipient of the job has come.
   enum class Fate : uint8_t { unasked, accepted, settled };
 
-  struct Offers {  // by the last EHLO
-    bool pipelining = false;
-    bool size = false;
-    bool eight_bit_mime = false;
-    bool smtputf8 = false;
-    bool starttls = false;
-  };
-
   Impl(ClientSettings settings_in, ClientTimeouts timeouts_in, ClientHost& host_in)
       : settings(std::move(settings_in)),
         timeouts(timeouts_in),
@@ -45,7 +38,6 @@ struct ClientSession::Impl {
   void after_helo(const Reply& reply, ClientOutput& out);
   void after_starttls(const Reply& reply, ClientOutput& out);
   void after_rset(const Reply& reply, ClientOutput& out);
-  void learn(const ParsedReply& parsed);
   void greet(ClientOutput& out);
   void begin_use(ClientOutput& out);  // EHLO or HELO is done: TLS next, or ready
   void become_idle();
@@ -60,11 +52,10 @@ struct ClientSession::Impl {
 
   // --- client_transaction.cc
   void send(const Job& new_job, ClientOutput& out);
-  std::optional<Reply> objection() const;  // to the job as a whole, with what the server offers
-  std::optional<Reply> objection(const std::string& recipient) const;
-  std::string mail_command() const;
   bool ask_next_recipient(ClientOutput& out);
   void refuse_unsendable();
+  void recipients_answered(ClientOutput& out);
+  void send_chunk(ClientOutput& out);
   void after_mail(const Reply& reply, ClientOutput& out);
   void after_rcpt(const Reply& reply, ClientOutput& out);
   void after_data(const Reply& reply, ClientOutput& out);
@@ -81,8 +72,9 @@ struct ClientSession::Impl {
   telemetry::SessionTracePtr trace;  // null, as a rule
   Rest rest = Rest::fresh;           // meant while nothing is expected
   std::deque<Expect> expected;
-  Offers offers;
+  ClientOffers offers;
   bool tls = false;
+  bool trusted = false;      // and the server's certificate and name are verified
   bool in_ready = false;     // host.ready() is being called
   bool ready_again = false;  // it gave a job that was over at once
   bool surplus = false;      // bytes stand behind the last reply that was due
@@ -92,7 +84,10 @@ struct ClientSession::Impl {
   std::vector<Reply> replies;
   std::vector<Fate> fates;
   std::optional<Reply> mail_refusal;
-  DataMeasure measured;
+  MessageShape shape;
+  std::string ascii_trace;         // the job's trace, where that cannot go as it is
+  bool binary = false;             // goes by BDAT
+  bool utf8 = false;               // MAIL said SMTPUTF8
   size_t next_recipient = 0;       // to be asked
   size_t answering_recipient = 0;  // whose reply comes next
   bool body_sent = false;          // false at Expect::body: only the dot was sent, nobody was accepted

@@ -29,9 +29,10 @@ size_t ClientSession::feed(std::string_view bytes, ClientOutput& out) {
   return used;
 }
 
-void ClientSession::tls_started(ClientOutput& out) {
+void ClientSession::tls_started(ClientOutput& out, bool trusted) {
   if (impl_->rest == Impl::Rest::tls) {
     impl_->tls = true;
+    impl_->trusted = trusted;
     impl_->offers = {};  // RFC 3207 §4.2
     impl_->greet(out);
   }
@@ -62,7 +63,7 @@ void ClientSession::trace(telemetry::SessionTracePtr trace) { impl_->trace = std
 void ClientSession::lost(std::string_view why) { impl_->end({0, escape_line(why, 500)}); }
 
 bool ClientSession::tls_active() const { return impl_->tls; }
-bool ClientSession::offers_size() const { return impl_->offers.size; }
+const ClientOffers& ClientSession::offers() const { return impl_->offers; }
 
 std::string_view ClientSession::state() const {
   static constexpr std::string_view waiting[] = {"banner", "ehlo", "helo", "starttls", "mail",
@@ -144,27 +145,13 @@ void ClientSession::Impl::greet(ClientOutput& out) { command("EHLO " + settings.
 void ClientSession::Impl::after_ehlo(const ParsedReply& parsed, const Reply& reply, ClientOutput& out) {
   if (reply.permanent()) return command("HELO " + settings.ehlo_name, Expect::helo, out);
   if (reply.code != 250) return close(reply, true, out);
-  learn(parsed);
+  offers = read_offers(parsed);
   begin_use(out);
 }
 
 void ClientSession::Impl::after_helo(const Reply& reply, ClientOutput& out) {
   if (reply.code != 250) return close(reply, true, out);
   begin_use(out);
-}
-
-// The keywords of RFC 5321 §4.1.1.1, one a line behind the first.
-void ClientSession::Impl::learn(const ParsedReply& parsed) {
-  offers = {};
-  for (size_t i = 1; i < parsed.lines.size(); ++i) {
-    const auto parts = words(parsed.lines[i]);
-    if (parts.empty()) continue;
-    offers.pipelining |= iequals(parts[0], "PIPELINING");
-    offers.size |= iequals(parts[0], "SIZE");
-    offers.eight_bit_mime |= iequals(parts[0], "8BITMIME");
-    offers.smtputf8 |= iequals(parts[0], "SMTPUTF8");
-    offers.starttls |= iequals(parts[0], "STARTTLS");
-  }
 }
 
 void ClientSession::Impl::begin_use(ClientOutput& out) {

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "message/envelope.h"
+#include "smtp/client_offers.h"
 #include "telemetry/smtp_trace.h"
 
 #include <cstdint>
@@ -24,14 +25,24 @@ struct ClientSettings {
   size_t max_reply_lines = 128;
 };
 
-// One message for some of its recipients. Borrowed until job_done.
+// One message for some of its recipients. Borrowed until job_done. The fields
+// up to deliver_by are those of message::Envelope.
 struct Job {
   std::string sender;
-  std::vector<std::string> recipients;
+  std::vector<message::Recipient> recipients;
   message::BodyType body_type = message::BodyType::seven_bit;
   bool smtputf8 = false;
+  bool require_tls = false;
+  message::Ret ret = message::Ret::not_given;
+  int8_t priority = 0;
+  std::string envid;
+  std::string auth;
+  message::DeliverBy deliver_by{};
+  WallTime now{};          // for what is left until deliver_by
   std::string_view trace;  // header fields in front
-  std::string_view body;   // CRLF lines; dot-stuffed by the engine
+  // CRLF lines; dot-stuffed by the engine, and other line ends made CRLF. A
+  // body of BINARYMIME goes by BDAT, byte by byte.
+  std::string_view body;
 };
 
 // What the other side said about one recipient (or about the session).
@@ -85,7 +96,8 @@ class ClientSession {
 
   void start(ClientOutput& out);  // waits for the banner
   size_t feed(std::string_view bytes, ClientOutput& out);
-  void tls_started(ClientOutput& out);
+  // `trusted`: certificate and name of the server are verified.
+  void tls_started(ClientOutput& out, bool trusted = false);
   void tls_failed(std::string_view why, ClientOutput& out);
   void send(const Job& job, ClientOutput& out);  // after ready()
   // QUIT when idle, and the end comes with the reply (next == close); in any
@@ -98,8 +110,8 @@ class ClientSession {
   void lost(std::string_view why);
 
   bool tls_active() const;
-  bool offers_size() const;
-  std::string_view state() const;  // "banner", "ehlo", "mail", …
+  const ClientOffers& offers() const;  // by the last EHLO
+  std::string_view state() const;      // "banner", "ehlo", "mail", …
 
  private:
   struct Impl;

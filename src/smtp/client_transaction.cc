@@ -1,5 +1,6 @@
 // ClientSession: one message. With PIPELINING (RFC 2920) MAIL, all RCPT and
-// DATA leave in one write; without, one command at a time.
+// DATA leave in one write; without, one command at a time. A BINARYMIME message
+// goes as one chunk (BDAT … LAST, RFC 3030), once a recipient was accepted.
 //
 // A recipient's reply is its own refusal, else the refusal of MAIL or DATA,
 // else the answer to the message's end. Unless that was positive, RSET comes
@@ -13,27 +14,6 @@
 #include <utility>
 
 namespace impulse::smtp {
-namespace {
-
-// Whether an address can stand between < and > without ending them: envelopes
-// hold such addresses only, yet a command must not depend on that.
-bool is_sendable(std::string_view address) {
-  bool quoted = false;
-  for (size_t i = 0; i < address.size(); ++i) {
-    const char c = address[i];
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) return false;
-    if (quoted && c == '\\') {
-      if (++i == address.size() || static_cast<unsigned char>(address[i]) < 0x20) return false;
-    } else if (c == '"') {
-      quoted = !quoted;
-    } else if (!quoted && (c == ' ' || c == '<' || c == '>')) {
-      return false;
-    }
-  }
-  return !quoted;
-}
-
-}  // namespace
 
 void ClientSession::Impl::send(const Job& new_job, ClientOutput& out) {
   if (job || rest != Rest::idle || !expected.empty()) {
@@ -47,72 +27,40 @@ void ClientSession::Impl::send(const Job& new_job, ClientOutput& out) {
   body_sent = false;
   if (parser.midway()) return close({0, "the server sent a reply before it was asked"}, false, out);
   rest = Rest::busy;
-  measured = measure(job->trace, job->body);
+  binary = job->body_type == message::BodyType::binary_mime;
+  utf8 = says_smtputf8(*job, offers);
+  if (job->smtputf8 && !offers.smtputf8 && !is_ascii(job->trace)) {
+    ascii_trace = smtp::ascii_trace(job->trace);
+    job->trace = ascii_trace;
+  }
+  shape = shape_of(*job);
   refuse_unsendable();
   if (count(Fate::unasked) == 0) {  // nothing to ask the server
     end_job();
     return become_idle();
   }
-  command(mail_command(), Expect::mail, out);
+  command(mail_command(*job, shape, offers), Expect::mail, out);
   if (!offers.pipelining) return;
   while (ask_next_recipient(out)) {
   }
-  command("DATA", Expect::data, out);
+  if (job && !binary) command("DATA", Expect::data, out);
 }
 
 void ClientSession::Impl::refuse_unsendable() {
-  if (const auto why = objection()) settle_recipients(Fate::unasked, *why);
+  if (const auto why = objection(*job, shape, offers, tls && trusted)) settle_recipients(Fate::unasked, *why);
   for (size_t i = 0; i < fates.size(); ++i) {
     if (fates[i] != Fate::unasked) continue;
-    const auto why = objection(job->recipients[i]);
+    const auto why = objection(job->recipients[i], offers);
     if (!why) continue;
     replies[i] = *why;
     fates[i] = Fate::settled;
   }
 }
 
-std::optional<Reply> ClientSession::Impl::objection() const {
-  if (!is_sendable(job->sender)) return Reply{553, "5.1.7 the sender's address cannot be sent"};
-  if (job->body_type == message::BodyType::binary_mime) {
-    return Reply{554, "5.6.3 the message is BINARYMIME, which cannot be sent yet"};
-  }
-  if (job->body_type == message::BodyType::eight_bit_mime && !offers.eight_bit_mime) {
-    return Reply{554, "5.6.3 the message is 8BITMIME, which the next server does not take"};
-  }
-  if (!offers.smtputf8 && (job->smtputf8 || !is_ascii(job->sender))) {
-    return Reply{550, "5.6.7 the message needs SMTPUTF8, which the next server does not take"};
-  }
-  return std::nullopt;
-}
-
-std::optional<Reply> ClientSession::Impl::objection(const std::string& recipient) const {
-  if (recipient.empty() || !is_sendable(recipient)) {
-    return Reply{553, "5.1.3 the recipient's address cannot be sent"};
-  }
-  if (!offers.smtputf8 && !is_ascii(recipient)) {
-    return Reply{553, "5.6.7 the recipient's address needs SMTPUTF8, which the next server does not take"};
-  }
-  return std::nullopt;
-}
-
-std::string ClientSession::Impl::mail_command() const {
-  std::string command = fmt::format("MAIL FROM:<{}>", job->sender);
-  if (offers.size) command += fmt::format(" SIZE={}", measured.size);
-  if (offers.eight_bit_mime && (measured.eight_bit || job->body_type == message::BodyType::eight_bit_mime)) {
-    command += " BODY=8BITMIME";
-  }
-  if (offers.smtputf8 && (job->smtputf8 || !is_ascii(job->sender) ||
-                          !std::all_of(job->recipients.begin(), job->recipients.end(),
-                                       [](const std::string& address) { return is_ascii(address); }))) {
-    command += " SMTPUTF8";
-  }
-  return command;
-}
-
 bool ClientSession::Impl::ask_next_recipient(ClientOutput& out) {
   while (next_recipient < fates.size() && fates[next_recipient] != Fate::unasked) ++next_recipient;
   if (next_recipient == fates.size()) return false;
-  command(fmt::format("RCPT TO:<{}>", job->recipients[next_recipient++]), Expect::rcpt, out);
+  command(rcpt_command(job->recipients[next_recipient++], offers, utf8), Expect::rcpt, out);
   return job.has_value();  // the session may have ended over it
 }
 
@@ -134,9 +82,30 @@ void ClientSession::Impl::after_rcpt(const Reply& reply, ClientOutput& out) {
   replies[answering_recipient] = mail_refusal && !reply.positive() ? *mail_refusal : reply;
   fates[answering_recipient] = reply.positive() ? Fate::accepted : Fate::settled;
   ++answering_recipient;
-  if (offers.pipelining || ask_next_recipient(out) || !job) return;
+  if (offers.pipelining) {
+    const bool last = std::find(fates.begin(), fates.end(), Fate::unasked) == fates.end();
+    if (binary && last) recipients_answered(out);  // else DATA was sent ahead
+    return;
+  }
+  if (!ask_next_recipient(out) && job) recipients_answered(out);
+}
+
+void ClientSession::Impl::recipients_answered(ClientOutput& out) {
+  if (mail_refusal) settle_recipients(Fate::accepted, *mail_refusal);
   if (count(Fate::accepted) == 0) return end_job_and_reset(out);
-  command("DATA", Expect::data, out);
+  if (!binary) return command("DATA", Expect::data, out);
+  send_chunk(out);
+}
+
+void ClientSession::Impl::send_chunk(ClientOutput& out) {
+  const size_t size = job->trace.size() + job->body.size();
+  out.bytes.reserve(out.bytes.size() + size + 32);
+  command(fmt::format("BDAT {} LAST", size), Expect::body, out);
+  if (!job) return;  // the session has ended over it
+  body_sent = true;
+  out.bytes += job->trace;
+  out.bytes += job->body;
+  if (trace) trace->note(fmt::format("{} bytes of a message", size));
 }
 
 void ClientSession::Impl::after_data(const Reply& reply, ClientOutput& out) {

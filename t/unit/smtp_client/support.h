@@ -137,7 +137,7 @@ inline Job job(std::vector<std::string> recipients = {"bob@example.net"},
                std::string_view body = "Subject: x\r\n\r\nhi\r\n") {
   Job made;
   made.sender = "alice@example.org";
-  made.recipients = std::move(recipients);
+  for (std::string& address : recipients) made.recipients.push_back({std::move(address)});
   made.trace = "Received: here\r\n";
   made.body = body;
   return made;

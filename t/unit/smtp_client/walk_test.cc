@@ -40,7 +40,7 @@ class RandomServer : public ClientHost {
     CPPUNIT_ASSERT(!in_job_);
     if (pick(5) == 0) return session_.quit(out_);
     Job job = smtp_client_test::job({}, bodies_[pick(bodies_.size())]);
-    for (size_t i = pick(4); i > 0; --i) job.recipients.push_back(pick(6) == 0 ? "bad >@x" : "r@x");
+    for (size_t i = pick(4); i > 0; --i) job.recipients.push_back({pick(6) == 0 ? "bad >@x" : "r@x"});
     if (pick(4) == 0) job.body_type = message::BodyType::eight_bit_mime;
     expected_replies_ = job.recipients.size();
     in_job_ = true;
