@@ -33,21 +33,25 @@ constexpr ScopeSet in_delivery = in_bindings | in(domain);
 constexpr ScopeSet in_certificate = in(certificate);
 constexpr ScopeSet in_role = in(role);
 
-// Options that the console's door has already, and listeners for mail not yet.
+// Options that some listeners have already, and others not yet.
 constexpr ScopeSet unbuilt_of(Row row) {
   switch (row) {
-    case Row::enable_authentication:
     case Row::enable_authorization:
     case Row::authorizationparameters:
+      return in_mail_listeners;
+    case Row::enable_authentication:
     case Row::authloginparameters:
+    case Row::authplainparameters:
     case Row::authcrammd5parameters:
     case Row::auth_failure_limit:
     case Row::auth_failure_rate:
+    case Row::auth_requires_tls:
     case Row::authdigestmd5parameters:
     case Row::authscramparameters:
     case Row::always_allow:
     case Row::always_deny:
-      return in_mail_listeners;
+    case Row::sender_must_match_user:
+      return in_http | in_ecstream;
     case Row::proxy_protocol:
     case Row::proxy_trusted_hosts:
     case Row::proxy_identity_as_user:

@@ -1,5 +1,5 @@
-// What a commit has to say about who may use the console: files that are
-// missing or wrong, doors that nobody can pass, or everybody.
+// What a commit has to say about who may come in, by a console or with mail:
+// files that are missing or wrong, doors that nobody can pass, or everybody.
 #pragma once
 
 #include "config/snapshot.h"

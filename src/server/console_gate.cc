@@ -5,22 +5,6 @@
 namespace impulse::server {
 
 namespace key = config::key;
-using telemetry::Area;
-using telemetry::Level;
-
-Result<std::unique_ptr<ConsoleGate>> ConsoleGate::create(telemetry::Log& log, telemetry::Acctlog& acctlog,
-                                                         std::string host) {
-  auto sasl = auth::Sasl::create();
-  if (!sasl) return std::unexpected(sasl.error());
-  return std::unique_ptr<ConsoleGate>(new ConsoleGate(log, acctlog, std::move(host), std::move(*sasl)));
-}
-
-ConsoleGate::ConsoleGate(telemetry::Log& log, telemetry::Acctlog& acctlog, std::string host,
-                         std::unique_ptr<auth::Sasl> sasl)
-    : acctlog_(acctlog),
-      host_(std::move(host)),
-      sasl_(std::move(sasl)),
-      files_([&log](std::string_view text) { log.write(Level::error, Area::control, "auth-file", text); }) {}
 
 std::string ConsoleGate::refusal(const Endpoint& peer, const config::Options& options) const {
   if (options[key::deny]) return "this client is denied by the configuration";
@@ -35,8 +19,9 @@ std::string ConsoleGate::refusal(const Endpoint& peer, const config::Options& op
 std::unique_ptr<control::Access> ConsoleGate::admit(control::Client client, const config::SnapshotPtr& snapshot,
                                                     const config::Options& options,
                                                     control::Access::OptionsIn options_in) {
-  return std::make_unique<control::Access>(control::AccessParts{*sasl_, files_, failures_, acctlog_, host_},
-                                           std::move(client), snapshot, options, std::move(options_in));
+  return std::make_unique<control::Access>(
+      control::AccessParts{desk_.sasl(), desk_.files(), failures_, acctlog_, desk_.host()}, std::move(client), snapshot,
+      options, std::move(options_in));
 }
 
 const config::Options& console_options(const config::ListenConf& listen, const Endpoint& peer) {

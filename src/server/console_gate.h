@@ -3,12 +3,10 @@
 #pragma once
 
 #include "auth/failure_rate.h"
-#include "auth/files.h"
-#include "auth/sasl.h"
 #include "config/snapshot.h"
 #include "control/access.h"
+#include "server/auth_desk.h"
 #include "telemetry/acctlog.h"
-#include "telemetry/log.h"
 
 #include <memory>
 #include <string>
@@ -17,9 +15,9 @@ namespace impulse::server {
 
 class ConsoleGate {
  public:
-  // Borrowed, outliving it. `host`: this server's name, the default realm.
-  static Result<std::unique_ptr<ConsoleGate>> create(telemetry::Log& log, telemetry::Acctlog& acctlog,
-                                                     std::string host);
+  // Borrowed, outliving it. Of the desk it takes the library, the files and the
+  // name; failures to bring mail do not lock an operator out.
+  ConsoleGate(telemetry::Acctlog& acctlog, AuthDesk& desk) : acctlog_(acctlog), desk_(desk) {}
 
   // Why a client may not even say something; empty: it may.
   std::string refusal(const Endpoint& peer, const config::Options& options) const;
@@ -27,12 +25,8 @@ class ConsoleGate {
                                          const config::Options& options, control::Access::OptionsIn options_in);
 
  private:
-  ConsoleGate(telemetry::Log& log, telemetry::Acctlog& acctlog, std::string host, std::unique_ptr<auth::Sasl> sasl);
-
   telemetry::Acctlog& acctlog_;
-  std::string host_;
-  std::unique_ptr<auth::Sasl> sasl_;
-  auth::Files files_;
+  AuthDesk& desk_;
   auth::FailureRate failures_;
 };
 

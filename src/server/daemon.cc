@@ -222,13 +222,14 @@ bool Daemon::open_stores() {
 }
 
 Result<> Daemon::start_listening() {
-  services_ =
-      std::make_unique<MailServices>(MailServices{*injector_, counters_, *log_, tls_, tracers_, spool_->node()});
+  auto desk = AuthDesk::create(*log_, *acctlog_, counters_, spool_->node());
+  if (!desk) return std::unexpected(desk.error());
+  auth_desk_ = std::move(*desk);
+  services_ = std::make_unique<MailServices>(
+      MailServices{*injector_, counters_, *log_, tls_, tracers_, *auth_desk_, spool_->node()});
   process_ = std::make_unique<ProcessService>(ProcessParts{counters_, *log_, *mainlog_, *acctlog_, tls_, loops_, *main_,
                                                            *delivery_loop_, *spool_, *snapshots_});
-  auto gate = ConsoleGate::create(*log_, *acctlog_, spool_->node());
-  if (!gate) return std::unexpected(gate.error());
-  gate_ = std::move(*gate);
+  gate_ = std::make_unique<ConsoleGate>(*acctlog_, *auth_desk_);
   console_ = std::make_unique<ConsoleService>(
       ConsoleParts{*main_, *engine_, counters_, *log_, tls_, tracers_, loops_, *spool_, *delivery_loop_, *dispatcher_,
                    [this]() -> Listeners& { return *listeners_; }, [this] { begin_shutdown(); }, *process_,
@@ -392,6 +393,7 @@ void Daemon::take_down() {
   watchdog_.reset();
   console_.reset();
   gate_.reset();
+  auth_desk_.reset();
   process_.reset();
   listeners_.reset();
   spool_.reset();

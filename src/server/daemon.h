@@ -5,6 +5,7 @@
 #include "delivery/dispatcher.h"
 #include "inject/injector.h"
 #include "net/loop.h"
+#include "server/auth_desk.h"
 #include "server/configuration_check.h"
 #include "server/console_service.h"
 #include "server/listeners.h"
@@ -96,6 +97,7 @@ class Daemon : private config::Participant {
   delivery::Dispatcher* queue_ = nullptr;
   std::thread delivery_thread_;
   std::unique_ptr<inject::Injector> injector_;
+  std::unique_ptr<AuthDesk> auth_desk_;
   std::unique_ptr<MailServices> services_;
   Loops loops_;
   std::unique_ptr<Listeners> listeners_;

@@ -2,6 +2,7 @@
 
 #include "server/serving.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace impulse::server {
@@ -13,12 +14,22 @@ using telemetry::Level;
 
 namespace {
 
-smtp::TlsState tls_state(const net::TlsInfo& info) {
-  smtp::TlsState state;
-  state.version = info.version;
-  state.cipher = info.cipher;
-  state.bits = info.bits;
-  return state;
+// Whom a verified certificate stands for (TLS_Identity_As_User: off, cn,
+// san-email, san-dns); empty: nobody.
+std::string identity_of(const net::TlsPeer& peer, config::Enum which) {
+  const auto first = [](const std::vector<std::string>& names) {
+    return names.empty() ? std::string() : names.front();
+  };
+  switch (which.index) {
+    case 1:
+      return peer.common_name;
+    case 2:
+      return first(peer.emails);
+    case 3:
+      return first(peer.dns_names);
+    default:
+      return {};
+  }
 }
 
 // What a proxy said of the client, as far as the engine is concerned.
@@ -100,7 +111,9 @@ bool MailSession::attach(Incoming incoming) {
 
 std::shared_ptr<const smtp::Policy> MailSession::policy_for(const config::Options& options) const {
   const bool tls = tls_context(options) != nullptr;
-  return options.derived<smtp::Policy>([&](const config::Options& chain) { return smtp::make_policy(chain, tls); });
+  return options.derived<smtp::Policy>([&](const config::Options& chain) {
+    return smtp::make_policy(chain, tls, listener_ == config::ScopeKind::lmtp_listener);
+  });
 }
 
 // Null: no certificate is set, or (logged) it cannot be read any more.
@@ -109,6 +122,20 @@ net::TlsContextPtr MailSession::tls_context(const config::Options& options) cons
   if (context) return *context;
   services_.log.write(Level::error, Area::tls, "tls-certificate", context.error().message);
   return nullptr;
+}
+
+// The identity of a pre-shared key counts as it is: who has the key is it.
+smtp::TlsState MailSession::tls_state(const net::TlsInfo& info) const {
+  smtp::TlsState state;
+  state.version = info.version;
+  state.cipher = info.cipher;
+  state.bits = info.bits;
+  state.verified = info.peer != nullptr && info.peer->verified;
+  if (state.verified)
+    state.identity = identity_of(*info.peer, (*options_)[key::tls_identity_as_user]);
+  else
+    state.identity = info.psk_identity;
+  return state;
 }
 
 void MailSession::start() {
@@ -286,6 +313,15 @@ Result<std::shared_ptr<const smtp::Policy>> MailSession::safe_point() {
   return policy_for(*options_);
 }
 
+// XCLIENT, XREMOTEIP: from now on under the rules of that address.
+Result<std::shared_ptr<const smtp::Policy>> MailSession::client_is(const smtp::ClientInfo& client) {
+  const config::ListenConf* conf = serving(*snapshot_, listener_, listen_, connection_->local());
+  if (conf == nullptr) return fail(Errc::busy, "{}", engine_->policy().reconfig_message);
+  client_ = client.address;
+  options_ = &conf->for_peer(client_);
+  return policy_for(*options_);
+}
+
 void MailSession::configuration_changed() {
   // A busy session looks when it is idle again, or at its next safe point.
   if ((armed_ != smtp::Waiting::command && armed_ != smtp::Waiting::greeting) || holding_ ||
@@ -339,5 +375,28 @@ void MailSession::refused(const smtp::Refusal& refusal) {
                         fmt::format("session {} from {}: {} {} ({})", id_, peer().to_string(), refusal.code,
                                     refusal.text, refusal.cause));
 }
+
+AuthDesk::Visitor MailSession::visitor() const { return {*options_, engine_->client(), engine_->policy().tenant, id_}; }
+
+std::optional<smtp::HostRefusal> MailSession::may_authenticate() { return services_.auth.may_try(visitor()); }
+
+bool MailSession::can_bind() const {
+  return connection_->channel_binding("tls-exporter") || connection_->channel_binding("tls-unique");
+}
+
+bool MailSession::usable(const auth::Source& source) {
+  return (!auth::binds_channel(source.mechanism) || can_bind()) && services_.auth.has_users(source);
+}
+
+Result<std::unique_ptr<auth::SaslExchange>> MailSession::authenticate(const auth::Source& source) {
+  const auto& offered = engine_->policy().auth_sources;
+  AuthDesk::ChannelBinding binding;
+  if (auth::is_scram(source.mechanism) && can_bind() &&
+      std::ranges::any_of(offered, [](const auth::Source& each) { return auth::binds_channel(each.mechanism); }))
+    binding = [this](std::string_view type) { return connection_->channel_binding(type); };
+  return services_.auth.begin(visitor(), source, std::move(binding));
+}
+
+void MailSession::authenticated(const AuthOutcome& outcome) { services_.auth.told(visitor(), outcome); }
 
 }  // namespace impulse::server

@@ -6,6 +6,7 @@
 #include "config/snapshot.h"
 #include "inject/injector.h"
 #include "net/connection.h"
+#include "server/auth_desk.h"
 #include "server/incoming.h"
 #include "server/loops.h"
 #include "server/tls_store.h"
@@ -28,6 +29,7 @@ struct MailServices {
   telemetry::Log& log;
   TlsStore& tls;
   telemetry::SmtpTracers& tracers;
+  AuthDesk& auth;
   std::string node;
 };
 
@@ -83,12 +85,21 @@ class MailSession : private net::ConnectionHandler, private smtp::ServerHost {
   void on_deadline() override;
   void on_drained() override;
   void on_closed(net::CloseReason reason, std::string_view detail) override;
+  smtp::TlsState tls_state(const net::TlsInfo& info) const;
+
   // smtp::ServerHost
   Result<std::shared_ptr<const smtp::Policy>> safe_point() override;
   std::optional<smtp::HostRefusal> admit(Stage stage) override;
   WallTime now() override;
+  Result<std::shared_ptr<const smtp::Policy>> client_is(const smtp::ClientInfo& client) override;
   Result<std::unique_ptr<message::BodySink>> large_body() override { return services_.injector.stream(); }
   void refused(const smtp::Refusal& refusal) override;
+  std::optional<smtp::HostRefusal> may_authenticate() override;
+  bool usable(const auth::Source& source) override;
+  Result<std::unique_ptr<auth::SaslExchange>> authenticate(const auth::Source& source) override;
+  void authenticated(const AuthOutcome& outcome) override;
+  AuthDesk::Visitor visitor() const;
+  bool can_bind() const;  // the TLS connection has bytes for SCRAM-…-PLUS
 
   MailServices& services_;
   Worker& worker_;

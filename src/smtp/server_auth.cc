@@ -30,7 +30,7 @@ bool ServerSession::Impl::may_use(const auth::Source& source) const {
 std::vector<std::string> ServerSession::Impl::mechanisms() const {
   std::vector<std::string> names;
   for (const auth::Source& source : policy_->auth_sources)
-    if (may_use(source)) names.emplace_back(auth::name(source.mechanism));
+    if (may_use(source) && host_.usable(source)) names.emplace_back(auth::name(source.mechanism));
   if (policy_->auth_external && implicit_) names.emplace_back(external);
   return names;
 }
@@ -141,6 +141,7 @@ void ServerSession::Impl::auth_step(std::string_view response) {
     return say(reply::authenticated);
   }
   if (policy_->always_allow && !policy_->always_deny) {
+    host_.authenticated({auth::name(exchange_->mechanism()), "anonymous", true, exchange_logs_});
     exchange_.reset();
     return say(reply::authenticated);
   }

@@ -95,7 +95,7 @@ struct Refusal {
   std::string_view cause;  // stable word: "relay", "size", "syntax", "bad_sequence", "recipients", "lone_lf",
                            // "loop", "admission", "errors", "tls_required", "denied", "command_length",
                            // "address", "sender", "receptions", "lone_lf_command", "injection", "http", "auth",
-                           // "auth_required", "auth_weak", "sender_mismatch", "chunk", "xclient", "utf8"
+                           // "auth_required", "auth_weak", "auth_rate", "sender_mismatch", "chunk", "xclient", "utf8"
   std::string text;        // the reply's text, with the enhanced code
 };
 
@@ -120,6 +120,8 @@ class ServerHost {
 
   // AUTH. Why the client may not try now (too many failures from its address).
   virtual std::optional<HostRefusal> may_authenticate() { return std::nullopt; }
+  // Whether anybody can come in by that mechanism: only then it is listed.
+  virtual bool usable(const auth::Source&) { return true; }
   virtual Result<std::unique_ptr<auth::SaslExchange>> authenticate(const auth::Source&) {
     return fail(Errc::unavailable, "no authentication here");
   }

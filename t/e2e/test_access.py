@@ -211,13 +211,24 @@ class Authentication(AccessCase):
     def test_too_many_from_one_address(self):
         self.access(listen='Auth_Failure_Rate = 2/600')
         console = self.console(source="127.0.0.9")
-        self.assertEqual(6, console.login("alice", "x").code)
-        self.assertEqual(6, console.login("alice", "x").code)
+        self.assertEqual(6, console.login("mallory", "x").code)
+        self.assertEqual(6, console.login("trudy", "x").code)
         locked = console.command("authenticate LOGIN")
         self.assertIn("auth-locked-out", locked.lines[0])
         refused = self.console(source="127.0.0.9", greet=False)
         self.assertIn("!error control-denied", refused.line())
         self.assertEqual(0, self.console(source="127.0.0.10").login("alice", PASSWORD).code)
+
+    def test_too_many_to_be_one_user(self):
+        self.access(listen='Auth_Failure_Rate = 2/600')
+        self.assertEqual(0, self.console(source="127.0.0.11").login("alice", PASSWORD).code)
+        for source in ("127.0.0.12", "127.0.0.13"):
+            self.assertEqual(6, self.console(source=source).login("alice", "x").code)
+        refused = self.console(source="127.0.0.14").login("alice", PASSWORD)
+        self.assertIn("auth-failed", refused.lines[0])
+        self.assertEqual(0, self.console(source="127.0.0.14").scram("bob", "bobs").code)
+        # Where alice came in before, she still does.
+        self.assertEqual(0, self.console(source="127.0.0.11").login("alice", PASSWORD).code)
 
     def test_a_session_loses_what_its_user_loses(self):
         daemon = self.access()

@@ -68,8 +68,8 @@ class Pathways(TestCase):
         size = ("esmtp_listener", "listen", f":{daemon.smtp_port}")
         for words, said in (
                 ((*size, "pathway", "partnr"), "there is no Pathway \"partnr\""),
-                (("pathway", "trusted", "authscramparameters", "[ uri = scram:///x ]"),
-                 "AuthScramParameters is not available in ESMTP_Listener in this version"),
+                (("pathway", "trusted", "enable_authorization", "true"),
+                 "Enable_Authorization is not available in ESMTP_Listener in this version"),
                 (("default_binding", "nobody"), "there is no Binding \"nobody\""),
                 (("domain", "/a(b/", "retry_interval", "1"), "wrong at 4"),
         ):

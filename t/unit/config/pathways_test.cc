@@ -315,33 +315,33 @@ class PathwaysTest : public CppUnit::TestFixture {
     ASSERT_HOLDS("config-ambiguous-name", text);
   }
   void what_is_not_built_for_a_listener_is_refused_in_it() {
-    const std::string refusal = "AuthScramParameters is not available in ESMTP_Listener in this version";
-    const std::string scram = "AuthScramParameters [ uri = \"scram:///x\" ]";
-    ASSERT_HOLDS("test.conf:1:18: error: " + refusal, mistakes("ESMTP_Listener { " + scram + " }"));
-    ASSERT_HOLDS("test.conf:1:32: error: " + refusal, mistakes("ESMTP_Listener { Listen *:25 { " + scram + " } }"));
-    ASSERT_HOLDS(refusal, mistakes("ESMTP_Listener { Peer 10.0.0.1 { " + scram + " } }"));
-    ASSERT_HOLDS(refusal, mistakes("ESMTP_Listener { Listen *:25 { Peer 10.0.0.1 { " + scram + " } } }"));
+    const std::string refusal = "Proxy_Identity_As_User is not available in Control_Listener in this version";
+    const std::string user = "Proxy_Identity_As_User = true";
+    ASSERT_HOLDS("test.conf:1:20: error: " + refusal, mistakes("Control_Listener { " + user + " }"));
+    ASSERT_HOLDS("test.conf:1:34: error: " + refusal, mistakes("Control_Listener { Listen *:25 { " + user + " } }"));
+    ASSERT_HOLDS(refusal, mistakes("Control_Listener { Peer 10.0.0.1 { " + user + " } }"));
+    ASSERT_HOLDS(refusal, mistakes("Control_Listener { Listen *:25 { Peer 10.0.0.1 { " + user + " } } }"));
     for (const std::string& good :
-         {"Control_Listener { " + scram + " }", "Control_Listener { Listen *:2025 { " + scram + " } }",
-          "Pathway p { " + scram + " }",
-          "Pathway p { " + scram + " }\nControl_Listener { Listen *:2025 { Pathway = p } }",
-          "Pathway default { " + scram + " }\nControl_Listener { Listen *:2025 { } }"})
+         {"ESMTP_Listener { " + user + " }", "ESMTP_Listener { Listen *:2025 { " + user + " } }",
+          "Pathway p { " + user + " }", "Pathway p { " + user + " }\nESMTP_Listener { Listen *:2025 { Pathway = p } }",
+          "Pathway default { " + user + " }\nESMTP_Listener { Listen *:2025 { } }"})
       CPPUNIT_ASSERT_EQUAL(std::string(), mistakes(good));
     // By way of a Pathway, its group, or the default one; said once.
     const std::string peers = "Peer 10.0.0.1 { Pathway = p }\nPeer 10.0.0.2 { Pathway = p }";
-    const std::string by_name = mistakes("Pathway p { " + scram + " }\nESMTP_Listener { " + peers + " }");
+    const std::string by_name = mistakes("Pathway p { " + user + " }\nControl_Listener { " + peers + " }");
     ASSERT_HOLDS("test.conf:1:13: error: " + refusal, by_name);
     ASSERT_HOLDS("Peer \"10.0.0.1\" is extended by this Pathway: test.conf:2:34", by_name);
     CPPUNIT_ASSERT_EQUAL(by_name.find(refusal), by_name.rfind(refusal));
-    ASSERT_HOLDS(refusal, mistakes("Pathway_Group g { " + scram + "\nPathway p { } }\nESMTP_Listener { Pathway = p }"));
-    ASSERT_HOLDS(refusal, mistakes("Pathway default { " + scram + " }\nESMTP_Listener { Listen *:25 { } }"));
+    ASSERT_HOLDS(refusal,
+                 mistakes("Pathway_Group g { " + user + "\nPathway p { } }\nControl_Listener { Pathway = p }"));
+    ASSERT_HOLDS(refusal, mistakes("Pathway default { " + user + " }\nControl_Listener { Listen *:25 { } }"));
     // Also when only the Pathway changes.
-    const std::string rest = "ESMTP_Listener { Listen *:25 { Pathway = p } }\n";
-    ASSERT_HOLDS(refusal, mistakes_after(snapshot("Pathway p { }\n" + rest), "Pathway p { " + scram + " }\n" + rest));
+    const std::string rest = "Control_Listener { Listen *:25 { Pathway = p } }\n";
+    ASSERT_HOLDS(refusal, mistakes_after(snapshot("Pathway p { }\n" + rest), "Pathway p { " + user + " }\n" + rest));
     ASSERT_HOLDS(refusal, mistakes_after(snapshot("Pathway_Group g { Pathway p { } }\n" + rest),
-                                         "Pathway_Group g { Pathway p { " + scram + " } }\n" + rest));
-    ASSERT_HOLDS(refusal, mistakes_after(snapshot("Pathway_Group g { " + scram + " }\nPathway p { }\n" + rest),
-                                         "Pathway_Group g { " + scram + "\nPathway p { } }\nPathway p { }\n" + rest));
+                                         "Pathway_Group g { Pathway p { " + user + " } }\n" + rest));
+    ASSERT_HOLDS(refusal, mistakes_after(snapshot("Pathway_Group g { " + user + " }\nPathway p { }\n" + rest),
+                                         "Pathway_Group g { " + user + "\nPathway p { } }\nPathway p { }\n" + rest));
   }
   void a_certificate_may_come_from_a_pathway() {
     const std::string listener = "ESMTP_Listener { Listen *:25 { Pathway = p\n Use_SSL = true } }\n";
