@@ -17,6 +17,22 @@ namespace {
 // For the whole header: long enough for a retransmission, as Postfix has it.
 constexpr Duration patience = std::chrono::seconds(5);
 
+// What a header says beyond the addresses, for whoever follows a client
+// through several machines. Not escaped: the log does that.
+std::string details(const net::ProxyHeader& header) {
+  std::string text;
+  if (header.tls) {
+    text += ", " + (header.tls->version.empty() ? "TLS" : header.tls->version);
+    if (!header.tls->cipher.empty()) text += " " + header.tls->cipher;
+    if (header.tls->certificate)
+      text += fmt::format(", certificate of \"{}\" ({})", header.tls->common_name,
+                          header.tls->verified ? "verified" : "not verified");
+  }
+  if (!header.authority.empty()) text += fmt::format(", asked for {}", header.authority);
+  if (!header.unique_id.empty()) text += fmt::format(", id {}", header.unique_id);
+  return text;
+}
+
 bool is_on(const config::Options& options) {
   return config::choice(key::proxy_protocol, options[key::proxy_protocol]) == "on";
 }
@@ -62,6 +78,10 @@ void ProxyGate::arrived(Worker& worker, Incoming incoming, Result<net::ProxyHead
     proxied->proxy = incoming.peer;
     // A client by a Unix socket is on the proxy's machine: its address is the proxy's.
     if (!header->source.is_unix()) incoming.peer = header->source;
+    if (log_.wants(Level::debug, Area::net))
+      log_.write(Level::debug, Area::net, "proxy-client",
+                 fmt::format("{}: {} stands for {}{}", incoming.listen.to_string(), proxied->proxy.to_string(),
+                             incoming.peer.to_string(), details(*header)));
     proxied->header = std::move(*header);
     incoming.proxied = std::move(proxied);
   }

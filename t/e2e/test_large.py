@@ -9,7 +9,7 @@ from harness import BASE_CONFIG, TestCase, assert_below_trace, heavy, is_sanitiz
 
 CONFIG = BASE_CONFIG.replace("ESMTP_Listener {", "ESMTP_Listener {\n  Max_Message_Size = 300000000\n"
                              "  Relay_Hosts = ( 127.0.0.0/8 )")
-HEADER = b"Subject: large\r\nMessage-ID: <large@client.example>\r\n\r\n"
+HEADER = (b"From: alice@client.example\r\nDate: Sat, 21 Nov 2026 06:00:00 +0000\r\nSubject: large\r\nMessage-ID: <large@client.example>\r\n\r\n")
 MEBIBYTE = b"".join(b"%07d " % number + b"x" * 118 + b"\r\n" for number in range(8192))
 
 

@@ -152,6 +152,12 @@ class WhoIsWho(ProxyCase):
             self.assertEqual(250, smtp.reply()[0])
             self.assertEqual(250, smtp.reply()[0])
 
+    def test_V27_what_the_header_says_is_in_the_log(self):
+        daemon = self.proxied(CONFIG + 'Debug_Flags { Debug = ( NET ) }\n')
+        self.behind(daemon, v2(vectors=certificate(b"alice") + tlv(2, b"mx.example") + tlv(5, b"id-7")))
+        daemon.wait_log("stands for 192.0.2.1:56324, TLSv1.3, certificate of \"alice\" (verified), "
+                        "asked for mx.example, id id-7")
+
     def test_proxy_by_a_unix_socket(self):
         """It counts as 127.0.0.1, as every client of a Unix socket does."""
         daemon = self.proxied()
