@@ -28,11 +28,16 @@ void DataReceiver::begin(const Policy& policy, message::BeginBody large) {
   max_received_ = policy.max_received_headers;
   in_headers_ = policy.lone_lf_headers;
   in_body_ = policy.lone_lf_body;
-  headers_ = {};
+  const message::FixupPolicy& fixups = policy.fixups;
+  headers_ = message::HeaderScan(policy.received_hostname, fixups.date == message::AddField::always ||
+                                                               fixups.message_id == message::AddField::always);
+  measures_ = fixups.long_lines != message::LongLines::none;
+  line_ = longest_line_ = 0;
   block_ = policy.body_block;
   body_ = Chunks(block_);
   large_ = std::move(large);
-  in_memory_ = large_ ? policy.large_message : UINT64_MAX;
+  // Lines are wrapped in memory.
+  in_memory_ = large_ && fixups.long_lines != message::LongLines::wrap ? policy.large_message : UINT64_MAX;
   rest_.reset();
 }
 
@@ -48,8 +53,10 @@ void DataReceiver::feed_chunk(std::string_view bytes) {
 
 void DataReceiver::end_chunks() {
   if (form_ == Form::chunks) {
+    // A CR that nothing follows is one alone; mended, it ends the line.
+    const bool mended = at_ == At::cr && (headers_.done() ? in_body_ : in_headers_) == Policy::LoneLf::fix;
     if (at_ == At::cr) lone('\r');
-    if (at_ != At::line_start || size() == 0) keep("\r\n");
+    if (!mended && (at_ != At::line_start || size() == 0)) keep("\r\n");
   }
   at_ = At::end;
 }
@@ -175,12 +182,34 @@ void DataReceiver::keep(std::string_view bytes) {
       return;
     }
   }
+  if (measures_ && !too_big) measure(bytes);
   if (too_big)
     refuse(Verdict::too_big);
   else if (rest_ || must_stream(bytes.size()))
     stream(bytes);
   else
     body_.append(bytes);
+}
+
+void DataReceiver::measure(std::string_view bytes) {
+  while (!bytes.empty()) {
+    const size_t end = bytes.find('\n');
+    if (end == std::string_view::npos) {
+      line_ += bytes.size();
+      return;
+    }
+    line_ += end;
+    const bool crlf = end > 0 && bytes[end - 1] == '\r';  // kept together by whoever calls keep()
+    longest_line_ = std::max(longest_line_, line_ - (crlf ? 1 : 0));
+    line_ = 0;
+    bytes.remove_prefix(end + 1);
+  }
+}
+
+const message::HeaderFacts& DataReceiver::header() {
+  headers_.finish();
+  longest_line_ = std::max(longest_line_, std::exchange(line_, 0));
+  return headers_.facts();
 }
 
 // Who looks at header fields later wants them in memory; but a header without end is none.

@@ -45,6 +45,10 @@ class DataReceiver {
   const Chunks& body() const { return body_; }  // what is kept in memory
   uint64_t size() const { return body_.size() + (rest_ ? rest_->size() : 0); }
   Chunks take_body();
+  // done(): what the header section holds, and the longest line of the message
+  // (octets without its end) where a policy of RFC2822_Max_Line_Length asks for it.
+  const message::HeaderFacts& header();
+  uint64_t longest_line() const { return longest_line_; }
   // What follows the body; null: nothing.
   std::unique_ptr<message::BodySink> take_rest() { return std::move(rest_); }
 
@@ -64,6 +68,7 @@ class DataReceiver {
   void keep(std::string_view bytes);
   void lone(char c);
   void refuse(Verdict verdict);
+  void measure(std::string_view bytes);
   bool must_stream(size_t more) const;
   void stream(std::string_view bytes);
 
@@ -75,6 +80,9 @@ class DataReceiver {
   Policy::LoneLf in_headers_ = Policy::LoneLf::pedantic;
   Policy::LoneLf in_body_ = Policy::LoneLf::pedantic;
   message::HeaderScan headers_;
+  bool measures_ = false;
+  uint64_t line_ = 0;  // octets of the line that goes on
+  uint64_t longest_line_ = 0;
   size_t block_ = 16384;
   Chunks body_;
   uint64_t in_memory_ = UINT64_MAX;

@@ -12,6 +12,7 @@ libsmtp_a_SOURCES = \
 	src/smtp/server_data.cc \
 	src/smtp/server_impl.h \
 	src/smtp/server_session.cc src/smtp/server_session.h \
+	src/smtp/server_submission.cc \
 	src/smtp/server_transaction.cc \
 	src/smtp/server_trusted.cc
 include src/smtp/client.mk

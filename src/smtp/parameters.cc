@@ -43,6 +43,7 @@ Fault take_size(Mail& mail, std::string_view value) {
     return wrong(reply::bad_size);
   const auto size = parse_unsigned(value);
   mail.too_big = !size || (mail.policy.max_message_size != 0 && *size > mail.policy.max_message_size);
+  mail.found.size = size.value_or(0);
   return {};
 }
 
@@ -130,10 +131,11 @@ Fault take_holduntil(Mail& mail, std::string_view value) {
   return until ? hold(mail, *until) : wrong(reply::bad_hold);
 }
 
+// RFC 6710 §4: no "+", and zero has no sign.
 Fault take_priority(Mail& mail, std::string_view value) {
   const bool negative = value.starts_with('-');
   if (negative) value.remove_prefix(1);
-  if (value.size() != 1 || !is_digit(value[0])) return wrong(reply::bad_priority);
+  if (value.size() != 1 || !is_digit(value[0]) || (negative && value[0] == '0')) return wrong(reply::bad_priority);
   const int priority = value[0] - '0';
   mail.found.priority = static_cast<int8_t>(negative ? -priority : priority);
   return {};

@@ -26,6 +26,7 @@ struct ParameterRefusal {
 };
 
 struct MailParameters {
+  uint64_t size = 0;  // bytes as announced (SIZE=); 0: not told
   message::BodyType body_type = message::BodyType::seven_bit;
   bool smtputf8 = false;
   message::Ret ret = message::Ret::not_given;

@@ -157,6 +157,13 @@ std::shared_ptr<const Policy> make_policy(const config::Options& options, bool t
   policy.lone_lf_body = lone_lf(options[key::rfc2822_lone_lf_in_body]);
   policy.lone_lf_headers = lone_lf(options[key::rfc2822_lone_lf_in_headers]);
   policy.trace_headers = options[key::rfc2822_trace_headers];
+  // Their values stand in the order of the catalogue's.
+  policy.fixups.date = static_cast<message::AddField>(options[key::rfc2822_date_header].index);
+  policy.fixups.message_id = static_cast<message::AddField>(options[key::rfc2822_messageid_header].index);
+  policy.fixups.missing = static_cast<message::MissingHeaders>(options[key::rfc2822_missing_headers].index);
+  constexpr std::array long_lines{message::LongLines::none, message::LongLines::reject, message::LongLines::wrap};
+  policy.fixups.long_lines = long_lines.at(options[key::rfc2822_max_line_length_policy].index);
+  policy.fixups.max_line_length = options[key::rfc2822_max_line_length];
 
   policy.greeting_timeout = options[key::greeting_timeout];
   policy.command_timeout = options[key::command_timeout];

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/ip.h"
 #include "config/value.h"
+#include "message/fixups.h"
 
 #include <cstdint>
 #include <memory>
@@ -95,6 +96,7 @@ struct Policy {
   LoneLf lone_lf_body = LoneLf::pedantic;
   LoneLf lone_lf_headers = LoneLf::pedantic;
   bool trace_headers = true;                                 // add Received
+  message::FixupPolicy fixups;                               // Date, Message-ID, missing header fields, long lines
   std::vector<std::pair<std::string, std::string>> context;  // Context
   std::string tenant;
 

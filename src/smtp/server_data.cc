@@ -1,9 +1,8 @@
 // The message itself: DATA (RFC 5321 §4.1.1.4), BDAT (RFC 3030), and what
-// becomes of it.
+// is refused of it.
 #include "smtp/server_impl.h"
 
 #include "base/text.h"
-#include "message/received.h"
 
 #include <fmt/format.h>
 
@@ -137,9 +136,16 @@ void ServerSession::Impl::end_of_chunk() {
   phase_ = Phase::command;
   const Chunk chunk = std::exchange(chunk_, {});
   if (chunk.refusal != nullptr) {
+    const bool ends = chunk.last && policy_->chunking;
+    if (ends && policy_->lmtp) {
+      // One reply for each recipient that was accepted, and none at all where
+      // none was: the client counts on it (RFC 2033 §4.3).
+      final_replies_ = transaction_.recipients.size();
+      return refuse_message(*chunk.refusal, chunk.cause);
+    }
     refuse(*chunk.refusal, chunk.cause);
     // What the client takes for the end of its message is one, whatever came of it.
-    if (chunk.last && policy_->chunking && phase_ != Phase::closed) transaction_ = {};
+    if (ends && phase_ != Phase::closed) transaction_ = {};
     return end_if_asked();
   }
   if (chunk.last) {
@@ -170,93 +176,15 @@ void ServerSession::Impl::refuse_message(const ServerReply& reply, std::string_v
 
 void ServerSession::Impl::end_of_data() {
   final_replies_ = transaction_.recipients.size();
-  if (data_.verdict() == DataReceiver::Verdict::good) {
-    phase_ = Phase::submit;
-    return;
+  if (data_.verdict() != DataReceiver::Verdict::good) {
+    const auto [reply, cause] = reply_for(data_.verdict());
+    return refuse_message(*reply, cause);
   }
-  const auto [reply, cause] = reply_for(data_.verdict());
-  refuse_message(*reply, cause);
-}
-
-// RFC 3848, RFC 6531 §4.3 and, for LMTP, RFC 2033.
-std::string ServerSession::Impl::protocol() const {
-  std::string word;
-  if (!xclient_protocol_.empty())
-    word = xclient_protocol_;
-  else if (policy_->lmtp)
-    word = "LMTP";
-  else if (greeting_ == Greeting::ehlo || tls_ || !user_.empty())
-    word = "ESMTP";
-  else
-    word = "SMTP";
-  if (word == "SMTP") return word;
-  if (transaction_.parameters.smtputf8) word = "UTF8" + (word == "ESMTP" ? std::string("SMTP") : word);
-  if (tls_) word += 'S';
-  if (!user_.empty()) word += 'A';
-  return word;
-}
-
-Submission ServerSession::Impl::take_submission() {
-  Submission submission;
-  submission.protocol = protocol();
-  submission.body = data_.take_body();
-  submission.rest = data_.take_rest();
-  message::Envelope& envelope = submission.envelope;
-  envelope.sender = std::move(transaction_.sender);
-  envelope.recipients = std::move(transaction_.recipients);
-  MailParameters& said = transaction_.parameters;
-  envelope.body_type = said.body_type;
-  envelope.smtputf8 = said.smtputf8;
-  envelope.ret = said.ret;
-  envelope.envid = std::move(said.envid);
-  // RFC 4954 §5: from those we do not know it is as good as "<>".
-  if (!said.auth.empty()) envelope.auth = user_.empty() ? "<>" : std::move(said.auth);
-  envelope.deliver_by = said.deliver_by;
-  envelope.hold_until = said.hold_until;
-  envelope.priority = said.priority;
-  envelope.require_tls = said.require_tls;
-  envelope.received = host_.now();
-  envelope.client = client_.address;
-  envelope.client_port = client_.port;
-  envelope.client_name = client_.name;
-  envelope.client_helo = xclient_helo_.empty() ? helo_ : xclient_helo_;
-  envelope.listener = client_.listener;
-  envelope.user = user_;
-  envelope.tenant = policy_->tenant;
-  envelope.context = context();
-  if (policy_->trace_headers) {
-    message::ReceivedInfo info;
-    info.helo = envelope.client_helo;
-    info.client = client_.address;
-    info.unix_socket = client_.unix_socket;
-    info.by = policy_->received_hostname;
-    info.protocol = submission.protocol;
-    const std::string tls = tls_ ? fmt::format("{} {}", tls_->version, tls_->cipher) : std::string();
-    info.tls = tls;
-    if (envelope.recipients.size() == 1) info.recipient = envelope.recipients.front().address;
-    info.when = envelope.received;
-    message::TraceField field = message::received_field(info);
-    submission.trace = std::move(field.text);
-    submission.id_offset = field.id_offset;
+  if (const auto refusal = fix_up()) {
+    const ServerReply reply{refusal->code, refusal->status, refusal->text};
+    return refuse_message(reply, refusal->cause);
   }
-  return submission;
-}
-
-void ServerSession::Impl::submitted(const Result<MessageId>& result, std::string_view node) {
-  phase_ = Phase::command;
-  transaction_ = {};
-  data_ = {};
-  if (result) {
-    ++messages_;
-    errors_ = 0;
-    final_reply(reply::ok, fmt::format("OK: queued as {}", result->to_string(node)));
-  } else {
-    const ServerReply& why = result.error().code == Errc::no_space ? reply::no_space
-                             : result.error().code == Errc::busy   ? reply::busy
-                                                                   : reply::try_later;
-    final_reply(why, why.text);
-  }
-  end_if_asked();
+  phase_ = Phase::submit;
 }
 
 }  // namespace impulse::smtp

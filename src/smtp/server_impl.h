@@ -3,7 +3,8 @@
 // server_commands.cc (greetings and the small commands),
 // server_auth.cc (AUTH), server_trusted.cc (XCLIENT and its kin),
 // server_transaction.cc (MAIL, RCPT) and
-// server_data.cc (DATA, BDAT, and what becomes of the message).
+// server_data.cc (DATA and BDAT) and
+// server_submission.cc (what becomes of the message).
 //
 // Invariants:
 // - phase_ says who is to move. Only in `command`, `auth`, `data` and `chunk`
@@ -55,6 +56,7 @@ struct ServerSession::Impl {
   size_t take_line(std::string_view bytes);
   size_t line_limit(std::string_view bytes) const;
   void run(const Command& command, bool ended_in_lf, std::string_view behind);
+  void answer(const Command& command, bool ended_in_lf, std::string_view behind);
   void dispatch(const Command& command, bool ended_in_lf, std::string_view behind);
   void begin(Output& out);  // of a call
   void finish();
@@ -126,8 +128,12 @@ struct ServerSession::Impl {
   void end_of_data();
   void refuse_message(const ServerReply& reply, std::string_view cause);
   void final_reply(const ServerReply& reply, std::string_view text);  // in LMTP for each recipient
-  void submitted(const Result<MessageId>& result, std::string_view node);
+
+  // server_submission.cc
+  std::optional<message::FixupRefusal> fix_up();
+  void fill(message::Envelope& envelope);
   Submission take_submission();
+  void submitted(const Result<MessageId>& result, std::string_view node);
   std::string protocol() const;
 
   std::shared_ptr<const Policy> policy_;
@@ -137,7 +143,8 @@ struct ServerSession::Impl {
 
   Phase phase_ = Phase::command;
   bool denied_ = false;
-  bool spoken_ = false;  // a whole line came from the client
+  bool spoken_ = false;            // a whole line came from the client
+  std::string_view path_command_;  // the MAIL or RCPT that is being answered
   Greeting greeting_ = Greeting::none;
   std::string helo_;
   std::optional<TlsState> tls_;
@@ -146,6 +153,9 @@ struct ServerSession::Impl {
   LineReader lines_;
   DataReceiver data_;
   Chunk chunk_;
+  message::Fixups fixups_;     // of the message that is under way
+  bool tls_optional_ = false;  // it says TLS-Required: No
+  bool utf8_header_ = false;   // its header section has UTF-8 in it
   size_t data_progress_ = 0;  // bytes since Data_Timeout began anew
   Transaction transaction_;
   size_t final_replies_ = 1;  // LMTP: how many recipients the message that is under way has

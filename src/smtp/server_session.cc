@@ -18,6 +18,13 @@ constexpr std::chrono::seconds longest_delay{60};
 // What a denied client has in all, to read why and to say QUIT.
 constexpr std::chrono::seconds denied_time{10};
 
+// The line that it was taken from.
+std::string_view whole(const Command& command) {
+  if (command.arguments.empty()) return command.name;
+  const char* const begin = command.name.data();
+  return {begin, static_cast<size_t>(command.arguments.data() - begin) + command.arguments.size()};
+}
+
 }  // namespace
 
 void ServerSession::Impl::begin(Output& out) {
@@ -92,7 +99,15 @@ void ServerSession::Impl::say_closing(std::string_view text) {
 }
 
 void ServerSession::Impl::note(const ServerReply& reply, std::string_view cause, std::string_view text) {
-  host_.refused({reply.code, cause, fmt::format("{}{}{}", reply.enhanced, reply.enhanced.empty() ? "" : " ", text)});
+  Refusal refusal;
+  refusal.code = reply.code;
+  refusal.cause = cause;
+  refusal.text = fmt::format("{}{}{}", reply.enhanced, reply.enhanced.empty() ? "" : " ", text);
+  refusal.command = path_command_;
+  refusal.in_transaction = transaction_.open;
+  refusal.sender = transaction_.sender;
+  if (!transaction_.recipients.empty()) refusal.recipient = transaction_.recipients.back().address;
+  host_.refused(refusal);
 }
 
 void ServerSession::Impl::refuse(const ServerReply& reply, std::string_view cause, std::string_view text) {
@@ -236,6 +251,12 @@ void ServerSession::Impl::trace_line(const LineReader::Result& read) {
 }
 
 void ServerSession::Impl::run(const Command& command, bool ended_in_lf, std::string_view behind) {
+  if (command.verb == Verb::mail || command.verb == Verb::rcpt) path_command_ = whole(command);
+  answer(command, ended_in_lf, behind);
+  path_command_ = {};
+}
+
+void ServerSession::Impl::answer(const Command& command, bool ended_in_lf, std::string_view behind) {
   if (denied_ && command.verb != Verb::quit) {
     refuse(reply::denied_session, "denied");
     return;

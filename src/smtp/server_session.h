@@ -97,6 +97,11 @@ struct Refusal {
                            // "address", "sender", "receptions", "lone_lf_command", "injection", "http", "auth",
                            // "auth_required", "auth_weak", "auth_rate", "sender_mismatch", "chunk", "xclient", "utf8"
   std::string text;        // the reply's text, with the enhanced code
+  // What it is about; these views last as long as the call.
+  std::string_view command{};  // the MAIL or RCPT that is refused, as it came; empty: something else is
+  bool in_transaction = false;
+  std::string_view sender{};     // of the transaction
+  std::string_view recipient{};  // the last that was accepted in it
 };
 
 // What the engine asks of its owner. Synchronous, no I/O behind it.
@@ -111,7 +116,10 @@ class ServerHost {
   // DATA or the first BDAT.
   enum class Stage : uint8_t { mail, data };
   virtual std::optional<HostRefusal> admit(Stage stage) = 0;
+  // Whether there is room for a message of so many bytes (MAIL SIZE=); nothing: yes.
+  virtual std::optional<HostRefusal> has_room(uint64_t /*size*/) { return std::nullopt; }
   virtual WallTime now() = 0;
+  virtual uint64_t number() { return 0; }  // of this session, unlike any other's since the daemon began
   // A place for what follows the first Large_Message_Threshold bytes of a body.
   virtual Result<std::unique_ptr<message::BodySink>> large_body() {
     return fail(Errc::unavailable, "no place for large bodies");

@@ -15,7 +15,7 @@ namespace {
 using message::AddressFault;
 
 message::AddressRules rules_of(const Policy& policy) {
-  return {policy.pedantic_addresses, policy.allow_ip_literal, policy.allow_whitespace_in_envelope};
+  return {policy.pedantic_addresses, policy.allow_ip_literal, policy.allow_whitespace_in_envelope, policy.smtputf8};
 }
 
 const ServerReply& reply_for(AddressFault fault, bool sender) {
@@ -74,6 +74,8 @@ void ServerSession::Impl::on_mail(const Command& command) {
   if (!parameters->smtputf8 && !is_ascii(path->address)) return refuse(reply::utf8_needs_smtputf8, "utf8");
   if (!sender_matches(path->address)) return refuse(reply::sender_mismatch, "sender_mismatch");
   if (!admitted(ServerHost::Stage::mail)) return;
+  if (parameters->size > 0)
+    if (const auto refusal = host_.has_room(parameters->size)) return refuse(*refusal);
 
   transaction_.open = true;
   transaction_.sender = std::move(path->address);

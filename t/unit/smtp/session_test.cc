@@ -408,7 +408,7 @@ class SessionTest : public CppUnit::TestFixture {
 
   void trace_field() {  // 27
     Dialogue dialogue;
-    dialogue.say("EHLO c.example\r\n" + mail + rcpt + "DATA\r\nS: x\r\n.\r\n");
+    dialogue.say("EHLO c.example\r\n" + mail + rcpt + "DATA\r\nDate: x\r\nFrom: x\r\nMessage-ID: <x@y>\r\n\r\n.\r\n");
     CPPUNIT_ASSERT_EQUAL(
         "Received: from c.example (unknown [127.0.0.1])\r\n\tby mx.example with ESMTP id ID\r\n\tfor <c@d>;\r\n"
         "\tTue, 21 Nov 2023 09:05:00 +0000\r\n"s,
@@ -429,7 +429,7 @@ class SessionTest : public CppUnit::TestFixture {
     silent.trace_headers = false;
     Dialogue untraced(silent);
     untraced.say(message);
-    CPPUNIT_ASSERT(untraced.messages.at(0).trace.empty());
+    CPPUNIT_ASSERT(!untraced.messages.at(0).trace.contains("Received:"));
     Policy six = usual_policy();
     six.open_relay = true;
     Dialogue v6(six, whole(), "2001:db8::7");

@@ -2,11 +2,13 @@
 // messages out, with the input cut as a test likes.
 #pragma once
 
+#include "auth/sasl.h"
 #include "base/text.h"
 #include "smtp/server_session.h"
 
 #include <cppunit/TestAssert.h>
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <random>
@@ -37,7 +39,33 @@ class FakeHost : public ServerHost {
     last_text = refusal.text;
   }
 
+  std::optional<HostRefusal> may_authenticate() override { return locked_out; }
+  Result<std::unique_ptr<auth::SaslExchange>> authenticate(const auth::Source& source) override {
+    if (!backend) return std::unexpected(backend.error());
+    if (sasl == nullptr) sasl = *auth::Sasl::create();
+    std::vector<auth::BadLine> bad;
+    auth::SaslSettings settings;
+    settings.mechanism = source.mechanism;
+    settings.credentials = auth::Credentials::parse(auth::Format::file, "alice:sesame\nbob:other\n", bad);
+    settings.host = "mx.example";
+    settings.service = "smtp";
+    return sasl->begin(std::move(settings));
+  }
+  void authenticated(const AuthOutcome& outcome) override {
+    outcomes.push_back(std::string(outcome.how) + ' ' + std::string(outcome.user) + (outcome.success ? " in" : " out"));
+  }
+  Result<std::shared_ptr<const Policy>> client_is(const ClientInfo& client) override {
+    clients.push_back(client);
+    return client_policy;
+  }
+
   Result<std::shared_ptr<const Policy>> next_policy{nullptr};
+  Result<std::shared_ptr<const Policy>> client_policy{nullptr};  // of whom XCLIENT names; Dialogue sets its own
+  std::optional<HostRefusal> locked_out;
+  Result<> backend{};
+  std::unique_ptr<auth::Sasl> sasl;
+  std::vector<std::string> outcomes;  // "PLAIN alice in"
+  std::vector<ClientInfo> clients;
   Result<> admission{};
   Result<MessageId> commit{MessageId{1, 0x40}};
   int safe_points = 0;
@@ -62,6 +90,9 @@ inline Cutting whole() {
 inline Cutting bytes() {
   return [](size_t) { return size_t{1}; };
 }
+inline Cutting pieces_of(size_t size) {
+  return [size](size_t) { return size; };
+}
 inline Cutting random_cuts(unsigned seed) {
   return [random = std::mt19937(seed)](size_t) mutable { return size_t{1 + random() % 9}; };
 }
@@ -76,6 +107,38 @@ inline Policy usual_policy() {
   return policy;
 }
 
+// What SMTP_Extensions can offer, all of it, to a client that may use it; AUTH with PLAIN and LOGIN.
+inline Policy generous_policy() {
+  Policy policy = usual_policy();
+  policy.chunking = policy.binary_mime = policy.smtputf8 = policy.dsn = policy.deliver_by = true;
+  policy.future_release = policy.mt_priority = policy.require_tls = policy.limits = policy.starttls = true;
+  policy.xclient = policy.xremoteip = policy.xsetcontext = policy.xdumpcontext = true;
+  policy.xclient_hosts = NetworkList({*IpPrefix::parse("127.0.0.0/8")});
+  auth::Source plain;
+  plain.mechanism = auth::Mechanism::plain;
+  auth::Source login;
+  login.mechanism = auth::Mechanism::login;
+  policy.auth_sources = {plain, login};
+  policy.max_errors = 0;
+  policy.auth_failure_limit = 0;
+  return policy;
+}
+
+// "250-mx.example CRLF 250 2.1.0 x CRLF" -> "250 2.1.0": of the last lines only.
+inline std::string coded(std::string_view replies) {
+  std::string found;
+  while (!replies.empty()) {
+    const std::string_view line = replies.substr(0, replies.find("\r\n"));
+    replies.remove_prefix(line.size() + 2);
+    if (line[3] == '-') continue;
+    found += (found.empty() ? "" : " ") + std::string(line.substr(0, 3));
+    const std::string_view word = line.substr(4, line.find(' ', 4) - 4);
+    const auto is_code = [](char c) { return c == '.' || is_digit(c); };
+    if (word.contains('.') && std::all_of(word.begin(), word.end(), is_code)) found += ' ' + std::string(word);
+  }
+  return found;
+}
+
 class Dialogue {
  public:
   explicit Dialogue(const Policy& policy = usual_policy(), Cutting cutting = whole(),
@@ -84,7 +147,9 @@ class Dialogue {
     ClientInfo client;
     client.address = *IpAddress::parse(from);
     client.listener = "*:25";
-    session = std::make_unique<ServerSession>(std::make_shared<const Policy>(policy), client, host);
+    const auto shared = std::make_shared<const Policy>(policy);
+    host.client_policy = shared;
+    session = std::make_unique<ServerSession>(shared, client, host);
     Output out;
     session->start(std::move(tls), out);
     banner = after(out);
