@@ -6,6 +6,7 @@
 #include "../net/certs.h"
 #include "base/fd.h"
 #include "net/tls.h"
+#include "net/tls_rules.h"
 
 #include <arpa/inet.h>
 #include <fmt/format.h>
@@ -168,6 +169,7 @@ class Sink {
     Letter letter;
     bool tls = false;
     std::string line;
+    net::TlsState tls_state;  // that the context's callbacks write to, as in a TlsSession
     while (wire.line(line)) {
       bool going = true;
       if (line.starts_with("EHLO")) {
@@ -178,6 +180,7 @@ class Sink {
       } else if (line == "STARTTLS") {
         if (!wire.say("", "220 go on") || script_.break_handshake) return;
         wire.ssl.reset(SSL_new(script_.tls->native()));
+        SSL_set_app_data(wire.ssl.get(), &tls_state);
         SSL_set_fd(wire.ssl.get(), fd);
         if (SSL_accept(wire.ssl.get()) != 1) return;
         tls = true;
