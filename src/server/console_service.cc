@@ -3,6 +3,7 @@
 #include "server/console_connection.h"
 #include "server/mail_session.h"
 #include "server/serving.h"
+#include "server/tls_settings.h"
 
 #include <algorithm>
 #include <atomic>
@@ -129,9 +130,8 @@ std::vector<control::ListenStatus> ConsoleService::listens() {
 control::ListenTls ConsoleService::tls_of(const config::Snapshot& snapshot, const config::ListenConf& listen) {
   const config::Options& options = listen.options();
   control::ListenTls tls;
-  const std::string& certificate = options[key::tls_certificate];
-  if (certificate.empty()) return tls;
-  tls.certificate = certificate.find('\n') == std::string::npos ? certificate : "(inline)";
+  if (!offers_tls(*tls_settings(snapshot, options))) return tls;
+  tls.certificate = certificate_name(options);
   tls.protocols = options[key::tls_protocols];
   tls.implicit = options[key::use_ssl];
   const auto context = parts_.tls.server_context(snapshot, options);

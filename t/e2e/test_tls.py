@@ -106,7 +106,7 @@ BOTH = (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)
 
 
 class Basics(Tls):
-    def test_S13_S14_S38_S40_plain_starttls_and_implicit_side_by_side(self):
+    def test_S12_S13_S14_S38_S40_plain_starttls_and_implicit_side_by_side(self):
         submission = free_port()
         daemon = self.serve(listener="Use_SSL = false",
                             listens=f'Listen "127.0.0.1:{submission}" {{ TLS_Required = true }}')
@@ -233,7 +233,7 @@ class Names(Tls):
             self.assertEqual("one.example", self.shown(secured))
             secured.close()
 
-    def test_S17_names_must_exist(self):
+    def test_S16_S17_names_must_exist(self):
         said = self.refused(globally=self.scopes, listener='TLS_SNI = [ "one.example" = "onne" ]')
         self.assertIn('there is no Certificate "onne"', said)
         self.assertIn("did you mean 'one'", said)
@@ -301,7 +301,7 @@ class ClientCertificates(Tls):
         super().setUp()
         self.good = self.ca.issue("client", "email:client@example.com")
 
-    def test_V33_V35_V37_V43_V45_require_and_not(self):
+    def test_V33_V35_V37_V38_V43_V45_require_and_not(self):
         optional, none = free_port(), free_port()
         middle = Authority(self.dir, "Middle", issuer=self.ca)
         lower = Authority(self.dir, "Lower", issuer=middle)
@@ -424,9 +424,10 @@ class PreSharedKeys(Tls):
                           self.refused(listens=f'Listen "127.0.0.1:1" {{ TLS_Certificate = none {option} = true }}'))
 
     def test_show(self):
-        daemon = self.serve(listen=self.psk)
+        daemon = self.serve(listen=f"TLS_Certificate = none {self.psk}")
         row, = (row for row in documents(daemon, "tls", "show") if row["psk_identities"])
-        self.assertEqual(1, row["psk_identities"])
+        self.assertEqual(("(pre-shared keys)", 1), (row["certificate"], row["psk_identities"]))
+        self.assertIn("certificate (pre-shared keys)", daemon.console("listener", "show", "--tls").stdout)
 
 
 class Resumption(Tls):

@@ -251,6 +251,20 @@ class ProcessCommandsTest : public CppUnit::TestFixture {
     has(reply, "  used by   ESMTP_Listener Listen *:25 (impulse.conf:3:3)\n");
     CPPUNIT_ASSERT_EQUAL(std::string("=0 ok certificates=1"), status_of(reply));
     CPPUNIT_ASSERT_EQUAL(40, document_of(console("--json tls show"))["days_left"].get<int>());
+    CPPUNIT_ASSERT(reply.find("served to") == std::string::npos);
+    // By server name, for clients with certificates; and by pre-shared keys alone.
+    row.server_names = {"mx.example.com", "*.mx.example.com"};
+    row.client_ca = "/etc/ca.pem";
+    row.crl_expires = test_now();
+    CertificateStatus keys;
+    keys.name = "(pre-shared keys)";
+    keys.psk_identities = 3;
+    console.system.processes.served = {row, keys};
+    const std::string more = console("tls show");
+    has(more, "  served to mx.example.com, *.mx.example.com\n");
+    has(more, "  clients   /etc/ca.pem\n");
+    has(more, "  crl until ");
+    has(more, "  keys      3 pre-shared keys\n");
   }
 
   void certificates_are_checked() {
