@@ -30,7 +30,8 @@ namespace impulse::delivery::test {
 struct Letter {
   std::string sender;
   std::vector<std::string> recipients;
-  std::string data;  // unstuffed
+  std::string data;      // unstuffed
+  std::string commands;  // MAIL and RCPT as they came, each with LF
   bool tls = false;
   int connection = 0;  // from 1
 };
@@ -164,12 +165,12 @@ class Sink {
   }
 
   void converse(int fd, int number) {
+    net::TlsState tls_state;  // that the context's callbacks write to, as in a TlsSession
     Wire wire{fd, stopping_, {nullptr, &SSL_free}, {}};
     if (!wire.say(script_.banner(number), "220 sink.example ESMTP")) return;
     Letter letter;
     bool tls = false;
     std::string line;
-    net::TlsState tls_state;  // that the context's callbacks write to, as in a TlsSession
     while (wire.line(line)) {
       bool going = true;
       if (line.starts_with("EHLO")) {
@@ -185,9 +186,10 @@ class Sink {
         if (SSL_accept(wire.ssl.get()) != 1) return;
         tls = true;
       } else if (line.starts_with("MAIL FROM:")) {
-        letter = {path_of(line), {}, {}, tls, number};
+        letter = {path_of(line), {}, {}, line + '\n', tls, number};
         going = wire.say(script_.mail(letter.sender), "250 2.1.0 ok");
       } else if (line.starts_with("RCPT TO:")) {
+        letter.commands += line + '\n';
         const std::string reply = script_.rcpt(path_of(line));
         if (reply.empty() || reply.starts_with("2")) letter.recipients.push_back(path_of(line));
         going = wire.say(reply, "250 2.1.5 ok");
