@@ -9,7 +9,7 @@ import ssl
 import unittest
 
 from conformance import core, data, extensions, lmtp, secured
-from harness import SCALE, Daemon, TestCase, free_port, make_certificate, timeout, wait_for
+from harness import SCALE, Daemon, TestCase, free_port, make_certificate, wait_for
 
 # Groups of the list that are nobody's business here, and where they are tested.
 ELSEWHERE = {
