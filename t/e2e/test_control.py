@@ -152,7 +152,7 @@ class Interactive(TestCase):
         daemon = self.daemon()
         (daemon.dir / ".ec_console_history").write_text("config set hostname searched.example\n")
         with Terminal(daemon.dir, daemon.control) as terminal:
-            terminal.type("\x12search")
+            terminal.type("\x12s")
             terminal.expect("searched.example")
             terminal.console.send_signal(signal.SIGINT)
             terminal.expect("^C")
