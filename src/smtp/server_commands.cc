@@ -37,7 +37,7 @@ void ServerSession::Impl::on_greeting(const Command& command, Greeting greeting)
   if (policy_->allow_trailing_whitespace) name = without_trailing_whitespace(name);
   if (!is_helo_name(name)) return refuse(reply::bad_helo, "syntax");
 
-  transaction_ = {};
+  drop_transaction();
   greeting_ = greeting;
   helo_ = name;
   std::vector<std::string> lines{policy_->hostname};
@@ -90,7 +90,7 @@ std::vector<std::string> ServerSession::Impl::extensions() const {
 
 void ServerSession::Impl::on_rset(const Command& command) {
   if (tls_missing() || !plain(command)) return;
-  transaction_ = {};
+  drop_transaction();
   if (safe_point()) say(reply::ok);
 }
 

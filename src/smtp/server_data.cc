@@ -91,6 +91,7 @@ void ServerSession::Impl::on_bdat(const Command& command, bool ended_in_lf) {
     if (!transaction_.chunked) {
       transaction_.chunked = true;
       if (const auto refusal = host_.admit(ServerHost::Stage::data)) {
+        if (refusal->code == 421) return refuse(*refusal);  // the end: what would follow need not be read
         refuse_chunk(refusal->code == 452 ? reply::no_space : reply::try_later, refusal->cause);
         transaction_.chunk_fault = chunk_.refusal;
       } else {
@@ -145,7 +146,7 @@ void ServerSession::Impl::end_of_chunk() {
     }
     refuse(*chunk.refusal, chunk.cause);
     // What the client takes for the end of its message is one, whatever came of it.
-    if (ends && phase_ != Phase::closed) transaction_ = {};
+    if (ends && phase_ != Phase::closed) drop_transaction();
     return end_if_asked();
   }
   if (chunk.last) {

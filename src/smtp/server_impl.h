@@ -78,6 +78,7 @@ struct ServerSession::Impl {
   void trace_line(const LineReader::Result& read);
   // Nothing that was said so far counts any more (RFC 3207 §4.2, XCLIENT).
   void forget();
+  void drop_transaction();  // and what came of its message
 
   // server_commands.cc
   void on_greeting(const Command& command, Greeting greeting);

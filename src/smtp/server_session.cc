@@ -75,10 +75,15 @@ void ServerSession::Impl::close() {
   lines_.reset();
 }
 
+void ServerSession::Impl::drop_transaction() {
+  transaction_ = {};
+  data_ = {};
+}
+
 void ServerSession::Impl::forget() {
   greeting_ = Greeting::none;
   helo_.clear();
-  transaction_ = {};
+  drop_transaction();
   exchange_.reset();
   user_.clear();
   user_how_.clear();

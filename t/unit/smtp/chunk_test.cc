@@ -27,6 +27,7 @@ class ChunkTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(refused_chunks_are_consumed);
   CPPUNIT_TEST(not_offered);
   CPPUNIT_TEST(admission);
+  CPPUNIT_TEST(what_is_dropped_takes_no_memory);
   CPPUNIT_TEST(many_small_chunks);
   CPPUNIT_TEST(ends);
   CPPUNIT_TEST_SUITE_END();
@@ -173,6 +174,16 @@ class ChunkTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT_EQUAL("452 4.3.1 503 5.5.1 503 5.5.1"s,
                          coded(full.say(chunk("QUIT\r\n") + chunk("QUIT\r\n") + chunk("x", true))));
     CPPUNIT_ASSERT(!full.session->in_transaction());
+  }
+
+  void what_is_dropped_takes_no_memory() {
+    for (const auto* end : {"RSET\r\n", "EHLO c\r\n", "BDAT 1 LAST\r\n\n"}) {
+      Dialogue dialogue(generous_policy());
+      dialogue.say(start + chunk(std::string(100000, 'x')));
+      CPPUNIT_ASSERT_EQUAL(size_t{100000}, dialogue.session->held());
+      dialogue.say(end);
+      CPPUNIT_ASSERT_EQUAL_MESSAGE(end, size_t{0}, dialogue.session->held());
+    }
   }
 
   void many_small_chunks() {

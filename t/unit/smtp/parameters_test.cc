@@ -136,7 +136,7 @@ const Row mail_rows[] = {
     {" MT-PRIORITY=10", "501 5.5.2"},
     {" MT-PRIORITY=-0", "501 5.5.2"},
     {" MT-PRIORITY=+3", "501 5.5.2"},
-    {" MT-PRIORITY=", "501 5.5.2"},
+    {" MT-PRIORITY=", "501 5.5.4"},
     {" MT-PRIORITY", "501 5.5.2"},
     {" MT-PRIORITY=1 MT-PRIORITY=1", "501 5.5.4"},
     // RFC 8689
