@@ -52,6 +52,12 @@ constexpr ScopeSet unbuilt_of(Row row) {
     case Row::always_deny:
     case Row::sender_must_match_user:
       return in_http | in_ecstream;
+    case Row::listener_sessions:
+    case Row::service_sessions:
+    case Row::peer_sessions:
+    case Row::connection_rate:
+    case Row::max_connection_lifetime:
+    case Row::inbound_throttle_messages:
     case Row::proxy_protocol:
     case Row::proxy_trusted_hosts:
     case Row::proxy_identity_as_user:

@@ -30,6 +30,8 @@ class Injector {
 
   // Whether a new message would be taken now (MAIL, DATA). Any thread.
   Result<> admission() const;
+  // … and one of so many bytes.
+  Result<> room(uint64_t bytes) const { return spool_.room(bytes); }
   // A place on the disk for the rest of a large body. Any thread; see Spool::stream().
   Result<std::unique_ptr<message::BodySink>> stream() { return spool_.stream(); }
 

@@ -165,6 +165,11 @@ bool Daemon::open_stores() {
   auto acctlog = telemetry::Acctlog::open(global[key::acctlog]);
   if (!acctlog) return complain(acctlog.error());
   acctlog_ = std::move(*acctlog);
+  const bool json = config::choice(key::rejectlog_format, global[key::rejectlog_format]) == "json";
+  auto rejectlog = telemetry::Rejectlog::open(
+      global[key::rejectlog], json ? telemetry::Rejectlog::Form::json : telemetry::Rejectlog::Form::momentum);
+  if (!rejectlog) return complain(rejectlog.error());
+  rejectlog_ = std::move(*rejectlog);
 
   auto main = net::Loop::create("main");
   if (!main) return complain(main.error());
@@ -225,10 +230,12 @@ Result<> Daemon::start_listening() {
   auto desk = AuthDesk::create(*log_, *acctlog_, counters_, spool_->node());
   if (!desk) return std::unexpected(desk.error());
   auth_desk_ = std::move(*desk);
-  services_ = std::make_unique<MailServices>(
-      MailServices{*injector_, counters_, *log_, tls_, tracers_, *auth_desk_, spool_->node()});
-  process_ = std::make_unique<ProcessService>(ProcessParts{counters_, *log_, *mainlog_, *acctlog_, tls_, loops_, *main_,
-                                                           *delivery_loop_, *spool_, *snapshots_});
+  admission_ = std::make_unique<Admission>(*injector_, *log_, *main_);
+  rejections_ = std::make_unique<Rejections>(counters_, *log_, *rejectlog_);
+  services_ = std::make_unique<MailServices>(MailServices{*injector_, counters_, *log_, tls_, tracers_, *auth_desk_,
+                                                          *admission_, *rejections_, spool_->node()});
+  process_ = std::make_unique<ProcessService>(ProcessParts{counters_, *log_, *mainlog_, *acctlog_, *rejectlog_, tls_,
+                                                           loops_, *main_, *delivery_loop_, *spool_, *snapshots_});
   gate_ = std::make_unique<ConsoleGate>(*acctlog_, *auth_desk_);
   console_ = std::make_unique<ConsoleService>(
       ConsoleParts{*main_, *engine_, counters_, *log_, tls_, tracers_, loops_, *spool_, *delivery_loop_, *dispatcher_,
@@ -399,6 +406,7 @@ void Daemon::take_down() {
   spool_.reset();
   mainlog_.reset();
   acctlog_.reset();
+  rejectlog_.reset();
   if (!pidfile_.empty()) ::unlink(pidfile_.c_str());
 }
 

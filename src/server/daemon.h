@@ -5,6 +5,7 @@
 #include "delivery/dispatcher.h"
 #include "inject/injector.h"
 #include "net/loop.h"
+#include "server/admission.h"
 #include "server/auth_desk.h"
 #include "server/configuration_check.h"
 #include "server/console_service.h"
@@ -15,6 +16,7 @@
 #include "server/privileges.h"
 #include "server/process_service.h"
 #include "server/proxy_gate.h"
+#include "server/rejections.h"
 #include "server/snapshot_keeper.h"
 #include "server/tls_store.h"
 #include "server/watchdog.h"
@@ -23,6 +25,7 @@
 #include "telemetry/counters.h"
 #include "telemetry/log.h"
 #include "telemetry/mainlog.h"
+#include "telemetry/rejectlog.h"
 #include "telemetry/smtp_trace.h"
 
 #include <atomic>
@@ -87,6 +90,7 @@ class Daemon : private config::Participant {
   std::unique_ptr<telemetry::Log> log_;
   std::unique_ptr<telemetry::Mainlog> mainlog_;
   std::unique_ptr<telemetry::Acctlog> acctlog_;
+  std::unique_ptr<telemetry::Rejectlog> rejectlog_;
   std::unique_ptr<net::Loop> main_;
   std::unique_ptr<net::Loop> delivery_loop_;
   std::unique_ptr<spool::Spool> spool_;
@@ -98,6 +102,8 @@ class Daemon : private config::Participant {
   std::thread delivery_thread_;
   std::unique_ptr<inject::Injector> injector_;
   std::unique_ptr<AuthDesk> auth_desk_;
+  std::unique_ptr<Admission> admission_;
+  std::unique_ptr<Rejections> rejections_;
   std::unique_ptr<MailServices> services_;
   Loops loops_;
   std::unique_ptr<Listeners> listeners_;

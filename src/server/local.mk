@@ -2,6 +2,7 @@
 noinst_LIBRARIES += libserver.a
 libserver_a_SOURCES = \
 	src/server/access_check.cc src/server/access_check.h \
+	src/server/admission.cc src/server/admission.h \
 	src/server/auth_desk.cc src/server/auth_desk.h \
 	src/server/configuration_check.cc src/server/configuration_check.h \
 	src/server/console_gate.cc src/server/console_gate.h \
@@ -10,18 +11,23 @@ libserver_a_SOURCES = \
 	src/server/daemon.cc src/server/daemon.h \
 	src/server/follow.cc src/server/follow.h \
 	src/server/incoming.h \
+	src/server/limits.cc src/server/limits.h \
 	src/server/listeners.cc src/server/listeners.h \
 	src/server/loops.cc src/server/loops.h \
 	src/server/mail_session.cc src/server/mail_session.h \
+	src/server/memory_marks.cc src/server/memory_marks.h \
 	src/server/notify.cc src/server/notify.h \
 	src/server/privileges.cc src/server/privileges.h \
 	src/server/proc.cc src/server/proc.h \
 	src/server/process_service.cc src/server/process_service.h \
+	src/server/rate_window.h \
+	src/server/rejections.cc src/server/rejections.h \
 	src/server/service.cc src/server/service.h \
 	src/server/proxy_gate.cc src/server/proxy_gate.h \
 	src/server/serving.cc src/server/serving.h \
 	src/server/settings.cc src/server/settings.h \
 	src/server/snapshot_keeper.cc src/server/snapshot_keeper.h \
+	src/server/throttle.cc src/server/throttle.h \
 	src/server/tls_settings.cc src/server/tls_settings.h \
 	src/server/tls_store.cc src/server/tls_store.h \
 	src/server/watchdog.cc src/server/watchdog.h

@@ -76,6 +76,7 @@ MailSession::MailSession(MailServices& services, Worker& worker, uint64_t id, co
       proxied_(incoming.proxied),
       snapshot_(incoming.snapshot),
       began_(worker.loop->now()),
+      visit_(services.admission),
       tarpit_(*worker.loop, [this] { reply_sent(); }),
       self_(std::make_shared<MailSession*>(this)) {
   services_.counters.add(Counter::sessions_open);
@@ -138,7 +139,43 @@ smtp::TlsState MailSession::tls_state(const net::TlsInfo& info) const {
   return state;
 }
 
+Admission::Guest MailSession::guest() const {
+  return {listener_, listen_, client_, *snapshot_, *options_, worker_.snapshot->global(), worker_.loop->now()};
+}
+
+// Over a limit. Where TLS comes first there is nothing that could be said
+// without it, and a handshake is what a full server does not give away.
+void MailSession::turn_away(const smtp::HostRefusal& refusal) {
+  if ((*options_)[key::use_ssl]) {
+    smtp::Refusal told;
+    told.code = refusal.code;
+    told.cause = refusal.cause;
+    told.text = fmt::format("{} {}", refusal.enhanced, refusal.text);
+    refused(told);
+    connection_->close();
+    return;
+  }
+  engine_->turn_away(refusal, out_);
+  carry_out();
+}
+
+// Counts from the beginning, whenever the value changed.
+void MailSession::arm_lifetime() {
+  const Duration most = (*options_)[key::max_connection_lifetime];
+  if (lifetime_ && !lifetime_->running()) return;  // it is over already
+  if (most <= Duration::zero()) return lifetime_.reset();
+  if (!lifetime_)
+    lifetime_ = std::make_unique<net::Timer>(*worker_.loop, [this] {
+      services_.counters.add(Counter::sessions_outlived);
+      end("4.3.2 Session has lasted long enough");
+    });
+  const auto lasted = std::chrono::duration_cast<Duration>(worker_.loop->now() - began_);
+  lifetime_->start(std::max(most - lasted, Duration(1000)));
+}
+
 void MailSession::start() {
+  if (const auto refusal = visit_.enter(guest())) return turn_away(*refusal);
+  arm_lifetime();
   if ((*options_)[key::use_ssl]) {
     start_tls();
     return;
@@ -247,9 +284,18 @@ void MailSession::submit() {
 }
 
 void MailSession::submitted(const Result<MessageId>& result) {
-  if (!result)
+  if (result) {
+    visit_.accepted();
+  } else {
+    visit_.not_accepted();
     services_.log.write(Level::error, Area::spool, "message-refused",
                         fmt::format("session {}: {}", id_, result.error().message));
+    smtp::Refusal refusal;
+    refusal.code = result.error().code == Errc::no_space ? 452 : 451;
+    refusal.cause = "spool";
+    refusal.text = result.error().message;
+    refused(refusal);
+  }
   out_.next = smtp::Next::read;
   engine_->submitted(result, services_.node, out_);
   carry_out();
@@ -309,7 +355,9 @@ Result<std::shared_ptr<const smtp::Policy>> MailSession::safe_point() {
   if (!conf) return std::unexpected(conf.error());
   snapshot_ = worker_.snapshot;
   listen_ = (*conf)->endpoint();
+  visit_.move(listen_);
   options_ = &(*conf)->for_peer(client_);
+  arm_lifetime();
   return policy_for(*options_);
 }
 
@@ -335,8 +383,10 @@ void MailSession::configuration_changed() {
   }
 }
 
-void MailSession::shut_down() {
-  engine_->shut_down("4.3.2 Service shutting down", out_);
+void MailSession::shut_down() { end("4.3.2 Service shutting down"); }
+
+void MailSession::end(std::string_view text) {
+  engine_->shut_down(text, out_);
   if (out_.next == smtp::Next::close || !out_.reply.empty()) carry_out();
 }
 
@@ -357,23 +407,14 @@ void MailSession::kill() {
 
 void MailSession::drop() { connection_->close(); }
 
-std::optional<smtp::HostRefusal> MailSession::admit(Stage) {
-  const Result<> admission = services_.injector.admission();
-  if (admission) return std::nullopt;
-  if (admission.error().code == Errc::no_space)
-    return smtp::HostRefusal{452, "4.3.1", "admission", "Not enough storage now, try again later"};
-  return smtp::HostRefusal{451, "4.3.0", "admission", "Cannot take mail now, try again later"};
-}
+std::optional<smtp::HostRefusal> MailSession::admit(Stage stage) { return visit_.admit(guest(), stage); }
 
 WallTime MailSession::now() { return wall_now(); }
 
 void MailSession::refused(const smtp::Refusal& refusal) {
-  const bool data = engine_->state() == "data";
-  services_.counters.add(data ? Counter::messages_refused : Counter::commands_refused);
-  if (services_.log.wants(Level::info, Area::smtp))
-    services_.log.write(Level::info, Area::smtp, "refused",
-                        fmt::format("session {} from {}: {} {} ({})", id_, peer().to_string(), refusal.code,
-                                    refusal.text, refusal.cause));
+  if (engine_->state() == "data") visit_.not_accepted();  // it is the message
+  services_.rejections.tell({id_, listener_, listen_, peer_, connection_->local(), *snapshot_, *options_, *engine_},
+                            refusal);
 }
 
 AuthDesk::Visitor MailSession::visitor() const { return {*options_, engine_->client(), engine_->policy().tenant, id_}; }

@@ -6,9 +6,11 @@
 #include "config/snapshot.h"
 #include "inject/injector.h"
 #include "net/connection.h"
+#include "server/admission.h"
 #include "server/auth_desk.h"
 #include "server/incoming.h"
 #include "server/loops.h"
+#include "server/rejections.h"
 #include "server/tls_store.h"
 #include "smtp/server_session.h"
 #include "telemetry/counters.h"
@@ -30,6 +32,8 @@ struct MailServices {
   TlsStore& tls;
   telemetry::SmtpTracers& tracers;
   AuthDesk& auth;
+  Admission& admission;
+  Rejections& rejections;
   std::string node;
 };
 
@@ -72,6 +76,10 @@ class MailSession : private net::ConnectionHandler, private smtp::ServerHost {
   void carry_out();
   void reply_sent();
   void arm_deadline();
+  void arm_lifetime();
+  void end(std::string_view text);  // 421 at the next safe moment
+  void turn_away(const smtp::HostRefusal& refusal);
+  Admission::Guest guest() const;
   net::TlsContextPtr tls_context(const config::Options& options) const;
   void start_tls();
   void submit();
@@ -91,8 +99,10 @@ class MailSession : private net::ConnectionHandler, private smtp::ServerHost {
   Result<std::shared_ptr<const smtp::Policy>> safe_point() override;
   std::optional<smtp::HostRefusal> admit(Stage stage) override;
   WallTime now() override;
+  uint64_t number() override { return id_; }
   Result<std::shared_ptr<const smtp::Policy>> client_is(const smtp::ClientInfo& client) override;
   Result<std::unique_ptr<message::BodySink>> large_body() override { return services_.injector.stream(); }
+  std::optional<smtp::HostRefusal> has_room(uint64_t size) override { return visit_.has_room(size); }
   void refused(const smtp::Refusal& refusal) override;
   std::optional<smtp::HostRefusal> may_authenticate() override;
   bool usable(const auth::Source& source) override;
@@ -105,13 +115,15 @@ class MailSession : private net::ConnectionHandler, private smtp::ServerHost {
   Worker& worker_;
   const uint64_t id_;
   const config::ScopeKind listener_;
-  Endpoint listen_;               // moves along when a Listen does
-  Endpoint peer_;                 // named by a PROXY header, or who connected
+  Endpoint listen_;  // moves along when a Listen does
+  Endpoint peer_;    // named by a PROXY header, or who connected
   std::shared_ptr<const Proxied> proxied_;
   IpAddress client_;              // loopback for Unix sockets
   config::SnapshotPtr snapshot_;  // pinned; options_ points into it
   const config::Options* options_ = nullptr;
   SteadyTime began_;
+  Admission::Visit visit_;
+  std::unique_ptr<net::Timer> lifetime_;  // Max_Connection_Lifetime; null: none
   std::unique_ptr<net::Connection> connection_;
   std::unique_ptr<smtp::ServerSession> engine_;
   smtp::Output out_;

@@ -109,6 +109,7 @@ std::vector<std::pair<std::string, Result<>>> ProcessService::reopen_logs() {
   done.emplace_back("Diagnostic_Log", parts_.log.reopen());
   done.emplace_back("Mainlog", parts_.mainlog.reopen());
   done.emplace_back("Acctlog", parts_.acctlog.reopen());
+  done.emplace_back("Rejectlog", parts_.rejectlog.reopen());
   return done;
 }
 

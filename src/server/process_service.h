@@ -12,6 +12,7 @@
 #include "telemetry/counters.h"
 #include "telemetry/log.h"
 #include "telemetry/mainlog.h"
+#include "telemetry/rejectlog.h"
 
 namespace impulse::server {
 
@@ -20,6 +21,7 @@ struct ProcessParts {  // borrowed, outliving it
   telemetry::Log& log;
   telemetry::Mainlog& mainlog;
   telemetry::Acctlog& acctlog;
+  telemetry::Rejectlog& rejectlog;
   TlsStore& tls;
   const Loops& loops;
   net::Loop& main;

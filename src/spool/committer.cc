@@ -343,8 +343,8 @@ void Committer::look_at_space(bool always) {
   next_space_ = now + tuning_.space_every;
   Space space;
   if (files_.ops().space(files_.base(), space) < 0) return;  // a real trouble shows when writing
-  health_.set_free(space.free);
   free_wanted_ = now_.min_free_bytes > 0 ? now_.min_free_bytes : space.total / 100 * now_.min_free_percent;
+  health_.set_free(space.free, space.free - std::min(space.free, free_wanted_));
   // Once low, some more is wanted, so as not to swing.
   const bool low = space.free < (low_ ? free_wanted_ + free_wanted_ / 64 : free_wanted_);
   if (low)

@@ -24,8 +24,17 @@ class Health {
   void set_sick(std::optional<Error> why) { set(sick_, std::move(why)); }
   void set_low(std::optional<Error> why) { set(low_, std::move(why)); }
 
-  void set_free(uint64_t bytes) { free_ = bytes; }
+  // `spare`: of the free bytes, those above what has to stay free.
+  void set_free(uint64_t bytes, uint64_t spare) {
+    free_ = bytes;
+    spare_ = spare;
+  }
   uint64_t free_bytes() const { return free_; }
+  // Whether so many bytes more can be taken; as long as nothing is known, yes.
+  Result<> room(uint64_t bytes) const {
+    if (bytes <= spare_) return {};
+    return fail(Errc::no_space, "{} bytes are more than there is room for", bytes);
+  }
 
  private:
   void set(std::optional<Error>& which, std::optional<Error> why) {
@@ -36,6 +45,7 @@ class Health {
 
   std::atomic<bool> unwell_{false};
   std::atomic<uint64_t> free_{0};
+  std::atomic<uint64_t> spare_{UINT64_MAX};
   mutable std::mutex mutex_;
   std::optional<Error> sick_;  // the disk failed
   std::optional<Error> low_;   // below Spool_Min_Free

@@ -121,6 +121,8 @@ class LogSpool final : public Spool {
     return health_.admission();
   }
 
+  Result<> room(uint64_t bytes) const override { return health_.room(bytes); }
+
   Status status() const override {
     Status status;
     if (auto admitted = admission(); !admitted) {

@@ -140,6 +140,8 @@ class Spool {
 
   // Cheap (atomics): whether a new message would be taken now. Asked at MAIL and DATA.
   virtual Result<> admission() const = 0;
+  // As cheap: whether there is room for a message of so many bytes above Spool_Min_Free.
+  virtual Result<> room(uint64_t /*bytes*/) const { return {}; }
   virtual Status status() const = 0;
   virtual void set_live_settings(const Settings& settings) = 0;  // force_fsync, segment_size, min_free, commit_delay
   virtual const std::string& node() const = 0;

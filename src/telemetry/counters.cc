@@ -3,16 +3,40 @@
 
 #include "base/text.h"
 
+#include <mutex>
+
 namespace impulse::telemetry {
 namespace {
 
-enum class Kind : bool { counter = false, gauge = true };
+enum class Kind : uint8_t { counter, gauge, refusal };
 
 constexpr CounterDef defs[] = {
-#define IMPULSE_COUNTER(identifier, name, kind, help) {name, Kind::kind == Kind::gauge, help},
+#define IMPULSE_COUNTER(identifier, name, kind, help) \
+  {name, Kind::kind == Kind::gauge, Kind::kind == Kind::refusal, help},
 #include "telemetry/counters.def"
 #undef IMPULSE_COUNTER
 };
+
+constexpr std::string_view refused = "refused_";
+constexpr size_t refusals = [] {
+  size_t count = 0;
+  for (const CounterDef& def : defs) count += def.refusal;
+  return count;
+}();
+constexpr size_t first_refusal = [] {
+  size_t at = 0;
+  while (!defs[at].refusal) ++at;
+  return at;
+}();
+// They stand together, and are called so.
+static_assert([] {
+  for (size_t i = 0; i < refusals; ++i)
+    if (!defs[first_refusal + i].refusal || !defs[first_refusal + i].name.starts_with(refused)) return false;
+  return true;
+}());
+
+bool is_refusal(Counter counter) { return defs[static_cast<size_t>(counter)].refusal; }
+size_t slot(Counter counter) { return static_cast<size_t>(counter) - first_refusal; }
 
 }  // namespace
 
@@ -22,6 +46,43 @@ std::optional<Counter> find_counter(std::string_view name) {
   for (size_t i = 0; i < std::size(defs); ++i)
     if (iequals(defs[i].name, name)) return static_cast<Counter>(i);
   return std::nullopt;
+}
+
+Counter refusal_counter(std::string_view cause) {
+  for (size_t i = first_refusal; i < first_refusal + refusals; ++i)
+    if (defs[i].name.substr(refused.size()) == cause) return static_cast<Counter>(i);
+  return Counter::refused_other;
+}
+
+Counters::Counters() = default;
+
+int64_t Counters::Scope::value(Counter counter) const {
+  return is_refusal(counter) ? cells_[slot(counter)].value.load(std::memory_order_relaxed) : 0;
+}
+
+int64_t Counters::Scope::shown(Counter counter) const {
+  return is_refusal(counter) ? value(counter) - cells_[slot(counter)].base.load(std::memory_order_relaxed) : 0;
+}
+
+Counters::Scope& Counters::scope(std::string_view name) {
+  {
+    const std::shared_lock lock(scopes_mutex_);
+    if (const auto at = scopes_.find(name); at != scopes_.end()) return *at->second;
+  }
+  auto made = std::make_unique<Scope>();
+  made->cells_ = std::make_unique<Scope::Cell[]>(refusals);
+  const std::lock_guard lock(scopes_mutex_);
+  return *scopes_.try_emplace(std::string(name), std::move(made)).first->second;
+}
+
+void Counters::refused(Scope& scope, Counter counter) {
+  add(counter);
+  if (is_refusal(counter)) scope.cells_[slot(counter)].value.fetch_add(1, std::memory_order_relaxed);
+}
+
+void Counters::each_scope(const std::function<void(const std::string& name, const Scope& scope)>& visit) const {
+  const std::shared_lock lock(scopes_mutex_);
+  for (const auto& [name, scope] : scopes_) visit(name, *scope);
 }
 
 int64_t Counters::shown(Counter counter) const {
@@ -34,6 +95,12 @@ void Counters::reset(Counter counter, WallTime now) {
   Cell& cell = cells_[static_cast<size_t>(counter)];
   cell.base.store(cell.value.load(std::memory_order_relaxed), std::memory_order_relaxed);
   cell.reset_at.store(std::chrono::duration_cast<Duration>(now.time_since_epoch()).count(), std::memory_order_relaxed);
+  if (!is_refusal(counter)) return;
+  const std::shared_lock lock(scopes_mutex_);
+  for (const auto& [name, scope] : scopes_) {
+    Scope::Cell& part = scope->cells_[slot(counter)];
+    part.base.store(part.value.load(std::memory_order_relaxed), std::memory_order_relaxed);
+  }
 }
 
 void Counters::reset(WallTime now) {

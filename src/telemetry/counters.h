@@ -3,6 +3,9 @@
 // A counter only grows, for whoever collects it from outside. What people are
 // shown may begin anew at a reset: reset() remembers where, and shown() counts
 // from there. Gauges know no reset.
+//
+// Refusals are counted twice: for all, and for the scope (a Listen) that they
+// happened on.
 #pragma once
 
 #include "base/clock.h"
@@ -10,8 +13,13 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
 #include <optional>
+#include <shared_mutex>
 #include <span>
+#include <string>
 #include <string_view>
 
 namespace impulse::telemetry {
@@ -25,14 +33,37 @@ enum class Counter : uint16_t {
 
 struct CounterDef {
   std::string_view name;
-  bool gauge;  // goes up and down
+  bool gauge;    // goes up and down
+  bool refusal;  // kept for each scope too
   std::string_view help;
 };
 std::span<const CounterDef> counter_defs();                  // by Counter's value
 std::optional<Counter> find_counter(std::string_view name);  // case folded
 
+// That of a cause (smtp::Refusal): "relay" is refused_relay; refused_other for one that has none.
+Counter refusal_counter(std::string_view cause);
+
 class Counters {
  public:
+  // What was refused in one scope. Lives as long as the counters.
+  class Scope {
+   public:
+    int64_t value(Counter counter) const;  // 0 for what is no refusal
+    int64_t shown(Counter counter) const;  // since the last reset
+
+   private:
+    friend class Counters;
+    struct Cell {
+      std::atomic<int64_t> value{0};
+      std::atomic<int64_t> base{0};
+    };
+    std::unique_ptr<Cell[]> cells_;  // of the refusals, in their order
+  };
+
+  Counters();
+  Counters(const Counters&) = delete;
+  Counters& operator=(const Counters&) = delete;
+
   void add(Counter counter, int64_t amount = 1) {
     cells_[static_cast<size_t>(counter)].value.fetch_add(amount, std::memory_order_relaxed);
   }
@@ -47,6 +78,13 @@ class Counters {
   // When that counter was reset last; the epoch: never.
   WallTime reset_at(Counter counter) const;
 
+  // Made where there is none of that name: "ESMTP_Listener *:25". Whoever
+  // refuses often keeps it.
+  Scope& scope(std::string_view name);
+  // In both; `counter` is a refusal.
+  void refused(Scope& scope, Counter counter);
+  void each_scope(const std::function<void(const std::string& name, const Scope& scope)>& visit) const;  // by name
+
  private:
   // A cache line each: neighbours in the table do not disturb one another.
   struct alignas(64) Cell {
@@ -55,6 +93,8 @@ class Counters {
     std::atomic<int64_t> reset_at{0};  // microseconds since the epoch
   };
   std::array<Cell, static_cast<size_t>(Counter::count_)> cells_;
+  mutable std::shared_mutex scopes_mutex_;  // guards the map, not what is in it
+  std::map<std::string, std::unique_ptr<Scope>, std::less<>> scopes_;
 };
 
 }  // namespace impulse::telemetry

@@ -11,5 +11,7 @@ libtelemetry_a_SOURCES = \
 	src/telemetry/log.h \
 	src/telemetry/mainlog.cc \
 	src/telemetry/mainlog.h \
+	src/telemetry/rejectlog.cc \
+	src/telemetry/rejectlog.h \
 	src/telemetry/smtp_trace.cc \
 	src/telemetry/smtp_trace.h

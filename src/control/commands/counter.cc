@@ -22,18 +22,32 @@ std::string reset_text(WallTime time) {
   return {text, std::strftime(text, sizeof text, "%Y-%m-%d@%H:%M:%S", &parts)};
 }
 
+// What was refused where, of the Listens where something was.
+std::vector<std::pair<std::string, int64_t>> by_scope(System& system, Counter counter) {
+  std::vector<std::pair<std::string, int64_t>> found;
+  system.counters().each_scope([&](const std::string& name, const telemetry::Counters::Scope& scope) {
+    if (const int64_t value = scope.shown(counter); value != 0) found.emplace_back(name, value);
+  });
+  return found;
+}
+
 void say_counter(Writer& writer, System& system, Counter counter) {
   const telemetry::CounterDef& def = telemetry::counter_defs()[static_cast<size_t>(counter)];
   const telemetry::Counters& counters = system.counters();
   const std::string_view semantics = def.gauge ? "gauge" : "counter";
   if (writer.json()) {
     const WallTime at = counters.reset_at(counter);
-    writer.document({{"name", std::string(def.name)},
-                     {"value", counters.shown(counter)},
-                     {"total", counters.value(counter)},
-                     {"semantics", std::string(semantics)},
-                     {"reset", at == WallTime{} ? Json() : Json(time_text(at))},
-                     {"help", std::string(def.help)}});
+    Json document{{"name", std::string(def.name)},
+                  {"value", counters.shown(counter)},
+                  {"total", counters.value(counter)},
+                  {"semantics", std::string(semantics)},
+                  {"reset", at == WallTime{} ? Json() : Json(time_text(at))},
+                  {"help", std::string(def.help)}};
+    if (def.refusal) {
+      document["listens"] = Json::object();
+      for (const auto& [name, value] : by_scope(system, counter)) document["listens"][name] = value;
+    }
+    writer.document(document);
     return;
   }
   writer.text(fmt::format("{:<12} {:<20} {:<9} {}", counters.shown(counter), reset_text(counters.reset_at(counter)),
@@ -85,7 +99,9 @@ Answer counter_show(const Invocation& call) {
   if (!counter) return unknown(call.words[0]);
   return Answer::once({}, [counter = *counter, &system = call.system](Writer& writer) {
     say_counter(writer, system, counter);
-    if (!writer.json()) writer.text(std::string(telemetry::counter_defs()[static_cast<size_t>(counter)].help));
+    if (writer.json()) return;
+    writer.text(std::string(telemetry::counter_defs()[static_cast<size_t>(counter)].help));
+    for (const auto& [name, value] : by_scope(system, counter)) writer.text(fmt::format("{:<12} {}", value, name));
   });
 }
 

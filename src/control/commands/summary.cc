@@ -35,6 +35,28 @@ WallTime last_reset(System& system) {
   return std::max(system.started(), system.counters().reset_at(telemetry::Counter::deliveries));
 }
 
+// Each Listen that refused something: how much, and for what causes.
+struct Refusals {
+  std::string listen;
+  int64_t total = 0;
+  std::vector<std::pair<std::string_view, int64_t>> causes;
+};
+
+std::vector<Refusals> refusals(System& system) {
+  std::vector<Refusals> found;
+  system.counters().each_scope([&](const std::string& name, const telemetry::Counters::Scope& scope) {
+    Refusals row{name, 0, {}};
+    for (size_t i = 0; i < telemetry::counter_defs().size(); ++i) {
+      const int64_t value = scope.shown(static_cast<telemetry::Counter>(i));
+      if (value == 0) continue;
+      row.total += value;
+      row.causes.emplace_back(telemetry::counter_defs()[i].name.substr(std::string_view("refused_").size()), value);
+    }
+    if (row.total != 0) found.push_back(std::move(row));
+  });
+  return found;
+}
+
 void say_json(Writer& writer, System& system, const About& about) {
   const Sums sums = sum(system);
   const SpoolStatus spool = system.spool();
@@ -64,6 +86,10 @@ void say_json(Writer& writer, System& system, const About& about) {
       {"counters", std::move(counters)},
       {"last_reset", time_text(last_reset(system))},
       {"since_reset", std::move(since_reset)}};
+  Json refused = Json::object();
+  for (const Refusals& row : refusals(system))
+    for (const auto& [cause, value] : row.causes) refused[row.listen][std::string(cause)] = value;
+  document["refused"] = std::move(refused);
   writer.document(document);
 }
 
@@ -93,6 +119,12 @@ void say_text(Writer& writer, System& system, const About& about) {
   row("Transient Failures:", value(Counter::transient_failures));
   row("Failed Messages:", value(Counter::permanent_failures));
   row("Rejected Messages:", value(Counter::messages_refused));
+  for (const Refusals& refused : refusals(system)) {
+    std::string causes;
+    for (const auto& [cause, value] : refused.causes)
+      causes += fmt::format("{}{} {}", causes.empty() ? "" : ", ", value, cause);
+    row(fmt::format("Refused at {}:", refused.listen), fmt::format("{} ({})", refused.total, causes));
+  }
   row("Received Messages:", value(Counter::messages_received));
   row("Delivery Rate:", fmt::format("{:.2f} messages/second", rate(value(Counter::deliveries), counting)));
   row("Reception Rate:", fmt::format("{:.2f} messages/second", rate(value(Counter::messages_received), counting)));

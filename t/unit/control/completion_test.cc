@@ -66,7 +66,7 @@ class CompletionTest : public CppUnit::TestFixture {
   }
   void scopes_and_options() {
     CPPUNIT_ASSERT_EQUAL("ESMTP_Listener"s, at("config set esmtp_l"));
-    CPPUNIT_ASSERT_EQUAL("Listen Listen_Backlog"s, at("config set esmtp_listener listen"));
+    CPPUNIT_ASSERT_EQUAL("Listen Listen_Backlog Listener_Sessions"s, at("config set esmtp_listener listen"));
     CPPUNIT_ASSERT_EQUAL("Listen"s, at("config showrecurse esmtp_listener l"));
     CPPUNIT_ASSERT_EQUAL("Idle_Time"s, at("config eval esmtp_listener listen :25 idle"));
     CPPUNIT_ASSERT_EQUAL(""s, at("config eval esmtp_listener listen :25 spoolb"));  // global only

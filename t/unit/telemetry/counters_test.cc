@@ -19,6 +19,7 @@ class CountersTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(a_reset_changes_only_what_is_shown);
   CPPUNIT_TEST(gauges_are_not_reset);
   CPPUNIT_TEST(loses_nothing_between_threads);
+  CPPUNIT_TEST(refusals_are_counted_by_scope_too);
   CPPUNIT_TEST_SUITE_END();
 
   void every_counter_is_described_once() {
@@ -29,7 +30,7 @@ class CountersTest : public CppUnit::TestFixture {
       CPPUNIT_ASSERT(names.insert(def.name).second);
       CPPUNIT_ASSERT(!def.help.empty());
       // Fit for a Prometheus name and for a console line.
-      CPPUNIT_ASSERT(def.name.find_first_not_of("abcdefghijklmnopqrstuvwxyz_") == std::string_view::npos);
+      CPPUNIT_ASSERT(def.name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_") == std::string_view::npos);
     }
   }
 
@@ -40,6 +41,34 @@ class CountersTest : public CppUnit::TestFixture {
     const auto& received = counter_defs()[static_cast<size_t>(Counter::messages_received)];
     CPPUNIT_ASSERT(received.name == "messages_received");
     CPPUNIT_ASSERT(!received.gauge);
+  }
+
+  void refusals_are_counted_by_scope_too() {
+    CPPUNIT_ASSERT(refusal_counter("relay") == Counter::refused_relay);
+    CPPUNIT_ASSERT(refusal_counter("auth") == Counter::refused_auth);
+    for (const std::string_view unknown : {"", "nonesuch", "refused_relay", "rela"})
+      CPPUNIT_ASSERT(refusal_counter(unknown) == Counter::refused_other);
+    Counters counters;
+    Counters::Scope& first = counters.scope("ESMTP_Listener *:25");
+    Counters::Scope& second = counters.scope("ESMTP_Listener *:587");
+    CPPUNIT_ASSERT(&first == &counters.scope("ESMTP_Listener *:25"));
+    counters.refused(first, Counter::refused_relay);
+    counters.refused(first, Counter::refused_other);
+    counters.refused(second, Counter::refused_relay);
+    CPPUNIT_ASSERT_EQUAL(int64_t{2}, counters.value(Counter::refused_relay));
+    CPPUNIT_ASSERT_EQUAL(int64_t{1}, first.value(Counter::refused_relay));
+    CPPUNIT_ASSERT_EQUAL(int64_t{0}, first.value(Counter::refused_size));
+    CPPUNIT_ASSERT_EQUAL(int64_t{0}, first.value(Counter::deliveries));  // no refusal
+    counters.reset(Counter::refused_relay, impulse::wall_now());
+    counters.refused(second, Counter::refused_relay);
+    CPPUNIT_ASSERT_EQUAL(int64_t{1}, counters.shown(Counter::refused_relay));
+    CPPUNIT_ASSERT_EQUAL(int64_t{0}, first.shown(Counter::refused_relay));
+    CPPUNIT_ASSERT_EQUAL(int64_t{1}, second.shown(Counter::refused_relay));
+    CPPUNIT_ASSERT_EQUAL(int64_t{2}, second.value(Counter::refused_relay));
+    CPPUNIT_ASSERT_EQUAL(int64_t{1}, first.shown(Counter::refused_other));
+    std::vector<std::string> names;
+    counters.each_scope([&](const std::string& name, const Counters::Scope&) { names.push_back(name); });
+    CPPUNIT_ASSERT(names == std::vector<std::string>({"ESMTP_Listener *:25", "ESMTP_Listener *:587"}));
   }
 
   void starts_at_zero_and_adds() {

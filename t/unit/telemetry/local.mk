@@ -5,6 +5,7 @@ t_unit_telemetry_tests_SOURCES = t/unit/main.cc \
 	t/unit/telemetry/line_writer_test.cc \
 	t/unit/telemetry/log_test.cc \
 	t/unit/telemetry/mainlog_test.cc \
+	t/unit/telemetry/rejectlog_test.cc \
 	t/unit/telemetry/temp_dir.h
 t_unit_telemetry_tests_CXXFLAGS = $(AM_CXXFLAGS) $(CPPUNIT_CFLAGS)
 t_unit_telemetry_tests_LDADD = libtelemetry.a libbase.a $(BASE_LIBS) $(CPPUNIT_LIBS)

@@ -1,0 +1,76 @@
+#include "server/admission.h"
+
+#include "config/keys.h"
+
+#include <fmt/format.h>
+#include <malloc.h>
+
+#include <utility>
+
+namespace impulse::server {
+
+namespace key = config::key;
+using smtp::HostRefusal;
+using telemetry::Area;
+using telemetry::Level;
+
+namespace {
+
+MemoryMarks::Hooks hooks(telemetry::Log& log, net::Loop& main) {
+  MemoryMarks::Hooks made;
+  made.shrink = [&main] { main.post([] { ::malloc_trim(0); }); };
+  made.tell = [&log](bool full, unsigned percent) {
+    if (full)
+      log.write(Level::warning, Area::server, "memory-full",
+                fmt::format("{} percent of the memory are in use: no mail is taken (Memory_HWM)", percent));
+    else
+      log.write(Level::notice, Area::server, "memory-well",
+                fmt::format("{} percent of the memory are in use: mail is taken again", percent));
+  };
+  return made;
+}
+
+}  // namespace
+
+Admission::Admission(const inject::Injector& injector, telemetry::Log& log, net::Loop& main)
+    : injector_(injector), memory_(hooks(log, main)) {}
+
+std::optional<HostRefusal> Admission::Visit::enter(const Guest& guest) {
+  if (guest.options[key::deny]) return std::nullopt;
+  auto place =
+      admission_.limits_.enter(session_limits(guest.options), guest.listener, guest.listen, guest.client, guest.now);
+  if (!place) return std::move(place.error());
+  place_ = std::move(*place);
+  return std::nullopt;
+}
+
+std::optional<HostRefusal> Admission::Visit::admit(const Guest& guest, smtp::ServerHost::Stage stage) {
+  not_accepted();
+  if (admission_.memory_.full(guest.global[key::memory_goal], guest.global[key::memory_hwm], guest.now))
+    return HostRefusal{452, "4.3.1", "memory", "Not enough memory now, try again later"};
+  if (const Result<> admission = admission_.injector_.admission(); !admission) {
+    if (admission.error().code == Errc::no_space)
+      return HostRefusal{452, "4.3.1", "admission", "Not enough storage now, try again later"};
+    return HostRefusal{451, "4.3.0", "admission", "Cannot take mail now, try again later"};
+  }
+  ThrottlePtr throttle =
+      admission_.throttles_.of(guest.snapshot, guest.options, guest.listener, guest.listen, guest.client, guest.now);
+  if (!throttle) return std::nullopt;
+  const config::Rate& rate = guest.options[key::inbound_throttle_messages];
+  const bool begins = stage == smtp::ServerHost::Stage::data;
+  if (begins ? !throttle->take(rate, guest.now) : throttle->full(rate, guest.now))
+    return HostRefusal{451, "4.7.1", "throttle", "Too many messages, try again later"};
+  if (begins) counted_ = std::move(throttle);
+  return std::nullopt;
+}
+
+std::optional<HostRefusal> Admission::Visit::has_room(uint64_t size) const {
+  if (admission_.injector_.room(size)) return std::nullopt;
+  return HostRefusal{452, "4.3.1", "admission", "Not enough storage for a message of that size"};
+}
+
+void Admission::Visit::not_accepted() {
+  if (const ThrottlePtr counted = std::exchange(counted_, nullptr)) counted->give_back();
+}
+
+}  // namespace impulse::server

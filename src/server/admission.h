@@ -1,0 +1,66 @@
+// Admission: whether a session, and each of its messages, is taken now: limits
+// of sessions, rates of messages, the marks of memory, and the spool. One for
+// the daemon; each mail session has a Visit.
+#pragma once
+
+#include "inject/injector.h"
+#include "net/loop.h"
+#include "server/limits.h"
+#include "server/memory_marks.h"
+#include "server/throttle.h"
+#include "telemetry/log.h"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+namespace impulse::server {
+
+class Admission {
+ public:
+  // All borrowed. `main` is where memory is given back: it carries no mail.
+  Admission(const inject::Injector& injector, telemetry::Log& log, net::Loop& main);
+
+  // Whose door it is; lives as long as the call.
+  struct Guest {
+    config::ScopeKind listener = config::ScopeKind::esmtp_listener;
+    const Endpoint& listen;
+    const IpAddress& client;
+    const config::Snapshot& snapshot;
+    const config::Options& options;  // of that client
+    const config::Options& global;   // that are in force, whatever the session works under
+    SteadyTime now{};
+  };
+
+  class Visit {
+   public:
+    explicit Visit(Admission& admission) : admission_(admission) {}
+    ~Visit() { not_accepted(); }
+    Visit(const Visit&) = delete;
+    Visit& operator=(const Visit&) = delete;
+
+    // The session begins, or what to say instead. Denied clients take no place.
+    std::optional<smtp::HostRefusal> enter(const Guest& guest);
+    void move(const Endpoint& listen) { admission_.limits_.move(place_, listen); }
+    // At MAIL, and at DATA or the first BDAT, where the message begins to count
+    // for Inbound_Throttle_Messages.
+    std::optional<smtp::HostRefusal> admit(const Guest& guest, smtp::ServerHost::Stage stage);
+    std::optional<smtp::HostRefusal> has_room(uint64_t size) const;
+    // What became of the message that began last.
+    void accepted() { counted_.reset(); }
+    void not_accepted();
+
+   private:
+    Admission& admission_;
+    Limits::Place place_;
+    ThrottlePtr counted_;  // has counted a message that is not accepted yet
+  };
+
+ private:
+  const inject::Injector& injector_;
+  Limits limits_;
+  Throttles throttles_;
+  MemoryMarks memory_;
+};
+
+}  // namespace impulse::server

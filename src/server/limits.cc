@@ -1,0 +1,180 @@
+#include "server/limits.h"
+
+#include "config/keys.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace impulse::server {
+
+namespace key = config::key;
+
+namespace {
+
+// Listens that were served once; gauges of those with nobody on them go at this size.
+constexpr size_t listens_kept = 1024;
+
+bool raise_within(std::atomic<uint64_t>& gauge, uint64_t limit) {
+  uint64_t now = gauge.load(std::memory_order_relaxed);
+  do {
+    if (limit != 0 && now >= limit) return false;
+  } while (!gauge.compare_exchange_weak(now, now + 1, std::memory_order_relaxed));
+  return true;
+}
+
+void lower(std::atomic<uint64_t>& gauge) { gauge.fetch_sub(1, std::memory_order_relaxed); }
+
+// One client, for all who count by address.
+IpAddress counted_as(const IpAddress& client) { return client.is_v4() ? client : IpPrefix(client, 64).address(); }
+
+uint64_t limit_of(int64_t value) { return value > 0 ? static_cast<uint64_t>(value) : 0; }
+
+std::unexpected<smtp::HostRefusal> refuse(std::string_view enhanced, std::string_view cause, std::string text) {
+  return std::unexpected(smtp::HostRefusal{421, enhanced, cause, std::move(text)});
+}
+
+}  // namespace
+
+struct Limits::Shard {
+  struct Peer {
+    uint64_t sessions = 0;
+    RateWindow rate;
+    Duration per{0};                    // of the rate
+    std::list<IpAddress>::iterator at;  // in `idle`, when it has no session
+  };
+  std::mutex mutex;  // guards what follows
+  std::unordered_map<IpAddress, Peer> peers;
+  std::list<IpAddress> idle;  // who left first stands in front
+
+  void forget_idle(SteadyTime now) {
+    // Two at each coming and going: more than come in.
+    for (int i = 0; i < 2 && !idle.empty(); ++i) {
+      const auto at = peers.find(idle.front());
+      if (idle.size() <= most_idle / shard_count && !at->second.rate.over(at->second.per, now)) return;
+      peers.erase(at);
+      idle.pop_front();
+    }
+  }
+};
+
+SessionLimits session_limits(const config::Options& options) {
+  return {limit_of(options[key::listener_sessions]), limit_of(options[key::service_sessions]),
+          limit_of(options[key::peer_sessions]), options[key::connection_rate]};
+}
+
+Limits::Limits() {
+  for (auto& shard : shards_) shard = std::make_unique<Shard>();
+}
+
+Limits::~Limits() = default;
+
+Limits::Shard& Limits::shard(const IpAddress& client) const {
+  // The map uses the low bits of the same hash.
+  return *shards_[(std::hash<IpAddress>()(client) >> 32) % shard_count];
+}
+
+std::shared_ptr<Limits::Gauge> Limits::listen_gauge(config::ScopeKind listener, const Endpoint& listen) {
+  const std::pair name(listener, listen);
+  {
+    const std::shared_lock lock(mutex_);
+    if (const auto at = listens_.find(name); at != listens_.end()) return at->second;
+  }
+  const std::lock_guard lock(mutex_);
+  // Under the lock nobody takes a gauge out: one that is only ours stays so.
+  if (listens_.size() >= listens_kept)
+    std::erase_if(listens_, [](const auto& entry) { return entry.second.use_count() == 1; });
+  auto& gauge = listens_[name];
+  if (!gauge) gauge = std::make_shared<Gauge>(0);
+  return gauge;
+}
+
+std::expected<Limits::Place, smtp::HostRefusal> Limits::enter(const SessionLimits& limits, config::ScopeKind listener,
+                                                              const Endpoint& listen, const IpAddress& client,
+                                                              SteadyTime now) {
+  Place place;
+  place.listener_ = listener;
+  place.listen_ = listen_gauge(listener, listen);
+  place.client_ = counted_as(client);
+  place.per_ = limits.rate.count > 0 ? limits.rate.per : Duration{0};
+  Gauge& service = services_[static_cast<size_t>(listener)];
+
+  Shard& part = shard(place.client_);
+  const std::lock_guard lock(part.mutex);
+  part.forget_idle(now);
+  const auto at = part.peers.find(place.client_);
+  if (at != part.peers.end()) {
+    Shard::Peer& known = at->second;
+    if (limits.peer != 0 && known.sessions >= limits.peer)
+      return refuse("4.3.2", "peer_sessions", "Too many sessions from your address");
+    if (known.rate.full(limits.rate, now))
+      return refuse("4.7.0", "connection_rate", "Too many connections from your address, try again later");
+  }
+  if (!raise_within(service, limits.service))
+    return refuse("4.3.2", "service_sessions", "Too many sessions, try again later");
+  if (!raise_within(*place.listen_, limits.listener)) {
+    lower(service);
+    return refuse("4.3.2", "listener_sessions", "Too many sessions here, try again later");
+  }
+  Shard::Peer& peer = at != part.peers.end() ? at->second : part.peers[place.client_];
+  if (at != part.peers.end() && peer.sessions == 0) part.idle.erase(peer.at);
+  ++peer.sessions;
+  peer.rate.take(limits.rate, now);
+  if (place.per_ > Duration{0}) peer.per = place.per_;
+  place.limits_ = this;
+  return place;
+}
+
+void Limits::move(Place& place, const Endpoint& listen) {
+  if (place.limits_ == nullptr) return;
+  auto gauge = listen_gauge(place.listener_, listen);
+  if (gauge == place.listen_) return;
+  gauge->fetch_add(1, std::memory_order_relaxed);
+  lower(*place.listen_);
+  place.listen_ = std::move(gauge);
+}
+
+size_t Limits::idle() const {
+  size_t count = 0;
+  for (const auto& part : shards_) {
+    const std::lock_guard lock(part->mutex);
+    count += part->idle.size();
+  }
+  return count;
+}
+
+void Limits::Place::leave() {
+  Limits* const limits = std::exchange(limits_, nullptr);
+  if (limits == nullptr) return;
+  lower(limits->services_[static_cast<size_t>(listener_)]);
+  lower(*listen_);
+  listen_.reset();
+  Shard& part = limits->shard(client_);
+  const SteadyTime now = steady_now();
+  const std::lock_guard lock(part.mutex);
+  const auto at = part.peers.find(client_);
+  if (--at->second.sessions > 0) return;
+  if (at->second.rate.over(at->second.per, now)) {
+    part.peers.erase(at);
+    return;
+  }
+  part.idle.push_back(client_);
+  at->second.at = std::prev(part.idle.end());
+  part.forget_idle(now);
+}
+
+Limits::Place::Place(Place&& other) noexcept { *this = std::move(other); }
+
+Limits::Place& Limits::Place::operator=(Place&& other) noexcept {
+  if (this == &other) return *this;
+  leave();
+  limits_ = std::exchange(other.limits_, nullptr);
+  listener_ = other.listener_;
+  listen_ = std::move(other.listen_);
+  client_ = other.client_;
+  per_ = other.per_;
+  return *this;
+}
+
+Limits::Place::~Place() { leave(); }
+
+}  // namespace impulse::server

@@ -1,0 +1,49 @@
+#include "server/throttle.h"
+
+#include "config/keys.h"
+
+namespace impulse::server {
+
+namespace key = config::key;
+
+namespace {
+
+// Kept with the options of a chain of scopes.
+struct ScopeThrottle {
+  ThrottlePtr throttle;
+};
+
+// The scope whose Inbound_Throttle_Messages holds for that client.
+std::string setting_scope(const config::Snapshot& snapshot, config::ScopeKind listener, const Endpoint& listen,
+                          const IpAddress& client) {
+  const config::ScopePath path{
+      {listener, {}}, {config::ScopeKind::listen, listen.to_string()}, {config::ScopeKind::peer, client.to_string()}};
+  for (const config::Rung& rung : snapshot.explain(path, config::options()[key::inbound_throttle_messages.index]))
+    if (rung.won) return rung.scope;
+  return "global";
+}
+
+}  // namespace
+
+ThrottlePtr Throttles::of(const config::Snapshot& snapshot, const config::Options& options, config::ScopeKind listener,
+                          const Endpoint& listen, const IpAddress& client, SteadyTime now) {
+  if (options[key::inbound_throttle_messages].count == 0) return nullptr;
+  return options
+      .derived<ScopeThrottle>([&](const config::Options&) {
+        return std::make_shared<const ScopeThrottle>(
+            ScopeThrottle{at(setting_scope(snapshot, listener, listen, client), now)});
+      })
+      ->throttle;
+}
+
+// By name, so that what was counted stays when the configuration changes.
+ThrottlePtr Throttles::at(const std::string& scope, SteadyTime now) {
+  const std::lock_guard lock(mutex_);
+  if (scopes_.size() >= most_kept)
+    std::erase_if(scopes_, [&](const auto& entry) { return entry.second.use_count() == 1 && entry.second->over(now); });
+  ThrottlePtr& throttle = scopes_[scope];
+  if (!throttle) throttle = std::make_shared<Throttle>();
+  return throttle;
+}
+
+}  // namespace impulse::server
