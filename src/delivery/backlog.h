@@ -29,18 +29,28 @@ class Backlog {
     }
     WallTime received() const { return received_; }
     uint64_t size() const { return size_; }
+    // Of message::notify, as the client gave them; 0: it gave none.
+    uint8_t notify(uint32_t number) const;
+    WallTime deadline() const { return deadline_; }    // of DELIVERBY; the epoch: none
+    bool must_return() const { return must_return_; }  // then it is given up; else its sender is told
+    bool traced() const { return traced_; }
 
    private:
     friend class Backlog;
     std::string_view part(uint32_t index) const;
 
     // The end of each address as 32 bits, then the addresses: the sender, the
-    // recipients. One block.
+    // recipients; and a byte each for what they want to be notified of, unless
+    // none said so. One block.
     std::string packed_;
     WallTime received_;
+    WallTime deadline_;
     uint64_t size_;
     uint32_t count_;
     uint32_t pending_;
+    bool must_return_;
+    bool traced_;
+    bool notifies_;
   };
 
   // `pending` of its recipients have no outcome yet. Adding it twice changes nothing (false).
@@ -53,6 +63,10 @@ class Backlog {
   // together share the text.
   void set_error(MessageId id, uint32_t recipient, std::shared_ptr<const std::string> text);
   std::string_view error(MessageId id, uint32_t recipient) const;
+
+  // When its sender was last told of a delay; the epoch: not yet (or before the restart).
+  void set_reported(MessageId id, uint32_t recipient, WallTime when) { reported_[{id, recipient}] = when; }
+  WallTime reported(MessageId id, uint32_t recipient) const;
 
   size_t messages() const { return messages_.size(); }
 
@@ -69,6 +83,7 @@ class Backlog {
   };
   std::unordered_map<MessageId, Message> messages_;
   std::unordered_map<Key, std::shared_ptr<const std::string>, KeyHash> errors_;
+  std::unordered_map<Key, WallTime, KeyHash> reported_;
 };
 
 }  // namespace impulse::delivery

@@ -1,30 +1,39 @@
-// Bounce: the report that tells a sender what could not be delivered
-// (RFC 3464 in RFC 6522's multipart/report).
+// Bounce: the report that tells a sender what became of a message (RFC 3464
+// in RFC 6522's multipart/report; RFC 6533 where there is UTF-8 to tell).
 #pragma once
 
 #include "delivery/route.h"
 #include "spool/spool.h"
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace impulse::delivery {
 
-// One recipient that was given up.
-struct Failure {
+// `delivered` into a Maildir; `relayed` to a host that does not report itself.
+enum class Action : uint8_t { failed, delayed, delivered, relayed };
+
+// What a report says of one recipient.
+struct ReportLine {
   std::string recipient;
-  std::string status;      // RFC 3463: "5.1.1"
-  std::string reason;      // one line for people
-  std::string remote;      // name of the host that refused; empty: it was us
-  std::string diagnostic;  // what it said; empty when nobody said anything
+  std::string status;            // RFC 3463: "5.1.1"
+  std::string reason;            // one line for people
+  std::string remote;            // name of the host that refused; empty: it was us
+  std::string diagnostic;        // what it said; empty when nobody said anything
+  uint32_t number = UINT32_MAX;  // in the envelope, where its ORCPT stands; UINT32_MAX: nowhere
 };
 
-// The report for failures of one message, addressed to its sender (which must
+// The report on recipients of one message, addressed to its sender (which must
 // not be null), itself with the null sender. `serial` makes its Message-ID and
-// boundary unique.
-spool::Incoming make_bounce(const spool::Stored& original, std::string_view id, const std::vector<Failure>& failures,
-                            const Route& route, uint64_t serial, WallTime now);
+// boundary unique; `retry_until` is told with Action::delayed, if it is set.
+// Only a failure brings the whole message back: where RET says so, or the
+// route; and never a binary one, which could not go back by most ways, nor that of a
+// message with REQUIRETLS, as the way back need not be a safe one (RFC 8689 §5).
+spool::Incoming make_bounce(const spool::Stored& original, std::string_view id, const std::vector<ReportLine>& lines,
+                            const Route& route, uint64_t serial, WallTime now, Action action = Action::failed,
+                            WallTime retry_until = {});
 
 // The enhanced status at the head of a reply's text ("5.1.1 No such user"), or
 // one made of its code; always of class 5 or 4 as the code is.

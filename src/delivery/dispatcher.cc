@@ -139,11 +139,14 @@ class PartsDispatcher final : public Dispatcher {
       const spool::RecipientState* state = i < states.size() ? &states[i] : nullptr;
       if (state != nullptr && state->state != spool::State::pending) continue;
       std::string domain = message::domain_of(envelope.recipients[i].address);
-      queue::Item item{id, i, 0, envelope.received, {}};
-      if (state != nullptr) {
+      // Age counts from the release (RFC 4865), which is also the first attempt's time.
+      queue::Item item{id, i, 0, envelope.priority, std::max(envelope.received, envelope.hold_until), {}};
+      if (envelope.hold_until > now) {
+        item.next_attempt = envelope.hold_until;
+      } else if (state != nullptr) {
         // The clock may have been wrong when the time was set.
         const Duration most = office_.route(domain)->max_retry_interval;
-        item.attempts = state->attempts;
+        item.attempts = static_cast<uint16_t>(std::min<uint32_t>(state->attempts, UINT16_MAX));
         item.next_attempt = std::min(state->next_attempt, now + most + most / 10);
       }
       items.emplace_back(std::move(domain), item);
@@ -347,6 +350,7 @@ class PartsDispatcher final : public Dispatcher {
         one.sender = message->sender();
         one.recipient = message->recipient(item.recipient);
         one.size = message->size();
+        one.received = message->received();
       }
       all.push_back(std::move(one));
     }

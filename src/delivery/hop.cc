@@ -315,8 +315,13 @@ void Hop::courier_done(Courier& courier, std::vector<smtp::Reply> replies, bool 
     tried.push_back(items[i]);
     outcomes.push_back(std::move(outcome));
   }
-  const Attempt attempt{courier.target().endpoint.to_string(), courier.local(), std::string(courier.protocol()),
-                        courier.target().host};
+  const Attempt attempt{courier.target().endpoint.to_string(),
+                        courier.local(),
+                        std::string(courier.protocol()),
+                        courier.target().host,
+                        false,
+                        courier.offers().dsn,
+                        courier.offers().deliver_by};
   office_.ledger.put_back(entry.domain, next_batch);
   office_.ledger.settle(entry.domain, entry.route, tried, std::move(outcomes), attempt);
 }

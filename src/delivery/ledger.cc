@@ -15,6 +15,10 @@ using telemetry::Level;
 namespace {
 
 constexpr const char* too_old = "not delivered in time";
+constexpr const char* past_deadline = "not delivered by the time that its sender has set";
+constexpr uint8_t always = UINT8_MAX;
+
+using Told = std::vector<std::pair<Item, Outcome>>;
 
 }  // namespace
 
@@ -30,7 +34,6 @@ struct Ledger::GivenUp {
   Attempt attempt;
   MessageId id;
   std::vector<Recipient> recipients;
-  uint64_t serial = 0;
   bool bounced = false;  // a report was made
 };
 
@@ -43,21 +46,32 @@ void Ledger::settle(std::string_view domain, const RoutePtr& route, const std::v
                     std::vector<Outcome> outcomes, const Attempt& attempt) {
   if (items.empty()) return;
   const WallTime now = wall_now();
-  GivenUp given_up{std::string(domain), route, attempt, items.front().id, {}, 0, false};
+  GivenUp given_up{std::string(domain), route, attempt, items.front().id, {}, false};
+  const Backlog::Message* message = backlog_.find(items.front().id);
+  const WallTime deadline = message == nullptr ? WallTime{} : message->deadline();
+  Told successes, delays;
   for (size_t i = 0; i < items.size() && i < outcomes.size(); ++i) {
     const Item& item = items[i];
     Outcome& outcome = outcomes[i];
     if (outcome.kind == Outcome::Kind::delivered) {
-      delivered(domain, item, outcome, attempt);
+      if (tells_success(item, attempt))
+        successes.emplace_back(item, std::move(outcome));
+      else
+        delivered(domain, item, outcome, attempt);
       continue;
     }
     if (outcome.kind == Outcome::Kind::permanent) {
       given_up.recipients.push_back({item, std::move(outcome), spool::State::failed, {}});
       continue;
     }
-    const Duration wait = backoff(*route, item.attempts + 1);
+    Duration wait = backoff(*route, item.attempts + 1);
+    // The sender's deadline is kept to the moment, and looked at then.
+    const bool overdue = deadline != WallTime{} && now >= deadline;
+    if (deadline != WallTime{} && !overdue) wait = std::min(wait, std::chrono::ceil<Duration>(deadline - now));
     std::string spent;
-    if (route->never_retry) {
+    if (overdue && message->must_return()) {
+      spent = past_deadline;
+    } else if (route->never_retry) {
       spent = "may be tried only once";
     } else if (route->max_retries > 0 && item.attempts >= route->max_retries) {
       spent = fmt::format("gave up after {} attempts", uint64_t{item.attempts} + 1);
@@ -65,12 +79,19 @@ void Ledger::settle(std::string_view domain, const RoutePtr& route, const std::v
       spent = too_old;
     }
     if (spent.empty()) {
+      const WallTime told = std::max(item.received, backlog_.reported(item.id, item.recipient));
+      const bool late = overdue && item.next_attempt <= deadline;  // it passed during the attempt
+      if (wants(item, message::notify::delay, late || route->delay_reports) &&
+          (late || now - told >= route->delay_interval))
+        delays.emplace_back(item, outcome);
       retry(domain, item, wait, outcome, attempt);
     } else {
       given_up.recipients.push_back({item, std::move(outcome), spool::State::expired, std::move(spent)});
     }
   }
+  report_delay(route, delays, attempt);
   give_up(std::move(given_up));
+  report_success(domain, route, std::move(successes), attempt);
   settled_();
 }
 
@@ -81,20 +102,35 @@ void Ledger::settle_all(std::string_view domain, const RoutePtr& route, const st
 
 void Ledger::drop_expired(std::string_view domain, const RoutePtr& route, std::vector<Item>& items) {
   const WallTime now = wall_now();
+  const Backlog::Message* message = items.empty() ? nullptr : backlog_.find(items.front().id);
+  const WallTime deadline = message == nullptr ? WallTime{} : message->deadline();
+  const bool overdue = deadline != WallTime{} && now >= deadline;
+  if (overdue && !message->must_return()) {
+    Told told;
+    for (Item& item : items) {
+      if (item.next_attempt > deadline) continue;  // told when that attempt was planned
+      item.next_attempt = now;
+      if (wants(item, message::notify::delay, true))
+        told.emplace_back(
+            item, Outcome{Outcome::Kind::transient, std::string(backlog_.error(item.id, item.recipient)), "4.4.7", {}});
+    }
+    report_delay(route, told, {});
+  }
   // What was never tried gets its one attempt, however long it was held, or
   // whatever the clock says.
+  const bool past = overdue && message->must_return();
   const auto fresh = std::stable_partition(items.begin(), items.end(), [&](const Item& item) {
-    return item.attempts == 0 || now < item.received + route->expiration;
+    return !past && (item.attempts == 0 || now < item.received + route->expiration);
   });
   if (fresh == items.end()) return;
-  GivenUp given_up{std::string(domain), route, {}, items.front().id, {}, 0, false};
+  GivenUp given_up{std::string(domain), route, {}, items.front().id, {}, false};
   for (auto item = fresh; item != items.end(); ++item) {
     given_up.id = item->id;
     given_up.recipients.push_back(
         {*item,
          {Outcome::Kind::transient, std::string(backlog_.error(item->id, item->recipient)), {}, {}},
          spool::State::expired,
-         too_old});
+         past ? past_deadline : too_old});
   }
   items.erase(fresh, items.end());
   give_up(std::move(given_up));
@@ -104,7 +140,7 @@ void Ledger::drop_expired(std::string_view domain, const RoutePtr& route, std::v
 void Ledger::put_back(std::string_view domain, const std::vector<Item>& items) {
   const WallTime now = wall_now();
   for (Item item : items) {
-    item.next_attempt = WallTime{};
+    item.next_attempt = now;
     queue_.retry(domain, item, now);
   }
   if (!items.empty()) settled_();
@@ -126,7 +162,7 @@ void Ledger::retry(std::string_view domain, Item item, Duration wait, const Outc
   const WallTime now = wall_now();
   parts_.mainlog.transient(record(domain, item, outcome, attempt));
   parts_.counters.add(Counter::transient_failures);
-  ++item.attempts;
+  if (item.attempts < UINT16_MAX) ++item.attempts;
   item.next_attempt = now + wait;
   parts_.spool.record(item.id, item.recipient,
                       {spool::State::pending, item.attempts, item.next_attempt, outcome.response});
@@ -139,11 +175,11 @@ void Ledger::retry(std::string_view domain, Item item, Duration wait, const Outc
 
 void Ledger::give_up(GivenUp given_up) {
   if (given_up.recipients.empty()) return;
-  const Backlog::Message* message = backlog_.find(given_up.id);
   ++pending_;
-  given_up.serial = ++serial_;
   auto shared = std::make_shared<GivenUp>(std::move(given_up));
-  shared->bounced = message != nullptr && !message->sender().empty() && shared->route->bounces;
+  shared->bounced = shared->route->bounces && std::ranges::any_of(shared->recipients, [this](const auto& each) {
+                      return wants(each.item, message::notify::failure, true);
+                    });
   if (shared->bounced) {
     bounce(std::move(shared));
   } else {
@@ -152,43 +188,139 @@ void Ledger::give_up(GivenUp given_up) {
 }
 
 void Ledger::bounce(std::shared_ptr<GivenUp> given_up) {
-  std::vector<Failure> failures;
-  const Backlog::Message* message = backlog_.find(given_up->id);
+  std::vector<ReportLine> lines;
   for (const auto& [item, outcome, state, spent] : given_up->recipients) {
-    Failure failure;
-    failure.recipient = message->recipient(item.recipient);
-    failure.status = !spent.empty() ? "5.4.7" : outcome.status.empty() ? "5.0.0" : outcome.status;
-    failure.reason = spent.empty() ? "The delivery was refused." : "It could not be delivered: " + spent + ".";
-    if (!outcome.response.empty()) {
-      if (given_up->attempt.remote.empty()) {
-        failure.reason = spent.empty() ? outcome.response : failure.reason + " The last error was: " + outcome.response;
-      } else {
-        failure.remote = given_up->attempt.remote;
-        failure.diagnostic = outcome.response;
-      }
-    }
-    failures.push_back(std::move(failure));
+    if (!wants(item, message::notify::failure, true)) continue;
+    ReportLine line = line_of(item, outcome, given_up->attempt);
+    line.status = !spent.empty() ? "5.4.7" : outcome.status.empty() ? "5.0.0" : outcome.status;
+    line.reason = spent.empty() ? "The delivery was refused." : "It could not be delivered: " + spent + ".";
+    if (line.diagnostic.empty() && !outcome.response.empty())
+      line.reason = spent.empty() ? outcome.response : line.reason + " The last error was: " + outcome.response;
+    lines.push_back(std::move(line));
   }
-  // The original is read, and the report written, away from the loop.
-  workers_.post([this, weak = std::weak_ptr(alive_), &spool = parts_.spool, &loop = parts_.loop, given_up,
-                 failures = std::move(failures)] {
-    auto original = spool.read(given_up->id);
-    auto report = std::make_shared<Result<spool::Incoming>>(std::unexpected(Error{}));
-    if (original) {
-      *report = make_bounce(*original, given_up->id.to_string(spool.node()), failures, *given_up->route,
-                            given_up->serial, wall_now());
-    } else {
-      *report = std::unexpected(original.error());
-    }
-    loop.post([this, weak, &loop, given_up, report] {
+  report(given_up->id, given_up->route, Action::failed, std::move(lines), {}, nullptr,
+         [this, given_up](const Result<MessageId>& stored) { bounce_done(given_up, stored); });
+}
+
+// Whether the sender of this recipient's message is to hear of `what`, a bit of
+// message::notify: it asked to; or it did not say, and `unless_said` holds.
+bool Ledger::wants(const Item& item, uint8_t what, bool unless_said) const {
+  const Backlog::Message* message = backlog_.find(item.id);
+  if (message == nullptr || message->sender().empty()) return false;
+  const uint8_t asked = message->notify(item.recipient);
+  return asked == 0 ? unless_said : (asked & message::notify::never) == 0 && (asked & what) != 0;
+}
+
+bool Ledger::tells_success(const Item& item, const Attempt& attempt) const {
+  if (attempt.final) return wants(item, message::notify::success, false);
+  if (!attempt.dsn && wants(item, message::notify::success, false)) return true;
+  const Backlog::Message* message = backlog_.find(item.id);
+  if (message == nullptr || message->deadline() == WallTime{}) return false;
+  // RFC 2852 §4: the time goes on to a host that does not know of it, or a trace was asked for.
+  if (!attempt.deliver_by && !message->must_return())
+    return wants(item, message::notify::success | message::notify::delay, true);
+  return message->traced() && wants(item, always, true);
+}
+
+ReportLine Ledger::line_of(const Item& item, const Outcome& outcome, const Attempt& attempt) const {
+  ReportLine line;
+  if (const Backlog::Message* message = backlog_.find(item.id)) line.recipient = message->recipient(item.recipient);
+  line.number = item.recipient;
+  line.status = outcome.status;
+  if (!attempt.remote.empty() && !outcome.response.empty()) {
+    line.remote = attempt.remote;
+    line.diagnostic = outcome.response;
+  }
+  return line;
+}
+
+// The recipients are done, in the journal too, as soon as the report is on its
+// way: what is durable first hardly matters, a crash between the two would have
+// to hit one group commit. What must not be is a delivery that is repeated for
+// the sake of a report.
+void Ledger::report_success(std::string_view domain, const RoutePtr& route, Told told, const Attempt& attempt) {
+  if (told.empty()) return;
+  const auto finish_all = [this, domain = std::string(domain), attempt](const Told& done) {
+    for (const auto& [item, outcome] : done) delivered(domain, item, outcome, attempt);
+    settled_();
+  };
+  if (!route->bounces) return finish_all(told);
+  ++pending_;
+  const MessageId id = told.front().first.id;
+  std::vector<ReportLine> lines;
+  for (const auto& [item, outcome] : told) {
+    ReportLine line = line_of(item, outcome, attempt);
+    line.status = "2.0.0";
+    line.reason = attempt.final ? "It lies in the mailbox." : "It was taken there.";
+    lines.push_back(std::move(line));
+  }
+  report(
+      id, route, attempt.final ? Action::delivered : Action::relayed, std::move(lines), {},
+      [finish_all, told = std::move(told)] { finish_all(told); },
+      [this, id](const Result<MessageId>& stored) {
+        --pending_;
+        if (!stored)
+          parts_.log.write(Level::error, Area::delivery, "report-failed",
+                           fmt::format("{}: the report of a delivery to the sender was not stored: {}",
+                                       id.to_string(parts_.spool.node()), stored.error().message));
+        settled_();
+      });
+}
+
+void Ledger::report_delay(const RoutePtr& route, const Told& told, const Attempt& attempt) {
+  if (told.empty() || !route->bounces) return;
+  const WallTime now = wall_now();
+  const MessageId id = told.front().first.id;
+  std::vector<ReportLine> lines;
+  for (const auto& [item, outcome] : told) {
+    backlog_.set_reported(item.id, item.recipient, now);
+    ReportLine line = line_of(item, outcome, attempt);
+    if (!line.status.starts_with('4')) line.status = "4.0.0";
+    line.reason = "It has not been delivered yet.";
+    if (line.diagnostic.empty() && !outcome.response.empty()) line.reason += " The last error was: " + outcome.response;
+    lines.push_back(std::move(line));
+  }
+  ++pending_;
+  report(id, route, Action::delayed, std::move(lines), told.front().first.received + route->expiration, nullptr,
+         [this, id](const Result<MessageId>& stored) {
+           --pending_;
+           if (!stored)
+             parts_.log.write(Level::error, Area::delivery, "report-failed",
+                              fmt::format("{}: the report of a delay to the sender was not stored: {}",
+                                          id.to_string(parts_.spool.node()), stored.error().message));
+           settled_();
+         });
+}
+
+// The original is read, and the report written, away from the loop.
+void Ledger::report(MessageId id, const RoutePtr& route, Action action, std::vector<ReportLine> lines,
+                    WallTime retry_until, std::function<void()> handed,
+                    std::function<void(const Result<MessageId>&)> done) {
+  workers_.post([this, weak = std::weak_ptr(alive_), &spool = parts_.spool, &loop = parts_.loop, id, route, action,
+                 lines = std::move(lines), retry_until, serial = ++serial_, handed = std::move(handed),
+                 done = std::move(done)] {
+    auto original = spool.read(id);
+    auto made = std::make_shared<Result<spool::Incoming>>(std::unexpected(Error{}));
+    if (original)
+      *made =
+          make_bounce(*original, id.to_string(spool.node()), lines, *route, serial, wall_now(), action, retry_until);
+    else
+      *made = std::unexpected(original.error());
+    loop.post([this, weak, &loop, made, action, handed, done] {
       if (weak.expired()) return;
-      if (!*report) return bounce_done(given_up, std::unexpected(report->error()));
-      parts_.inject(std::move(**report), [this, weak, &loop, given_up](Result<MessageId> stored) {
+      if (!*made) {
+        if (handed) handed();
+        return done(std::unexpected(made->error()));
+      }
+      parts_.inject(std::move(**made), [this, weak, &loop, action, done](Result<MessageId> stored) {
         // Whatever thread says so.
-        loop.post([this, weak, given_up, stored = std::move(stored)] {
-          if (!weak.expired()) bounce_done(given_up, stored);
+        loop.post([this, weak, action, done, stored = std::move(stored)] {
+          if (weak.expired()) return;
+          if (stored && action == Action::failed) parts_.counters.add(Counter::bounces_generated);
+          done(stored);
         });
       });
+      if (handed) handed();
     });
   });
 }
@@ -207,12 +339,11 @@ void Ledger::bounce_done(const std::shared_ptr<GivenUp>& given_up, const Result<
     settled_();
     return;
   }
-  if (given_up->bounced) parts_.counters.add(Counter::bounces_generated);
   for (auto& [item, outcome, state, spent] : given_up->recipients) {
     if (!spent.empty()) {
       outcome.response = "5.4.7 [internal] " + spent + (outcome.response.empty() ? "" : ": " + outcome.response);
     }
-    parts_.spool.record(item.id, item.recipient, {state, item.attempts + 1, {}, outcome.response});
+    parts_.spool.record(item.id, item.recipient, {state, item.attempts + 1U, {}, outcome.response});
     parts_.mainlog.permanent(record(given_up->domain, item, outcome, given_up->attempt));
     parts_.counters.add(Counter::permanent_failures);
     finish(given_up->domain, item);

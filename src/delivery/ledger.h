@@ -1,6 +1,7 @@
 // Ledger: what became of a delivery attempt, put where it belongs: the spool's
-// journal, the main log, the counters, the queue; and a bounce to the sender
-// when a recipient is given up. Loop thread.
+// journal, the main log, the counters, the queue; and a report to the sender
+// when a recipient is given up, or where the sender asked to hear (RFC 3461 §4.1,
+// RFC 2852 §4). Loop thread.
 #pragma once
 
 #include "delivery/backlog.h"
@@ -30,10 +31,13 @@ struct Outcome {
 
 // Where an attempt went, for the logs.
 struct Attempt {
-  std::string peer;      // host and port, or a Maildir
-  std::string local;     // our address
-  std::string protocol;  // "ESMTP", "ESMTPS", "MAILDIR"
-  std::string remote;    // name of the host that gave the response; empty: it was us
+  std::string peer;         // host and port, or a Maildir
+  std::string local;        // our address
+  std::string protocol;     // "ESMTP", "ESMTPS", "MAILDIR"
+  std::string remote;       // name of the host that gave the response; empty: it was us
+  bool final = false;       // a delivery into a mailbox, not to another host
+  bool dsn = false;         // the other host took over what the sender wants to hear
+  bool deliver_by = false;  // and the time within which it is to deliver
 };
 
 class Ledger {
@@ -51,8 +55,9 @@ class Ledger {
   // The same outcome for all.
   void settle_all(std::string_view domain, const RoutePtr& route, const std::vector<queue::Item>& items,
                   const Outcome& outcome, const Attempt& attempt);
-  // Takes from `items` those that have been tried and are too old by now, and gives
-  // them up.
+  // Before an attempt: takes from `items` those that have been tried and are too
+  // old by now, or whose sender's deadline has passed and wants them back, and
+  // gives them up. Tells the sender of the others whose deadline has passed.
   void drop_expired(std::string_view domain, const RoutePtr& route, std::vector<queue::Item>& items);
   // Nothing was tried: back to the queue as they were.
   void put_back(std::string_view domain, const std::vector<queue::Item>& items);
@@ -68,6 +73,16 @@ class Ledger {
   void retry(std::string_view domain, queue::Item item, Duration wait, const Outcome& outcome, const Attempt& attempt);
   void give_up(GivenUp given_up);
   void bounce(std::shared_ptr<GivenUp> given_up);
+  bool wants(const queue::Item& item, uint8_t what, bool unless_said) const;
+  bool tells_success(const queue::Item& item, const Attempt& attempt) const;
+  void report_success(std::string_view domain, const RoutePtr& route, std::vector<std::pair<queue::Item, Outcome>> told,
+                      const Attempt& attempt);
+  void report_delay(const RoutePtr& route, const std::vector<std::pair<queue::Item, Outcome>>& told,
+                    const Attempt& attempt);
+  ReportLine line_of(const queue::Item& item, const Outcome& outcome, const Attempt& attempt) const;
+  // `handed`: the report is on its way to the spool, or cannot be made; `done`: it is there, or why not.
+  void report(MessageId id, const RoutePtr& route, Action action, std::vector<ReportLine> lines, WallTime retry_until,
+              std::function<void()> handed, std::function<void(const Result<MessageId>&)> done);
   void bounce_done(const std::shared_ptr<GivenUp>& given_up, const Result<MessageId>& stored);
   void finish(std::string_view domain, const queue::Item& item);
   telemetry::Record record(std::string_view domain, const queue::Item& item, const Outcome& outcome,

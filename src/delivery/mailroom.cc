@@ -124,7 +124,7 @@ void Mailroom::written(Job& job) {
     office_.ledger.settle_all(job.domain, job.route, job.items, outcome, {});
   } else {
     office_.ledger.forget(job.domain, job.strangers);
-    office_.ledger.settle(job.domain, job.route, job.tried, std::move(job.outcomes), {{}, {}, "MAILDIR", {}});
+    office_.ledger.settle(job.domain, job.route, job.tried, std::move(job.outcomes), {{}, {}, "MAILDIR", {}, true});
   }
   office_.freed();
   pump();

@@ -156,6 +156,8 @@ RoutePtr make_route(const Options& options, const config::Snapshot& snapshot, co
   route->max_retries = static_cast<uint32_t>(std::min<int64_t>(options[key::max_retries], UINT32_MAX));
   route->never_retry = options[key::never_retry];
   route->bounces = options[key::generate_bounces];
+  route->delay_reports = options[key::generate_delay_dsn];
+  route->delay_interval = options[key::delay_dsn_retry_interval];
   const auto original = config::choice(key::bounces_inline_original, options[key::bounces_inline_original]);
   route->original = original == "full" ? Route::Original::full
                     : original == "no" ? Route::Original::no

@@ -66,7 +66,9 @@ struct Route {
   Duration max_retry_interval{0};
   uint32_t max_retries = 0;  // 0: until it expires
   bool never_retry = false;
-  bool bounces = true;
+  bool bounces = true;         // reports of any kind are made
+  bool delay_reports = false;  // of delays too, where the client did not say what it wants
+  Duration delay_interval{0};  // between two of them
   Original original = Original::headers;
   std::string mailer_daemon;  // address
   std::string hostname;

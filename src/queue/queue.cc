@@ -18,8 +18,10 @@ using Key = std::pair<MessageId, uint32_t>;
 Key key(const Item& item) { return {item.id, item.recipient}; }
 
 // Heap orders: the standard heaps keep the greatest on top.
-struct Younger {
-  bool operator()(const Item& a, const Item& b) const { return key(a) > key(b); }
+struct Younger {  // or less urgent
+  bool operator()(const Item& a, const Item& b) const {
+    return std::tuple(b.priority, key(a)) > std::tuple(a.priority, key(b));
+  }
 };
 struct DueLater {
   bool operator()(const Item& a, const Item& b) const {
@@ -120,10 +122,14 @@ class HeapQueue final : public Queue {
     if (found == domains_.end() || found->second.delayed.empty()) return 0;
     Domain& flushed = found->second;
     const bool was_idle = flushed.active.empty();
-    const size_t count = flushed.delayed.size();
-    flushed.active.append(flushed.delayed.release());
+    std::vector<Item> due = flushed.delayed.release();
+    const auto held = std::stable_partition(due.begin(), due.end(), [](const Item& item) { return item.attempts > 0; });
+    flushed.delayed.append({held, due.end()});
+    due.erase(held, due.end());
+    const size_t count = due.size();
+    if (count > 0) flushed.active.append(std::move(due));
     update_wake(flushed);
-    if (was_idle) {
+    if (was_idle && count > 0) {
       begin_turn(flushed);
       announce(flushed);
     }

@@ -20,9 +20,10 @@ namespace impulse::queue {
 struct Item {
   MessageId id;
   uint32_t recipient = 0;   // index in the envelope
-  uint32_t attempts = 0;    // delivery attempts that ended in a transient failure
+  uint16_t attempts = 0;    // delivery attempts that ended in a transient failure; it stops at the greatest
+  int8_t priority = 0;      // of the message, -9 to 9 (RFC 6710): the higher goes first
   WallTime received{};      // for expiry
-  WallTime next_attempt{};  // <= now: active
+  WallTime next_attempt{};  // <= now: active; later, and no attempts: held (RFC 4865), flush() leaves it alone
 };
 
 struct DomainStatus {
@@ -48,7 +49,7 @@ class Queue {
 
   // An item (id and recipient) is in the queue once.
   virtual void add(std::string_view domain, Item item, WallTime now) = 0;
-  // Up to `count` active items of a domain, oldest first; they are in flight
+  // Up to `count` active items of a domain, by priority, then oldest first; they are in flight
   // until finish() or retry(). Items of the same message come together.
   virtual std::vector<Item> take(std::string_view domain, size_t count) = 0;
   // The same, of the oldest message only: one transaction's worth.
@@ -60,7 +61,7 @@ class Queue {
   // something will be due.
   virtual std::optional<WallTime> advance(WallTime now) = 0;
 
-  // Makes everything delayed of a domain due now; how many there were.
+  // Makes everything delayed of a domain due now, but for what is held; how many there were.
   virtual size_t flush(std::string_view domain) = 0;
 
   // Fair: those from which nothing was taken for longest come first.

@@ -99,7 +99,7 @@ class BounceTest : public CppUnit::TestFixture {
   }
 
  private:
-  std::string make(const std::vector<Failure>& failures = {
+  std::string make(const std::vector<ReportLine>& failures = {
                        {"bob@example.net", "5.1.1", "It was refused.", "mx.example.net", "550 5.1.1 no such user"}}) {
     spool::Incoming bounce = make_bounce(original_, "00000001/00000010-mx1", failures, route_, 5, wall_now());
     CPPUNIT_ASSERT(bounce.envelope.sender.empty());

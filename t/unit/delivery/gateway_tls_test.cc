@@ -19,6 +19,7 @@ class GatewayTlsTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(broken_handshake_falls_back_once);
   CPPUNIT_TEST(required_does_not_fall_back);
   CPPUNIT_TEST(verifies_issuer_and_name);
+  CPPUNIT_TEST(require_tls_wants_a_verified_name);
   CPPUNIT_TEST_SUITE_END();
 
   net::test::Identity identity_;
@@ -126,6 +127,37 @@ class GatewayTlsTest : public CppUnit::TestFixture {
     house.submit("s@x.example", {"a@y.example"});
     house.run_until([&] { return house.counter(Counter::transient_failures) == 1; }, "a failure over the name");
     CPPUNIT_ASSERT_EQUAL(size_t{0}, sink.count());
+  }
+
+  // RFC 8689 §4.2.1, also where the configuration asks for no verification.
+  void require_tls_wants_a_verified_name() {
+    net::test::TempDir dir;
+    net::test::Identity stranger;
+    const std::string ca = net::test::write_file(dir / "ca.pem", identity_.certificate());
+    const std::string other = net::test::write_file(dir / "other.pem", stranger.certificate());
+    struct Case {
+      const char* verify;
+      std::string ca;
+      const char* host;
+      bool offered;
+      bool good;
+    };
+    for (const Case& each : std::vector<Case>{{"no", ca, "localhost", true, true},
+                                              {"host", ca, "localhost", true, true},
+                                              {"no", ca, "localhost", false, false},
+                                              {"no", other, "localhost", true, false}}) {
+      Script script = tls_script();
+      if (each.offered) script.extensions.push_back("REQUIRETLS");
+      Sink sink(script);
+      House house(conf(sink, fmt::format("TLS_Verify = {}\nTLS_CA = \"{}\"", each.verify, each.ca), each.host));
+      house.dispatcher->start();
+      house.submit("", {"a@y.example"}, "\r\n", Duration{0},
+                   [](message::Envelope& envelope) { envelope.require_tls = true; });
+      house.run_until_empty();
+      CPPUNIT_ASSERT_EQUAL_MESSAGE(each.verify + each.ca, each.good ? size_t{1} : size_t{0}, sink.count());
+      CPPUNIT_ASSERT_EQUAL(each.good ? 0 : 1, house.lines('P'));
+      if (each.good) CPPUNIT_ASSERT(holds(sink.letters()[0].commands, " REQUIRETLS\n"));
+    }
   }
 };
 

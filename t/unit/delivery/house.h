@@ -80,13 +80,16 @@ class House {
     dispatcher->reconfigured();
   }
 
+  // `more` may say what else the envelope holds.
   MessageId submit(const std::string& sender, const std::vector<std::string>& recipients,
-                   const std::string& body = "Subject: hello\r\n\r\nbody\r\n", Duration age = Duration{0}) {
+                   const std::string& body = "Subject: hello\r\n\r\nbody\r\n", Duration age = Duration{0},
+                   const std::function<void(message::Envelope&)>& more = nullptr) {
     spool::Incoming incoming;
     incoming.envelope.sender = sender;
     for (const auto& recipient : recipients) incoming.envelope.recipients.push_back({recipient});
     incoming.envelope.received = wall_now() - age;
     incoming.envelope.listener = "*:25";
+    if (more) more(incoming.envelope);
     incoming.trace = "Received: by mx1.example with ESMTP id ;\r\n\tnow\r\n";
     incoming.id_offset = 39;
     incoming.body.append(body);

@@ -13,8 +13,9 @@ using std::chrono::seconds;
 
 constexpr WallTime start{std::chrono::sys_days(std::chrono::year{2026} / 3 / 1)};
 
+// With a time, it was tried before.
 Item item(uint32_t offset, uint32_t recipient = 0, WallTime next = WallTime{}) {
-  return {{1, offset}, recipient, 0, start, next};
+  return {{1, offset}, recipient, static_cast<uint16_t>(next == WallTime{} ? 0 : 1), 0, start, next};
 }
 
 class QueueTest : public CppUnit::TestFixture {
@@ -28,6 +29,8 @@ class QueueTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(a_clock_set_back_and_forth_loses_nothing);
   CPPUNIT_TEST(outcomes_of_strangers_change_nothing);
   CPPUNIT_TEST(flush_of_nothing);
+  CPPUNIT_TEST(the_urgent_go_first);
+  CPPUNIT_TEST(what_is_held_is_not_flushed);
   CPPUNIT_TEST(domains_fold_case);
   CPPUNIT_TEST(list_keeps_its_limit_and_order);
   CPPUNIT_TEST(far_future_does_not_overflow);
@@ -186,6 +189,37 @@ class QueueTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT_EQUAL(size_t{1}, queue_->flush("d"));
     CPPUNIT_ASSERT_EQUAL(size_t{2}, queue_->take("d", 5).size());
     CPPUNIT_ASSERT(!queue_->advance(start + hours(6)));
+  }
+
+  void the_urgent_go_first() {
+    const int8_t priorities[] = {0, -9, 5, 0, 9};
+    for (uint32_t offset = 0; offset < 5; ++offset) {
+      for (uint32_t recipient = 0; recipient < 2; ++recipient) {
+        Item each = item(offset, recipient);
+        each.priority = priorities[offset];
+        queue_->add("d", each, start);
+      }
+    }
+    for (const uint32_t offset : {4, 2, 0, 3, 1}) {
+      const auto taken = queue_->take_message("d", 9);
+      CPPUNIT_ASSERT_EQUAL(size_t{2}, taken.size());
+      CPPUNIT_ASSERT_EQUAL(offset, taken[0].id.offset);
+    }
+  }
+
+  // Not before its time, whatever else may go at once.
+  void what_is_held_is_not_flushed() {
+    Item held = item(1, 0, start + hours(5));
+    held.attempts = 0;
+    queue_->add("d", held, start);
+    CPPUNIT_ASSERT_EQUAL(size_t{0}, queue_->flush("d"));
+    queue_->add("d", item(2, 0, start + hours(6)), start);
+    CPPUNIT_ASSERT_EQUAL(size_t{1}, queue_->flush("d"));
+    CPPUNIT_ASSERT_EQUAL(uint32_t{2}, queue_->take("d", 9).at(0).id.offset);
+    CPPUNIT_ASSERT(start + hours(5) == queue_->advance(start + hours(4)));
+    CPPUNIT_ASSERT(queue_->take("d", 9).empty());
+    queue_->advance(start + hours(5));
+    CPPUNIT_ASSERT_EQUAL(uint32_t{1}, queue_->take("d", 9).at(0).id.offset);
   }
 
   void domains_fold_case() {
