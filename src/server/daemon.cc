@@ -206,7 +206,9 @@ bool Daemon::open_stores() {
     const std::lock_guard lock(queue_mutex_);
     if (queue_ == nullptr) return;  // ending: the next start finds it in the spool
     queue_->enqueue(accepted.id, std::make_shared<const message::Envelope>(message.envelope),
-                    message.trace.size() + message.body_size(), {});
+                    message.trace.size() + message.body_size() +
+                        (message.id_offset == spool::Incoming::no_id ? 0 : MessageId::text_length(spool_->node())),
+                    {});
   });
   dispatcher_ = delivery::Dispatcher::create(
       {*delivery_loop_, *spool_, *mainlog_, *log_, counters_, [this] { return engine_->current(); },
