@@ -7,6 +7,7 @@ libauth_a_SOURCES = \
 	src/auth/mechanism.cc src/auth/mechanism.h \
 	src/auth/parameters.cc src/auth/parameters.h \
 	src/auth/password.cc src/auth/password.h \
+	src/auth/password_file.cc src/auth/password_file.h \
 	src/auth/roles.cc src/auth/roles.h \
 	src/auth/sasl.cc src/auth/sasl.h
 libauth_a_CXXFLAGS = $(AM_CXXFLAGS) $(GSASL_CFLAGS)

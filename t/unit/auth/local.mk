@@ -2,6 +2,7 @@ check_PROGRAMS += t/unit/auth_tests
 t_unit_auth_tests_SOURCES = t/unit/main.cc \
 	t/unit/auth/files_test.cc \
 	t/unit/auth/parse_test.cc \
+	t/unit/auth/password_file_test.cc \
 	t/unit/auth/sasl_client.h \
 	t/unit/auth/sasl_test.cc
 t_unit_auth_tests_CXXFLAGS = $(AM_CXXFLAGS) $(CPPUNIT_CFLAGS) $(GSASL_CFLAGS)

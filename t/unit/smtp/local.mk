@@ -1,6 +1,7 @@
 # The server's half; the client's tests are in t/unit/smtp_client/.
 check_PROGRAMS += t/unit/smtp_tests
 t_unit_smtp_tests_SOURCES = t/unit/main.cc \
+	t/unit/smtp/auth_test.cc \
 	t/unit/smtp/chunk_test.cc \
 	t/unit/smtp/conformance_test.cc \
 	t/unit/smtp/data_receiver_test.cc \
@@ -16,5 +17,5 @@ t_unit_smtp_tests_SOURCES = t/unit/main.cc \
 	t/unit/smtp/walk_model.h \
 	t/unit/smtp/walk_test.cc \
 	t/unit/smtp/xclient_test.cc
-t_unit_smtp_tests_CXXFLAGS = $(AM_CXXFLAGS) $(CPPUNIT_CFLAGS)
+t_unit_smtp_tests_CXXFLAGS = $(AM_CXXFLAGS) $(CPPUNIT_CFLAGS) $(GSASL_CFLAGS)
 t_unit_smtp_tests_LDADD = libsmtp.a libauth.a libconfig.a libmessage.a libbase.a $(GSASL_LIBS) $(OPENSSL_LIBS) $(BASE_LIBS) $(CPPUNIT_LIBS)
