@@ -92,7 +92,8 @@ void ServerSession::Impl::on_bdat(const Command& command, bool ended_in_lf) {
       transaction_.chunked = true;
       if (const auto refusal = host_.admit(ServerHost::Stage::data)) {
         if (refusal->code == 421) return refuse(*refusal);  // the end: what would follow need not be read
-        refuse_chunk(refusal->code == 452 ? reply::no_space : reply::try_later, refusal->cause);
+        refuse_chunk(reply::try_later, refusal->cause);
+        chunk_.not_admitted = refusal;
         transaction_.chunk_fault = chunk_.refusal;
       } else {
         data_.begin_chunks(*policy_, transaction_.parameters.body_type == message::BodyType::binary_mime,
@@ -137,14 +138,17 @@ void ServerSession::Impl::end_of_chunk() {
   phase_ = Phase::command;
   const Chunk chunk = std::exchange(chunk_, {});
   if (chunk.refusal != nullptr) {
+    const ServerReply why = chunk.not_admitted ? ServerReply{chunk.not_admitted->code, chunk.not_admitted->enhanced,
+                                                             chunk.not_admitted->text}
+                                               : *chunk.refusal;
     const bool ends = chunk.last && policy_->chunking;
     if (ends && policy_->lmtp) {
       // One reply for each recipient that was accepted, and none at all where
       // none was: the client counts on it (RFC 2033 §4.3).
       final_replies_ = transaction_.recipients.size();
-      return refuse_message(*chunk.refusal, chunk.cause);
+      return refuse_message(why, chunk.cause);
     }
-    refuse(*chunk.refusal, chunk.cause);
+    refuse(why, chunk.cause);
     // What the client takes for the end of its message is one, whatever came of it.
     if (ends && phase_ != Phase::closed) drop_transaction();
     return end_if_asked();

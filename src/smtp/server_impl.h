@@ -46,6 +46,7 @@ struct ServerSession::Impl {
     bool keep = false;                     // false: they are read, and thrown away
     const ServerReply* refusal = nullptr;  // the answer then
     std::string_view cause{};
+    std::optional<HostRefusal> not_admitted{};  // … when it is the owner's
   };
 
   Impl(std::shared_ptr<const Policy> policy, ClientInfo client, ServerHost& host)
@@ -157,7 +158,7 @@ struct ServerSession::Impl {
   message::Fixups fixups_;     // of the message that is under way
   bool tls_optional_ = false;  // it says TLS-Required: No
   bool utf8_header_ = false;   // its header section has UTF-8 in it
-  size_t data_progress_ = 0;  // bytes since Data_Timeout began anew
+  size_t data_progress_ = 0;   // bytes since Data_Timeout began anew
   Transaction transaction_;
   size_t final_replies_ = 1;  // LMTP: how many recipients the message that is under way has
 

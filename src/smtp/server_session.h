@@ -68,7 +68,7 @@ enum class Next : uint8_t {
 // Why the owner does not want something.
 struct HostRefusal {
   int code = 0;               // 4xx or 5xx
-  std::string_view enhanced;  // "4.3.1"; must outlive the call
+  std::string_view enhanced;  // "4.3.1"; this and cause are literals
   std::string_view cause;     // stable word, as Refusal::cause
   std::string text;
 };

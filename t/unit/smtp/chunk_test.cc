@@ -174,6 +174,17 @@ class ChunkTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT_EQUAL("452 4.3.1 503 5.5.1 503 5.5.1"s,
                          coded(full.say(chunk("QUIT\r\n") + chunk("QUIT\r\n") + chunk("x", true))));
     CPPUNIT_ASSERT(!full.session->in_transaction());
+
+    Dialogue throttled(generous_policy());
+    throttled.say(start);
+    throttled.host.not_admitted = HostRefusal{451, "4.7.1", "throttle", "Too many messages"};
+    CPPUNIT_ASSERT_EQUAL("451 4.7.1 Too many messages\r\n"s, throttled.say(chunk("QUIT\r\n")));
+    CPPUNIT_ASSERT_EQUAL("451 throttle"s, throttled.host.causes.back());
+    Dialogue over(generous_policy());
+    over.say(start);
+    over.host.not_admitted = HostRefusal{421, "4.3.2", "limit", "Too long a session"};
+    CPPUNIT_ASSERT_EQUAL("421 4.3.2 Too long a session\r\n"s, over.say("BDAT 10000\r\n"));
+    CPPUNIT_ASSERT(over.closed);
   }
 
   void what_is_dropped_takes_no_memory() {

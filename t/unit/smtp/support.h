@@ -29,6 +29,7 @@ class FakeHost : public ServerHost {
     return std::exchange(next_policy, Result<std::shared_ptr<const Policy>>(nullptr));
   }
   std::optional<HostRefusal> admit(Stage) override {
+    if (not_admitted) return not_admitted;
     if (admission) return std::nullopt;
     if (admission.error().code == Errc::no_space) return HostRefusal{452, "4.3.1", "admission", "No space"};
     return HostRefusal{451, "4.3.0", "admission", "Not now"};
@@ -67,6 +68,7 @@ class FakeHost : public ServerHost {
   std::vector<std::string> outcomes;  // "PLAIN alice in"
   std::vector<ClientInfo> clients;
   Result<> admission{};
+  std::optional<HostRefusal> not_admitted;  // the same, in other words
   Result<MessageId> commit{MessageId{1, 0x40}};
   int safe_points = 0;
   std::vector<std::string> causes;
