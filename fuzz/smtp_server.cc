@@ -2,14 +2,23 @@
 // must give the same replies, messages, causes and end; no body may hold what
 // the policy keeps out, no reply may be anything but reply lines.
 //
-// The first byte chooses the policy, the second how the input is cut, a third
-// seeds the pieces; the rest is what the client sends.
+// The first byte chooses the policy; of the second five bits say how the input
+// is cut, 0x20 offers all extensions of messages, 0x40 speaks LMTP, 0x80 has
+// AUTH, STARTTLS and XCLIENT; the third seeds the pieces, 0x40 of it begins
+// under TLS, 0x80 requires AUTH. The rest is what the client sends, in
+// stretches between bytes 0x1E: a new one begins behind a handshake.
 #include "smtp/server_session.h"
 
+#include "auth/sasl.h"
+#include "base/text.h"
+
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -36,7 +45,28 @@ class Host : public ServerHost {
   void refused(const Refusal& refusal) override {
     events += std::to_string(refusal.code) + ' ' + std::string(refusal.cause) + ' ' + refusal.text + '\n';
   }
+  Result<std::unique_ptr<auth::SaslExchange>> authenticate(const auth::Source& source) override {
+    std::vector<auth::BadLine> bad;
+    auth::SaslSettings settings;
+    settings.mechanism = source.mechanism;
+    settings.credentials = auth::Credentials::parse(auth::Format::file, "a:b\nalice:sesame\n", bad);
+    settings.host = "mx.example";
+    settings.service = "smtp";
+    if (sasl_ == nullptr) sasl_ = *auth::Sasl::create();
+    return sasl_->begin(std::move(settings));
+  }
+  void authenticated(const AuthOutcome& outcome) override {
+    events += std::string(outcome.how) + ' ' + std::string(outcome.user) + (outcome.success ? " in\n" : " out\n");
+  }
+  Result<std::shared_ptr<const Policy>> client_is(const ClientInfo& client) override {
+    events += "client " + client.address.to_string() + ' ' + client.name + '\n';
+    return policy;
+  }
+  std::shared_ptr<const Policy> policy;
   std::string events;
+
+ private:
+  std::unique_ptr<auth::Sasl> sasl_;
 };
 
 struct Outcome {
@@ -46,6 +76,23 @@ struct Outcome {
   Duration delay{0};
   friend bool operator==(const Outcome&, const Outcome&) = default;
 };
+
+void offer_extensions(Policy& policy) {
+  policy.chunking = policy.binary_mime = policy.smtputf8 = policy.dsn = policy.deliver_by = true;
+  policy.future_release = policy.mt_priority = policy.require_tls = policy.limits = true;
+}
+
+void offer_identities(Policy& policy) {
+  auth::Source plain;
+  plain.mechanism = auth::Mechanism::plain;
+  auth::Source login;
+  login.mechanism = auth::Mechanism::login;
+  policy.auth_sources = {plain, login};
+  policy.auth_external = true;
+  policy.starttls = true;
+  policy.xclient = policy.xremoteip = policy.xsetcontext = policy.xdumpcontext = true;
+  policy.xclient_hosts = NetworkList({*IpPrefix::parse("127.0.0.0/8")});
+}
 
 Policy policy_for(uint8_t choice) {
   Policy policy;
@@ -72,7 +119,6 @@ Policy policy_for(uint8_t choice) {
 
 void check_body(const Policy& policy, std::string_view body) {
   check(body.empty() || body.ends_with("\r\n"), "a body that does not end in CRLF");
-  if (policy.max_message_size != 0) check(body.size() <= policy.max_message_size, "a body over the limit");
   if (policy.lone_lf_headers == Policy::LoneLf::ignore || policy.lone_lf_body == Policy::LoneLf::ignore) return;
   for (size_t i = 0; i < body.size(); ++i) {
     if (body[i] == '\n') check(i > 0 && body[i - 1] == '\r', "a lone LF in a body");
@@ -90,48 +136,76 @@ void check_replies(std::string_view replies) {
   }
 }
 
+bool mentions_starttls(std::string_view text) { return lower(text).contains("starttls"); }
+
 // `seed` 0: all at once.
-Outcome run(const Policy& policy, std::string_view input, uint32_t seed, uint32_t longest) {
+Outcome run(const Policy& policy, std::string_view all, uint32_t seed, uint32_t longest, bool tls) {
+  const auto shared = std::make_shared<const Policy>(policy);
   Host host;
   ClientInfo client;
   client.address = *IpAddress::parse("127.0.0.1");
-  ServerSession session(std::make_shared<const Policy>(policy), client, host);
+  host.policy = shared;
+  ServerSession session(shared, client, host);
   Outcome outcome;
   const auto take = [&](Output& out) {
     outcome.replies += out.reply;
     outcome.delay += out.delay;
   };
   Output first;
-  session.start({}, first);
+  const TlsState secured{.version = "TLSv1.3", .cipher = "X", .bits = 256};
+  session.start(tls ? std::optional(secured) : std::nullopt, first);
   take(first);
   bool closed = false;
-  while (!input.empty() && !closed) {
-    size_t count = input.size();
-    if (seed != 0) {
-      seed = seed * 1664525 + 1013904223;
-      count = std::min<size_t>(count, 1 + (seed >> 16) % longest);
+  bool handshake = false;
+  const auto speak = [&](std::string_view input) {
+    // What is thrown away behind STARTTLS depends on what came with it.
+    const bool whole = seed == 0 || mentions_starttls(input);
+    while (!input.empty() && !closed && !handshake) {
+      size_t count = input.size();
+      if (!whole) {
+        seed = seed * 1664525 + 1013904223;
+        count = std::min<size_t>(count, 1 + (seed >> 16) % longest);
+      }
+      Output out;
+      const size_t used = session.feed(input.substr(0, count), out);
+      const bool full = out.reply.size() > ServerSession::reply_limit;
+      check(used <= count && (used == count || out.next != Next::read || full), "bytes left untaken");
+      input.remove_prefix(used);
+      take(out);
+      closed = out.next == Next::close;
+      handshake = out.next == Next::start_tls;
+      if (out.next != Next::submit) continue;
+      Submission taken = session.take_submission();
+      const std::string body = taken.body.to_string();
+      // What was missing between header section and body may have been added.
+      if (policy.max_message_size != 0) check(body.size() <= policy.max_message_size + 2, "a body over the limit");
+      if (taken.envelope.body_type != message::BodyType::binary_mime) check_body(policy, body);
+      check(taken.id_offset < taken.trace.size(), "no place for the id");
+      check(!taken.envelope.recipients.empty(), "a message for nobody");
+      check(!policy.auth_required || !taken.envelope.user.empty(), "a message of nobody's");
+      host.events += "from " + taken.envelope.sender;
+      for (const auto& recipient : taken.envelope.recipients)
+        host.events += " to " + recipient.address + ' ' + recipient.orcpt;
+      host.events += '\n' + taken.protocol + ' ' + taken.trace + body;
+      Output done;
+      session.submitted(MessageId{1, 2}, "n", done);
+      take(done);
+      closed = done.next == Next::close;
     }
-    Output out;
-    const size_t used = session.feed(input.substr(0, count), out);
-    const bool full = out.reply.size() > ServerSession::reply_limit;
-    check(used <= count && (used == count || out.next != Next::read || full), "bytes left untaken");
-    input.remove_prefix(used);
-    take(out);
-    closed = out.next == Next::close;
-    if (out.next != Next::submit) continue;
-    Submission taken = session.take_submission();
-    const std::string body = taken.body.to_string();
-    check_body(policy, body);
-    check(taken.id_offset < taken.trace.size(), "no place for the id");
-    check(!taken.envelope.recipients.empty(), "a message for nobody");
-    host.events += "from " + taken.envelope.sender;
-    for (const auto& recipient : taken.envelope.recipients) host.events += " to " + recipient.address;
-    host.events += '\n' + taken.trace + body;
-    Output done;
-    session.submitted(MessageId{1, 2}, "n", done);
-    take(done);
-    closed = done.next == Next::close;
+  };
+  for (const std::string_view stretch : split(all, '\x1E')) {
+    if (closed) break;
+    if (handshake) {
+      Output out;
+      session.tls_started(secured, out);
+      take(out);
+      handshake = false;
+      check(!session.in_transaction() && session.user().empty() && session.helo().empty(), "what survives STARTTLS");
+    }
+    speak(stretch);
   }
+  // A penalty holds for what comes in one piece.
+  if (!policy.auth_sources.empty()) outcome.delay = Duration{0};
   outcome.events = std::move(host.events);
   outcome.state = session.state();
   return outcome;
@@ -141,11 +215,16 @@ Outcome run(const Policy& policy, std::string_view input, uint32_t seed, uint32_
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size < 3) return 0;
-  const Policy policy = policy_for(data[0]);
+  Policy policy = policy_for(data[0]);
+  if ((data[1] & 0x20) != 0) offer_extensions(policy);
+  policy.lmtp = (data[1] & 0x40) != 0;
+  if ((data[1] & 0x80) != 0) offer_identities(policy);
+  policy.auth_required = (data[1] & 0x80) != 0 && (data[2] & 0x80) != 0;
+  const bool tls = (data[2] & 0x40) != 0;
   const uint32_t longest = 1 + data[1] % 32;
   const std::string_view input(reinterpret_cast<const char*>(data) + 3, size - 3);
-  const Outcome at_once = run(policy, input, 0, 1);
+  const Outcome at_once = run(policy, input, 0, 1, tls);
   check_replies(at_once.replies);
-  check(at_once == run(policy, input, 1 + data[2], longest), "the cutting shows");
+  check(at_once == run(policy, input, 1 + data[2], longest, tls), "the cutting shows");
   return 0;
 }
