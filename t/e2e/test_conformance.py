@@ -2,21 +2,21 @@
 back (t/e2e/conformance/), spoken over plain sockets to daemons with a dozen
 listeners that have different options."""
 
+import base64
 import collections
+import hashlib
+import hmac
 import re
 import socket
 import ssl
 import unittest
 
-from conformance import core, data, extensions, lmtp, secured
+from conformance import authentication, core, data, extensions, lmtp, secured
 from harness import SCALE, Daemon, TestCase, free_port, make_certificate, wait_for
 
 # Groups of the list that are nobody's business here, and where they are tested.
 ELSEWHERE = {
     25: "the client's time-outs: t/unit/smtp_client, test_delivery",
-    46: "AUTH with credentials: t/unit/smtp, t/e2e/test_auth",
-    47: "AUTH with credentials", 48: "AUTH with credentials", 49: "AUTH with credentials", 50: "AUTH with credentials", 51: "AUTH with credentials",
-    52: "AUTH with credentials", 53: "AUTH with credentials",
     57: "the next hop without SMTPUTF8: delivery",
     59: "DSN parameters towards the next hop: delivery",
     60: "which reports are written: delivery",
@@ -29,6 +29,11 @@ ALL = ('SMTP_Extensions = ( PIPELINING SIZE 8BITMIME BINARYMIME SMTPUTF8 ENHANCE
 SHORT = "Greeting_Timeout = 1 Command_Timeout = 1 Idle_Time = 1 Data_Timeout = 1"
 CERTIFICATE = 'TLS_Certificate = "@dir@/mx.crt" TLS_Key = "@dir@/mx.key"'
 GATEWAY = "SMTP_Extensions = ( PIPELINING ENHANCEDSTATUSCODES XCLIENT XREMOTEIP XSETCONTEXT XDUMPCONTEXT )"
+
+AUTH = ('AuthPlainParameters = [ uri = "file://@dir@/clear" ] AuthLoginParameters = [ uri = "file://@dir@/clear" ] '
+        'AuthCramMD5Parameters = [ uri = "file://@dir@/clear" ] AuthScramParameters = [ uri = "scram://@dir@/scram" ] '
+        'Auth_Failure_Limit = 0 Auth_Failure_Rate = "1000/600"')
+AUTH_OFFER = 'SMTP_Extensions = ( PIPELINING ENHANCEDSTATUSCODES CHUNKING AUTH XCLIENT )'
 
 # Listens of the ESMTP_Listener by name; each has a port of its own.
 LISTENS = {
@@ -50,6 +55,9 @@ LISTENS = {
     "tls-only": f"{CERTIFICATE} TLS_Required = true",
     "tls-hasty": f"{CERTIFICATE} TLS_Handshake_Timeout = 1",
     "implicit": f"{CERTIFICATE} Use_SSL = true",
+    "auth": f"{AUTH} {AUTH_OFFER} {CERTIFICATE}",
+    "auth-only": f"{AUTH} {AUTH_OFFER} Enable_Authentication = true",
+    "auth-gateway": f"{AUTH} {AUTH_OFFER} XCLIENT_Hosts = ( 127.0.0.1 )",
     "gateway": f"{GATEWAY} XCLIENT_Hosts = ( 127.0.0.1 ) Relay_Hosts = ( 192.0.2.7 ) Require_EHLO = true",
     "no-gateway": f"{GATEWAY} XCLIENT_Hosts = ( 192.0.2.1 )",
 }
@@ -81,6 +89,15 @@ Domain "local.example" {
 """
 # Trace fields of ours; an empty line keeps them apart from a message without a header section.
 FRONT = re.compile(rb"Return-Path:[^\n]*\n(Received:[^\n]*\n(?:[ \t][^\n]*\n)*)\n?", re.I)
+
+
+def scram_line(user, password):
+    salt = b"0123456789abcdef"
+    salted = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, 4096)
+    stored = hashlib.sha256(hmac.digest(salted, b"Client Key", "sha256")).digest()
+    server = hmac.digest(salted, b"Server Key", "sha256")
+    salt, stored, server = (base64.b64encode(part).decode() for part in (salt, stored, server))
+    return f"{user}:SCRAM-SHA-256$4096:{salt}${stored}:{server}\n"
 
 
 class Client:
@@ -137,6 +154,9 @@ class Conformance(TestCase):
     def serve(self, free=0):
         daemon = Daemon(self)
         make_certificate(daemon.dir)
+        for name, text in (("clear", "alice:sesame\n"), ("scram", scram_line("alice", "sesame"))):
+            (daemon.dir / name).write_text(text)
+            (daemon.dir / name).chmod(0o600)
         listens = "\n".join(f'  Listen "127.0.0.1:{self.ports[name]}" {{ {options} }}' for name, options in LISTENS.items())
         daemon.configure(CONFIG, listens=listens, lmtp=self.ports["lmtp"], free=free)
         return daemon.start()
@@ -236,13 +256,17 @@ class Conformance(TestCase):
     def test_security(self):
         self.run_table(secured.CASES)
 
+    def test_authentication(self):
+        self.run_table(authentication.CASES)
+
     def test_lmtp(self):
         self.run_table(lmtp.CASES)
 
 
 class Tables(unittest.TestCase):
     def test_every_group_has_its_cases(self):
-        every = [*core.CASES, *data.CASES, *extensions.CASES, *secured.CASES, *lmtp.CASES]
+        every = [*core.CASES, *data.CASES, *extensions.CASES, *secured.CASES, *authentication.CASES,
+                 *lmtp.CASES]
         self.assertGreaterEqual(len(every), 500)
         names = collections.Counter(str(case) for case in every)
         self.assertEqual({}, {name: count for name, count in names.items() if count > 1})
