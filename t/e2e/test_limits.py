@@ -158,6 +158,29 @@ class Sessions(LimitsCase):
         self.assertIn("ESMTP_Listener", said)
 
 
+class BehindAProxy(LimitsCase):
+    CONFIG = 'Proxy_Protocol = on Proxy_Trusted_Hosts = ( 127.0.0.1 ) Peer_Sessions = 1 ' + LISTEN
+
+    def named(self, daemon, client, family="TCP4", to="198.51.100.7"):
+        smtp = Smtp(daemon.smtp_port, banner=False)
+        self.addCleanup(smtp.close)
+        smtp.send(f"PROXY {family} {client} {to} 5000 25\r\n")
+        return smtp.reply()
+
+    def test_clients_count_not_their_proxy(self):
+        daemon = self.begin(self.CONFIG)
+        self.assertEqual(220, self.named(daemon, "192.0.2.1")[0])
+        self.assertEqual(220, self.named(daemon, "192.0.2.2")[0])
+        self.assertEqual((421, PEER), self.named(daemon, "192.0.2.1"))
+
+    def test_of_ipv6_a_64_is_one_address(self):
+        daemon = self.begin(self.CONFIG)
+        to = "2001:db8::25"
+        self.assertEqual(220, self.named(daemon, "2001:db8:1::1", "TCP6", to)[0])
+        self.assertEqual(220, self.named(daemon, "2001:db8:1:1::1", "TCP6", to)[0])
+        self.assertEqual((421, PEER), self.named(daemon, "2001:db8:1:0:ffff::2", "TCP6", to))
+
+
 class Rates(LimitsCase):
     def test_connection_rate_of_an_address(self):
         daemon = self.begin('Connection_Rate = "2/3600" ' + LISTEN)
@@ -192,6 +215,19 @@ class Rates(LimitsCase):
         here.expect(451, "MAIL FROM:<a@client.example>")
         daemon.console("config", "unset", "esmtp_listener", "inbound_throttle_messages")
         here.message(b"Subject: four\r\n\r\n.\r\n")
+
+    def test_a_pathway_is_shared_by_all_who_name_it(self):
+        daemon = Daemon(self, listens(
+            'Pathway = slow ' + LISTEN + ' Listen "127.0.0.1:@other@" { } } LMTP_Listener { Pathway = slow '
+            'Listen "127.0.0.1:@lmtp@" { }') + 'Pathway slow { Inbound_Throttle_Messages = "1/3600" }\n',
+                        other=free_port(), lmtp=free_port()).start()
+        smtp, other, lmtp = self.open(daemon), self.open(daemon, "other"), self.open(daemon, "lmtp")
+        smtp.ehlo()
+        smtp.message(b"Subject: the only one\r\n\r\n.\r\n")
+        other.ehlo()
+        other.expect(451, "MAIL FROM:<a@client.example>")
+        lmtp.expect(250, "LHLO client.example")
+        self.assertEqual(THROTTLE, lmtp.expect(451, "MAIL FROM:<a@client.example>"))
 
     def test_only_accepted_messages_count(self):
         daemon = self.begin('Inbound_Throttle_Messages = "1/3600" Max_Message_Size = 1000 ' + LISTEN)
@@ -231,6 +267,14 @@ class Lifetime(LimitsCase):
         self.assertEqual((421, "4.3.2 Session has lasted long enough"), smtp.reply())
         self.assertEqual(b"", smtp.file.read(1))
         self.assertEqual(1, self.counter(daemon, "sessions_outlived")[0])
+
+    def test_live_from_the_next_message_on(self):
+        daemon = self.begin(LISTEN)
+        smtp = self.open(daemon)
+        smtp.ehlo()
+        daemon.console("config", "set", "esmtp_listener", "max_connection_lifetime", "1ms")
+        smtp.message(b"Subject: one more\r\n\r\n.\r\n")
+        self.assertEqual(421, smtp.reply()[0])
 
     def test_transaction_is_let_finish(self):
         daemon = self.begin('Max_Connection_Lifetime = 500ms ' + LISTEN)

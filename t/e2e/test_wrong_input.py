@@ -31,7 +31,7 @@ MISTAKES = {
     "no port": ('Listen "127.0.0.1" { }', '"127.0.0.1"', r"port"),
     "bad peer": (LISTEN + '\n  Peer "somewhere" { }', '"somewhere"', r"somewhere"),
     "one endpoint twice": (LISTEN + '\n } ESMTP_Listener { } Control_Listener { Listen "127.0.0.1:@smtp@" { }', None, "@smtp@"),
-    "not built yet": (LISTEN + "\n  Inbound_Throttle_Messages = 3", "Inbound_Throttle_Messages", r"not"),
+    "not built yet": (LISTEN + "\n  Accept_Queue_Backlog = 3", "Accept_Queue_Backlog", r"not available in this version"),
     "missing value": (LISTEN + "\n  Deny =\n", "=", r"expected a value"),
     "unclosed string": (LISTEN + '\n  Static_Banner = "hello', None, r"string|quote"),
     "unclosed scope": (LISTEN + " Peer 10.0.0.0/8 {", None, r"\{"),
