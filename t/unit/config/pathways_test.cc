@@ -330,11 +330,12 @@ class PathwaysTest : public CppUnit::TestFixture {
     const std::string peers = "Peer 10.0.0.1 { Pathway = p }\nPeer 10.0.0.2 { Pathway = p }";
     const std::string by_name = mistakes("Pathway p { " + user + " }\nControl_Listener { " + peers + " }");
     ASSERT_HOLDS("test.conf:1:13: error: " + refusal, by_name);
-    ASSERT_HOLDS("Peer \"10.0.0.1\" is extended by this Pathway: test.conf:2:34", by_name);
+    ASSERT_HOLDS("Peer \"10.0.0.1\" is extended by this Pathway: test.conf:2:36", by_name);
     CPPUNIT_ASSERT_EQUAL(by_name.find(refusal), by_name.rfind(refusal));
-    ASSERT_HOLDS(refusal,
-                 mistakes("Pathway_Group g { " + user + "\nPathway p { } }\nControl_Listener { Pathway = p }"));
-    ASSERT_HOLDS(refusal, mistakes("Pathway default { " + user + " }\nControl_Listener { Listen *:25 { } }"));
+    ASSERT_HOLDS(refusal, mistakes("Pathway_Group g { " + user +
+                                   "\nPathway p { } }\nControl_Listener { Peer 10.0.0.1 { Pathway = p } }"));
+    ASSERT_HOLDS("Enable_Authorization is not available in ESMTP_Listener in this version",
+                 mistakes("Pathway default { Enable_Authorization = true }\nESMTP_Listener { Listen *:25 { } }"));
     // Also when only the Pathway changes.
     const std::string rest = "Control_Listener { Listen *:25 { Pathway = p } }\n";
     ASSERT_HOLDS(refusal, mistakes_after(snapshot("Pathway p { }\n" + rest), "Pathway p { " + user + " }\n" + rest));
