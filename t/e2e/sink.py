@@ -12,11 +12,12 @@ from harness import SCALE, free_port, wait_for
 class Received:
     sender: str
     recipients: list
-    data: bytes            # CRLF line ends, unstuffed
+    data: bytes            # CRLF line ends, unstuffed; from BDAT as it came
     helo: str
     tls: bool
     mail_parameters: str
     session: int
+    recipient_parameters: dict = field(default_factory=dict)  # by address
 
 
 class Drop(Exception):
@@ -32,13 +33,16 @@ class Session:
     sender: str = None
     parameters: str = ""
     recipients: list = field(default_factory=list)
+    recipient_parameters: dict = field(default_factory=dict)
+    chunks: bytes = b""
     closed: str = ""       # "quit", "lost", "dropped"
 
 
 class SmtpSink:
     """Listens on 127.0.0.1. `script(session, verb, line)` may return a reply
     (text without CRLF, several lines as a list) or None for the usual one;
-    verbs are CONNECT, EHLO, HELO, MAIL, RCPT, DATA, END, RSET, STARTTLS, QUIT."""
+    verbs are CONNECT, EHLO, HELO, MAIL, RCPT, DATA, BDAT, END, RSET, STARTTLS, QUIT.
+    `extensions` are the EHLO keywords; with CHUNKING among them BDAT is taken."""
 
     def __init__(self, test, port=None, script=None, extensions=("PIPELINING", "SIZE 100000000", "8BITMIME"),
                  certificate=None):
@@ -153,20 +157,29 @@ class SmtpSink:
                     end = line.index(">")
                     session.sender = line[len("MAIL FROM:<"):end]
                     session.parameters = line[end + 1:].strip()
-                    session.recipients = []
+                    session.recipients, session.recipient_parameters, session.chunks = [], {}, b""
             elif verb == "RCPT":
                 if answer(verb, line, "250 2.1.5 ok" if session.sender is not None else "503 5.5.1 no MAIL")[0] == "2":
-                    session.recipients.append(line[len("RCPT TO:<"):line.rindex(">")])
+                    end = line.rindex(">")
+                    session.recipients.append(line[len("RCPT TO:<"):end])
+                    session.recipient_parameters[session.recipients[-1]] = line[end + 1:].strip()
             elif verb == "DATA":
                 usual = "354 go" if session.recipients else "503 5.5.1 no recipients"
                 if answer(verb, line, usual) != "354":
                     continue
-                data = self._data(stream)
-                if answer("END", data, "250 2.0.0 taken").startswith("2"):
-                    with self.lock:
-                        self.messages.append(Received(session.sender, list(session.recipients), data, session.helo,
-                                                      session.tls, session.parameters, session.number))
-                session.sender, session.recipients = None, []
+                self._end(answer, session, self._data(stream))
+            elif verb == "BDAT" and "CHUNKING" in self.extensions:
+                _, size, *last = line.split(" ")
+                data = stream.read(int(size))
+                if len(data) < int(size):
+                    raise ConnectionError("lost within a chunk")
+                session.chunks += data
+                if not session.recipients:
+                    answer(verb, line, "503 5.5.1 no recipients")
+                elif last:
+                    self._end(answer, session, session.chunks)
+                else:
+                    answer(verb, line, "250 2.0.0 go on")
             elif verb == "RSET":
                 session.sender, session.recipients = None, []
                 answer(verb, line, "250 2.0.0 ok")
@@ -176,6 +189,13 @@ class SmtpSink:
                 return
             else:
                 answer(verb, line, "500 5.5.1 what")
+
+    def _end(self, answer, session, data):
+        if answer("END", data, "250 2.0.0 taken").startswith("2"):
+            with self.lock:
+                self.messages.append(Received(session.sender, list(session.recipients), data, session.helo, session.tls,
+                                              session.parameters, session.number, session.recipient_parameters))
+        session.sender, session.recipients = None, []
 
     @staticmethod
     def _data(stream):

@@ -1,0 +1,281 @@
+"""What a client was promised at the door, as the next server and the sender see
+it: parameters of MAIL and RCPT on the way out, reports, held mail, deadlines.
+(CONFORMANCE groups 38, 55, 57 to 60, 72 to 75.)"""
+
+import datetime
+import email
+import email.policy
+import os
+import re
+import shutil
+import tempfile
+import time
+
+from client import Smtp
+from harness import TestCase, make_certificate, wait_for
+from sink import SmtpSink
+
+CONFIG = """
+Gateway = "127.0.0.1:@sink@"
+ESMTP_Listener {
+  SMTP_Extensions = ( PIPELINING SIZE 8BITMIME BINARYMIME SMTPUTF8 ENHANCEDSTATUSCODES CHUNKING DSN DELIVERBY
+                      "FUTURERELEASE 100000" MT-PRIORITY REQUIRETLS )
+}
+"""
+MESSAGE = b"From: a@client.example\r\nSubject: hello\r\n\r\nthe body\r\n"
+ALL = ("PIPELINING", "SIZE 100000000", "8BITMIME", "SMTPUTF8", "CHUNKING", "BINARYMIME", "DSN", "DELIVERBY",
+       "MT-PRIORITY 9")
+
+
+class Envelope(TestCase):
+
+    def pair(self, extensions=ALL, more="", **options):
+        sink = SmtpSink(self, extensions=extensions, **options)
+        return self.daemon(more=CONFIG + more, sink=sink.port), sink
+
+    def send(self, daemon, mail="", rcpt="", message=MESSAGE, sender="alice@local.example",
+             recipient="bob@remote.example", tls=False):
+        with Smtp(daemon.smtp_port) as smtp:
+            smtp.ehlo()
+            if tls:
+                smtp.starttls()
+                smtp.ehlo()
+            smtp.expect(250, f"MAIL FROM:<{sender}> {mail}".strip())
+            smtp.expect(250, f"RCPT TO:<{recipient}> {rcpt}".strip())
+            if "BINARYMIME" in mail:
+                smtp.send(f"BDAT {len(message)} LAST\r\n".encode() + message)
+                code, text = smtp.reply()
+                self.assertEqual(250, code, text)
+            else:
+                smtp.data(message)
+            smtp.quit()
+
+    def report(self, daemon, count=1):
+        """The newest report that alice has got: its parts, and the fields of the first recipient."""
+        raw = daemon.wait_mail("alice", count)[-1]
+        self.assertTrue(raw.startswith(b"Return-Path: <>\n"), raw[:200])
+        report = email.message_from_bytes(raw, policy=email.policy.default)
+        self.assertEqual("multipart/report", report.get_content_type())
+        self.assertEqual("delivery-status", report.get_param("report-type"))
+        self.assertEqual("auto-replied", report["Auto-Submitted"])
+        parts = list(report.iter_parts())
+        self.assertEqual(3, len(parts))
+        # Python knows message/delivery-status, and not its form in UTF-8.
+        text = re.search(r"\nContent-Type: message/(?:global-)?delivery-status\n(?:[^\n]+\n)*\n(.*?\n)\n--", raw.decode(), re.S)
+        blocks = [email.message_from_string(block, policy=email.policy.default) for block in text[1].split("\n\n")]
+        self.assertEqual(2, len(blocks))
+        return parts, blocks[0], blocks[1]
+
+    # on the way out
+
+    def test_59_dsn_parameters_go_on(self):
+        daemon, sink = self.pair()
+        self.send(daemon, "RET=HDRS ENVID=my+2Bid", "NOTIFY=SUCCESS,DELAY ORCPT=rfc822;first+2Bbob@x.example")
+        message = sink.wait()[0]
+        self.assertIn("RET=HDRS ENVID=my+2Bid", message.mail_parameters)
+        self.assertEqual("NOTIFY=SUCCESS,DELAY ORCPT=rfc822;first+2Bbob@x.example",
+                         message.recipient_parameters["bob@remote.example"])
+        daemon.wait_mainlog("D", 1)
+        self.assertEqual([], daemon.maildir("alice"))
+
+    def test_59_an_absent_orcpt_is_added(self):
+        daemon, sink = self.pair()
+        self.send(daemon, recipient="bob+tag=1@remote.example")
+        self.assertEqual("ORCPT=rfc822;bob+2Btag+3D1@remote.example",
+                         sink.wait()[0].recipient_parameters["bob+tag=1@remote.example"])
+
+    def test_all_that_is_offered_and_nothing_else(self):
+        parameters = "BODY=8BITMIME RET=FULL ENVID=x MT-PRIORITY=4 BY=1000;N"
+        daemon, sink = self.pair()
+        self.send(daemon, parameters)
+        said = sink.wait()[0].mail_parameters
+        self.assertRegex(said, r"\ASIZE=\d+ BODY=8BITMIME RET=FULL ENVID=x MT-PRIORITY=4 BY=(1000|9\d\d);N\Z")
+        daemon, sink = self.pair(("PIPELINING",))
+        self.send(daemon, parameters, "NOTIFY=FAILURE ORCPT=rfc822;x@y")
+        message = sink.wait()[0]
+        self.assertEqual("", message.mail_parameters)
+        self.assertEqual({"bob@remote.example": ""}, message.recipient_parameters)
+
+    def test_38_binarymime_byte_by_byte(self):
+        daemon, sink = self.pair()
+        body = b"From: a@b.example\r\nContent-Type: application/x\r\nContent-Transfer-Encoding: binary\r\n\r\n" + \
+            bytes(range(256)) + b"\r\n.\r\n\n.\n\r.\r" + b"MAIL FROM:<evil@x>\r\n"
+        self.send(daemon, "BODY=BINARYMIME", message=body)
+        message = sink.wait()[0]
+        self.assertIn("BODY=BINARYMIME", message.mail_parameters)
+        self.assertTrue(message.data.endswith(body))
+        self.assertEqual([], sink.errors)
+
+    def test_38_binarymime_to_a_host_without_it_comes_back(self):
+        daemon, sink = self.pair(("PIPELINING", "8BITMIME", "CHUNKING"))
+        self.send(daemon, "BODY=BINARYMIME RET=FULL", message=MESSAGE + bytes(range(256)))
+        parts, _, fields = self.report(daemon)
+        self.assertEqual(("failed", "5.6.3"), (fields["Action"], fields["Status"]))
+        self.assertEqual("text/rfc822-headers", parts[2].get_content_type())
+        self.assertEqual([], sink.messages)
+
+    def test_55_8bitmime_to_a_host_without_it_comes_back(self):
+        daemon, sink = self.pair(("PIPELINING",))
+        self.send(daemon, "BODY=8BITMIME", message=MESSAGE + "ä\r\n".encode())
+        self.assertEqual("5.6.3", self.report(daemon)[2]["Status"])
+        self.send(daemon, "BODY=8BITMIME")  # said, and not so
+        sink.wait()
+
+    def test_57_smtputf8(self):
+        daemon, sink = self.pair()
+        self.send(daemon, "SMTPUTF8", recipient="bøb@remote.example")
+        self.assertIn("SMTPUTF8", sink.wait()[0].mail_parameters)
+        self.assertEqual({"bøb@remote.example": "ORCPT=utf-8;b\\x{F8}b@remote.example"},
+                         sink.messages[0].recipient_parameters)
+
+    def test_57_smtputf8_to_a_host_without_it_comes_back_in_utf8(self):
+        daemon, sink = self.pair(("PIPELINING", "8BITMIME", "DSN"))
+        self.send(daemon, "SMTPUTF8", recipient="bøb@remote.example")
+        parts, _, fields = self.report(daemon)
+        self.assertEqual("message/global-delivery-status", parts[1].get_content_type())
+        self.assertEqual("utf-8; bøb@remote.example", fields["Final-Recipient"])
+        self.assertEqual("5.6.7", fields["Status"])
+        self.assertEqual("message/global-headers", parts[2].get_content_type())
+        self.assertEqual([], sink.messages)
+
+    def test_57_a_domain_has_a_labels(self):
+        daemon, sink = self.pair(("PIPELINING", "8BITMIME"))
+        self.send(daemon, "SMTPUTF8", recipient="bob@bücher.example")
+        message = sink.wait()[0]
+        self.assertEqual(["bob@xn--bcher-kva.example"], message.recipients)
+        self.assertNotIn("SMTPUTF8", message.mail_parameters)
+        message.data.decode("ascii")
+
+    # reports
+
+    def test_59_relayed_to_a_host_without_dsn(self):
+        daemon, sink = self.pair(("PIPELINING",))
+        self.send(daemon, "ENVID=a+20b", "NOTIFY=SUCCESS ORCPT=rfc822;x+2By@z.example")
+        _, message, recipient = self.report(daemon)
+        self.assertEqual("a b", message["Original-Envelope-Id"])
+        self.assertTrue(message["Reporting-MTA"].startswith("dns; "), message)
+        self.assertIn("Arrival-Date", message)
+        self.assertEqual("rfc822; x+y@z.example", recipient["Original-Recipient"])
+        self.assertEqual("rfc822; bob@remote.example", recipient["Final-Recipient"])
+        self.assertEqual(("relayed", "2.0.0"), (recipient["Action"], recipient["Status"]))
+        self.assertTrue(recipient["Diagnostic-Code"].startswith("smtp; 250 "), recipient)
+        self.assertEqual(1, len(sink.messages))
+
+    def test_72_delivered_into_a_mailbox(self):
+        daemon, _ = self.pair()
+        self.send(daemon, rcpt="NOTIFY=SUCCESS", recipient="bob@local.example")
+        self.assertEqual("delivered", self.report(daemon)[2]["Action"])
+        self.assertEqual(1, len(daemon.wait_mail("bob")))
+
+    def refusing(self, session, verb, line):
+        return "550 5.1.1 no such user" if verb == "RCPT" else None
+
+    def test_72_ret(self):
+        for ret, kind in (("RET=FULL", "message/rfc822"), ("RET=HDRS", "text/rfc822-headers"),
+                          ("", "text/rfc822-headers")):
+            daemon, _ = self.pair(script=self.refusing)
+            self.send(daemon, ret)
+            parts, _, recipient = self.report(daemon)
+            self.assertEqual(kind, parts[2].get_content_type())
+            self.assertEqual(ret == "RET=FULL", b"the body" in daemon.maildir("alice")[0])
+            self.assertEqual("smtp; 550 5.1.1 no such user", recipient["Diagnostic-Code"])
+
+    def test_60_never_and_the_null_sender(self):
+        daemon, _ = self.pair(script=self.refusing)
+        self.send(daemon, rcpt="NOTIFY=NEVER")
+        self.send(daemon, rcpt="NOTIFY=SUCCESS,DELAY")
+        self.send(daemon, rcpt="NOTIFY=FAILURE", sender="")
+        daemon.wait_mainlog("P", 3)
+        self.send(daemon, rcpt="NOTIFY=FAILURE")  # this one alone
+        self.report(daemon)
+        self.assertEqual(1, len(daemon.maildir("alice")))
+        self.assertEqual(5, len(daemon.wait_mainlog("R", 5)))  # four messages, one report
+
+    def test_72_delayed(self):
+        attempts = []
+
+        def later(session, verb, line):
+            if verb == "RCPT":
+                attempts.append(line)
+                return "450 4.2.1 later" if len(attempts) == 1 else None
+
+        daemon, sink = self.pair(("PIPELINING",), "Delay_DSN_Retry_Interval = 0\n", script=later)
+        self.send(daemon, rcpt="NOTIFY=DELAY")
+        _, _, recipient = self.report(daemon)
+        self.assertEqual(("delayed", "4.2.1"), (recipient["Action"], recipient["Status"]))
+        self.assertIn("Will-Retry-Until", recipient)
+        sink.wait()
+        self.assertEqual(1, len(daemon.maildir("alice")))
+
+    # time
+
+    def test_73_held_over_a_restart(self):
+        daemon, sink = self.pair()
+        self.send(daemon, "HOLDFOR=5000", recipient="late@remote.example")
+        until = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=2)
+        self.send(daemon, f"HOLDUNTIL={until.strftime('%Y-%m-%dT%H:%M:%S')}Z", recipient="soon@remote.example")
+        rows = wait_for(lambda: daemon.console("mailq", "remote.example").stdout.splitlines(), "held mail in mailq")
+        held = [row for row in rows if "late@" in row]
+        self.assertRegex(held[0], r" attempts 0 next \d{4}-")
+        daemon.stop()
+        daemon.start()
+        self.send(daemon, recipient="now@remote.example")
+        messages = sink.wait(2)
+        self.assertEqual({"now@remote.example", "soon@remote.example"}, {m.recipients[0] for m in messages})
+        self.assertGreaterEqual(time.time(), int(until.timestamp()))
+        self.assertIn("late@", daemon.console("mailq", "remote.example").stdout)
+
+    def test_74_deliver_by_goes_on_with_what_is_left(self):
+        daemon, sink = self.pair()
+        self.send(daemon, "BY=1000;R")
+        self.assertTrue(900 < int(re.search(r"BY=(\d+);R\Z", sink.wait()[0].mail_parameters)[1]) <= 1000)
+
+    def test_74_returned_at_the_deadline(self):
+        daemon, sink = self.pair(script=lambda session, verb, line: "450 4.2.1 later" if verb == "RCPT" else None)
+        self.send(daemon, "BY=2;R")
+        _, _, recipient = self.report(daemon)
+        self.assertEqual(("failed", "5.4.7"), (recipient["Action"], recipient["Status"]))
+        self.assertEqual([], sink.messages)
+        self.assertNotIn("remote.example", daemon.console("mailq").stdout)
+
+    def test_74_notified_after_the_deadline_once(self):
+        attempts = []
+
+        def later(session, verb, line):
+            if verb == "RCPT":
+                attempts.append(line)
+                return "450 4.2.1 later" if len(attempts) <= 2 else None
+
+        daemon, sink = self.pair(script=later)
+        self.send(daemon, "BY=-1;N")
+        _, _, recipient = self.report(daemon)
+        self.assertEqual(("delayed", "4.4.7"), (recipient["Action"], recipient["Status"]))
+        sink.wait()
+        self.assertEqual(1, len(daemon.maildir("alice")))
+
+    # TLS
+
+    def test_75_requiretls(self):
+        for offered, trusted in ((True, True), (False, True), (True, False)):
+            with self.subTest(offered=offered, trusted=trusted):
+                folder = tempfile.mkdtemp(dir=os.environ.get("IMPULSE_E2E_DIR"))
+                self.addCleanup(shutil.rmtree, folder, True)
+                certificate = make_certificate(folder, "sink", "localhost")
+                other = make_certificate(folder, "other", "localhost")
+                own = make_certificate(folder, "own")
+                sink = SmtpSink(self, extensions=(*ALL, "REQUIRETLS") if offered else ALL, certificate=certificate)
+                config = CONFIG.replace("127.0.0.1:@sink@", "localhost:@sink@").replace(
+                    "ESMTP_Listener {", f'TLS_CA = "{certificate[0] if trusted else other[0]}"\n'
+                    f'ESMTP_Listener {{ TLS_Certificate = "{own[0]}" TLS_Key = "{own[1]}"\n')
+                daemon = self.daemon(more=config, sink=sink.port)
+                self.send(daemon, "REQUIRETLS RET=FULL", tls=True)
+                if offered and trusted:
+                    message = sink.wait()[0]
+                    self.assertTrue(message.tls)
+                    self.assertIn("REQUIRETLS", message.mail_parameters)
+                    self.assertEqual([], daemon.maildir("alice"))
+                else:
+                    parts, _, recipient = self.report(daemon)
+                    self.assertEqual("5.7.30", recipient["Status"])
+                    self.assertEqual("text/rfc822-headers", parts[2].get_content_type())
+                    self.assertEqual([], sink.messages)
