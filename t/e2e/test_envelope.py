@@ -61,7 +61,8 @@ class Envelope(TestCase):
         parts = list(report.iter_parts())
         self.assertEqual(3, len(parts))
         # Python knows message/delivery-status, and not its form in UTF-8.
-        text = re.search(r"\nContent-Type: message/(?:global-)?delivery-status\n(?:[^\n]+\n)*\n(.*?\n)\n--", raw.decode(), re.S)
+        text = re.search(r"\nContent-Type: message/(?:global-)?delivery-status\n(?:[^\n]+\n)*\n(.*?\n)\n--",
+                         raw.decode(), re.S)
         blocks = [email.message_from_string(block, policy=email.policy.default) for block in text[1].split("\n\n")]
         self.assertEqual(2, len(blocks))
         return parts, blocks[0], blocks[1]
