@@ -157,9 +157,12 @@ Outcome run(const Policy& policy, std::string_view all, uint32_t seed, uint32_t 
   take(first);
   bool closed = false;
   bool handshake = false;
+  std::string before;  // the end of the stretches so far
   const auto speak = [&](std::string_view input) {
     // What is thrown away behind STARTTLS depends on what came with it.
-    const bool whole = seed == 0 || mentions_starttls(input);
+    const bool whole = seed == 0 || mentions_starttls(before + std::string(input));
+    before += input;
+    before.erase(0, before.size() - std::min<size_t>(before.size(), 10));
     while (!input.empty() && !closed && !handshake) {
       size_t count = input.size();
       if (!whole) {

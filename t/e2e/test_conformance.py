@@ -7,6 +7,7 @@ import collections
 import hashlib
 import hmac
 import re
+import signal
 import socket
 import ssl
 import unittest
@@ -21,7 +22,6 @@ ELSEWHERE = {
     59: "DSN parameters towards the next hop: delivery",
     60: "which reports are written: delivery",
     70: "PROXY in front of implicit TLS: test_proxy",
-    71: "Authentication-Results: t/unit/message",
     72: "the form of reports: delivery",
 }
 ALL = ('SMTP_Extensions = ( PIPELINING SIZE 8BITMIME BINARYMIME SMTPUTF8 ENHANCEDSTATUSCODES CHUNKING DSN DELIVERBY '
@@ -46,6 +46,7 @@ LISTENS = {
     "lax": "Allow_Trailing_Whitespace_In_Commands = true Domain_For_Unqualified_Recipient_Addresses = local.example "
            "Domain_For_Unqualified_Sender_Address = client.example",
     "spaced": "Pathway = relaxed",
+    "short-lines": "Pathway = short",
     "deny": "Deny = true",
     "stranger": "Relay_Hosts = ( 192.0.2.1 ) Relay_Domains = ( local.example )",
     "limits": "Max_Errors = 3 Max_Receptions_Per_Connection = 1 Max_Recipients_Per_Connection = 2",
@@ -72,6 +73,7 @@ RFC2822_Date_Header = never
 RFC2822_MessageID_Header = never
 RFC2822_Missing_Headers = accept
 Pathway relaxed { RFC2821_Pedantic_Address_Rules = false RFC2821_Allow_Whitespace_In_Envelope = true }
+Pathway short { RFC2822_Max_Line_Length_Policy = reject }
 ESMTP_Listener {
   Max_Errors = 0
 @listens@
@@ -252,6 +254,36 @@ class Conformance(TestCase):
                 case.on = "main"
                 with self.subTest(str(case)):
                     self.play(case)
+
+    def test_one_write_for_a_batch(self):  # 31
+        self.served = self.serve()
+        client = self.shared("main")
+        client.socket.sendall(b"MAIL FROM:<a@client.example>\r\n" + b"RCPT TO:<bob@local.example>\r\n" * 20 + b"DATA\r\n")
+        said = client.socket.recv(65536)
+        self.assertEqual(22, said.count(b"\r\n"), said)
+        self.assertTrue(said.startswith(b"250 2.1.0 ") and b"\r\n354 " in said, said)
+        client.socket.sendall(b".\r\n")
+        self.assertEqual(250, client.reply()[0])
+
+    def test_shutting_down(self):  # 24
+        self.served = self.serve()
+        idle, sending = Client(self.address("main")), Client(self.address("main"))
+        for client in (idle, sending):
+            self.addCleanup(client.close)
+            self.assertEqual(220, client.reply()[0])
+        sending.socket.sendall(b"MAIL FROM:<a@client.example>\r\nRCPT TO:<bob@local.example>\r\nDATA\r\nSubject: x\r\n")
+        self.assertEqual([250, 250, 354], [sending.reply()[0] for _ in range(3)])
+        self.served.signal(signal.SIGTERM)
+        self.assertEqual((421, "4.3.2"), idle.reply()[:2])
+        self.assertEqual(b"", idle.file.read())
+        # Not inside of DATA: the message is taken, then it is said.
+        sending.socket.sendall(b"\r\nx\r\n.\r\n")
+        self.assertEqual((250, "2.0.0"), sending.reply()[:2])
+        self.assertEqual((421, "4.3.2"), sending.reply()[:2])
+        self.assertEqual(b"", sending.file.read())
+        self.assertEqual(0, self.served.wait(), self.served.complaints())
+        self.served.start()
+        self.served.wait_mail("bob")
 
     def test_security(self):
         self.run_table(secured.CASES)

@@ -1,4 +1,4 @@
-"""Groups 19 to 24, 26 and 27: the message, its limits, its trace; ends of a session (RFC 5321)."""
+"""Groups 19 to 24, 26, 27 and 71: the message, its limits, its trace; ends of a session (RFC 5321)."""
 
 from conformance import EHLO, MAIL, OPEN, OPENED, RCPT, Table
 
@@ -27,6 +27,12 @@ table(19,
       whole("a line of 998 octets", b"x" * 998 + b"\r\n"),
       whole("lines of 999, 1000 and 100000 octets are taken as they are", b"x" * 999 + b"\r\n" + b"y" * 1000 + b"\r\n" +
             b"z" * 100000 + b"\r\n"))
+table(19,
+      ("998 octets where longer lines are refused", message(HEAD + b"x" * 998 + b"\r\n.\r\n"), DONE, stored(b"x" * 998 + b"\r\n")),
+      ("999 octets where longer lines are refused", message(HEAD + b"x" * 999 + b"\r\n.\r\n") + ["NOOP"],
+       f"{OPENED} | 354 | 550 5.6.0 | 250 2.0.0", {"stored": []}),
+      ("999 octets of a header field, too", message(b"Subject: " + b"x" * 990 + b"\r\n" + HEAD + b".\r\n") + ["NOOP"],
+       f"{OPENED} | 354 | 550 5.6.0 | 250 2.0.0", {"stored": []}), on="short-lines")
 table(20,
       whole("64 KiB", b"0123456789abcdef" * 62 + b"\r\n" + (b"line\r\n" * 11000)),
       ("one octet below the limit", message(b"S: x\r\n\r\n" + b"y" * 990 + b"\r\n.\r\n"), DONE, {"on": "strict"}),
@@ -88,3 +94,12 @@ table(27,
        f"{OPENED} | 250 2.1.5 | 354 | 250 2.0.0", {"received": r"^(?!.* for ).* with ESMTP id "}),
       ("Received of SMTPUTF8", [f"{MAIL} SMTPUTF8\n{RCPT}\nDATA", HEAD + b".\r\n"], DONE,
        {"received": r" with UTF8SMTP id "}))
+OURS = b"Authentication-Results: mx.test.example; spf=pass smtp.mailfrom=x\r\n"
+FOLDED = b"authentication-results:\r\n (a comment)\r\n  mx.test.example (another) 1;\r\n\tdkim=pass\r\n"
+FOREIGN = b"Authentication-Results: other.example; spf=pass\r\n"
+table(71,
+      ("Authentication-Results in our name are removed", message(OURS + HEAD + b"x\r\n.\r\n"), DONE, stored(b"x\r\n")),
+      ("folded, commented and in any case too", message(FOLDED + HEAD + b"x\r\n.\r\n"), DONE, stored(b"x\r\n")),
+      ("those of others stay", message(FOREIGN + HEAD + b"x\r\n.\r\n"), DONE,
+       {"stored": [(FOREIGN + HEAD + b"x\r\n").replace(b"\r\n", b"\n")]}),
+      ("in a body they are text", message(HEAD + OURS + b".\r\n"), DONE, stored(OURS)))

@@ -225,6 +225,7 @@ class WalkTest : public CppUnit::TestFixture {
       const size_t length = 20 + random() % 200;
       const std::vector<std::string> stretches = walk(policy, random, length, seen);
       done += length;
+      if (random() % 4 != 0) continue;  // every byte alone takes its time
       const Told at_once = replay(policy, stretches, whole());
       for (const size_t size : {1, 3, 17})
         CPPUNIT_ASSERT_MESSAGE("pieces of " + std::to_string(size),
