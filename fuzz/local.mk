@@ -32,7 +32,7 @@ fuzz_proxy_header_LDADD = libnet.a libbase.a $(NET_LIBS) $(BASE_LIBS)
 
 fuzz_smtp_client_SOURCES = fuzz/smtp_client.cc
 fuzz_smtp_client_LDFLAGS = $(LIBFUZZER)
-fuzz_smtp_client_LDADD = libsmtp.a libconfig.a libmessage.a libbase.a $(BASE_LIBS)
+fuzz_smtp_client_LDADD = libsmtp.a libauth.a libconfig.a libmessage.a libbase.a $(GSASL_LIBS) $(OPENSSL_LIBS) $(BASE_LIBS)
 
 fuzz_smtp_server_SOURCES = fuzz/smtp_server.cc
 fuzz_smtp_server_LDFLAGS = $(LIBFUZZER)
