@@ -12,7 +12,8 @@
 namespace impulse::config {
 namespace {
 
-constexpr ScopeKind listener_kinds[] = {ScopeKind::esmtp_listener, ScopeKind::lmtp_listener, ScopeKind::control_listener};
+constexpr ScopeKind listener_kinds[] = {ScopeKind::esmtp_listener, ScopeKind::lmtp_listener,
+                                        ScopeKind::control_listener};
 
 const Setting* find_setting(const Settings& settings, const OptionDef& option) {
   for (const auto& setting : settings)

@@ -318,8 +318,9 @@ class TreeTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT_EQUAL(std::string("|0"), path_of({}));
     CPPUNIT_ASSERT_EQUAL(std::string("domain example.com|2"), path_of({"Domain", "Example.com"}));
     CPPUNIT_ASSERT_EQUAL(std::string("debug_flags|1"), path_of({"debug_flags", "debug", "smtp"}));
-    ASSERT_HOLDS("Listen may not stand in the global scope; it may stand in ESMTP_Listener, LMTP_Listener or Control_Listener",
-                 path_of({"listen", ":25"}));
+    ASSERT_HOLDS(
+        "Listen may not stand in the global scope; it may stand in ESMTP_Listener, LMTP_Listener or Control_Listener",
+        path_of({"listen", ":25"}));
     ASSERT_HOLDS("expected an address", path_of({"esmtp_listener", "listen"}));
     ASSERT_HOLDS("expected an address", path_of({"esmtp_listener", "listen", "enable", "false"}));
     // A scope's name, and an option's.

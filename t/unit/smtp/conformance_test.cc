@@ -402,7 +402,8 @@ class ConformanceTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT(!dialogue.say("EHLO safe\r\n").contains("STARTTLS"));
     CPPUNIT_ASSERT_EQUAL("503 250 250 354 250"s, dialogue.codes("STARTTLS\r\n" + mail + rcpt + "DATA\r\n.\r\n"));
     CPPUNIT_ASSERT_EQUAL("ESMTPS"s, dialogue.messages.at(0).protocol);
-    CPPUNIT_ASSERT(dialogue.messages[0].trace.contains("with ESMTPS id ID\r\n\t(TLSv1.3 TLS_AES_256_GCM_SHA384 256 bits)\r\n"));
+    CPPUNIT_ASSERT(
+        dialogue.messages[0].trace.contains("with ESMTPS id ID\r\n\t(TLSv1.3 TLS_AES_256_GCM_SHA384 256 bits)\r\n"));
   }
 };
 CPPUNIT_TEST_SUITE_REGISTRATION(ConformanceTest);
