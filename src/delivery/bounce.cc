@@ -18,8 +18,10 @@ constexpr size_t max_header_part = 256 << 10;  // of an original's header that g
 std::string plain(std::string_view text, bool utf8 = false) {
   std::string line(text.substr(0, 700));
   const bool keep = utf8 && is_utf8(line);
-  std::replace_if(
-      line.begin(), line.end(), [&](char c) { return (c >= 0 && c < ' ') || c == 0x7F || (c < 0 && !keep); }, '?');
+  for (char& c : line) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < ' ' || byte == 0x7F || (byte > 0x7F && !keep)) c = '?';
+  }
   return line;
 }
 

@@ -80,6 +80,9 @@ class BounceTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(odd_originals);
   CPPUNIT_TEST(reasons_are_indented_throughout);
   CPPUNIT_TEST(lines_are_short_and_end_properly);
+  CPPUNIT_TEST(what_the_sender_said_decides);
+  CPPUNIT_TEST(names_what_the_sender_called_it);
+  CPPUNIT_TEST(in_utf8_where_the_message_is);
   CPPUNIT_TEST(status_is_read_from_replies);
   CPPUNIT_TEST_SUITE_END();
 
@@ -234,6 +237,69 @@ class BounceTest : public CppUnit::TestFixture {
       CPPUNIT_ASSERT(text.substr(from, end - from).find_first_of("\r\n") == std::string::npos);
     }
     CPPUNIT_ASSERT_EQUAL(text.size(), from);
+  }
+
+  // RET, REQUIRETLS, BINARYMIME, and what it is a report of.
+  void what_the_sender_said_decides() {
+    const auto type = [&](Action action = Action::failed) {
+      const spool::Incoming bounce =
+          make_bounce(original_, "id", {{"b@c", "5.0.0", "no", "", "", UINT32_MAX}}, route_, 5, wall_now(), action);
+      return Parsed(bounce.body.to_string()).type(2);
+    };
+    const std::string full = "message/rfc822", header = "text/rfc822-headers";
+    route_.original = Route::Original::no;
+    original_.envelope.ret = message::Ret::hdrs;
+    CPPUNIT_ASSERT_EQUAL(header, type());
+    original_.envelope.ret = message::Ret::full;
+    CPPUNIT_ASSERT_EQUAL(full, type());
+    for (const Action action : {Action::delayed, Action::delivered, Action::relayed})
+      CPPUNIT_ASSERT_EQUAL(header, type(action));
+    original_.envelope.require_tls = true;
+    CPPUNIT_ASSERT_EQUAL(header, type());
+    original_.envelope.require_tls = false;
+    original_.envelope.body_type = message::BodyType::binary_mime;
+    CPPUNIT_ASSERT_EQUAL(header, type());
+  }
+
+  void names_what_the_sender_called_it() {
+    original_.envelope.envid = "a+2Bb+20\xC3\xA4";  // no xtext: left out
+    original_.envelope.recipients[0].orcpt = "rfc822;x+2By@z";
+    original_.envelope.recipients[1].orcpt = "utf-8;\\x{E4}@z\\x{A}";
+    const std::vector<ReportLine> lines{{"bob@example.net", "5.0.0", "no", "", "", 0},
+                                        {"carol@example.net", "5.0.0", "no", "", "", 1}};
+    std::string status = Parsed(make(lines)).content(1);
+    CPPUNIT_ASSERT(status.starts_with("Reporting-MTA"));
+    CPPUNIT_ASSERT(holds(status, "\nOriginal-Recipient: rfc822; x+y@z\nFinal-Recipient: rfc822; bob@example.net\n"));
+    CPPUNIT_ASSERT(holds(status, "\nOriginal-Recipient: utf-8; \\x{E4}@z\\x{A}\n"));
+    original_.envelope.envid = "a+2Bb+20c";
+    original_.envelope.recipients[0].orcpt = "no semicolon";
+    status = Parsed(make(lines)).content(1);
+    CPPUNIT_ASSERT(status.starts_with("Original-Envelope-Id: a+b c\nReporting-MTA"));
+    CPPUNIT_ASSERT(holds(status, "\n\nFinal-Recipient: rfc822; bob"));
+  }
+
+  // RFC 6533.
+  void in_utf8_where_the_message_is() {
+    original_.envelope.smtputf8 = true;
+    CPPUNIT_ASSERT_EQUAL(std::string("message/delivery-status"), Parsed(make()).type(1));  // nothing to tell in it
+    original_.envelope.recipients[0].orcpt = "utf-8;\\x{E4}@z\\x{A}x";
+    const std::vector<ReportLine> lines{{"b\xC3\xA4r@example.net", "5.0.0", "no", "mx", "550 \xC3\xA4\xFF", 0},
+                                        {"carol@example.net", "5.0.0", "no", "mx", "550 \xC3\xA4", 1}};
+    const std::string text = make(lines);
+    CPPUNIT_ASSERT(eight_bit_);
+    const Parsed report(text);
+    CPPUNIT_ASSERT_EQUAL(std::string("message/global-delivery-status"), report.type(1));
+    CPPUNIT_ASSERT_EQUAL(std::string("message/global-headers"), report.type(2));
+    CPPUNIT_ASSERT(holds(text, "\r\nFinal-Recipient: utf-8; b\xC3\xA4r@example.net\r\n"));
+    CPPUNIT_ASSERT(holds(text, "\r\nOriginal-Recipient: utf-8; \xC3\xA4@z?x\r\n"));
+    CPPUNIT_ASSERT(holds(text, "\r\nDiagnostic-Code: smtp; 550 ???\r\n"));  // no UTF-8
+    CPPUNIT_ASSERT(holds(text, "\r\nFinal-Recipient: rfc822; carol@example.net\r\n"));
+    CPPUNIT_ASSERT(holds(text, "\r\nDiagnostic-Code: smtp; 550 \xC3\xA4\r\n"));
+    CPPUNIT_ASSERT(holds(text, "charset=utf-8"));
+    original_.envelope.ret = message::Ret::full;
+    CPPUNIT_ASSERT_EQUAL(std::string("message/global"), Parsed(make(lines)).type(2));
+    original_.envelope.sender = "\xC3\xA4@example.com";
+    CPPUNIT_ASSERT(holds(make(lines), "\r\nTo: <\xC3\xA4@example.com>\r\n"));
   }
 
   void status_is_read_from_replies() {
