@@ -2,6 +2,7 @@
 check_PROGRAMS += t/unit/smtp_client_tests
 t_unit_smtp_client_tests_SOURCES = t/unit/main.cc \
 	t/unit/smtp_client/data_encoder_test.cc \
+	t/unit/smtp_client/envelope_test.cc \
 	t/unit/smtp_client/reply_parser_test.cc \
 	t/unit/smtp_client/session_test.cc \
 	t/unit/smtp_client/support.h \

@@ -24,7 +24,7 @@ class RandomServer : public ClientHost {
         if (pick(4) == 0) {
           session_.tls_failed("no", out_);
         } else {
-          session_.tls_started(out_);
+          session_.tls_started(out_, pick(2) == 0);
         }
         continue;
       }
@@ -41,7 +41,13 @@ class RandomServer : public ClientHost {
     if (pick(5) == 0) return session_.quit(out_);
     Job job = smtp_client_test::job({}, bodies_[pick(bodies_.size())]);
     for (size_t i = pick(4); i > 0; --i) job.recipients.push_back({pick(6) == 0 ? "bad >@x" : "r@x"});
-    if (pick(4) == 0) job.body_type = message::BodyType::eight_bit_mime;
+    job.body_type = static_cast<message::BodyType>(pick(3));
+    job.smtputf8 = pick(3) == 0;
+    job.require_tls = pick(8) == 0;
+    job.deliver_by = {pick(3) == 0 ? job.now + std::chrono::seconds(pick(100)) : WallTime{}, pick(2) == 0 ? 'R' : 'N',
+                      false};
+    binary_ = job.body_type == message::BodyType::binary_mime;
+    if (binary_) job.body = "Subject: x\r\n\r\nclean\r\n";  // no lone line end of its own, for check_wire()
     expected_replies_ = job.recipients.size();
     in_job_ = true;
     session_.send(job, out_);
@@ -54,7 +60,8 @@ class RandomServer : public ClientHost {
       CPPUNIT_ASSERT(reply.code == 0 || (reply.code >= 200 && reply.code < 600));
       CPPUNIT_ASSERT(reply.code / 100 != 3);
       // Taken: only by the answer behind a message's end.
-      if (reply.positive()) CPPUNIT_ASSERT(session_.state() != "mail" && out_.bytes.ends_with("\r\n.\r\n"));
+      if (reply.positive())
+        CPPUNIT_ASSERT(session_.state() != "mail" && out_.bytes.ends_with(binary_ ? "clean\r\n" : "\r\n.\r\n"));
     }
   }
   void failed(const Reply&) override {
@@ -77,6 +84,8 @@ class RandomServer : public ClientHost {
       if (pick(2) == 0) keywords.push_back("PIPELINING");
       if (pick(2) == 0) keywords.push_back("8BITMIME");
       if (pick(3) == 0) keywords.push_back("STARTTLS");
+      for (const char* other : {"SMTPUTF8", "DSN", "CHUNKING", "BINARYMIME", "REQUIRETLS", "DELIVERBY 20"})
+        if (pick(2) == 0) keywords.push_back(other);
       return Dialogue::ehlo(keywords);
     }
     if (state == "data") return pick(4) == 0 ? "451 no\r\n" : "354 go\r\n";
@@ -105,6 +114,7 @@ class RandomServer : public ClientHost {
   ClientOutput out_;
   ClientSession session_;
   bool in_job_ = false;
+  bool binary_ = false;
   int failures_ = 0;
   size_t expected_replies_ = 0;
   const std::vector<std::string_view> bodies_ = {"", ".", "a\n.\nb\r", "Subject: x\r\n\r\n.\r\n\xC3\xA4\r\n",
