@@ -32,6 +32,7 @@ Spoolbase = "@dir@/spool"
 Spool_Min_Free = 0
 Mainlog = "@dir@/mainlog"
 Diagnostic_Log = "@dir@/log"
+Rejectlog = "@dir@/rejectlog"
 Pathway ignore { RFC2822_Lone_LF_In_Body = ignore RFC2822_Lone_LF_In_Headers = ignore }
 Pathway fix { RFC2822_Lone_LF_In_Body = fix RFC2822_Lone_LF_In_Headers = fix }
 ESMTP_Listener {
@@ -187,7 +188,7 @@ class Threat(TestCase):
         client.send("MAIL FROM:<>\nRCPT TO:<witness@local.example>\nDATA\n.\n")
         self.assertEqual([250, 250, 354, 250], client.codes(4))
         self.daemon.wait_mail("witness", before + 1)
-        for name in ("log", "mainlog", "stderr"):
+        for name in ("log", "mainlog", "rejectlog", "stderr"):
             said = (self.daemon.dir / name).read_bytes() if (self.daemon.dir / name).exists() else b""
             self.assertIsNone(re.search(rb"[\0-\x08\x0b-\x1f\x7f]", said), name)
 
