@@ -27,6 +27,7 @@ struct InboundSession {
   std::string peer;      // address:port, or the path of a Unix socket
   std::string proxy;     // who connected for that peer (PROXY protocol); empty: nobody
   std::string helo;
+  std::string user;   // who it authenticated as; empty: nobody
   std::string state;  // smtp::ServerSession::state()
   bool tls = false;
   uint64_t messages = 0;

@@ -8,7 +8,10 @@
 #include "smtp/policy.h"
 
 #include <algorithm>
+#include <memory>
 #include <span>
+#include <string>
+#include <string_view>
 #include <vector>
 
 namespace impulse::server {
@@ -18,6 +21,70 @@ namespace key = config::key;
 namespace {
 
 using Severity = config::Diagnostic::Severity;
+
+// What there is to say about how mail sessions authenticate under some options.
+// Found once and kept with them: a commit leaves most Listens as they are.
+struct Advice {
+  struct Item {
+    std::string_view id;
+    std::string text;
+    bool from_afar = false;  // does not matter to clients of this machine
+  };
+  std::vector<Item> items;
+};
+
+// Mechanisms that SMTP_Extensions names, and nothing says who their users are.
+std::vector<std::string_view> not_offered(const config::Strings& extensions, const smtp::Policy& policy,
+                                          bool by_connection) {
+  std::vector<std::string_view> missing;
+  for (const std::string& extension : extensions) {
+    const auto parts = words(extension);
+    if (parts.empty() || !iequals(parts.front(), "AUTH")) continue;
+    if (parts.size() == 1 && policy.auth_sources.empty() && !by_connection) missing.push_back(parts.front());
+    for (const std::string_view mechanism : std::span(parts).subspan(1)) {
+      const auto is_it = [&](const auth::Source& source) { return iequals(auth::name(source.mechanism), mechanism); };
+      if (iequals(mechanism, "EXTERNAL") ? !by_connection : std::ranges::none_of(policy.auth_sources, is_it))
+        missing.push_back(mechanism);
+    }
+  }
+  return missing;
+}
+
+std::shared_ptr<const Advice> advise(const config::Options& options) {
+  Advice advice;
+  const auto say = [&](std::string_view id, std::string text, bool from_afar = false) {
+    advice.items.push_back({id, std::move(text), from_afar});
+  };
+  const bool can_secure = options.is_set(key::tls_certificate) || options[key::tls_psk];
+  const bool by_connection =
+      options[key::tls_identity_as_user].index != 0 || options[key::tls_psk] || options[key::proxy_identity_as_user];
+  const auto policy = smtp::make_policy(options, can_secure);
+  const auto& sources = policy->auth_sources;
+  const bool configured = !auth::mail_sources(options).empty();
+  constexpr std::string_view unnamed =
+      "SMTP_Extensions does not name AUTH with any of the mechanisms that are configured";
+  if (sources.empty() && policy->auth_required && !policy->always_allow && !by_connection)
+    say("config-no-mechanism",
+        fmt::format("Enable_Authentication, and no way to authenticate: {}",
+                    configured ? unnamed : "AuthScramParameters or another one of them is needed"));
+  else if (sources.empty() && configured)
+    say("config-auth-not-offered", fmt::format("AUTH is not offered: {}", unnamed));
+  if (const auto missing = not_offered(options[key::smtp_extensions], *policy, by_connection); !missing.empty())
+    say("config-auth-not-offered", fmt::format("{} of SMTP_Extensions is not offered: {}", fmt::join(missing, " "),
+                                               iequals(missing.front(), "EXTERNAL")
+                                                   ? "it needs TLS_Identity_As_User, TLS_PSK or Proxy_Identity_As_User"
+                                                   : "one of Auth…Parameters has to say where the users are"));
+  const auto sends_password = [](const auth::Source& source) { return auth::sends_password(source.mechanism); };
+  if (!sources.empty() && policy->auth_requires_tls && !can_secure && std::ranges::all_of(sources, sends_password))
+    say("config-auth-needs-tls",
+        "nobody from afar can authenticate: PLAIN and LOGIN wait for TLS (Auth_Requires_TLS), which needs a "
+        "TLS_Certificate",
+        true);
+  if (!policy->auth_requires_tls && !policy->tls_required && !options[key::use_ssl] &&
+      std::ranges::any_of(sources, sends_password))
+    say("config-auth-in-clear", "passwords may cross the network in clear: Auth_Requires_TLS is false", true);
+  return std::make_shared<const Advice>(std::move(advice));
+}
 
 class AccessCheck {
  public:
@@ -42,83 +109,32 @@ class AccessCheck {
 
   // By its own options, without any Peer.
   void mail(const config::ListenConf& listen) {
-    const config::Options& options = listen.options();
-    const bool can_secure = options.is_set(key::tls_certificate) || options[key::tls_psk];
-    const auto policy = smtp::make_policy(options, can_secure, listen.listener() == config::ScopeKind::lmtp_listener);
-    const bool by_connection =
-        options[key::tls_identity_as_user].index != 0 || options[key::tls_psk] || options[key::proxy_identity_as_user];
     const bool at_home = listen.endpoint().is_unix() || listen.endpoint().address().is_loopback();
-    const auto warn = [&](std::string_view id, std::string message) {
-      say(Severity::warning, id, listen.origin(), std::move(message));
-    };
-    if (policy->auth_sources.empty()) {
-      if (policy->auth_required && !policy->always_allow && !by_connection)
-        warn("config-no-mechanism",
-             fmt::format("Enable_Authentication, and no way to authenticate on {}: {}", listen.endpoint().to_string(),
-                         auth::mail_sources(options).empty()
-                             ? "AuthScramParameters or another one of them is needed"
-                             : "SMTP_Extensions does not name AUTH with any of the mechanisms that are configured"));
-      else if (!auth::mail_sources(options).empty())
-        warn("config-auth-not-offered",
-             fmt::format("AUTH is not offered on {}: SMTP_Extensions does not name it with any of the mechanisms that "
-                         "are configured",
-                         listen.endpoint().to_string()));
-    }
-    missing_sources(listen, *policy, by_connection);
-    if (policy->auth_sources.empty() || at_home) return;
-    const auto sends_password = [](const auth::Source& source) { return auth::sends_password(source.mechanism); };
-    if (policy->auth_requires_tls && !can_secure && std::ranges::all_of(policy->auth_sources, sends_password))
-      warn("config-auth-needs-tls",
-           fmt::format(
-               "nobody from afar can authenticate on {}: PLAIN and LOGIN wait for TLS (Auth_Requires_TLS), which "
-               "needs a TLS_Certificate",
-               listen.endpoint().to_string()));
-    if (!policy->auth_requires_tls && !policy->tls_required && !options[key::use_ssl] &&
-        std::ranges::any_of(policy->auth_sources, sends_password))
-      warn("config-auth-in-clear",
-           fmt::format("passwords may cross the network in clear on {}: Auth_Requires_TLS is false",
-                       listen.endpoint().to_string()));
+    const auto advice = listen.options().derived<Advice>(advise);
+    for (const Advice::Item& item : advice->items)
+      if (!item.from_afar || !at_home)
+        say(Severity::warning, item.id, listen.origin(),
+            fmt::format("Listen \"{}\": {}", listen.endpoint().to_string(), item.text));
   }
 
   // A scope of a listener's, or a Pathway, and those in it.
   void scope(const config::Scope& scope) {
-    for (const auth::ParameterOption& option : auth::mail_parameters())
-      if (const config::Setting* setting = scope.find(config::definition(option.key)))
-        parameters(option.mechanism, *setting);
-    if (const config::Setting* setting = scope.find(config::definition(key::authorizationparameters))) groups(*setting);
+    // Of a million Peers hardly one says anything here.
+    if (!scope.settings().empty()) settings(scope);
     scope.each_child([this](const config::ScopePtr& child) { this->scope(*child); });
   }
 
  private:
+  void settings(const config::Scope& scope) {
+    for (const auth::ParameterOption& option : auth::mail_parameters())
+      if (const config::Setting* setting = scope.find(config::definition(option.key)))
+        parameters(option.mechanism, *setting);
+    if (const config::Setting* setting = scope.find(config::definition(key::authorizationparameters))) groups(*setting);
+  }
+
   void say(Severity severity, std::string_view id, const config::Origin& origin, std::string message) {
     if (diagnostics_.size() < 200)
       diagnostics_.push_back({severity, std::string(id), origin, 1, std::move(message), {}, {}});
-  }
-
-  // Mechanisms that SMTP_Extensions names, and nothing says where their users are.
-  void missing_sources(const config::ListenConf& listen, const smtp::Policy& policy, bool by_connection) {
-    std::vector<std::string_view> missing;
-    bool named = false;
-    for (const std::string& extension : listen.options()[key::smtp_extensions]) {
-      const auto parts = words(extension);
-      if (parts.empty() || !iequals(parts.front(), "AUTH")) continue;
-      named = true;
-      for (const std::string_view mechanism : std::span(parts).subspan(1)) {
-        const bool there = iequals(mechanism, "EXTERNAL")
-                               ? by_connection
-                               : std::ranges::any_of(policy.auth_sources, [&](const auth::Source& source) {
-                                   return iequals(auth::name(source.mechanism), mechanism);
-                                 });
-        if (!there) missing.push_back(mechanism);
-      }
-      if (parts.size() == 1 && policy.auth_sources.empty() && !by_connection) missing.push_back("AUTH");
-    }
-    if (!named || missing.empty()) return;
-    say(Severity::warning, "config-auth-not-offered", listen.origin(),
-        fmt::format(
-            "{} of SMTP_Extensions is not offered on {}: {}", fmt::join(missing, " "), listen.endpoint().to_string(),
-            missing.front() == "EXTERNAL" ? "EXTERNAL needs TLS_Identity_As_User, TLS_PSK or Proxy_Identity_As_User"
-                                          : "an Auth…Parameters option has to say where the users are"));
   }
 
   void parameters(auth::Mechanism mechanism, const config::Setting& setting) {

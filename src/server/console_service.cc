@@ -77,6 +77,7 @@ std::vector<control::InboundSession> ConsoleService::inbound() {
       row.peer = session->peer().to_string();
       if (const Endpoint* proxy = session->proxy()) row.proxy = proxy->to_string();
       row.helo = engine.helo();
+      row.user = engine.user();
       row.state = engine.state();
       row.tls = engine.tls().has_value();
       row.messages = engine.messages();

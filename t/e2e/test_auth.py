@@ -198,6 +198,7 @@ class Mechanisms(AuthCase):
         client = self.client()
         self.assertEqual(535, client.plain("alice", PASSWORD, "carol@local.example")[0])
         self.assertEqual(235, client.plain("alice", PASSWORD, "alice")[0])
+        self.assertIn(" helo client.example user alice ", self.daemon.console("show", "inbound").stdout)
 
     def test_smtplib(self):
         self.serve("Enable_Authentication = true")

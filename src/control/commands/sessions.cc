@@ -21,6 +21,7 @@ void say_session(Writer& writer, const InboundSession& session) {
                      {"peer", session.peer},
                      {"proxy", session.proxy},
                      {"helo", session.helo.substr(0, 1024)},
+                     {"user", session.user.substr(0, 1024)},
                      {"state", session.state},
                      {"tls", session.tls},
                      {"messages", session.messages},
@@ -30,11 +31,12 @@ void say_session(Writer& writer, const InboundSession& session) {
                      {"age", static_cast<double>(session.age.count()) / 1e6}});
     return;
   }
-  writer.text(fmt::format("{}: {} from {}{}{} helo {} {}{} (for {}) messages {} recipients {} bytes {} gen {}", session.id,
-                          field(session.listener), field(session.peer), session.proxy.empty() ? "" : " by ",
-                          session.proxy.empty() ? "" : field(session.proxy), field(session.helo), field(session.state),
-                          session.tls ? " tls" : "", age_text(session.age), session.messages, session.recipients,
-                          session.bytes_in, session.generation));
+  writer.text(fmt::format("{}: {} from {}{}{} helo {}{}{} {}{} (for {}) messages {} recipients {} bytes {} gen {}",
+                          session.id, field(session.listener), field(session.peer), session.proxy.empty() ? "" : " by ",
+                          session.proxy.empty() ? "" : field(session.proxy), field(session.helo),
+                          session.user.empty() ? "" : " user ", session.user.empty() ? "" : field(session.user),
+                          field(session.state), session.tls ? " tls" : "", age_text(session.age), session.messages,
+                          session.recipients, session.bytes_in, session.generation));
 }
 
 // What smtp::ServerSession::state() says.
