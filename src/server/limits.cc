@@ -95,7 +95,6 @@ std::expected<Limits::Place, smtp::HostRefusal> Limits::enter(const SessionLimit
   place.listener_ = listener;
   place.listen_ = listen_gauge(listener, listen);
   place.client_ = counted_as(client);
-  place.per_ = limits.rate.count > 0 ? limits.rate.per : Duration{0};
   Gauge& service = services_[static_cast<size_t>(listener)];
 
   Shard& part = shard(place.client_);
@@ -119,7 +118,7 @@ std::expected<Limits::Place, smtp::HostRefusal> Limits::enter(const SessionLimit
   if (at != part.peers.end() && peer.sessions == 0) part.idle.erase(peer.at);
   ++peer.sessions;
   peer.rate.take(limits.rate, now);
-  if (place.per_ > Duration{0}) peer.per = place.per_;
+  if (limits.rate.count > 0) peer.per = limits.rate.per;
   place.limits_ = this;
   return place;
 }
@@ -171,7 +170,6 @@ Limits::Place& Limits::Place::operator=(Place&& other) noexcept {
   listener_ = other.listener_;
   listen_ = std::move(other.listen_);
   client_ = other.client_;
-  per_ = other.per_;
   return *this;
 }
 

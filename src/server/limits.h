@@ -63,7 +63,6 @@ class Limits {
     config::ScopeKind listener_ = config::ScopeKind::esmtp_listener;
     std::shared_ptr<Gauge> listen_;
     IpAddress client_;
-    Duration per_{0};  // of its Connection_Rate
   };
 
   // A place, or what to say to the client: 421 4.3.2, for its rate 421 4.7.0.

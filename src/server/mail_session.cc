@@ -62,7 +62,6 @@ void MailSession::begin(MailServices& services, Worker& worker, uint64_t id, Inc
     services.counters.add(Counter::connections_refused);
     return;
   }
-  services.counters.add(Counter::connections_accepted);
   session.release()->start();  // ended by on_closed
 }
 
@@ -146,6 +145,7 @@ Admission::Guest MailSession::guest() const {
 // Over a limit. Where TLS comes first there is nothing that could be said
 // without it, and a handshake is what a full server does not give away.
 void MailSession::turn_away(const smtp::HostRefusal& refusal) {
+  services_.counters.add(Counter::connections_refused);
   if ((*options_)[key::use_ssl]) {
     smtp::Refusal told;
     told.code = refusal.code;
@@ -175,6 +175,7 @@ void MailSession::arm_lifetime() {
 
 void MailSession::start() {
   if (const auto refusal = visit_.enter(guest())) return turn_away(*refusal);
+  services_.counters.add(Counter::connections_accepted);
   arm_lifetime();
   if ((*options_)[key::use_ssl]) {
     start_tls();
@@ -248,6 +249,7 @@ void MailSession::carry_out() {
       start_tls();
       return;
     case smtp::Next::close:
+      if (lifetime_) lifetime_->stop();
       connection_->deadline(Duration::zero());
       connection_->finish();
       return;
@@ -386,6 +388,7 @@ void MailSession::configuration_changed() {
 void MailSession::shut_down() { end("4.3.2 Service shutting down"); }
 
 void MailSession::end(std::string_view text) {
+  if (!connection_->tls() && (*options_)[key::use_ssl]) return drop();  // in its handshake nothing can be said
   engine_->shut_down(text, out_);
   if (out_.next == smtp::Next::close || !out_.reply.empty()) carry_out();
 }
