@@ -145,6 +145,8 @@ class AuthTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(always);
   CPPUNIT_TEST(senders);
   CPPUNIT_TEST(not_configured);
+  CPPUNIT_TEST(by_the_connection);
+  CPPUNIT_TEST(by_a_proxy);
   CPPUNIT_TEST(byte_by_byte);
   CPPUNIT_TEST_SUITE_END();
 
@@ -376,6 +378,57 @@ class AuthTest : public CppUnit::TestFixture {
     Session session(usual_policy());
     CPPUNIT_ASSERT(session.greeting.find("AUTH") == std::string::npos);
     starts("502 5.5.1", session.say(plain_ok));
+  }
+  // EXTERNAL: by a certificate or a key.
+  void by_the_connection() {
+    Policy policy = auth_policy();
+    policy.auth_external = policy.auth_required = policy.starttls = true;
+    TlsState tls = some_tls;
+    tls.identity = "carol";
+    const auto outcomes = [](const Session& session) {
+      return fmt::format("{}", fmt::join(session.host.outcomes, ", "));
+    };
+    Session session(policy, tls);
+    CPPUNIT_ASSERT(session.greeting.find(" LOGIN EXTERNAL\r\n") != std::string::npos);
+    CPPUNIT_ASSERT_EQUAL("carol"s, session.engine->user());
+    starts("501 5.5.2", session.say("AUTH EXTERNAL A"));
+    CPPUNIT_ASSERT_EQUAL(bad, session.say("AUTH EXTERNAL " + b64("alice")));
+    CPPUNIT_ASSERT_EQUAL("334 \r\n"s, session.say("AUTH EXTERNAL"));
+    CPPUNIT_ASSERT_EQUAL(bad, session.say(b64("alice")));
+    session.say("AUTH EXTERNAL");
+    starts("501", session.say("*"));
+    CPPUNIT_ASSERT_EQUAL("carol EXTERNAL yes,  EXTERNAL no,  EXTERNAL no"s, outcomes(session));
+    starts("250", session.say("MAIL FROM:<a@b.example>"));  // it is carol without AUTH
+    session.say("RSET");
+    CPPUNIT_ASSERT_EQUAL(good, session.say("AUTH EXTERNAL " + b64("carol")));
+    starts("503", session.say(plain_ok));
+    for (const char* asked : {"AUTH EXTERNAL =", "AUTH EXTERNAL"}) {
+      Session other(policy, tls);
+      const std::string reply = other.say(asked);
+      CPPUNIT_ASSERT_EQUAL(good, reply.starts_with("334") ? other.say("") : reply);
+    }
+    // A password makes somebody else of it; without an identity there is none.
+    Session twice(policy, tls);
+    CPPUNIT_ASSERT_EQUAL(good, twice.say(plain_ok));
+    CPPUNIT_ASSERT_EQUAL("alice"s, twice.engine->user());
+    Session nobody(policy, some_tls);
+    CPPUNIT_ASSERT(nobody.greeting.find("EXTERNAL") == std::string::npos);
+    starts("504", nobody.say("AUTH EXTERNAL ="));
+    policy.always_deny = true;
+    CPPUNIT_ASSERT(Session(policy, tls).engine->user().empty());
+  }
+  void by_a_proxy() {
+    Policy policy = auth_policy();
+    policy.auth_required = policy.starttls = true;
+    AuthHost host;
+    ClientInfo client;
+    client.address = *IpAddress::parse("192.0.2.1");
+    client.identity = "dave";
+    ServerSession engine(std::make_shared<const Policy>(policy), client, host);
+    Output out;
+    engine.start({}, out);
+    CPPUNIT_ASSERT_EQUAL("dave"s, engine.user());
+    CPPUNIT_ASSERT_EQUAL("dave EXTERNAL yes"s, host.outcomes.at(0));
   }
   void byte_by_byte() {
     Session session;
