@@ -119,20 +119,17 @@ void Ledger::drop_expired(std::string_view domain, const RoutePtr& route, std::v
   // What was never tried gets its one attempt, however long it was held, or
   // whatever the clock says.
   const bool past = overdue && message->must_return();
-  const auto fresh = std::stable_partition(items.begin(), items.end(), [&](const Item& item) {
-    return !past && (item.attempts == 0 || now < item.received + route->expiration);
-  });
-  if (fresh == items.end()) return;
-  GivenUp given_up{std::string(domain), route, {}, items.front().id, {}, false};
-  for (auto item = fresh; item != items.end(); ++item) {
-    given_up.id = item->id;
+  GivenUp given_up{std::string(domain), route, {}, items.empty() ? MessageId{} : items.front().id, {}, false};
+  std::erase_if(items, [&](const Item& item) {
+    if (!past && (item.attempts == 0 || now < item.received + route->expiration)) return false;
     given_up.recipients.push_back(
-        {*item,
-         {Outcome::Kind::transient, std::string(backlog_.error(item->id, item->recipient)), {}, {}},
+        {item,
+         {Outcome::Kind::transient, std::string(backlog_.error(item.id, item.recipient)), {}, {}},
          spool::State::expired,
          past ? past_deadline : too_old});
-  }
-  items.erase(fresh, items.end());
+    return true;
+  });
+  if (given_up.recipients.empty()) return;
   give_up(std::move(given_up));
   settled_();
 }

@@ -123,7 +123,7 @@ class HeapQueue final : public Queue {
     Domain& flushed = found->second;
     const bool was_idle = flushed.active.empty();
     std::vector<Item> due = flushed.delayed.release();
-    const auto held = std::stable_partition(due.begin(), due.end(), [](const Item& item) { return item.attempts > 0; });
+    const auto held = std::partition(due.begin(), due.end(), [](const Item& item) { return item.attempts > 0; });
     flushed.delayed.append({held, due.end()});
     due.erase(held, due.end());
     const size_t count = due.size();
