@@ -402,12 +402,12 @@ def with_lf(data):
     return data.replace(b"\r\n", b"\n")
 
 
-TRACE = re.compile(rb"(?:(?:Return-Path|Received|Date|Message-ID|From):[^\n]*\n(?:[ \t][^\n]*\n)*)+", re.I)
+TRACE = re.compile(rb"(?:(?:Return-Path|Received|Date|Message-ID|From):[^\n]*\n(?:[ \t][^\n]*\n)*)+\n?", re.I)
 
 
 def assert_below_trace(test, sent, arrived, what=""):
     """`arrived` (LF) is `sent` (any line ends) with nothing but fields of ours in front: trace
-    fields, and what RFC2822_Date_Header and its kin add where it is missing."""
+    fields, and what RFC2822_Date_Header and its kin add where it is missing: also an empty line."""
     sent, arrived = with_lf(with_crlf(sent)), with_lf(arrived)
     test.assertTrue(arrived.endswith(sent), f"{what}: not the message that was sent\n--- sent\n{sent[:2000]!r}\n"
                                             f"--- arrived\n{arrived[:3000]!r}")

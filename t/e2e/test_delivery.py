@@ -46,12 +46,16 @@ def by_smtp_source(port, messages, domain, folder):
             raise AssertionError(f"smtp-source, {name}: {done.stdout}{done.stderr}")
 
 
+# Nothing is mended that is not as RFC 5322 wants it.
+AS_IT_CAME = "RFC2822_Date_Header = never RFC2822_MessageID_Header = never RFC2822_Missing_Headers = accept\n"
+
+
 class Unchanged(TestCase):
     """Each message of the corpus, by each client, to a Maildir and to a gateway."""
 
     def to_maildir(self, send, added=b""):
         messages = corpus.messages()
-        daemon = self.daemon()
+        daemon = self.daemon(AS_IT_CAME + BASE_CONFIG)
         send(daemon, messages, "local.example")
         for number, (name, data) in enumerate(messages):
             arrived = daemon.wait_mail(f"u{number}")
@@ -62,7 +66,7 @@ class Unchanged(TestCase):
     def to_sink(self, send, added=b""):
         messages = corpus.messages()
         sink = SmtpSink(self)
-        daemon = self.daemon(more=GATEWAY, sink=sink.port)
+        daemon = self.daemon(AS_IT_CAME + BASE_CONFIG, more=GATEWAY, sink=sink.port)
         send(daemon, messages, "remote.example")
         self.compare({message.recipients[0]: message.data for message in sink.wait(len(messages))}, messages, added)
         self.assertEqual(len(messages), len(sink.messages))
@@ -103,7 +107,7 @@ class Unchanged(TestCase):
     def test_to_smtp_sink(self):
         messages = corpus.messages()
         port = free_port()
-        daemon = self.daemon(more=GATEWAY, sink=port)
+        daemon = self.daemon(AS_IT_CAME + BASE_CONFIG, more=GATEWAY, sink=port)
         dump = daemon.dir / "dump"
         dump.mkdir(mode=0o777)
         dump.chmod(0o777)
