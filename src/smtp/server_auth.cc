@@ -14,6 +14,7 @@ namespace {
 constexpr std::string_view external = "EXTERNAL";
 // How long somebody who failed waits for being told.
 constexpr std::chrono::seconds penalty{1};
+constexpr std::chrono::seconds longest_penalty{60};
 
 }  // namespace
 
@@ -155,7 +156,8 @@ void ServerSession::Impl::auth_failed(const ServerReply& reply) {
   ++auth_failures_;
   refuse(reply, "auth");
   if (phase_ == Phase::closed) return;
-  out_->delay = std::max<Duration>(out_->delay, penalty);
+  // Each of several guesses in one stretch of bytes waits for its own.
+  out_->delay = std::max(out_->delay, std::min<Duration>(out_->delay + penalty, longest_penalty));
   if (policy_->auth_failure_limit == 0 || auth_failures_ < policy_->auth_failure_limit) return;
   note(reply::too_many_failures, "auth", reply::too_many_failures.text);
   say(reply::too_many_failures);

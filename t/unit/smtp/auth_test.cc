@@ -139,6 +139,7 @@ class AuthTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(conformance_52_scram);
   CPPUNIT_TEST(conformance_53_protocol_and_auth_parameter);
   CPPUNIT_TEST(failures_are_counted);
+  CPPUNIT_TEST(guesses_wait_one_by_one);
   CPPUNIT_TEST(the_host_says_no);
   CPPUNIT_TEST(required);
   CPPUNIT_TEST(nothing_survives_starttls);
@@ -307,6 +308,19 @@ class AuthTest : public CppUnit::TestFixture {
     }
     CPPUNIT_ASSERT_EQUAL(bad + "421 4.7.0 Too many failures to authenticate\r\n", session.say(wrong));
     CPPUNIT_ASSERT(session.out.next == Next::close);
+  }
+  void guesses_wait_one_by_one() {
+    Policy policy = auth_policy();
+    policy.auth_failure_limit = 0;
+    policy.max_errors = 0;
+    const std::string wrong = "AUTH PLAIN " + b64("\0alice\0pen"s) + "\r\n";
+    Session session(policy);
+    session.raw(wrong + wrong + wrong);
+    CPPUNIT_ASSERT(session.out.delay == std::chrono::seconds(3));
+    std::string many;
+    for (int i = 0; i < 100; ++i) many += wrong;
+    session.raw(many);
+    CPPUNIT_ASSERT(session.out.delay == std::chrono::seconds(60));
   }
   void the_host_says_no() {
     Session session;
