@@ -156,17 +156,22 @@ Result<UniqueFd> lock_folder(const fs::path& folder) {
   return fd;
 }
 
-// The new content in the old one's place, for its owner alone. Whoever had the
-// file keeps it, also when it is root who edits.
+// The new content in the old one's place. Whoever had the file keeps it, also
+// when it is root who edits; and a group that could read it still can.
 Result<> put(const fs::path& path, std::string_view text) {
   struct stat before{};
   const bool there = ::stat(path.c_str(), &before) == 0;
   const std::string fresh = fmt::format("{}.new.{}", path.string(), ::getpid());
-  if (auto made = replace_file(fresh, text, 0600); !made) return made;
-  Result<> done;
-  if (there && (before.st_uid != ::geteuid() || before.st_gid != ::getegid()) &&
-      ::chown(fresh.c_str(), before.st_uid, before.st_gid) != 0)
+  const UniqueFd fd(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+  if (!fd) return fail_errno(errno, fresh);
+  Result<> done = write_all(fd.get(), text);
+  // By the descriptor: the name may be somebody else's to change.
+  if (done && there && (before.st_uid != ::geteuid() || before.st_gid != ::getegid()) &&
+      ::fchown(fd.get(), before.st_uid, before.st_gid) != 0)
     done = fail_errno(errno, fresh);
+  const bool group = there && (before.st_mode & S_IRGRP) != 0;
+  if (done && ::fchmod(fd.get(), group ? 0640 : 0600) != 0) done = fail_errno(errno, fresh);
+  if (done && ::fsync(fd.get()) != 0) done = fail_errno(errno, fresh);
   if (done && ::rename(fresh.c_str(), path.c_str()) != 0) done = fail_errno(errno, path.string());
   if (!done) {
     ::unlink(fresh.c_str());

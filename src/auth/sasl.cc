@@ -188,6 +188,11 @@ SaslExchange::Step SaslExchange::step(std::string_view response) {
     return {};
   }
   if (step.output.empty()) return finish();
+  // The last word tells that the proof was good: not to one who may not come in.
+  if (!admitted()) {
+    over_ = true;
+    return {};
+  }
   last_word_ = true;
   step.state = State::more;
   return step;
@@ -202,14 +207,19 @@ bool SaslExchange::is_misbound(std::string_view response) const {
 }
 
 // The mechanism is content. Nobody may become somebody else by it.
-SaslExchange::Step SaslExchange::finish() {
-  over_ = true;
+bool SaslExchange::admitted() {
   user_ = property(session_, GSASL_AUTHID);
   const std::string as = property(session_, GSASL_AUTHZID);
   const Credential* used = credential();
-  if (used == nullptr || (!as.empty() && as != user_)) return {};
-  if (settings_.admits && !settings_.admits(user_)) return {};
+  if (used == nullptr || (!as.empty() && as != user_)) return false;
+  if (settings_.admits && !settings_.admits(user_)) return false;
   fingerprint_ = used->fingerprint;
+  return true;
+}
+
+SaslExchange::Step SaslExchange::finish() {
+  over_ = true;
+  if (!last_word_ && !admitted()) return {};
   return {State::done, {}};
 }
 

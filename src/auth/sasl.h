@@ -63,6 +63,7 @@ class SaslExchange {
   friend class Sasl;
   struct Ask;  // sasl.cc
   SaslExchange(SaslSettings settings, std::string key) : settings_(std::move(settings)), key_(std::move(key)) {}
+  bool admitted();
   Step finish();
   const Credential* credential() const;
   std::string qualifier() const;

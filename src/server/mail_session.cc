@@ -402,10 +402,12 @@ void MailSession::retrace() {
 void MailSession::kill() {
   const bool handshaking = out_.next == smtp::Next::start_tls || (!connection_->tls() && (*options_)[key::use_ssl]);
   if (handshaking || out_.next == smtp::Next::close) return drop();  // nothing can be said (any more)
-  if (std::exchange(holding_, false)) tarpit_.stop();
+  const bool held = std::exchange(holding_, false);
+  if (held) tarpit_.stop();
   engine_->kill("4.3.2 Session ended by the administrator", out_);
   out_.delay = Duration::zero();
-  if (out_.next == smtp::Next::close) carry_out();
+  // A message that the tarpit held back goes its way first.
+  if (held || out_.next == smtp::Next::close) carry_out();
 }
 
 void MailSession::drop() { connection_->close(); }

@@ -175,17 +175,20 @@ void DataReceiver::keep(std::string_view bytes) {
   if (verdict_ != Verdict::good) return;
   const bool too_big = max_size_ != 0 && bytes.size() > max_size_ - size();
   const std::string_view fits = too_big ? bytes.substr(0, max_size_ - size()) : bytes;
+  size_t head = 0;
   if (!headers_.done()) {
-    headers_.feed(fits);
-    if (max_received_ != 0 && headers_.received() > max_received_) {
-      refuse(Verdict::loop);
-      return;
-    }
+    // The header section is in memory, all of it: who looks at it later can.
+    const size_t room = longest_header - body_.size();
+    head = headers_.feed(fits.substr(0, room));
+    if (max_received_ != 0 && headers_.received() > max_received_) return refuse(Verdict::loop);
+    if (!headers_.done() && fits.size() > room) return refuse(Verdict::header_too_big);
   }
-  if (measures_ && !too_big) measure(bytes);
-  if (too_big)
-    refuse(Verdict::too_big);
-  else if (rest_ || must_stream(bytes.size()))
+  if (too_big) return refuse(Verdict::too_big);
+  if (measures_) measure(bytes);
+  if (head > 0) body_.append(bytes.substr(0, head));
+  bytes.remove_prefix(head);
+  if (bytes.empty()) return;
+  if (rest_ || body_.size() + bytes.size() > in_memory_)
     stream(bytes);
   else
     body_.append(bytes);
@@ -210,11 +213,6 @@ const message::HeaderFacts& DataReceiver::header() {
   headers_.finish();
   longest_line_ = std::max(longest_line_, std::exchange(line_, 0));
   return headers_.facts();
-}
-
-// Who looks at header fields later wants them in memory; but a header without end is none.
-bool DataReceiver::must_stream(size_t more) const {
-  return body_.size() + more > in_memory_ && (headers_.done() || body_.size() + more > longest_header);
 }
 
 void DataReceiver::stream(std::string_view bytes) {

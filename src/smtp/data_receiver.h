@@ -23,7 +23,7 @@ namespace impulse::smtp {
 
 class DataReceiver {
  public:
-  enum class Verdict : uint8_t { good, too_big, lone_lf, loop, no_space, trouble };
+  enum class Verdict : uint8_t { good, too_big, header_too_big, lone_lf, loop, no_space, trouble };
 
   // Starts a message; what was there is dropped. Of the policy it takes
   // max_message_size, max_received_headers, large_message, body_block and the
@@ -69,7 +69,6 @@ class DataReceiver {
   void lone(char c);
   void refuse(Verdict verdict);
   void measure(std::string_view bytes);
-  bool must_stream(size_t more) const;
   void stream(std::string_view bytes);
 
   At at_ = At::end;

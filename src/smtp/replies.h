@@ -105,6 +105,7 @@ inline constexpr ServerReply literal_recipient{550, "5.1.3", "Address literals a
 inline constexpr ServerReply literal_sender{550, "5.1.7", "Address literals are not accepted"};
 inline constexpr ServerReply relaying_denied{550, "5.7.1", "Relaying denied"};
 inline constexpr ServerReply lone_lf{550, "5.6.0", "Message has a CR or LF alone; lines end in CRLF"};
+inline constexpr ServerReply header_too_big{552, "5.3.4", "Header section too big"};
 inline constexpr ServerReply too_big{552, "5.3.4", "Message too big"};
 inline constexpr ServerReply utf8_address{553, "5.6.7", "Address outside ASCII, and SMTPUTF8 is not offered"};
 inline constexpr ServerReply denied{554, "5.7.1", "Access denied"};

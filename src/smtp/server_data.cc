@@ -20,6 +20,8 @@ std::pair<const ServerReply*, std::string_view> reply_for(DataReceiver::Verdict 
   switch (verdict) {
     case DataReceiver::Verdict::too_big:
       return {&reply::too_big, "size"};
+    case DataReceiver::Verdict::header_too_big:
+      return {&reply::header_too_big, "size"};
     case DataReceiver::Verdict::lone_lf:
       return {&reply::lone_lf, "lone_lf"};
     case DataReceiver::Verdict::loop:
@@ -62,11 +64,7 @@ void ServerSession::Impl::on_bdat(const Command& command, bool ended_in_lf) {
   const std::vector<std::string_view> given = words(command.arguments);
   const bool digits = !given.empty() && std::all_of(given[0].begin(), given[0].end(), is_digit);
   const auto size = digits ? parse_unsigned(given[0]) : Result<uint64_t>(fail(Errc::invalid, "no number"));
-  if (!size || given.size() > 2 || (given.size() == 2 && !iequals(given[1], "LAST"))) {
-    note(reply::bad_chunk_size, "chunk", reply::bad_chunk_size.text);
-    say(reply::bad_chunk_size);
-    return close();
-  }
+  if (!size || given.size() > 2 || (given.size() == 2 && !iequals(given[1], "LAST"))) return refuse_chunk_size();
   chunk_ = {.size = *size, .left = *size, .last = given.size() == 2};
   const auto refuse_chunk = [&](const ServerReply& reply, std::string_view cause) {
     chunk_.refusal = &reply;
@@ -107,6 +105,12 @@ void ServerSession::Impl::on_bdat(const Command& command, bool ended_in_lf) {
   if (chunk_.left == 0) end_of_chunk();
 }
 
+void ServerSession::Impl::refuse_chunk_size() {
+  note(reply::bad_chunk_size, "chunk", reply::bad_chunk_size.text);
+  say(reply::bad_chunk_size);
+  close();
+}
+
 void ServerSession::Impl::progress(size_t taken, bool done) {
   data_progress_ += taken;
   if (!done && data_progress_ < data_step) return;
@@ -135,7 +139,10 @@ size_t ServerSession::Impl::feed_chunk(std::string_view bytes) {
 
 void ServerSession::Impl::end_of_chunk() {
   if (trace_) trace_->note(fmt::format("a chunk of {} bytes", chunk_.size));
-  phase_ = Phase::command;
+  // Until it is answered it is message data, for whoever counts refusals.
+  const auto answered = [this] {
+    if (phase_ == Phase::chunk) phase_ = Phase::command;
+  };
   const Chunk chunk = std::exchange(chunk_, {});
   if (chunk.refusal != nullptr) {
     const ServerReply why = chunk.not_admitted ? ServerReply{chunk.not_admitted->code, chunk.not_admitted->enhanced,
@@ -149,6 +156,7 @@ void ServerSession::Impl::end_of_chunk() {
       return refuse_message(why, chunk.cause);
     }
     refuse(why, chunk.cause);
+    answered();
     // What the client takes for the end of its message is one, whatever came of it.
     if (ends && phase_ != Phase::closed) drop_transaction();
     return end_if_asked();
@@ -157,11 +165,14 @@ void ServerSession::Impl::end_of_chunk() {
     data_.end_chunks();
     return end_of_data();
   }
-  if (data_.verdict() == DataReceiver::Verdict::good)
+  if (data_.verdict() == DataReceiver::Verdict::good) {
+    answered();
     return say(reply::ok, fmt::format("{} octets received", chunk.size));
+  }
   const auto [reply, cause] = reply_for(data_.verdict());
   transaction_.chunk_fault = reply;
   note(*reply, cause, reply->text);
+  answered();
   say(*reply);
 }
 
@@ -175,7 +186,7 @@ void ServerSession::Impl::refuse_message(const ServerReply& reply, std::string_v
   note(reply, cause, reply.text);
   final_reply(reply, reply.text);
   phase_ = Phase::command;
-  transaction_ = {};
+  drop_transaction();
   end_if_asked();
 }
 

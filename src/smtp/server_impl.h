@@ -127,6 +127,7 @@ struct ServerSession::Impl {
   size_t feed_chunk(std::string_view bytes);
   void progress(size_t taken, bool done);
   void end_of_chunk();
+  void refuse_chunk_size();  // and closes
   void end_of_data();
   void refuse_message(const ServerReply& reply, std::string_view cause);
   void final_reply(const ServerReply& reply, std::string_view text);  // in LMTP for each recipient

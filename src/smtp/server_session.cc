@@ -266,7 +266,10 @@ void ServerSession::Impl::answer(const Command& command, bool ended_in_lf, std::
     refuse(reply::denied_session, "denied");
     return;
   }
-  if (has_control(command.name) || has_control(command.arguments)) {
+  const bool printable = !has_control(command.name) && !has_control(command.arguments);
+  // Octets follow, as many as nobody can tell.
+  if (command.verb == Verb::bdat && !(printable && is_ascii(command.arguments))) return refuse_chunk_size();
+  if (!printable) {
     refuse(reply::bad_bytes, "syntax");
     return;
   }

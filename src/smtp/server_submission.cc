@@ -75,10 +75,8 @@ Submission ServerSession::Impl::take_submission() {
   submission.protocol = protocol();
   submission.body = data_.take_body();
   submission.rest = data_.take_rest();
-  // Header fields lie in memory, but for those of a header section without end.
-  const bool reachable = !submission.rest || fixups_.header_size <= submission.body.size();
-  if (fixups_.rewrites() && reachable)
-    submission.body = message::rewritten(submission.body, fixups_, policy_->body_block);
+  // The header section is in it, whatever went to the disk.
+  if (fixups_.rewrites()) submission.body = message::rewritten(submission.body, fixups_, policy_->body_block);
   fill(submission.envelope);
   const message::Envelope& envelope = submission.envelope;
   if (policy_->trace_headers) {

@@ -68,8 +68,10 @@ void ServerSession::Impl::on_mail(const Command& command) {
     if (policy_->unqualified_sender_domain.empty()) return refuse(reply::unqualified_sender, "address");
     path->address += '@' + policy_->unqualified_sender_domain;
   }
-  auto parameters =
-      mail_parameters(rest, *policy_, {.tls = tls_.has_value(), .auth_offered = auth_offered(), .now = host_.now()});
+  // Whether AUTH is offered costs a look at files: only where it matters.
+  const bool says_auth = upper(rest).find("AUTH=") != std::string::npos;
+  auto parameters = mail_parameters(
+      rest, *policy_, {.tls = tls_.has_value(), .auth_offered = says_auth && auth_offered(), .now = host_.now()});
   if (!parameters) return refuse(*parameters.error().reply, parameters.error().cause);
   if (!parameters->smtputf8 && !is_ascii(path->address)) return refuse(reply::utf8_needs_smtputf8, "utf8");
   if (!sender_matches(path->address)) return refuse(reply::sender_mismatch, "sender_mismatch");
@@ -121,6 +123,13 @@ void ServerSession::Impl::on_rcpt(const Command& command) {
   if (policy_->max_recipients_connection != 0 && recipients_ >= policy_->max_recipients_connection) {
     refused(reply::connection_recipients, "recipients");
     return close();
+  }
+  // A transaction that grows and grows is looked at again, as at MAIL.
+  if (const size_t had = transaction_.recipients.size(); had != 0 && had % 1024 == 0) {
+    if (const auto refusal = host_.admit(ServerHost::Stage::mail)) {
+      transaction_.refused_recipients = true;
+      return refuse(*refusal);
+    }
   }
   transaction_.recipients.push_back({std::move(address), parameters->notify, std::move(parameters->orcpt)});
   ++recipients_;

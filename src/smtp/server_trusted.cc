@@ -70,6 +70,16 @@ bool ServerSession::Impl::become(ClientInfo client) {
   trusted_ = true;
   client_ = std::move(client);
   policy_ = std::move(*policy);
+  // The certificate, the key and the PROXY header were the gateway's.
+  if (tls_) {
+    tls_->verified = false;
+    tls_->identity.clear();
+  }
+  if (implicit_) {
+    user_.clear();
+    user_how_.clear();
+    implicit_ = false;
+  }
   return true;
 }
 
@@ -94,10 +104,9 @@ void ServerSession::Impl::on_xclient(const Command& command) {
     } else if (iequals(name, "ADDR") || iequals(name, "DESTADDR")) {
       const auto address = unavailable ? IpAddress{} : client_address(value);
       good = address.has_value();
-      if (good && !unavailable) {
-        (iequals(name, "ADDR") ? client.address : client.destination) = *address;
-        if (iequals(name, "ADDR")) client.unix_socket = false;
-      }
+      // Unknown is an address of its own (0.0.0.0): never the gateway's, with its rights.
+      if (good) (iequals(name, "ADDR") ? client.address : client.destination) = *address;
+      if (iequals(name, "ADDR")) client.unix_socket = false;
     } else if (iequals(name, "PORT") || iequals(name, "DESTPORT")) {
       const auto port = unavailable ? uint16_t{0} : port_number(value);
       good = port.has_value();

@@ -6,6 +6,7 @@ import ssl
 import stat
 import subprocess
 import tempfile
+import threading
 import unittest
 from pathlib import Path
 
@@ -220,17 +221,22 @@ class Interrupting(ConsoleCase):
 
         def answer(connection, request):
             if request == "long":
+                # More than a terminal shows before the key that interrupts it.
                 connection.say(*(f" line {number}" for number in range(200000)))
+                interrupted.wait(60 * SCALE)
                 connection.say("=0 ok")
                 return True
             return plain(connection, request)
 
+        interrupted = threading.Event()
         fake = FakeDaemon(self, folder, answer)
         with Terminal(folder, fake.endpoint) as terminal:
             terminal.run("config begin")
             terminal.type("long\r")
             terminal.expect("line 10\r\n")
             terminal.type("\x03")
+            terminal.expect("^C")
+            interrupted.set()
             terminal.expect("[interrupted]")
             terminal.expect("[transaction]> ")
             terminal.type("config commit\r")

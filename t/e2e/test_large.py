@@ -153,6 +153,7 @@ class Large(TestCase):
             smtp.ehlo()
             smtp.begin(recipients=[f"u{number}@local.example"])
             smtp.expect(354, "DATA")
+            smtp.send(b"Subject: one of many\r\n\r\n")
             clients.append(smtp)
         for _ in range(2):
             for smtp in clients:

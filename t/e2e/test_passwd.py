@@ -77,7 +77,7 @@ class Passwd(TestCase):
         self.run_it(link, "alice", password="two")
         self.assertTrue(link.is_symlink())
         self.assertEqual("# kept\n\nalice:two\ncarol:three\n", self.file.read_text())
-        self.assertEqual(0o600, stat.S_IMODE(self.file.stat().st_mode))
+        self.assertEqual(0o640, stat.S_IMODE(self.file.stat().st_mode))
         self.assertEqual({"users", "link"}, {path.name for path in self.file.parent.iterdir()})
 
     def test_what_is_refused(self):

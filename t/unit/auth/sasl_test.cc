@@ -217,7 +217,14 @@ class SaslTest : public CppUnit::TestFixture {
       };
       Client client(std::string(name(way.mechanism)), "alice", "sesame");
       const auto exchange = std::move(*sasl_->begin(std::move(settings)));
-      CPPUNIT_ASSERT_MESSAGE(about(way), talk(*exchange, client).state == State::failed);
+      if (is_scram(way.mechanism)) {
+        // Nor is the server's signature sent, which would tell that the proof was good.
+        const auto challenge = exchange->step(client.step(""));
+        const auto end = exchange->step(client.step(challenge.output));
+        CPPUNIT_ASSERT_MESSAGE(about(way), end.state == State::failed && end.output.empty());
+      } else {
+        CPPUNIT_ASSERT_MESSAGE(about(way), talk(*exchange, client).state == State::failed);
+      }
       CPPUNIT_ASSERT_MESSAGE(about(way), asked == std::vector<std::string>{"alice"});
       CPPUNIT_ASSERT_MESSAGE(about(way), exchange->user() == "alice" && exchange->fingerprint().empty());
     }

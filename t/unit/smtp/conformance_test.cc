@@ -308,8 +308,8 @@ class ConformanceTest : public CppUnit::TestFixture {
     large.max_message_size = 0;
     Dialogue big(large);
     CPPUNIT_ASSERT_EQUAL("250 250 250 354 250"s,
-                         big.codes(open + "DATA\r\n" + repeat("0123456789\r\n", 100000) + ".\r\n"));
-    CPPUNIT_ASSERT_EQUAL(size_t{1200000}, big.messages.at(0).body.size());
+                         big.codes(open + "DATA\r\n\r\n" + repeat("0123456789\r\n", 100000) + ".\r\n"));
+    CPPUNIT_ASSERT_EQUAL(size_t{1200002}, big.messages.at(0).body.size());
 
     const std::pair<Errc, std::string> failures[] = {{Errc::io, "451 4.3.0"},
                                                      {Errc::no_space, "452 4.3.1"},

@@ -143,6 +143,25 @@ class XclientTest : public CppUnit::TestFixture {
     Dialogue far(trusting());
     CPPUNIT_ASSERT_EQUAL("220 250 250 2.1.0 550 5.7.1"s,
                          coded(far.say("XCLIENT ADDR=198.51.100.7\r\nEHLO x\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\n")));
+    // Who is not known is not the gateway.
+    for (const auto* unknown : {"[UNAVAILABLE]", "[TEMPUNAVAIL]"}) {
+      Dialogue nobody(trusting());
+      CPPUNIT_ASSERT_EQUAL(
+          "220 250 250 2.1.0 550 5.7.1"s,
+          coded(nobody.say("XCLIENT ADDR="s + unknown + "\r\nEHLO x\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\n")));
+    }
+    // Nor is the gateway's certificate theirs.
+    Policy by_certificate = trusting();
+    by_certificate.verified_peer_can_relay = true;
+    for (const auto* command : {"XCLIENT ADDR=198.51.100.7\r\nEHLO x\r\n", "XREMOTEIP 198.51.100.7\r\n"}) {
+      TlsState tls{.version = "TLSv1.3", .cipher = "X", .bits = 256, .verified = true, .identity = "gateway"};
+      Dialogue secure(by_certificate, whole(), "127.0.0.1", tls);
+      secure.say("EHLO gateway\r\n");
+      CPPUNIT_ASSERT_EQUAL("gateway"s, secure.session->user());
+      secure.say(command);
+      CPPUNIT_ASSERT_EQUAL(std::string(), secure.session->user());
+      CPPUNIT_ASSERT_EQUAL("250 2.1.0 550 5.7.1"s, coded(secure.say("MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\n")));
+    }
     Dialogue denied(trusting());
     Policy no = trusting();
     no.deny = true;
