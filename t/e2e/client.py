@@ -4,10 +4,10 @@ still in the middle of a transaction."""
 import socket
 import ssl
 
-from harness import SCALE
+from harness import SCALE, Closing
 
 
-class Smtp:
+class Smtp(Closing):
     """One connection; commands return (code, text). `source`: the address to come from."""
 
     def __init__(self, port, host="127.0.0.1", source=None, timeout=30, banner=True):
@@ -79,16 +79,6 @@ class Smtp:
 
     def quit(self):
         self.expect(221, "QUIT")
-        self.close()
-
-    def close(self):
-        self.file.close()
-        self.socket.close()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
         self.close()
 
 

@@ -322,7 +322,21 @@ def parse_mainlog(line):
 
 # --- the control protocol, by hand -------------------------------------------
 
-class Ectl:
+class Closing:
+    """A connection (`socket`, and `file` that reads from it) for a `with`."""
+
+    def close(self):
+        self.file.close()
+        self.socket.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+class Ectl(Closing):
     """ECTL/1 over a Unix socket, or TCP when given (host, port)."""
 
     def __init__(self, address):
@@ -357,16 +371,6 @@ class Ectl:
     def command(self, text):
         self.send(text + "\n")
         return self.reply()
-
-    def close(self):
-        self.file.close()
-        self.socket.close()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()
 
 
 class Reply:

@@ -3,7 +3,6 @@ TCP and TLS, roles, Peer scopes, the accounting log."""
 
 import base64
 import hashlib
-import hmac
 import json
 import os
 import pwd
@@ -13,6 +12,7 @@ import subprocess
 import unittest
 
 from harness import BASE_CONFIG, BINDIR, SCALE, Daemon, Ectl, Reply, TestCase, free_port, make_certificate, needs, wait_for
+from passwords import Scram, b64, scram_line
 from terminal import Terminal
 
 PASSWORD = "open sesame"
@@ -36,19 +36,6 @@ Control_Listener {
   }
 }
 """
-
-
-def b64(data):
-    return base64.b64encode(data if isinstance(data, bytes) else data.encode()).decode()
-
-
-def scram_line(user, password, mechanism="SCRAM-SHA-256"):
-    algorithm = {"SCRAM-SHA-256": "sha256", "SCRAM-SHA-1": "sha1"}[mechanism]
-    salt = os.urandom(16)
-    salted = hashlib.pbkdf2_hmac(algorithm, password.encode(), salt, 4096)
-    stored = hashlib.new(algorithm, hmac.digest(salted, b"Client Key", algorithm)).digest()
-    server = hmac.digest(salted, b"Server Key", algorithm)
-    return f"{user}:{mechanism}$4096:{b64(salt)}${b64(stored)}:{b64(server)}\n"
 
 
 class Console(Ectl):
@@ -82,23 +69,14 @@ class Console(Ectl):
         return self.answer(b64(password))
 
     def scram(self, user, password, mechanism="SCRAM-SHA-256"):
-        algorithm = {"SCRAM-SHA-256": "sha256", "SCRAM-SHA-1": "sha1"}[mechanism]
-        bare = f"n={user},r={b64(os.urandom(18))}"
-        first = self.answer(f"@s authenticate {mechanism.lower()} {b64('n,,' + bare)}")
+        client = Scram(user, password, mechanism)
+        first = self.answer(f"@s authenticate {mechanism.lower()} {b64(client.first())}")
         if not isinstance(first, str):
             return first
-        values = dict(part.split("=", 1) for part in first.split(","))
-        salted = hashlib.pbkdf2_hmac(algorithm, password.encode(), base64.b64decode(values["s"]), int(values["i"]))
-        key = hmac.digest(salted, b"Client Key", algorithm)
-        final = f"c=biws,r={values['r']}"
-        message = f"{bare},{first},{final}".encode()
-        signature = hmac.digest(hashlib.new(algorithm, key).digest(), message, algorithm)
-        proof = bytes(a ^ b for a, b in zip(key, signature))
-        last = self.answer(b64(f"{final},p={b64(proof)}"))
+        last = self.answer(b64(client.final(first)))
         if not isinstance(last, str):
             return last
-        expected = hmac.digest(hmac.digest(salted, b"Server Key", algorithm), message, algorithm)
-        assert last == "v=" + b64(expected), "the server does not know the password"
+        client.check(last)
         return self.answer("")
 
 

@@ -5,7 +5,6 @@ limits by address and by user, what is written down."""
 import base64
 import hashlib
 import hmac
-import os
 import smtplib
 import socket
 import ssl
@@ -13,6 +12,7 @@ import subprocess
 import unittest
 
 from harness import BASE_CONFIG, SCALE, Daemon, TestCase, make_certificate, needs, wait_for
+from passwords import Scram, b64, scram_line
 
 PASSWORD = "open sesame"
 AUTH = """
@@ -30,19 +30,6 @@ ESMTP_Listener {
   @listener@
 }
 """
-
-
-def b64(data):
-    return base64.b64encode(data if isinstance(data, bytes) else data.encode()).decode()
-
-
-def scram_line(user, password, mechanism="SCRAM-SHA-256"):
-    algorithm = {"SCRAM-SHA-256": "sha256", "SCRAM-SHA-1": "sha1"}[mechanism]
-    salt = os.urandom(16)
-    salted = hashlib.pbkdf2_hmac(algorithm, password.encode(), salt, 4096)
-    stored = hashlib.new(algorithm, hmac.digest(salted, b"Client Key", algorithm)).digest()
-    server = hmac.digest(salted, b"Server Key", algorithm)
-    return f"{user}:{mechanism}$4096:{b64(salt)}${b64(stored)}:{b64(server)}\n"
 
 
 def digest_line(user, realm, password):
@@ -112,26 +99,14 @@ class Client:
         return self.command(b64(f"{user} {digest}"))
 
     def scram(self, user, password, mechanism="SCRAM-SHA-256", flag="n", binding=b""):
-        algorithm = "sha256" if "256" in mechanism else "sha1"
-        bare = f"n={user},r={b64(os.urandom(18))}"
-        header = f"{flag},,"
-        code, text = self.command(f"AUTH {mechanism} {b64(header + bare)}")
+        client = Scram(user, password, mechanism, flag, binding)
+        code, text = self.command(f"AUTH {mechanism} {b64(client.first())}")
         if code != 334:
             return code, text
-        first = base64.b64decode(text).decode()
-        values = dict(part.split("=", 1) for part in first.split(","))
-        assert int(values["i"]) >= 4096 and values["r"].startswith(bare.split("r=")[1])
-        salted = hashlib.pbkdf2_hmac(algorithm, password.encode(), base64.b64decode(values["s"]), int(values["i"]))
-        key = hmac.digest(salted, b"Client Key", algorithm)
-        final = f"c={b64(header.encode() + binding)},r={values['r']}"
-        message = f"{bare},{first},{final}".encode()
-        signature = hmac.digest(hashlib.new(algorithm, key).digest(), message, algorithm)
-        proof = bytes(a ^ b for a, b in zip(key, signature))
-        code, text = self.command(b64(f"{final},p={b64(proof)}"))
+        code, text = self.command(b64(client.final(base64.b64decode(text).decode())))
         if code != 334:
             return code, text
-        expected = hmac.digest(hmac.digest(salted, b"Server Key", algorithm), message, algorithm)
-        assert base64.b64decode(text).decode() == "v=" + b64(expected), "the server does not know the password"
+        client.check(base64.b64decode(text).decode())
         return self.command("")
 
 

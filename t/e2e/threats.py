@@ -7,7 +7,7 @@ import select
 import socket
 import ssl
 
-from harness import SCALE, Daemon, TestCase, free_port, make_certificate, wait_for
+from harness import SCALE, Closing, Daemon, TestCase, free_port, make_certificate, wait_for
 
 CERTIFICATE = 'TLS_Certificate = "@dir@/mx.crt" TLS_Key = "@dir@/mx.key"'
 LISTENS = {
@@ -103,7 +103,7 @@ def random_cuts(seed):
     return cut
 
 
-class Client:
+class Client(Closing):
     def __init__(self, port, tls=False, receive_buffer=None):
         self.socket = socket.socket()
         if receive_buffer:
@@ -151,16 +151,6 @@ class Client:
             except ConnectionError:
                 return b""
         raise AssertionError("nobody minds")
-
-    def close(self):
-        self.file.close()
-        self.socket.close()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()
 
 
 class Threat(TestCase):
