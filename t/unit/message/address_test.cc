@@ -1,35 +1,21 @@
 #include "message/address.h"
+#include "address_kit.h"
 
 #include "message/envelope.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 
 using namespace impulse::message;
+using namespace impulse::message::test;
 using namespace std::string_literals;
 
 namespace {
 
-std::string repeat(std::string_view text, size_t count) {
-  std::string out;
-  while (count-- > 0) out += text;
-  return out;
-}
-
 // What parse_path makes of a text, in one word or the address.
 std::string outcome(std::string_view text, const AddressRules& rules = {}) {
   const auto path = parse_path(text, rules);
-  if (path) return path->address + (path->used == text.size() ? "" : " + " + std::string(text.substr(path->used)));
-  switch (path.error()) {
-    case AddressFault::syntax:
-      return "syntax";
-    case AddressFault::too_long:
-      return "too long";
-    case AddressFault::ip_literal:
-      return "literal";
-    case AddressFault::not_ascii:
-      return "not ascii";
-  }
-  return "?";
+  if (!path) return std::string(word(path.error()));
+  return path->address + (path->used == text.size() ? "" : " + " + std::string(text.substr(path->used)));
 }
 
 class AddressTest : public CppUnit::TestFixture {

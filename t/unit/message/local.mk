@@ -1,5 +1,6 @@
 check_PROGRAMS += t/unit/message_tests
 t_unit_message_tests_SOURCES = t/unit/main.cc \
+	t/unit/message/address_kit.h \
 	t/unit/message/address_test.cc \
 	t/unit/message/fixups_test.cc \
 	t/unit/message/header_facts_test.cc \

@@ -1,5 +1,6 @@
 // Internationalised addresses (RFC 6531), the shapes that THREATS.md names,
 // and the domains that IDNA lets stand for others.
+#include "address_kit.h"
 #include "base/text.h"
 #include "message/address.h"
 #include "message/envelope.h"
@@ -8,29 +9,10 @@
 
 using namespace impulse;
 using namespace impulse::message;
+using namespace impulse::message::test;
 using namespace std::string_literals;
 
 namespace {
-
-std::string repeat(std::string_view text, size_t count) {
-  std::string out;
-  while (count-- > 0) out += text;
-  return out;
-}
-
-std::string_view word(AddressFault fault) {
-  switch (fault) {
-    case AddressFault::syntax:
-      return "syntax";
-    case AddressFault::too_long:
-      return "too long";
-    case AddressFault::ip_literal:
-      return "literal";
-    case AddressFault::not_ascii:
-      return "not ascii";
-  }
-  return "?";
-}
 
 constexpr AddressRules utf8{.smtputf8 = true};
 
