@@ -217,6 +217,16 @@ const ScopeDef* find_scope(std::string_view name) {
 
 const ScopeDef& scope_def(ScopeKind kind) { return scope_table[static_cast<size_t>(kind)]; }
 
+std::span<const ScopeKind> listener_kinds() {
+  static const std::vector<ScopeKind> kinds = [] {
+    std::vector<ScopeKind> found;
+    for (const ScopeDef& scope : scope_table)
+      if (scope_def(listen).parents & in(scope.kind) && scope.availability == available) found.push_back(scope.kind);
+    return found;
+  }();
+  return kinds;
+}
+
 bool is_unavailable_scope(std::string_view name) {
   const auto is = [&](std::string_view scope) { return iequals(scope, name); };
   return std::ranges::any_of(later_scopes, is) || std::ranges::any_of(scope_table, [&](const ScopeDef& scope) {

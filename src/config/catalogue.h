@@ -85,6 +85,8 @@ const OptionDef* find_option(std::string_view name);  // case-insensitive; nullp
 // Case-insensitive; nullptr for none, and for one that is not in this version.
 const ScopeDef* find_scope(std::string_view name);
 const ScopeDef& scope_def(ScopeKind kind);
+// Scopes that hold Listens and are in this version, in the order of ScopeKind.
+std::span<const ScopeKind> listener_kinds();
 std::string_view to_string(Effect effect);  // "next-session"
 std::string_view to_string(Type type);      // "duration"
 

@@ -84,7 +84,7 @@ bool ListenChecks::some_certificate(ScopeKind listener) {
 // A new Listen whose endpoint another listener has, or claims with it.
 void ListenChecks::check_clash(const ListenConf& conf) {
   if (!conf.endpoint().is_unix() && conf.endpoint().port() == 0) return;
-  for (const ScopeKind kind : {ScopeKind::esmtp_listener, ScopeKind::lmtp_listener, ScopeKind::control_listener}) {
+  for (const ScopeKind kind : listener_kinds()) {
     const ListenConf* other = kind == conf.listener() ? nullptr : next_.find_listen(kind, conf.endpoint());
     if (!other) continue;
     const bool both_new = !previous_ || !previous_->find_listen(kind, conf.endpoint());

@@ -12,9 +12,6 @@
 namespace impulse::config {
 namespace {
 
-constexpr ScopeKind listener_kinds[] = {ScopeKind::esmtp_listener, ScopeKind::lmtp_listener,
-                                        ScopeKind::control_listener};
-
 const Setting* find_setting(const Settings& settings, const OptionDef& option) {
   for (const auto& setting : settings)
     if (setting->option == &option) return setting.get();
@@ -164,7 +161,7 @@ void CompiledSnapshot::compile_listeners(const CompiledSnapshot* previous) {
   auto listens = std::make_shared<Listens>();
   if (previous) listens->reserve(previous->listens_->size());
   bool same = previous != nullptr;
-  for (const ScopeKind kind : listener_kinds) {  // in the order of listens()
+  for (const ScopeKind kind : listener_kinds()) {  // in the order of listens()
     const bool same_listener = compile_base(kind, previous);
     same = compile_listens(kind, same_listener, previous, *listens) && same;
   }
