@@ -36,7 +36,8 @@ bool same(const HeaderFacts& a, const HeaderFacts& b) {
          a.before_malformed == b.before_malformed && a.malformed == b.malformed &&
          a.first_malformed == b.first_malformed && a.mbox_line == b.mbox_line &&
          a.starts_with_field == b.starts_with_field && a.tls_optional == b.tls_optional &&
-         a.longest_line == b.longest_line && a.size == b.size && a.results == b.results && a.dates == b.dates;
+         a.longest_line == b.longest_line && a.size == b.size && a.results == b.results && a.distant == b.distant &&
+         a.dates == b.dates;
 }
 
 std::string rewritten(const Fixups& fixups, std::string_view text, size_t piece) {

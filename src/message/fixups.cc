@@ -37,11 +37,15 @@ std::string new_fields(const FixupPolicy& policy, const FixupInput& input) {
 }
 
 // What goes out of the header section, up to `end`.
-std::vector<Stretch> cuts(const FixupPolicy& policy, const HeaderFacts& header, bool mbox, uint64_t end) {
+std::vector<Stretch> cuts(const FixupPolicy& policy, const HeaderFacts& header, bool mbox, bool wraps, uint64_t end) {
   std::vector<Stretch> cuts;
   if (mbox) cuts.push_back({0, header.mbox_line});
-  for (const Stretch& result : header.results)
-    if (result.at < end) cuts.push_back(result);
+  const auto cut = [&](const std::vector<Stretch>& stretches) {
+    for (const Stretch& stretch : stretches)
+      if (stretch.at < end) cuts.push_back(stretch);
+  };
+  cut(header.results);
+  if (wraps) cut(header.distant);
   for (const LocatedField& field : header.dates)
     if (field.where.at < end && (field.is_date ? policy.date : policy.message_id) == AddField::always)
       cuts.push_back(field.where);
@@ -82,10 +86,10 @@ std::expected<Fixups, FixupRefusal> fix_up(const FixupPolicy& policy, const Fixu
     if (input.trace || !fixups.fields.empty())
       fixups.fields += "\r\n";  // what came has no section, and begins with no empty line
     else
-      cut_end = header.size;  // nothing keeps its lines from being read as fields
+      fixups.header_size = cut_end = header.size;  // nothing keeps its lines from being read as fields
   }
   const bool mbox = section && header.mbox_line != 0 && policy.missing == MissingHeaders::fix;
-  fixups.cuts = cuts(policy, header, mbox, cut_end);
+  fixups.cuts = cuts(policy, header, mbox, fixups.max_line_length != 0, cut_end);
   return fixups;
 }
 

@@ -16,6 +16,10 @@ constexpr std::array<bool, 256> name_bytes = [] {
   return table;
 }();
 
+// Rewriter leaves lines of 78 octets alone; where it cuts, it may go back by a
+// UTF-8 character and a CR.
+constexpr uint64_t never_wrapped = 72;
+
 // Eight bytes at a time: this looks at every byte of every header section.
 bool has_eight_bit(std::string_view bytes) {
   uint64_t found = 0;
@@ -116,6 +120,7 @@ const char* HeaderScan::step(const char* at, const char* end) {
       return at;
     case At::value:
       while (at != end && *at != '\n' && !(kind_ == Kind::results && watch_.knows_word())) watch_.take(*at++);
+      distant_ = distant_ || position() - line_at_ > never_wrapped;
       if (at == end) return at;
       if (*at == '\n') watch_.take('\n');
       break;
@@ -205,6 +210,7 @@ void HeaderScan::start_field(std::string_view name) {
       if (!watch_.wanted()) break;
       [[fallthrough]];
     case Kind::tls_required:
+      distant_ = false;
       watch_.begin();
       at_ = At::value;
       break;
@@ -222,7 +228,10 @@ void HeaderScan::end_field(uint64_t position) {
     ++tls_fields_;
   } else if (kind_ == Kind::results && watch_.wanted()) {
     watch_.finish();
-    if (watch_.is_ours()) add(facts_.results, field_at_, position);
+    if (watch_.is_ours())
+      add(facts_.results, field_at_, position);
+    else if (distant_)
+      add(facts_.distant, field_at_, position);
   } else if (locate_dates_ && (kind_ == Kind::date || kind_ == Kind::message_id)) {
     const Stretch where{static_cast<uint32_t>(field_at_), static_cast<uint32_t>(position - field_at_)};
     facts_.dates.push_back({where, kind_ == Kind::date});

@@ -51,6 +51,7 @@ struct HeaderFacts {
   uint64_t longest_line = 0;           // octets without the line's end
   uint64_t size = 0;                   // of the header section, the empty line included
   std::vector<Stretch> results;        // Authentication-Results fields in our name (RFC 8601 §5)
+  std::vector<Stretch> distant;        // and those whose name ends so far on that wrapping might make it ours
   std::vector<LocatedField> dates;     // when asked for: Date and Message-ID fields, in order
 
   // What every reader agrees on: the fields up to the first malformed line.
@@ -106,6 +107,7 @@ class HeaderScan {
   bool last_cr_ = false;
   bool done_ = false;
   bool finished_ = false;
+  bool distant_ = false;  // of an Authentication-Results field: see HeaderFacts::distant
   uint32_t tls_fields_ = 0;
   uint64_t line_at_ = 0;        // where the line begins
   uint64_t field_at_ = 0;       // where the field begins

@@ -81,6 +81,7 @@ class FixupsTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(mbox_lines);
   CPPUNIT_TEST(senders);
   CPPUNIT_TEST(test_group71_results_are_cut);
+  CPPUNIT_TEST(test_group71_wrapping_makes_no_name_ours);
   CPPUNIT_TEST(long_lines_are_refused);
   CPPUNIT_TEST(long_headers_are_folded);
   CPPUNIT_TEST(long_body_lines_are_cut);
@@ -206,6 +207,30 @@ class FixupsTest : public CppUnit::TestFixture {
     // With nothing put in front, a later reader may well take these lines for fields.
     expect(plain, "garbage\r\n" + ours + "\r\n", "", "garbage\r\n\r\n", {.trace = false});
     expect(plain, "garbage\r\n" + ours + "\r\n", "\r\n", "garbage\r\n" + ours + "\r\n");
+  }
+  // A line cut behind "mx.example", or between a backslash and what it hides,
+  // must not say what the client's line did not.
+  void test_group71_wrapping_makes_no_name_ours() {
+    const FixupPolicy narrow{AddField::never, AddField::never, MissingHeaders::accept, LongLines::wrap, 80};
+    const std::string field = "Authentication-Results:";
+    const std::string rest = "To: b\r\n\r\n";
+    for (size_t blanks = 30; blanks < 60; ++blanks) {
+      const std::string comment = "(" + std::string(blanks, 'c');
+      const std::string ours = field + comment + ")mx.example.net; spf=pass\r\n";
+      const std::string hidden = field + comment + "\\) mx.example; spf=pass" + std::string(80, 'x') + "\r\n";
+      for (const std::string& text : {ours, hidden}) {
+        const std::string stored = make(narrow, text + rest).message;
+        HeaderScan scan("mx.example");
+        scan.feed(stored);
+        CPPUNIT_ASSERT_MESSAGE(stored, scan.done() && scan.facts().results.empty());
+      }
+    }
+    const std::string wide = field + " " + std::string(50, 'o') + "; none\r\n";
+    expect(narrow, "Subject: " + std::string(71, 's') + "\r\n" + wide + rest, "",
+           "Subject: " + std::string(71, 's') + "\r\n" + wide + rest);  // nothing to wrap: nothing lost
+    // Lines that may be read as fields are not cut into new ones.
+    expect(narrow, "garbage\r\n" + std::string(80, 'g') + field + " mx.example\r\n\r\n", "",
+           "garbage\r\n" + std::string(80, 'g') + "\r\n " + field + " mx.example\r\n\r\n", {.trace = false});
   }
   void long_lines_are_refused() {
     FixupPolicy policy{AddField::never, AddField::never, MissingHeaders::accept, LongLines::reject};

@@ -251,6 +251,7 @@ class HeaderFactsTest : public CppUnit::TestFixture {
                                  "Authentication-Results:\r\n mx.example; x\r\n",
                                  "Authentication-Results: (\r\n",
                                  ") mx.example; x\r\n",
+                                 "Authentication-Results: (" + std::string(47, 'y') + ") mx.example.org; x\r\n",
                                  "x:" + std::string(60, 'y') + "\r\n"};
     for (int round = 0; round < 300; ++round) {
       std::string text;
@@ -267,7 +268,8 @@ class HeaderFactsTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT_EQUAL_MESSAGE(text, whole.size, cut.size);
         CPPUNIT_ASSERT_EQUAL_MESSAGE(text, whole.tls_optional, cut.tls_optional);
         CPPUNIT_ASSERT_EQUAL_MESSAGE(text, whole.starts_with_field, cut.starts_with_field);
-        CPPUNIT_ASSERT_MESSAGE(text, whole.results == cut.results && whole.dates == cut.dates);
+        CPPUNIT_ASSERT_MESSAGE(
+            text, whole.results == cut.results && whole.distant == cut.distant && whole.dates == cut.dates);
       }
     }
   }
