@@ -27,7 +27,6 @@ std::optional<Place> read_place(std::string_view text) {
   constexpr std::string_view name = "console:";
   if (!text.starts_with(name)) return std::nullopt;
   text.remove_prefix(name.size());
-  Place place;
   const auto line = take_number(text);
   const auto column = line ? take_number(text) : std::nullopt;
   if (!column) return std::nullopt;

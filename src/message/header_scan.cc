@@ -119,8 +119,10 @@ const char* HeaderScan::step(const char* at, const char* end) {
       at_ = At::rest;
       return at;
     case At::value:
-      while (at != end && *at != '\n' && !(kind_ == Kind::results && watch_.knows_word())) watch_.take(*at++);
-      distant_ = distant_ || position() - line_at_ > never_wrapped;
+      if (!name_is_read()) {
+        while (at != end && *at != '\n' && !name_is_read()) watch_.take(*at++);
+        distant_ = distant_ || position() - line_at_ > never_wrapped;
+      }
       if (at == end) return at;
       if (*at == '\n') watch_.take('\n');
       break;
@@ -139,8 +141,7 @@ const char* HeaderScan::start_line(const char* at, uint64_t position) {
   line_at_ = position;
   if (*at == ' ' || *at == '\t') {
     if (!in_field_ && first_) bad_line();
-    const bool watching =
-        in_field_ && (kind_ == Kind::tls_required || (kind_ == Kind::results && !watch_.knows_word()));
+    const bool watching = in_field_ && (kind_ == Kind::tls_required || kind_ == Kind::results) && !name_is_read();
     at_ = watching ? At::value : At::rest;
     return at;
   }

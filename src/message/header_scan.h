@@ -93,6 +93,7 @@ class HeaderScan {
   void end_field(uint64_t position);
   void end_line(uint64_t to, unsigned terminator);
   void bad_line();
+  bool name_is_read() const { return kind_ == Kind::results && watch_.knows_word(); }
 
   HeaderFacts facts_;
   ValueWatch watch_;

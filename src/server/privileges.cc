@@ -102,7 +102,6 @@ Result<Capabilities> kept_capabilities(const std::string& text) {
 #ifdef HAVE_LIBCAP
   const std::unique_ptr<std::remove_pointer_t<cap_t>, int (*)(void*)> set(::cap_from_text(text.c_str()), &::cap_free);
   if (!set) return fail(Errc::invalid, "Capabilities = {}: as cap_net_bind_service+ep is expected", escape_line(text));
-  Capabilities wanted;
   const auto bits = [&](cap_flag_t flag) {
     uint64_t found = 0;
     for (cap_value_t value = 0; value < 64 && CAP_IS_SUPPORTED(value); ++value) {

@@ -251,6 +251,7 @@ class HeaderFactsTest : public CppUnit::TestFixture {
                                  "Authentication-Results:\r\n mx.example; x\r\n",
                                  "Authentication-Results: (\r\n",
                                  ") mx.example; x\r\n",
+                                 "Authentication-Results: x; " + std::string(60, 'y') + "\r\n",
                                  "Authentication-Results: (" + std::string(47, 'y') + ") mx.example.org; x\r\n",
                                  "x:" + std::string(60, 'y') + "\r\n"};
     for (int round = 0; round < 300; ++round) {
@@ -258,7 +259,7 @@ class HeaderFactsTest : public CppUnit::TestFixture {
       for (size_t i = random() % 12; i > 0; --i) text += lines[random() % std::size(lines)];
       if (random() % 2 == 0) text += "\r\nbody: x\r\n";
       const HeaderFacts whole = scan(text);
-      for (const size_t piece : {1, 2, 3, 7, 17}) {
+      for (const size_t piece : {1, 2, 3, 7, 17, 40}) {
         const HeaderFacts cut = scan(text, our_name, piece);
         CPPUNIT_ASSERT_EQUAL_MESSAGE(text, whole.fields, cut.fields);
         CPPUNIT_ASSERT_EQUAL_MESSAGE(text, whole.malformed, cut.malformed);

@@ -3,6 +3,7 @@
 // what the snapshot says, generation, history, descriptors, files, threads.
 #include "../config/engine_kit.h"
 #include "base/files.h"
+#include "config.h"
 #include "plant.h"
 
 #include <sys/resource.h>
@@ -49,9 +50,13 @@ class FaultsTest : public CppUnit::TestFixture {
   CPPUNIT_TEST_SUITE(FaultsTest);
   CPPUNIT_TEST(every_participant_in_every_phase);
   CPPUNIT_TEST(a_transaction_and_a_revert);
+// UBSan opens a pipe to look at a virtual table:
+// without descriptors it takes sound objects for broken ones.
+#ifndef HAVE_UBSAN
   CPPUNIT_TEST(every_descriptor_in_turn);
   CPPUNIT_TEST(every_descriptor_of_the_way_back);
   CPPUNIT_TEST(every_descriptor_of_a_writeback);
+#endif
   CPPUNIT_TEST(what_is_taken_meanwhile);
   CPPUNIT_TEST_SUITE_END();
 

@@ -351,9 +351,9 @@ class LargeTest : public CppUnit::TestFixture {
 
   void no_sync_when_told_so() {
     settings_.force_fsync = false;
+    std::atomic<int> syncs = 0;  // outlives the spool, which syncs once more when it closes
     auto spool = open();
     auto incoming = streamed(*spool, kit::noise(2000, 1));
-    std::atomic<int> syncs = 0;
     disk_->set_fault([&](Call call, uint64_t) {
       if (call == Call::sync) ++syncs;
       return 0;
