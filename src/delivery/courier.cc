@@ -1,6 +1,8 @@
 // Moves bytes between a connection and a client session, and keeps the time.
 #include "delivery/courier.h"
 
+#include "smtp/client_envelope.h"
+
 #include <algorithm>
 #include <utility>
 
@@ -13,22 +15,24 @@ constexpr uint64_t least_progress = 64 << 10;
 constexpr Duration quit_patience = std::chrono::seconds(3);
 constexpr Duration handshake_patience = std::chrono::seconds(60);
 
-smtp::ClientSettings session_settings(const Route& route, bool plain) {
+smtp::ClientSettings session_settings(const Route& route, std::string plain_because) {
   smtp::ClientSettings settings;
   settings.ehlo_name = route.ehlo_name;
-  settings.tls = plain ? smtp::TlsUse::no : route.tls;
+  settings.tls = plain_because.empty() ? route.tls : smtp::TlsUse::no;
+  settings.plain_because = std::move(plain_because);
   return settings;
 }
 
 }  // namespace
 
-Courier::Courier(uint64_t number, net::Loop& loop, CourierHost& host, RoutePtr route, Target target, bool plain)
+Courier::Courier(uint64_t number, net::Loop& loop, CourierHost& host, RoutePtr route, Target target,
+                 std::string plain_because)
     : number_(number),
       loop_(loop),
       host_(host),
       route_(std::move(route)),
       target_(std::move(target)),
-      session_(session_settings(*route_, plain), route_->timeouts, *this) {}
+      session_(session_settings(*route_, std::move(plain_because)), route_->timeouts, *this) {}
 
 Courier::~Courier() = default;
 
@@ -105,6 +109,15 @@ void Courier::trace(telemetry::SessionTracePtr trace) {
 }
 
 std::string Courier::local() const { return connection_ ? connection_->local().to_string() : std::string(); }
+
+std::optional<smtp::Reply> Courier::unprotected() const {
+  const smtp::Protection& protection = session_.protection();
+  auto why = smtp::protection_objection(protection, session_.offers());
+  // Certificates are verified for names: without one that will not pass.
+  if (why && !why->permanent() && protection.tls && IpAddress::parse(target_.host))
+    return smtp::Reply{550, "5.7.10 the message needs REQUIRETLS, and the next server is known by its address only"};
+  return why;
+}
 
 size_t Courier::on_data(std::string_view bytes) {
   smtp::ClientOutput out;

@@ -44,8 +44,9 @@ class CourierHost {
 
 class Courier final : private net::ConnectionHandler, private smtp::ClientHost {
  public:
-  // `plain`: without STARTTLS, whatever the route says (after a handshake that failed).
-  Courier(uint64_t number, net::Loop& loop, CourierHost& host, RoutePtr route, Target target, bool plain);
+  // `plain_because`: not empty: without STARTTLS, whatever the route says, and why (a handshake that failed).
+  Courier(uint64_t number, net::Loop& loop, CourierHost& host, RoutePtr route, Target target,
+          std::string plain_because = {});
   ~Courier() override;
 
   // Begins to connect; an error that shows at once is returned and nothing
@@ -70,6 +71,9 @@ class Courier final : private net::ConnectionHandler, private smtp::ClientHost {
   uint64_t jobs() const { return jobs_; }  // done
   std::string local() const;
   const smtp::ClientOffers& offers() const { return session_.offers(); }  // once ready
+  // Once ready: why messages with REQUIRETLS cannot go by it; 450 when that may
+  // pass, 550 when it is so.
+  std::optional<smtp::Reply> unprotected() const;
   std::string_view protocol() const { return session_.tls_active() ? "ESMTPS" : "ESMTP"; }
 
  private:

@@ -1,6 +1,10 @@
 // Connections to a next host: when to make one, and what to do with it.
 #include "delivery/hop.h"
 
+#include "delivery/hop_impl.h"
+
+#include "queue/name.h"
+
 #include <algorithm>
 #include <utility>
 
@@ -18,28 +22,6 @@ constexpr auto plain_for = std::chrono::minutes(10);
 constexpr int too_many_recipients = 452;  // RFC 5321 §4.5.3.1.10
 
 }  // namespace
-
-// One attempt to get a connection, over all addresses of all next hosts.
-struct Hop::Opening {
-  RoutePtr route;
-  size_t gateway = 0;  // next to resolve
-  std::vector<Target> targets;
-  size_t next = 0;
-  std::string last_error = "no address to connect to";
-  std::string last_peer;
-  std::string last_remote;
-};
-
-struct Hop::Entry {
-  std::unique_ptr<Courier> courier;
-  std::shared_ptr<Opening> opening;  // until it is ready
-  bool plain = false;
-  // What it carries.
-  std::string domain;
-  RoutePtr route;
-  std::vector<queue::Item> items;
-  bool sent = false;  // handed to the session
-};
 
 Hop::Hop(Office& office, std::string key)
     : office_(office), key_(std::move(key)), timer_(office.parts.loop, [this] { pump(); }) {}
@@ -62,8 +44,9 @@ void Hop::list(std::vector<Outbound>& all) const {
 
 void Hop::pump() {
   if (office_.stopping) return;
+  open_protected();
   for (auto& [number, entry] : entries_) {
-    if (wanting_.empty()) return;
+    if (wanting_.empty() && needy_.empty()) return;
     if (entry->courier->resting()) serve(*entry);
   }
   while (may_open()) open();
@@ -71,25 +54,32 @@ void Hop::pump() {
 
 bool Hop::may_open() {
   if (wanting_.empty() || office_.stopping) return false;
-  if (!proven_ && openings_ > 0) return false;
+  const size_t openings = openings_ - (protecting_ ? 1 : 0);
+  if (!proven_ && openings > 0) return false;
   if (established_ + openings_ >= route_->max_connections) return false;
   // Each connection being made will take one message; no more of them than there is work.
   uint64_t active = 0;
   for (const std::string& domain : wanting_) {
     active += office_.queue.active(domain);
-    if (active > openings_) break;
+    if (active > openings) break;
   }
-  if (active <= openings_) return false;
-  const SteadyTime now = steady_now();
-  if (now < down_until_) {
-    if (!timer_.running()) timer_.start(std::chrono::ceil<Duration>(down_until_ - now));
-    return false;
-  }
+  if (active <= openings || rests_now()) return false;
   if (office_.connections >= route_->server_max_connections) {
     office_.short_of_connections = true;
     return false;
   }
   return true;
+}
+
+bool Hop::rests_now() {
+  const SteadyTime now = steady_now();
+  if (now >= down_until_) return false;
+  if (!timer_.running()) timer_.start(std::chrono::ceil<Duration>(down_until_ - now));
+  return true;
+}
+
+bool Hop::has_room() const {
+  return established_ + openings_ < route_->max_connections && office_.connections < route_->server_max_connections;
 }
 
 void Hop::open() {
@@ -118,6 +108,7 @@ void Hop::resolve(const std::shared_ptr<Opening>& opening) {
       } else {
         opening->last_error = answer.error().message;
         opening->last_peer = gateway.host;
+        object(*opening, {450, "4.4.3 " + opening->last_error});
       }
       resolve(opening);
     });
@@ -127,23 +118,28 @@ void Hop::resolve(const std::shared_ptr<Opening>& opening) {
 }
 
 void Hop::try_next(const std::shared_ptr<Opening>& opening) {
-  if (office_.stopping || opening->next >= opening->targets.size()) return opening_failed(opening);
+  if (office_.stopping || opening->next >= opening->targets.size())
+    return opening->needs_protection ? protected_failed(opening) : opening_failed(opening);
   const Target& target = opening->targets[opening->next++];
   const bool plain = steady_now() < plain_until_ && opening->route->tls == smtp::TlsUse::if_available;
-  connect(opening, target, plain);
+  connect(opening, target, plain && !opening->needs_protection ? plain_because_ : std::string());
 }
 
-void Hop::connect(const std::shared_ptr<Opening>& opening, const Target& target, bool plain) {
+void Hop::connect(const std::shared_ptr<Opening>& opening, const Target& target, const std::string& plain_because) {
   auto entry = std::make_unique<Entry>();
   entry->opening = opening;
-  entry->plain = plain;
+  entry->plain = !plain_because.empty();
   const uint64_t number = ++next_number_;
   entry->courier = std::make_unique<Courier>(number, office_.parts.loop, static_cast<CourierHost&>(*this),
-                                             opening->route, target, plain);
-  if (!wanting_.empty()) trace(*entry->courier, wanting_.front());
+                                             opening->route, target, plain_because);
+  if (opening->needs_protection && !needy_.empty())
+    trace(*entry->courier, needy_.front().domain);
+  else if (!wanting_.empty())
+    trace(*entry->courier, wanting_.front());
   if (auto started = entry->courier->start(); !started) {
     opening->last_error = started.error().message;
     opening->last_peer = target.endpoint.to_string();
+    object(*opening, {450, "4.4.1 " + opening->last_error});
     office_.parts.loop.post([this, weak = std::weak_ptr(alive_), opening] {
       if (!weak.expired()) try_next(opening);
     });
@@ -156,7 +152,7 @@ void Hop::trace(Courier& courier, std::string_view domain) {
   const telemetry::SmtpTracers* tracers = office_.parts.tracers;
   if (tracers == nullptr) return;
   courier.trace(tracers->any() ? tracers->outbound(
-                                     default_binding, domain,
+                                     default_binding, queue::domain_of(domain),
                                      fmt::format("out:{} {}", courier.number(), courier.target().endpoint.to_string()))
                                : nullptr);
 }
@@ -183,6 +179,7 @@ void Hop::opening_failed(const std::shared_ptr<Opening>& opening) {
         office_.look_again(domain);  // goes another way since
       }
     }
+    if (!protecting_) fail_needy(outcome, attempt);
   }
   pump();
 }
@@ -198,6 +195,7 @@ void Hop::serve(Entry& entry) {
   if (!courier.usable()) return;
   const uint64_t most = route_->max_deliveries;
   if (office_.stopping || (most > 0 && courier.jobs() >= most)) return courier.quit();
+  if (serve_needy(entry)) return;
   while (!wanting_.empty()) {
     const std::string domain = std::move(wanting_.front());
     wanting_.pop_front();
@@ -266,6 +264,11 @@ void Hop::fetched(uint64_t number, Result<spool::Stored> message) {
   });
   office_.ledger.forget(entry.domain, strangers);
   if (entry.items.empty()) return serve(entry);
+  // Where the configuration forbids TLS no other connection is better.
+  if (message->envelope.require_tls && entry.route->tls != smtp::TlsUse::no && entry.courier->unprotected()) {
+    divert(entry);
+    return serve(entry);
+  }
   std::vector<uint32_t> recipients;
   for (const queue::Item& item : entry.items) recipients.push_back(item.recipient);
   entry.sent = true;
@@ -275,6 +278,14 @@ void Hop::fetched(uint64_t number, Result<spool::Stored> message) {
 
 void Hop::courier_ready(Courier& courier) {
   Entry& entry = *entries_.at(courier.number());
+  if (entry.opening && entry.opening->needs_protection) {
+    if (auto why = courier.unprotected()) {
+      entry.objected = true;
+      object(*entry.opening, std::move(*why));
+      return courier.quit();  // and then the next address
+    }
+    protecting_ = false;
+  }
   if (entry.opening) {
     entry.opening.reset();
     --openings_;
@@ -335,14 +346,20 @@ void Hop::courier_ended(Courier& courier, End end, const std::string& why) {
   const std::shared_ptr<Opening> opening = std::exchange(entry->opening, nullptr);
   if (opening) {
     const Target& target = courier.target();
+    if (opening->needs_protection && !entry->objected)
+      object(*opening,
+             {450, end == End::tls ? "4.7.10 the message needs TLS (REQUIRETLS), which does not work now: " + why
+                                   : "4.4.1 " + why});
     opening->last_error = why;
     opening->last_peer = target.endpoint.to_string();
     opening->last_remote = end == End::refused ? target.host : std::string();
-    if (end == End::tls && opening->route->tls == smtp::TlsUse::if_available && !entry->plain && !office_.stopping) {
+    if (end == End::tls && !opening->needs_protection && opening->route->tls == smtp::TlsUse::if_available &&
+        !entry->plain && !office_.stopping) {
       office_.parts.log.write(Level::notice, Area::delivery, "tls-fallback",
                               fmt::format("{}: {}; going on without TLS", opening->last_peer, why));
       plain_until_ = steady_now() + plain_for;
-      connect(opening, target, true);
+      plain_because_ = why;
+      connect(opening, target, plain_because_);
     } else {
       try_next(opening);
     }
@@ -362,6 +379,7 @@ void Hop::stop() {
   timer_.stop();
   wanting_.clear();
   wanted_.clear();
+  for (const Needy& needy : std::exchange(needy_, {})) office_.ledger.put_back(needy.domain, needy.items);
   for (auto& [number, entry] : entries_) {
     if (entry->courier->resting()) {
       entry->courier->quit();

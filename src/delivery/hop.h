@@ -1,7 +1,8 @@
 // Hop: a next host and the connections to it, shared by all domains that go
 // there in the same way. Serves the domains in turn; makes connections as
 // there is work, within the limits; one at a time, and ever more rarely, while
-// the host is down. Loop thread.
+// the host is down. A message that needs REQUIRETLS waits for a connection
+// that is fit for it (hop_protected.cc). Loop thread.
 #pragma once
 
 #include "delivery/courier.h"
@@ -29,24 +30,42 @@ class Hop final : private CourierHost {
   void stop();  // ends what has no message under way
   size_t connections() const { return entries_.size(); }
   void list(std::vector<Outbound>& all) const;  // adds the established ones
-  bool disposable() const { return entries_.empty() && openings_ == 0 && wanting_.empty() && !timer_.running(); }
+  bool disposable() const {
+    return entries_.empty() && openings_ == 0 && wanting_.empty() && needy_.empty() && !timer_.running();
+  }
 
  private:
   struct Opening;
   struct Entry;
+  // A message that needs REQUIRETLS, and met a connection without.
+  struct Needy {
+    std::string domain;
+    std::vector<queue::Item> items;
+  };
 
   void open();
   void resolve(const std::shared_ptr<Opening>& opening);
   void try_next(const std::shared_ptr<Opening>& opening);
-  void connect(const std::shared_ptr<Opening>& opening, const Target& target, bool plain);
+  void connect(const std::shared_ptr<Opening>& opening, const Target& target, const std::string& plain_because);
   void opening_failed(const std::shared_ptr<Opening>& opening);
   void give_back_slot();
   bool may_open();
+  bool rests_now();  // the host is down: no new connection yet
+  bool has_room() const;
   // Who wants to see what this courier says for a domain.
   void trace(Courier& courier, std::string_view domain);
   void serve(Entry& entry);
   void fetch(Entry& entry);
   void fetched(uint64_t number, Result<spool::Stored> message);
+
+  // --- hop_protected.cc
+  bool has_protected() const;
+  void divert(Entry& entry);
+  void open_protected();
+  static void object(Opening& opening, smtp::Reply why);
+  void protected_failed(const std::shared_ptr<Opening>& opening);
+  void fail_needy(const Outcome& outcome, const Attempt& attempt);
+  bool serve_needy(Entry& entry);
 
   void courier_ready(Courier& courier) override;
   void courier_done(Courier& courier, std::vector<smtp::Reply> replies, bool again) override;
@@ -60,6 +79,8 @@ class Hop final : private CourierHost {
   std::unordered_map<uint64_t, std::unique_ptr<Entry>> entries_;
   std::vector<std::unique_ptr<Entry>> ended_;  // until the loop comes round
   uint64_t next_number_ = 0;
+  std::deque<Needy> needy_;
+  bool protecting_ = false;  // an opening for those is under way, one of openings_
   // Each holds one of the office's connections.
   size_t openings_ = 0;       // not ready yet
   size_t established_ = 0;    // have been ready
@@ -67,6 +88,7 @@ class Hop final : private CourierHost {
   uint32_t failures_ = 0;     // in a row
   SteadyTime down_until_{};   // no new connection before
   SteadyTime plain_until_{};  // STARTTLS is broken there
+  std::string plain_because_;
   net::Timer timer_;
   std::shared_ptr<char> alive_ = std::make_shared<char>();
 };

@@ -5,6 +5,8 @@ libdelivery_a_SOURCES = \
 	src/delivery/courier.cc src/delivery/courier.h \
 	src/delivery/dispatcher.cc src/delivery/dispatcher.h \
 	src/delivery/hop.cc src/delivery/hop.h \
+	src/delivery/hop_impl.h \
+	src/delivery/hop_protected.cc \
 	src/delivery/ledger.cc src/delivery/ledger.h \
 	src/delivery/maildir.cc src/delivery/maildir.h \
 	src/delivery/maildir_path.cc src/delivery/maildir_path.h \

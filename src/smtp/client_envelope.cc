@@ -108,11 +108,23 @@ MessageShape shape_of(const Job& job) {
   return shape;
 }
 
-std::optional<Reply> objection(const Job& job, const MessageShape& shape, const ClientOffers& offers, bool trusted) {
+std::optional<Reply> protection_objection(const Protection& protection, const ClientOffers& offers) {
+  if (!protection.tls && !protection.trouble.empty())
+    return Reply{450, "4.7.10 the message needs TLS (REQUIRETLS), which does not work now: " + protection.trouble};
+  if (!protection.tls)
+    return Reply{550, "5.7.10 the message needs TLS (REQUIRETLS), and there is none with the next server"};
+  if (!offers.require_tls)
+    return Reply{550, "5.7.30 the message needs REQUIRETLS, which the next server does not offer"};
+  if (!protection.trusted)
+    return Reply{450, "4.7.5 the message needs REQUIRETLS, and the certificate of the next server is not verified"};
+  return std::nullopt;
+}
+
+std::optional<Reply> objection(const Job& job, const MessageShape& shape, const ClientOffers& offers,
+                               const Protection& protection) {
   if (!is_sendable(job.sender)) return Reply{553, "5.1.7 the sender's address cannot be sent"};
-  if (job.require_tls && !(trusted && offers.require_tls))
-    return Reply{550, trusted ? "5.7.30 the message needs REQUIRETLS, which the next server does not offer"
-                              : "5.7.30 the message needs REQUIRETLS, and there is no TLS with a verified name"};
+  if (job.require_tls)
+    if (auto why = protection_objection(protection, offers)) return why;
   if (job.body_type == message::BodyType::binary_mime && !offers.binary_mime)
     return Reply{554, "5.6.3 the message is BINARYMIME, which the next server does not take"};
   if (job.body_type == message::BodyType::eight_bit_mime && shape.measured.eight_bit && !offers.eight_bit_mime)

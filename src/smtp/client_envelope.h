@@ -25,9 +25,14 @@ struct MessageShape {
 };
 MessageShape shape_of(const Job& job);
 
-// Why the server cannot have the message at all. `trusted`: TLS is on, and the
-// server's certificate and name are verified.
-std::optional<Reply> objection(const Job& job, const MessageShape& shape, const ClientOffers& offers, bool trusted);
+// Why a message with REQUIRETLS cannot go there (RFC 8689 §4.2.1). 550 when it
+// lies in what the server is, or in what the configuration says: it does not
+// offer STARTTLS (5.7.10), or not REQUIRETLS (5.7.30). 450 when it may pass:
+// STARTTLS does not work now, or the certificate does not verify now.
+std::optional<Reply> protection_objection(const Protection& protection, const ClientOffers& offers);
+// Why the server cannot have the message at all.
+std::optional<Reply> objection(const Job& job, const MessageShape& shape, const ClientOffers& offers,
+                               const Protection& protection);
 // Why it cannot have it for that recipient.
 std::optional<Reply> objection(const message::Recipient& recipient, const ClientOffers& offers);
 

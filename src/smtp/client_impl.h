@@ -28,7 +28,9 @@ struct ClientSession::Impl {
       : settings(std::move(settings_in)),
         timeouts(timeouts_in),
         host(host_in),
-        parser(settings.max_line, settings.max_reply_lines) {}
+        parser(settings.max_line, settings.max_reply_lines) {
+    protection.trouble = settings.plain_because;
+  }
 
   // --- client_session.cc
   size_t feed(std::string_view bytes, ClientOutput& out);
@@ -73,8 +75,7 @@ struct ClientSession::Impl {
   Rest rest = Rest::fresh;           // meant while nothing is expected
   std::deque<Expect> expected;
   ClientOffers offers;
-  bool tls = false;
-  bool trusted = false;      // and the server's certificate and name are verified
+  Protection protection;
   bool in_ready = false;     // host.ready() is being called
   bool ready_again = false;  // it gave a job that was over at once
   bool surplus = false;      // bytes stand behind the last reply that was due

@@ -9,6 +9,8 @@
 #include "base/text.h"
 #include "smtp/client_impl.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -31,8 +33,7 @@ size_t ClientSession::feed(std::string_view bytes, ClientOutput& out) {
 
 void ClientSession::tls_started(ClientOutput& out, bool trusted) {
   if (impl_->rest == Impl::Rest::tls) {
-    impl_->tls = true;
-    impl_->trusted = trusted;
+    impl_->protection = {true, trusted, {}};
     impl_->offers = {};  // RFC 3207 §4.2
     impl_->greet(out);
   }
@@ -62,7 +63,8 @@ void ClientSession::trace(telemetry::SessionTracePtr trace) { impl_->trace = std
 
 void ClientSession::lost(std::string_view why) { impl_->end({0, escape_line(why, 500)}); }
 
-bool ClientSession::tls_active() const { return impl_->tls; }
+bool ClientSession::tls_active() const { return impl_->protection.tls; }
+const Protection& ClientSession::protection() const { return impl_->protection; }
 const ClientOffers& ClientSession::offers() const { return impl_->offers; }
 
 std::string_view ClientSession::state() const {
@@ -155,8 +157,10 @@ void ClientSession::Impl::after_helo(const Reply& reply, ClientOutput& out) {
 }
 
 void ClientSession::Impl::begin_use(ClientOutput& out) {
-  if (!tls && settings.tls != TlsUse::no && offers.starttls) return command("STARTTLS", Expect::starttls, out);
-  if (!tls && settings.tls == TlsUse::required) {
+  if (!offers.starttls) protection.trouble.clear();  // it would not be there without that either
+  if (!protection.tls && settings.tls != TlsUse::no && offers.starttls)
+    return command("STARTTLS", Expect::starttls, out);
+  if (!protection.tls && settings.tls == TlsUse::required) {
     return close({0, "TLS is required, and the server does not offer STARTTLS"}, true, out);
   }
   if (surplus) return close({0, "the server sent a reply before it was asked"}, false, out);
@@ -172,6 +176,7 @@ void ClientSession::Impl::after_starttls(const Reply& reply, ClientOutput& out) 
   }
   if (settings.tls == TlsUse::required || reply.code < 400) return close(reply, true, out);
   if (surplus) return close({0, "the server sent a reply before it was asked"}, false, out);
+  protection.trouble = fmt::format("STARTTLS was answered with {} {}", reply.code, reply.text);
   become_idle();  // 454 and the like: go on in the clear
 }
 

@@ -21,6 +21,9 @@ enum class TlsUse : uint8_t { no, if_available, required };
 struct ClientSettings {
   std::string ehlo_name;
   TlsUse tls = TlsUse::if_available;
+  // With TlsUse::no: why, when it is not what the configuration says but
+  // something that may pass (STARTTLS has failed there lately). One line.
+  std::string plain_because;
   size_t max_line = 4096;  // of a reply; longer or endless replies end the session
   size_t max_reply_lines = 128;
 };
@@ -51,6 +54,13 @@ struct Reply {
   std::string text;  // lines joined by ' ', escaped, at most 512 bytes; with the enhanced code
   bool positive() const { return code >= 200 && code < 300; }
   bool permanent() const { return code >= 500 && code < 600; }
+};
+
+// How well a session is protected, for messages that need it (REQUIRETLS).
+struct Protection {
+  bool tls = false;
+  bool trusted = false;  // certificate and name of the server are verified
+  std::string trouble;   // why there is no TLS, when that may pass; one line, else empty
 };
 
 enum class ClientNext : uint8_t { read, start_tls, idle, close };
@@ -110,8 +120,9 @@ class ClientSession {
   void lost(std::string_view why);
 
   bool tls_active() const;
-  const ClientOffers& offers() const;  // by the last EHLO
-  std::string_view state() const;      // "banner", "ehlo", "mail", …
+  const Protection& protection() const;  // once ready
+  const ClientOffers& offers() const;    // by the last EHLO
+  std::string_view state() const;        // "banner", "ehlo", "mail", …
 
  private:
   struct Impl;

@@ -47,7 +47,7 @@ void ClientSession::Impl::send(const Job& new_job, ClientOutput& out) {
 }
 
 void ClientSession::Impl::refuse_unsendable() {
-  if (const auto why = objection(*job, shape, offers, tls && trusted)) settle_recipients(Fate::unasked, *why);
+  if (const auto why = objection(*job, shape, offers, protection)) settle_recipients(Fate::unasked, *why);
   for (size_t i = 0; i < fates.size(); ++i) {
     if (fates[i] != Fate::unasked) continue;
     const auto why = objection(job->recipients[i], offers);

@@ -20,9 +20,13 @@ class GatewayTlsTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(required_does_not_fall_back);
   CPPUNIT_TEST(verifies_issuer_and_name);
   CPPUNIT_TEST(require_tls_wants_a_verified_name);
+  CPPUNIT_TEST(require_tls_waits_for_tls_that_fails_now);
+  CPPUNIT_TEST(require_tls_looks_for_a_host_that_is_fit);
+  CPPUNIT_TEST(require_tls_comes_back_when_no_host_has_it);
   CPPUNIT_TEST_SUITE_END();
 
   net::test::Identity identity_;
+  net::test::TempDir dir_;
 
   Script tls_script() {
     net::TlsSettings settings;
@@ -36,6 +40,16 @@ class GatewayTlsTest : public CppUnit::TestFixture {
   }
   static std::string conf(const Sink& sink, const std::string& more, const std::string& host = "127.0.0.1") {
     return fmt::format("Gateway = \"{}:{}\"\nRetry_Interval = 1\n{}\n", host, sink.port(), more);
+  }
+
+  // Retries soon, and trust in the sinks.
+  std::string trusting(const std::string& gateways) {
+    return fmt::format("{}Retry_Interval = 1\nTLS_CA = \"{}\"\n", gateways,
+                       net::test::write_file(dir_ / "ca.pem", identity_.certificate()));
+  }
+  static void submit_protected(House& house, const std::string& recipient) {
+    house.submit("", {recipient}, "\r\n", Duration{0},
+                 [](message::Envelope& envelope) { envelope.require_tls = true; });
   }
 
   void encrypts_when_offered() {
@@ -63,7 +77,7 @@ class GatewayTlsTest : public CppUnit::TestFixture {
 
   void broken_handshake_falls_back_once() {
     Script script = tls_script();
-    script.break_handshake = true;
+    script.starttls = [](int) { return "break"; };
     Sink sink(script);
     House house(conf(sink, "TLS = ifavailable\nMax_Deliveries_Per_Connection = 1\nMax_Outbound_Connections = 1"));
     house.dispatcher->start();
@@ -78,7 +92,7 @@ class GatewayTlsTest : public CppUnit::TestFixture {
   void required_does_not_fall_back() {
     for (const bool offered : {true, false}) {
       Script script = offered ? tls_script() : Script();
-      script.break_handshake = true;
+      script.starttls = [](int) { return "break"; };
       Sink sink(script);
       House house(conf(sink, "TLS = required"));
       house.dispatcher->start();
@@ -140,12 +154,14 @@ class GatewayTlsTest : public CppUnit::TestFixture {
       std::string ca;
       const char* host;
       bool offered;
-      bool good;
+      const char* said;  // "": it goes
     };
-    for (const Case& each : std::vector<Case>{{"no", ca, "localhost", true, true},
-                                              {"host", ca, "localhost", true, true},
-                                              {"no", ca, "localhost", false, false},
-                                              {"no", other, "localhost", true, false}}) {
+    for (const Case& each : std::vector<Case>{{"no", ca, "localhost", true, ""},
+                                              {"host", ca, "localhost", true, ""},
+                                              {"no", ca, "localhost", false, "550 5.7.30 "},
+                                              {"no", other, "localhost", false, "550 5.7.30 "},
+                                              {"no", ca, "127.0.0.1", true, "550 5.7.10 "},
+                                              {"no", other, "localhost", true, "450 4.7.5 "}}) {
       Script script = tls_script();
       if (each.offered) script.extensions.push_back("REQUIRETLS");
       Sink sink(script);
@@ -153,11 +169,89 @@ class GatewayTlsTest : public CppUnit::TestFixture {
       house.dispatcher->start();
       house.submit("", {"a@y.example"}, "\r\n", Duration{0},
                    [](message::Envelope& envelope) { envelope.require_tls = true; });
-      house.run_until_empty();
-      CPPUNIT_ASSERT_EQUAL_MESSAGE(each.verify + each.ca, each.good ? size_t{1} : size_t{0}, sink.count());
-      CPPUNIT_ASSERT_EQUAL(each.good ? 0 : 1, house.lines('P'));
-      if (each.good) CPPUNIT_ASSERT(holds(sink.letters()[0].commands, " REQUIRETLS\n"));
+      const std::string said = each.said;
+      if (said.starts_with('4'))
+        house.run_until([&] { return house.counter(Counter::transient_failures) > 0; }, "a failure for now");
+      else
+        house.run_until_empty();
+      CPPUNIT_ASSERT_EQUAL_MESSAGE(each.verify + each.ca, said.empty() ? size_t{1} : size_t{0}, sink.count());
+      CPPUNIT_ASSERT_EQUAL(said.starts_with('5') ? 1 : 0, house.lines('P'));
+      CPPUNIT_ASSERT_MESSAGE(said + house.mails(), said.empty() || holds(house.mails(), said));
+      if (said.empty()) CPPUNIT_ASSERT(holds(sink.letters()[0].commands, " REQUIRETLS\n"));
     }
+  }
+
+  // A handshake that failed is remembered for other mail, and forgiven for this.
+  void require_tls_waits_for_tls_that_fails_now() {
+    for (const char* trouble : {"break", "454 4.7.0 not now"}) {
+      Script script = tls_script();
+      script.extensions.push_back("REQUIRETLS");
+      std::atomic<bool> broken{true};
+      script.starttls = [&](int) { return std::string(broken ? trouble : ""); };
+      Sink sink(script);
+      House house(trusting(fmt::format("Gateway = \"localhost:{}\"\n", sink.port())));
+      house.dispatcher->start();
+      house.submit("s@x.example", {"plain@y.example"});
+      house.run_until_empty();
+      CPPUNIT_ASSERT(!sink.letters().at(0).tls);
+      submit_protected(house, "a@y.example");
+      house.run_until([&] { return house.counter(Counter::transient_failures) == 1; }, "a failure for now");
+      CPPUNIT_ASSERT(holds(house.mails(), "450 4.7.10 "));
+      broken = false;
+      house.run_until_empty();
+      CPPUNIT_ASSERT_EQUAL(size_t{2}, sink.count());
+      CPPUNIT_ASSERT(sink.letters()[1].tls);
+      CPPUNIT_ASSERT_EQUAL(0, house.lines('P'));
+    }
+  }
+
+  // Other mail goes to the first; with room for one connection only, too.
+  void require_tls_looks_for_a_host_that_is_fit() {
+    for (const char* room : {"", "Max_Outbound_Connections = 1\n", "Server_Max_Outbound_Connections = 1\n"}) {
+      Script bare = tls_script();
+      Script broken = tls_script();
+      broken.extensions.push_back("REQUIRETLS");
+      broken.starttls = [](int) { return "break"; };
+      Script good = tls_script();
+      good.extensions.push_back("REQUIRETLS");
+      Sink first, second(bare), third(broken), fourth(good);
+      House house(trusting(fmt::format(
+          "Gateway = ( \"localhost:{}\" \"localhost:{}\" \"localhost:{}\" \"localhost:{}\" )\n{}Idle_Timeout = 60\n",
+          first.port(), second.port(), third.port(), fourth.port(), room)));
+      house.dispatcher->start();
+      for (int i = 0; i < 5; ++i) {
+        house.submit("s@x.example", {"plain@y.example"});
+        submit_protected(house, fmt::format("a{}@y.example", i));
+        submit_protected(house, fmt::format("a{}@z.example", i));
+      }
+      house.run_until_empty();
+      CPPUNIT_ASSERT_EQUAL_MESSAGE(room, size_t{15}, first.count() + fourth.count());
+      CPPUNIT_ASSERT(fourth.count() >= 10);
+      for (const Letter& letter : fourth.letters()) CPPUNIT_ASSERT(letter.tls);
+      for (const Letter& letter : first.letters()) CPPUNIT_ASSERT(holds(letter.commands, "plain@"));
+      CPPUNIT_ASSERT_EQUAL(0, house.lines('P') + house.lines('T'));
+    }
+  }
+
+  void require_tls_comes_back_when_no_host_has_it() {
+    Script bare = tls_script();
+    Sink first, second(bare);
+    House house(
+        trusting(fmt::format("Gateway = ( \"localhost:{}\" \"localhost:{}\" )\n", first.port(), second.port())));
+    house.dispatcher->start();
+    submit_protected(house, "a@y.example");
+    house.run_until_empty();
+    CPPUNIT_ASSERT_EQUAL(1, house.lines('P'));
+    CPPUNIT_ASSERT(holds(house.mails(), "550 5.7.10 "));
+    CPPUNIT_ASSERT_EQUAL(size_t{0}, first.count() + second.count());
+    // One that is down may be one that has it.
+    second.stop();
+    submit_protected(house, "a@y.example");
+    house.run_until([&] { return house.counter(Counter::transient_failures) > 0; }, "a failure for now");
+    CPPUNIT_ASSERT_EQUAL(1, house.lines('P'));
+    second.resume();
+    house.run_until_empty();
+    CPPUNIT_ASSERT_EQUAL(2, house.lines('P'));
   }
 };
 

@@ -44,8 +44,9 @@ struct Script {
   std::function<std::string(const std::string& path)> rcpt = [](const std::string&) { return ""; };
   std::function<std::string(const Letter&)> data = [](const Letter&) { return ""; };
   std::vector<std::string> extensions = {"PIPELINING", "8BITMIME", "SIZE 50000000", "ENHANCEDSTATUSCODES"};
-  net::TlsContextPtr tls;        // offers STARTTLS
-  bool break_handshake = false;  // closes instead of shaking hands
+  net::TlsContextPtr tls;  // offers STARTTLS
+  // To STARTTLS; "break" says 220, and closes instead of shaking hands.
+  std::function<std::string(int connection)> starttls = [](int) { return ""; };
 };
 
 class Sink {
@@ -179,7 +180,9 @@ class Sink {
         if (script_.tls && !tls) reply += "\r\n250-STARTTLS";
         going = wire.say(reply + "\r\n250 HELP", "");
       } else if (line == "STARTTLS") {
-        if (!wire.say("", "220 go on") || script_.break_handshake) return;
+        const std::string reply = script_.starttls(number);
+        if (!wire.say(reply == "break" ? "" : reply, "220 go on") || reply == "break") return;
+        if (!reply.empty()) continue;
         wire.ssl.reset(SSL_new(script_.tls->native()));
         SSL_set_app_data(wire.ssl.get(), &tls_state);
         SSL_set_fd(wire.ssl.get(), fd);
