@@ -37,7 +37,13 @@ Result<Endpoint> Endpoint::parse(std::string_view text, bool port_zero) {
   if (colon == std::string_view::npos)
     return fail(Errc::invalid, "'{}' is no listening address: expected address:port, [v6]:port, *:port or /path",
                 escape_line(text, 64));
+  // "2001:db8::1", "[2001:db8::1]": the last colon stands before no port.
+  const bool closed = text.starts_with('[') && text.ends_with(']');
+  const std::string_view bare = closed ? text.substr(1, text.size() - 2) : text;
   std::string_view host = text.substr(0, colon);
+  if (bare.contains(':') && IpAddress::parse(bare) && !IpAddress::parse(host))
+    return fail(Errc::invalid, "'{}' has no port: an IPv6 address with one is written [{}]:25", escape_line(text, 64),
+                bare);
   const auto port = parse_unsigned(text.substr(colon + 1), 65535);
   if (!port || (*port == 0 && !port_zero))
     return fail(Errc::invalid, "bad port in '{}': 1 to 65535 is allowed", escape_line(text, 64));

@@ -189,6 +189,27 @@ RoutePtr route_of(const Options& options, const config::Snapshot& snapshot) {
 
 }  // namespace
 
+namespace {
+
+// An IPv6 address without brackets is taken as one without a port. Where its
+// end may be meant as one, or has to be, nobody can tell what the mail would
+// connect to: "2001:db8::1:25" is an address, and "2001:db8::1" with a port.
+Result<> check_brackets(std::string_view text) {
+  const size_t colon = text.rfind(':');
+  const std::string_view host = text.substr(0, colon);
+  const std::string_view port = text.substr(colon + 1);
+  const auto number = parse_unsigned(port, 65535);
+  if (!number || *number == 0 || !IpAddress::parse(host)) return {};
+  if (!IpAddress::parse(text))
+    return fail(Errc::invalid, "Gateway '{}': an IPv6 address needs brackets before a port: [{}]:{}",
+                escape_line(text, 80), host, port);
+  return fail(Errc::invalid,
+              "Gateway '{}': an address, or one with a port? Write [{}] for the address, [{}]:{} for the port",
+              escape_line(text, 80), text, host, port);
+}
+
+}  // namespace
+
 Result<Gateway> parse_gateway(std::string_view text, uint16_t default_port) {
   Gateway gateway;
   gateway.port = default_port;
@@ -213,6 +234,8 @@ Result<Gateway> parse_gateway(std::string_view text, uint16_t default_port) {
     host = text.substr(0, colon);
     port = text.substr(colon + 1);
     if (port.empty()) port = "0";
+  } else if (auto clear = check_brackets(text); text.contains(':') && !clear) {
+    return std::unexpected(std::move(clear.error()));
   }
   if (!port.empty()) {
     const auto number = parse_unsigned(port, 65535);

@@ -29,7 +29,9 @@ struct Gateway {
 };
 
 // "host", "host:port", "192.0.2.1", "192.0.2.1:port", "2001:db8::1",
-// "[2001:db8::1]", "[2001:db8::1]:port".
+// "[2001:db8::1]", "[2001:db8::1]:port". An IPv6 address without brackets whose
+// last group may be a port ("2001:db8::1:25") is an error that says how to
+// write either.
 Result<Gateway> parse_gateway(std::string_view text, uint16_t default_port);
 
 struct Route {

@@ -153,8 +153,9 @@ class HowTheyAreWritten(Case):
             status, said = self.checked(f'Listen "{name}" {off} {LISTEN}')
             self.assertEqual(0, status, said)
         for name, what in (("2001:db8::1:25", "an IPv6 address needs brackets before a port: [2001:db8::1]:25"),
-                           ("[2001::db8::1]:25", "not an IP address: '2001::db8::1'"), ("::1", "not an IP address"),
-                           ("a:3f::2", "not an IP address"), ("[a:3f::2]", "bad port"), ("[::1]:70000", "bad port"),
+                           ("[2001::db8::1]:25", "not an IP address: '2001::db8::1'"), ("::1", "written [::1]:25"),
+                           ("a:3f::2", "written [a:3f::2]:25"), ("[a:3f::2]", "written [a:3f::2]:25"),
+                           ("[::1]:70000", "bad port"),
                            ("192.0.2.1", "expected an address"), ("mx.example:25", "not an IP address")):
             status, said = self.checked(f'Listen "{name}" {off} {LISTEN}')
             self.assertEqual(1, status, name)
@@ -165,8 +166,12 @@ class HowTheyAreWritten(Case):
         for text in ('Peer "2001:db8::/32" { Relay_Hosts = ( 2001:db8::1 ) }', 'Peer "2001:db8::1" { Deny = true }'):
             status, said = self.checked(f"{text} {LISTEN}")
             self.assertEqual(0, status, said)
-        status, said = self.checked('Gateway = "[2001:db8::1]:25"\nESMTP_Listener {', "ESMTP_Listener {")
-        self.assertEqual(0, status, said)
+        for text in ("[2001:db8::1]:25", "[2001:db8::1]", "2001:db8::1"):
+            status, said = self.checked(f'Gateway = "{text}"\nESMTP_Listener {{', "ESMTP_Listener {")
+            self.assertEqual(0, status, said)
+        status, said = self.checked('Gateway = "2001:db8::1:25"\nESMTP_Listener {', "ESMTP_Listener {")
+        self.assertEqual(1, status, said)
+        self.assertIn("Write [2001:db8::1:25] for the address, [2001:db8::1]:25 for the port", said)
 
     def test_M19_it_is_enable(self):
         status, said = self.checked(f'Listen "*:587" {{ Enabled = false }} {LISTEN}')

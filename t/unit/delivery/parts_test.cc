@@ -19,6 +19,7 @@ class RouteTest : public CppUnit::TestFixture {
   CPPUNIT_TEST_SUITE(RouteTest);
   CPPUNIT_TEST(reads_gateways);
   CPPUNIT_TEST(refuses_what_is_no_gateway);
+  CPPUNIT_TEST(brackets_where_a_port_may_be_meant);
   CPPUNIT_TEST(no_gateway_is_no_route);
   CPPUNIT_TEST(domain_goes_before_global);
   CPPUNIT_TEST(equal_ways_share_a_hop);
@@ -52,6 +53,26 @@ class RouteTest : public CppUnit::TestFixture {
                              "[::1]:", "[host]:25", "host/path", "a:b:c", "-\n", "host:25:26"}) {
       CPPUNIT_ASSERT_MESSAGE(text, !parse_gateway(text, 25).has_value());
     }
+  }
+
+  // Without brackets nobody can tell an address from one with a port.
+  void brackets_where_a_port_may_be_meant() {
+    const auto said = [](const char* text) {
+      const auto gateway = parse_gateway(text, 25);
+      CPPUNIT_ASSERT_MESSAGE(text, !gateway.has_value());
+      return gateway.error().message;
+    };
+    CPPUNIT_ASSERT_EQUAL(std::string("Gateway '2001:db8::1:25': an address, or one with a port? Write "
+                                     "[2001:db8::1:25] for the address, [2001:db8::1]:25 for the port"),
+                         said("2001:db8::1:25"));
+    CPPUNIT_ASSERT(test::holds(said("::1:587"), "[::1]:587 for the port"));
+    CPPUNIT_ASSERT_EQUAL(std::string("Gateway '1:2:3:4:5:6:7:8:25': an IPv6 address needs brackets before a port: "
+                                     "[1:2:3:4:5:6:7:8]:25"),
+                         said("1:2:3:4:5:6:7:8:25"));
+    CPPUNIT_ASSERT(test::holds(said("2001:db8::a:2525"), "[2001:db8::a]:2525"));
+    // Whose last group is no port, or leaves no address in front of it.
+    for (const char* text : {"2001:db8::1", "2001:db8::1:beef", "2001:db8::1:0", "1:2:3:4:5:6:7:8", "::1", "::"})
+      CPPUNIT_ASSERT_EQUAL_MESSAGE(text, uint16_t{25}, parse_gateway(text, 25).value().port);
   }
 
   void no_gateway_is_no_route() {
