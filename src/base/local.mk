@@ -12,5 +12,6 @@ libbase_a_SOURCES = \
 	src/base/pattern.cc src/base/pattern.h \
 	src/base/ref.h \
 	src/base/result.cc src/base/result.h \
+	src/base/tenant.h \
 	src/base/text.cc src/base/text.h \
 	src/base/thread_name.h

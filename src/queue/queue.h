@@ -34,7 +34,9 @@ struct DomainStatus {
   std::optional<WallTime> next_attempt;  // earliest delayed
 };
 
-// Domains are matched without case. Every operation costs O(log n); an item
+// What is called a domain here is a queue's name, by queue/name.h: where it is a
+// tenant's it has the tenant before it, and is another domain as far as this
+// goes. Domains are matched without case. Every operation costs O(log n); an item
 // costs its own 32 bytes (up to 64 while its block grows). Age is the order of
 // message ids, never a clock. A clock that is set back does not lengthen a
 // wait: what is left of it is kept. One that is set forward makes what it
