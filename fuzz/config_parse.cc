@@ -4,12 +4,11 @@
 // must be equal, and so must each statement cut out by its span.
 #include "base/text.h"
 #include "config/syntax.h"
+#include "kit.h"
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -19,11 +18,7 @@ namespace {
 using namespace impulse;
 using namespace impulse::config;
 
-void check(bool good, const char* what) {
-  if (good) return;
-  std::fprintf(stderr, "config_parse: %s\n", what);
-  std::abort();
-}
+using fuzz::check;
 
 std::shared_ptr<const Source> source(std::string text) {
   return std::make_shared<const Source>(Source{"fuzz.conf", std::move(text), true, false});

@@ -19,14 +19,13 @@
 #include "base/text.h"
 #include "control/limits.h"
 #include "control/safe_text.h"
+#include "kit.h"
 
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <memory>
 #include <optional>
 #include <string>
@@ -38,11 +37,7 @@ namespace {
 using namespace impulse;
 using namespace impulse::control;
 
-void check(bool good, const char* what) {
-  if (good) return;
-  std::fprintf(stderr, "control_protocol: %s\n", what);
-  std::abort();
-}
+using fuzz::check;
 
 // Files in which alice's password is sesame.
 class Passwords {

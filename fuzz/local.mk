@@ -1,7 +1,7 @@
 # Fuzz targets, built by `make fuzz-targets` in a tree configured with
 # --enable-fuzzing and clang++ (fuzz/run does both). Seeds: fuzz/corpus/NAME/.
 FUZZ_TARGETS = fuzz/addresses fuzz/config_parse fuzz/control_protocol fuzz/headers fuzz/prefix_matcher \
-	fuzz/proxy_header fuzz/smtp_client fuzz/smtp_server fuzz/writeback
+	fuzz/proxy_header fuzz/smtp_client fuzz/smtp_server fuzz/tls_preface fuzz/writeback
 EXTRA_PROGRAMS = $(FUZZ_TARGETS)
 LIBFUZZER = $(AM_LDFLAGS) -fsanitize=fuzzer
 
@@ -38,8 +38,12 @@ fuzz_smtp_server_SOURCES = fuzz/smtp_server.cc
 fuzz_smtp_server_LDFLAGS = $(LIBFUZZER)
 fuzz_smtp_server_LDADD = libsmtp.a libauth.a libconfig.a libmessage.a libbase.a $(GSASL_LIBS) $(OPENSSL_LIBS) $(BASE_LIBS)
 
-EXTRA_DIST += fuzz/run fuzz/corpus
+fuzz_tls_preface_SOURCES = fuzz/tls_preface.cc
+fuzz_tls_preface_LDFLAGS = $(LIBFUZZER)
+fuzz_tls_preface_LDADD = libnet.a libbase.a $(NET_LIBS) $(BASE_LIBS)
 
 fuzz_writeback_SOURCES = fuzz/writeback.cc
 fuzz_writeback_LDFLAGS = $(LIBFUZZER)
 fuzz_writeback_LDADD = libconfig.a libbase.a $(BASE_LIBS)
+
+EXTRA_DIST += fuzz/kit.h fuzz/run fuzz/corpus

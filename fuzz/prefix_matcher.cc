@@ -15,13 +15,12 @@
 #include "config/setting.h"
 
 #include "base/text.h"
+#include "kit.h"
 
 #include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <map>
 #include <optional>
 #include <span>
@@ -34,11 +33,7 @@ namespace {
 using namespace impulse;
 using namespace impulse::config;
 
-void check(bool good, const char* what) {
-  if (good) return;
-  std::fprintf(stderr, "prefix_matcher: %s\n", what);
-  std::abort();
-}
+using fuzz::check;
 
 // One is set in Peers only, one in the listener too, one in the Listen too.
 struct Watched {

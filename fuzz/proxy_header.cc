@@ -4,11 +4,10 @@
 // The first byte seeds the pieces; the rest is what the proxy sends.
 #include "net/proxy_header.h"
 
-#include <algorithm>
+#include "kit.h"
+
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <string>
 #include <string_view>
 
@@ -16,12 +15,7 @@ namespace {
 
 using namespace impulse;
 using namespace impulse::net;
-
-void check(bool good, const char* what) {
-  if (good) return;
-  std::fprintf(stderr, "proxy_header: %s\n", what);
-  std::abort();
-}
+using fuzz::check;
 
 struct Outcome {
   ProxyHeader header;
@@ -35,12 +29,9 @@ struct Outcome {
 Outcome run(std::string_view input, uint32_t seed) {
   ProxyParser parser;
   Outcome outcome;
+  fuzz::Cuts cuts(seed);
   while (!input.empty() && !parser.complete()) {
-    size_t count = input.size();
-    if (seed != 0) {
-      seed = seed * 1664525 + 1013904223;
-      count = std::min<size_t>(count, 1 + (seed >> 16) % 24);
-    }
+    const size_t count = cuts.next(input.size());
     const auto taken = parser.feed(input.substr(0, count));
     if (!taken) {
       // How much was taken before a mistake is nobody's business: the connection ends.
@@ -77,7 +68,7 @@ void check_header(const ProxyHeader& header, std::string_view bytes) {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size < 1) return 0;
-  const std::string_view input(reinterpret_cast<const char*>(data) + 1, size - 1);
+  const std::string_view input = fuzz::text_of(data + 1, size - 1);
   const Outcome at_once = run(input, 0);
   if (at_once.complete) check_header(at_once.header, input.substr(0, at_once.taken));
   check(at_once == run(input, 1 + data[0]), "the cutting shows");

@@ -6,11 +6,10 @@
 #include "base/text.h"
 #include "config/engine.h"
 #include "config/setting.h"
+#include "kit.h"
 
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <map>
 #include <memory>
 #include <string>
@@ -22,11 +21,7 @@ namespace {
 using namespace impulse;
 using namespace impulse::config;
 
-void check(bool good, std::string_view what) {
-  if (good) return;
-  std::fprintf(stderr, "writeback: %.*s\n", static_cast<int>(what.size()), what.data());
-  std::abort();
-}
+using fuzz::check;
 
 using Texts = std::map<std::string, std::string>;
 
