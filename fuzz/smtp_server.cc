@@ -5,18 +5,18 @@
 // The first byte chooses the policy; of the second five bits say how the input
 // is cut, 0x20 offers all extensions of messages, 0x40 speaks LMTP, 0x80 has
 // AUTH, STARTTLS and XCLIENT; the third seeds the pieces, 0x40 of it begins
-// under TLS, 0x80 requires AUTH. The rest is what the client sends, in
-// stretches between bytes 0x1E: a new one begins behind a handshake.
+// under TLS, 0x80 requires AUTH, 0x30 chooses the disk for what is too large
+// for memory. The rest is what the client sends, in stretches between bytes
+// 0x1E: a new one begins behind a handshake.
 #include "smtp/server_session.h"
 
 #include "auth/sasl.h"
 #include "base/text.h"
+#include "kit.h"
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <memory>
 #include <optional>
 #include <string>
@@ -27,15 +27,34 @@ namespace {
 
 using namespace impulse;
 using namespace impulse::smtp;
+using fuzz::check;
 
-[[noreturn]] void wrong(const char* what) {
-  std::fprintf(stderr, "smtp_server: %s\n", what);
-  std::abort();
-}
+// Where the rest of a large body goes.
+enum class Disk : uint8_t { none, works, does_not_begin, is_full };
+constexpr uint64_t in_memory = 40;  // bytes of a body, where there is a disk
 
-void check(bool good, const char* what) {
-  if (!good) wrong(what);
-}
+class Sink final : public message::BodySink {
+ public:
+  Sink(std::string& content, int& open, bool full) : content_(content), open_(open), full_(full) {
+    ++open_;
+    content_.clear();
+  }
+  ~Sink() override { --open_; }
+  Result<> append(std::string_view bytes) override {
+    check(!bytes.empty() && !failed_, "an append of nothing, or behind a failure");
+    failed_ = full_;
+    if (full_) return fail(Errc::no_space, "no room");
+    content_ += bytes;
+    return {};
+  }
+  uint64_t size() const override { return content_.size(); }
+
+ private:
+  std::string& content_;
+  int& open_;
+  bool full_;
+  bool failed_ = false;
+};
 
 class Host : public ServerHost {
  public:
@@ -62,8 +81,17 @@ class Host : public ServerHost {
     events += "client " + client.address.to_string() + ' ' + client.name + '\n';
     return policy;
   }
+  Result<std::unique_ptr<message::BodySink>> large_body() override {
+    if (disk == Disk::none) return fail(Errc::unavailable, "no disk");
+    if (disk == Disk::does_not_begin) return fail(Errc::io, "a bad disk");
+    check(open == 0, "two places for one body");
+    return std::make_unique<Sink>(rest, open, disk == Disk::is_full);
+  }
   std::shared_ptr<const Policy> policy;
   std::string events;
+  Disk disk = Disk::none;
+  std::string rest;  // of the last large body
+  int open = 0;      // sinks that there are
 
  private:
   std::unique_ptr<auth::Sasl> sasl_;
@@ -138,15 +166,29 @@ void check_replies(std::string_view replies) {
 
 bool mentions_starttls(std::string_view text) { return lower(text).contains("starttls"); }
 
+// Memory and disk together, which have to share the body as the policy says.
+std::string whole_body(const Policy& policy, const Submission& taken, const Host& host) {
+  std::string body = taken.body.to_string();
+  check((host.open == 1) == (taken.rest != nullptr), "a place that nobody has");
+  if (!taken.rest) return body;
+  check(host.disk == Disk::works && !host.rest.empty(), "a rest of nothing");
+  body += host.rest;
+  check(body.size() > policy.large_message, "what had room in memory lies on the disk");
+  return body;
+}
+
 // `seed` 0: all at once.
-Outcome run(const Policy& policy, std::string_view all, uint32_t seed, uint32_t longest, bool tls) {
+Outcome run(const Policy& policy, Disk disk, std::string_view all, uint32_t seed, uint32_t longest, bool tls) {
   const auto shared = std::make_shared<const Policy>(policy);
   Host host;
+  host.disk = disk;
   ClientInfo client;
   client.address = *IpAddress::parse("127.0.0.1");
   host.policy = shared;
-  ServerSession session(shared, client, host);
+  auto held = std::make_unique<ServerSession>(shared, client, host);
+  ServerSession& session = *held;
   Outcome outcome;
+  fuzz::Cuts cuts(seed, longest);
   const auto take = [&](Output& out) {
     outcome.replies += out.reply;
     outcome.delay += out.delay;
@@ -164,11 +206,7 @@ Outcome run(const Policy& policy, std::string_view all, uint32_t seed, uint32_t 
     before += input;
     before.erase(0, before.size() - std::min<size_t>(before.size(), 10));
     while (!input.empty() && !closed && !handshake) {
-      size_t count = input.size();
-      if (!whole) {
-        seed = seed * 1664525 + 1013904223;
-        count = std::min<size_t>(count, 1 + (seed >> 16) % longest);
-      }
+      const size_t count = whole ? input.size() : cuts.next(input.size());
       Output out;
       const size_t used = session.feed(input.substr(0, count), out);
       const bool full = out.reply.size() > ServerSession::reply_limit;
@@ -178,8 +216,8 @@ Outcome run(const Policy& policy, std::string_view all, uint32_t seed, uint32_t 
       closed = out.next == Next::close;
       handshake = out.next == Next::start_tls;
       if (out.next != Next::submit) continue;
-      Submission taken = session.take_submission();
-      const std::string body = taken.body.to_string();
+      const Submission taken = session.take_submission();
+      const std::string body = whole_body(policy, taken, host);
       // What was missing between header section and body may have been added.
       if (policy.max_message_size != 0) check(body.size() <= policy.max_message_size + 2, "a body over the limit");
       if (taken.envelope.body_type != message::BodyType::binary_mime) check_body(policy, body);
@@ -211,6 +249,8 @@ Outcome run(const Policy& policy, std::string_view all, uint32_t seed, uint32_t 
   if (!policy.auth_sources.empty()) outcome.delay = Duration{0};
   outcome.events = std::move(host.events);
   outcome.state = session.state();
+  held.reset();
+  check(host.open == 0, "a place kept when the session has ended");
   return outcome;
 }
 
@@ -224,10 +264,14 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if ((data[1] & 0x80) != 0) offer_identities(policy);
   policy.auth_required = (data[1] & 0x80) != 0 && (data[2] & 0x80) != 0;
   const bool tls = (data[2] & 0x40) != 0;
+  auto disk = static_cast<Disk>(data[2] >> 4 & 3);
+  // Which comes first, a limit or the disk's trouble, is for the pieces to say.
+  if (policy.max_message_size != 0 && disk != Disk::none) disk = Disk::works;
+  if (disk != Disk::none) policy.large_message = in_memory;
   const uint32_t longest = 1 + data[1] % 32;
-  const std::string_view input(reinterpret_cast<const char*>(data) + 3, size - 3);
-  const Outcome at_once = run(policy, input, 0, 1, tls);
+  const std::string_view input = fuzz::text_of(data + 3, size - 3);
+  const Outcome at_once = run(policy, disk, input, 0, 1, tls);
   check_replies(at_once.replies);
-  check(at_once == run(policy, input, 1 + data[2], longest, tls), "the cutting shows");
+  check(at_once == run(policy, disk, input, 1 + data[2], longest, tls), "the cutting shows");
   return 0;
 }
