@@ -16,9 +16,10 @@ void Injector::accepted(MessageId id, const std::shared_ptr<const spool::Incomin
                         const std::string& protocol) {
   const message::Envelope& envelope = message->envelope;
   const uint64_t size = message->trace.size() + message->body_size();
-  counters_.add(Counter::messages_received);
-  counters_.add(Counter::recipients_received, static_cast<int64_t>(envelope.recipients.size()));
-  counters_.add(Counter::bytes_received, static_cast<int64_t>(size));
+  telemetry::Counters::Scope* const tenant = counters_.tenant(envelope.tenant);
+  counters_.add(tenant, Counter::messages_received);
+  counters_.add(tenant, Counter::recipients_received, static_cast<int64_t>(envelope.recipients.size()));
+  counters_.add(tenant, Counter::bytes_received, static_cast<int64_t>(size));
 
   telemetry::Record record;
   record.time = envelope.received;
@@ -27,6 +28,7 @@ void Injector::accepted(MessageId id, const std::shared_ptr<const spool::Incomin
   record.peer = envelope.client.to_string();
   record.local = envelope.listener;
   record.size = size;
+  record.tenant = envelope.tenant;
   record.protocol = protocol;
   for (const message::Recipient& recipient : envelope.recipients) {
     record.recipient = recipient.address;

@@ -8,11 +8,12 @@
 namespace impulse::telemetry {
 namespace {
 
-enum class Kind : uint8_t { counter, gauge, refusal };
+enum class Kind : uint8_t { counter, gauge, tenant_counter, tenant_gauge, refusal };
 
 constexpr CounterDef defs[] = {
-#define IMPULSE_COUNTER(identifier, name, kind, help) \
-  {name, Kind::kind == Kind::gauge, Kind::kind == Kind::refusal, help},
+#define IMPULSE_COUNTER(identifier, name, kind, help)                                                \
+  {name, Kind::kind == Kind::gauge || Kind::kind == Kind::tenant_gauge, Kind::kind == Kind::refusal, \
+   Kind::kind >= Kind::tenant_counter, help},
 #include "telemetry/counters.def"
 #undef IMPULSE_COUNTER
 };
@@ -35,9 +36,6 @@ static_assert([] {
   return true;
 }());
 
-bool is_refusal(Counter counter) { return defs[static_cast<size_t>(counter)].refusal; }
-size_t slot(Counter counter) { return static_cast<size_t>(counter) - first_refusal; }
-
 }  // namespace
 
 std::span<const CounterDef> counter_defs() { return defs; }
@@ -56,12 +54,8 @@ Counter refusal_counter(std::string_view cause) {
 
 Counters::Counters() = default;
 
-int64_t Counters::Scope::value(Counter counter) const {
-  return is_refusal(counter) ? cells_[slot(counter)].value.load(std::memory_order_relaxed) : 0;
-}
-
 int64_t Counters::Scope::shown(Counter counter) const {
-  return is_refusal(counter) ? value(counter) - cells_[slot(counter)].base.load(std::memory_order_relaxed) : 0;
+  return value(counter) - cells_[static_cast<size_t>(counter)].base.load(std::memory_order_relaxed);
 }
 
 Counters::Scope& Counters::scope(std::string_view name) {
@@ -70,14 +64,17 @@ Counters::Scope& Counters::scope(std::string_view name) {
     if (const auto at = scopes_.find(name); at != scopes_.end()) return *at->second;
   }
   auto made = std::make_unique<Scope>();
-  made->cells_ = std::make_unique<Scope::Cell[]>(refusals);
   const std::lock_guard lock(scopes_mutex_);
   return *scopes_.try_emplace(std::string(name), std::move(made)).first->second;
 }
 
+Counters::Scope* Counters::tenant(std::string_view name) {
+  return name.empty() ? nullptr : &scope(std::string(tenant_scope).append(name));
+}
+
 void Counters::refused(Scope& scope, Counter counter) {
   add(counter);
-  if (is_refusal(counter)) scope.cells_[slot(counter)].value.fetch_add(1, std::memory_order_relaxed);
+  scope.add(counter);
 }
 
 void Counters::each_scope(const std::function<void(const std::string& name, const Scope& scope)>& visit) const {
@@ -95,10 +92,9 @@ void Counters::reset(Counter counter, WallTime now) {
   Cell& cell = cells_[static_cast<size_t>(counter)];
   cell.base.store(cell.value.load(std::memory_order_relaxed), std::memory_order_relaxed);
   cell.reset_at.store(std::chrono::duration_cast<Duration>(now.time_since_epoch()).count(), std::memory_order_relaxed);
-  if (!is_refusal(counter)) return;
   const std::shared_lock lock(scopes_mutex_);
   for (const auto& [name, scope] : scopes_) {
-    Scope::Cell& part = scope->cells_[slot(counter)];
+    Scope::Cell& part = scope->cells_[static_cast<size_t>(counter)];
     part.base.store(part.value.load(std::memory_order_relaxed), std::memory_order_relaxed);
   }
 }

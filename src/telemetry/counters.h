@@ -4,8 +4,8 @@
 // shown may begin anew at a reset: reset() remembers where, and shown() counts
 // from there. Gauges know no reset.
 //
-// Refusals are counted twice: for all, and for the scope (a Listen) that they
-// happened on.
+// Refusals are counted for all, and for the scope (a Listen) that they happened
+// on. What a tenant's clients and its mail do is counted for that tenant, too.
 #pragma once
 
 #include "base/clock.h"
@@ -34,7 +34,8 @@ enum class Counter : uint16_t {
 struct CounterDef {
   std::string_view name;
   bool gauge;    // goes up and down
-  bool refusal;  // kept for each scope too
+  bool refusal;  // kept for each Listen too
+  bool tenant;   // kept for each Tenant too
   std::string_view help;
 };
 std::span<const CounterDef> counter_defs();                  // by Counter's value
@@ -43,13 +44,22 @@ std::optional<Counter> find_counter(std::string_view name);  // case folded
 // That of a cause (smtp::Refusal): "relay" is refused_relay; refused_other for one that has none.
 Counter refusal_counter(std::string_view cause);
 
+// What the scopes of tenants are called, before the tenant's name.
+constexpr std::string_view tenant_scope = "Tenant ";
+
 class Counters {
  public:
-  // What was refused in one scope. Lives as long as the counters.
+  // What was counted in one scope. Lives as long as the counters; there are as
+  // many as the configuration had Listens and Tenants.
   class Scope {
    public:
-    int64_t value(Counter counter) const;  // 0 for what is no refusal
-    int64_t shown(Counter counter) const;  // since the last reset
+    void add(Counter counter, int64_t amount = 1) {  // here alone
+      cells_[static_cast<size_t>(counter)].value.fetch_add(amount, std::memory_order_relaxed);
+    }
+    int64_t value(Counter counter) const {
+      return cells_[static_cast<size_t>(counter)].value.load(std::memory_order_relaxed);
+    }
+    int64_t shown(Counter counter) const;  // since the last reset; a gauge as it is
 
    private:
     friend class Counters;
@@ -57,7 +67,7 @@ class Counters {
       std::atomic<int64_t> value{0};
       std::atomic<int64_t> base{0};
     };
-    std::unique_ptr<Cell[]> cells_;  // of the refusals, in their order
+    std::array<Cell, static_cast<size_t>(Counter::count_)> cells_;
   };
 
   Counters();
@@ -81,6 +91,13 @@ class Counters {
   // Made where there is none of that name: "ESMTP_Listener *:25". Whoever
   // refuses often keeps it.
   Scope& scope(std::string_view name);
+  // That of a tenant, "Tenant blue"; null: of none.
+  Scope* tenant(std::string_view name);
+  // For all, and for a tenant where there is one.
+  void add(Scope* tenant, Counter counter, int64_t amount = 1) {
+    add(counter, amount);
+    if (tenant != nullptr) tenant->add(counter, amount);
+  }
   // In both; `counter` is a refusal.
   void refused(Scope& scope, Counter counter);
   void each_scope(const std::function<void(const std::string& name, const Scope& scope)>& visit) const;  // by name

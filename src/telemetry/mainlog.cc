@@ -91,7 +91,7 @@ class FileMainlog final : public Mainlog {
     protocol_field(line, record.protocol);
     binding(line);
     field(line, record.local);
-    finish(line);
+    finish(line, record);
   }
 
   void delivery(const Record& record) override {
@@ -104,7 +104,7 @@ class FileMainlog final : public Mainlog {
     field(line, record.peer);
     ours(line, record);
     field(line, record.response);
-    finish(line);
+    finish(line, record);
   }
 
   void transient(const Record& record) override { failure(record, "T"); }
@@ -124,7 +124,7 @@ class FileMainlog final : public Mainlog {
     field(line, record.peer);
     field(line, record.response);
     ours(line, record);
-    finish(line);
+    finish(line, record);
   }
 
   // What Momentum does not write: which recipient it was, and how.
@@ -134,7 +134,9 @@ class FileMainlog final : public Mainlog {
     field(line, record.local);
   }
 
-  void finish(Buffer& line) {
+  // A tenant's lines have its name for a last field.
+  void finish(Buffer& line, const Record& record) {
+    if (!record.tenant.empty()) field(line, record.tenant);
     line.push_back('\n');
     writer_->append({line.data(), line.size()});
   }

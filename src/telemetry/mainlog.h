@@ -28,6 +28,7 @@ struct Record {
   uint32_t attempts = 0;  // D, T, P: earlier attempts, 0 for the first
   Duration delay{0};      // D, T, P: since reception
   std::string response;   // D, T, P: what the other side said
+  std::string tenant;     // whose mail it is; "" is of none
   std::string protocol;   // "ESMTP", "ESMTPS", "MAILDIR", for our own mail "INTERNAL"; written in lower case
 };
 

@@ -74,6 +74,7 @@ std::string momentum_line(const Rejection& what) {
                  what.cause);
   context(line, "pathway", what.pathway);
   context(line, "listen", what.listen);
+  if (!what.tenant.empty()) context(line, "tenant", what.tenant);
   if (!what.helo.empty()) context(line, "ehlo_domain", what.helo);
   if (!what.user.empty()) context(line, "auth_user", what.user);
   line += "] CTXMESS=[";
@@ -118,6 +119,7 @@ std::string json_line(const Rejection& what) {
   json(line, "local", what.local);
   json(line, "peer", what.peer);
   json(line, "pathway", what.pathway);
+  if (!what.tenant.empty()) json(line, "tenant", what.tenant);
   json(line, "phase", what.phase);
   if (!what.helo.empty()) json(line, "helo", what.helo);
   if (!what.user.empty()) json(line, "user", what.user);

@@ -21,6 +21,7 @@ struct Rejection {
   std::string listen;        // canonical Listen
   std::string peer;          // address:port; of a Unix socket its path
   std::string local;         // address:port that the client connected to
+  std::string_view tenant;   // empty: of none
   std::string_view pathway;  // its name
   std::string_view group;    // that the Pathway stands in; "default": in none
   std::string_view phase;    // smtp::ServerSession::state()

@@ -22,7 +22,7 @@ std::string reset_text(WallTime time) {
   return {text, std::strftime(text, sizeof text, "%Y-%m-%d@%H:%M:%S", &parts)};
 }
 
-// What was refused where, of the Listens where something was.
+// How much of it there was where, of the Listens and Tenants where something was.
 std::vector<std::pair<std::string, int64_t>> by_scope(System& system, Counter counter) {
   std::vector<std::pair<std::string, int64_t>> found;
   system.counters().each_scope([&](const std::string& name, const telemetry::Counters::Scope& scope) {
@@ -43,9 +43,13 @@ void say_counter(Writer& writer, System& system, Counter counter) {
                   {"semantics", std::string(semantics)},
                   {"reset", at == WallTime{} ? Json() : Json(time_text(at))},
                   {"help", std::string(def.help)}};
-    if (def.refusal) {
-      document["listens"] = Json::object();
-      for (const auto& [name, value] : by_scope(system, counter)) document["listens"][name] = value;
+    if (def.refusal) document["listens"] = Json::object();
+    if (def.tenant) document["tenants"] = Json::object();
+    for (const auto& [name, value] : by_scope(system, counter)) {
+      if (name.starts_with(telemetry::tenant_scope))
+        document["tenants"][name.substr(telemetry::tenant_scope.size())] = value;
+      else
+        document["listens"][name] = value;
     }
     writer.document(document);
     return;

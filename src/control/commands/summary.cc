@@ -47,12 +47,32 @@ std::vector<Refusals> refusals(System& system) {
   system.counters().each_scope([&](const std::string& name, const telemetry::Counters::Scope& scope) {
     Refusals row{name, 0, {}};
     for (size_t i = 0; i < telemetry::counter_defs().size(); ++i) {
+      if (!telemetry::counter_defs()[i].refusal) continue;
       const int64_t value = scope.shown(static_cast<telemetry::Counter>(i));
       if (value == 0) continue;
       row.total += value;
       row.causes.emplace_back(telemetry::counter_defs()[i].name.substr(std::string_view("refused_").size()), value);
     }
     if (row.total != 0) found.push_back(std::move(row));
+  });
+  return found;
+}
+
+// Each tenant with all that is counted for it, but what is 0.
+struct Tenant {
+  std::string name;
+  std::vector<std::pair<std::string_view, int64_t>> counters;
+};
+
+std::vector<Tenant> tenants(System& system) {
+  std::vector<Tenant> found;
+  system.counters().each_scope([&](const std::string& name, const telemetry::Counters::Scope& scope) {
+    if (!name.starts_with(telemetry::tenant_scope)) return;
+    Tenant row{name.substr(telemetry::tenant_scope.size()), {}};
+    for (size_t i = 0; i < telemetry::counter_defs().size(); ++i)
+      if (const int64_t value = scope.shown(static_cast<telemetry::Counter>(i)); value != 0)
+        row.counters.emplace_back(telemetry::counter_defs()[i].name, value);
+    found.push_back(std::move(row));
   });
   return found;
 }
@@ -90,6 +110,12 @@ void say_json(Writer& writer, System& system, const About& about) {
   for (const Refusals& row : refusals(system))
     for (const auto& [cause, value] : row.causes) refused[row.listen][std::string(cause)] = value;
   document["refused"] = std::move(refused);
+  Json of_tenants = Json::object();
+  for (const Tenant& row : tenants(system)) {
+    of_tenants[row.name] = Json::object();
+    for (const auto& [name, value] : row.counters) of_tenants[row.name][std::string(name)] = value;
+  }
+  document["tenants"] = std::move(of_tenants);
   writer.document(document);
 }
 
@@ -124,6 +150,12 @@ void say_text(Writer& writer, System& system, const About& about) {
     for (const auto& [cause, value] : refused.causes)
       causes += fmt::format("{}{} {}", causes.empty() ? "" : ", ", value, cause);
     row(fmt::format("Refused at {}:", refused.listen), fmt::format("{} ({})", refused.total, causes));
+  }
+  for (const Tenant& tenant : tenants(system)) {
+    std::string all;
+    for (const auto& [name, value] : tenant.counters)
+      if (!name.starts_with("refused_")) all += fmt::format("{}{} {}", all.empty() ? "" : ", ", value, name);
+    row(fmt::format("Tenant {}:", tenant.name), all.empty() ? "nothing" : all);
   }
   row("Received Messages:", value(Counter::messages_received));
   row("Delivery Rate:", fmt::format("{:.2f} messages/second", rate(value(Counter::deliveries), counting)));

@@ -20,6 +20,7 @@ class CountersTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(gauges_are_not_reset);
   CPPUNIT_TEST(loses_nothing_between_threads);
   CPPUNIT_TEST(refusals_are_counted_by_scope_too);
+  CPPUNIT_TEST(what_a_tenant_does_is_counted_for_it_too);
   CPPUNIT_TEST_SUITE_END();
 
   void every_counter_is_described_once() {
@@ -69,6 +70,26 @@ class CountersTest : public CppUnit::TestFixture {
     std::vector<std::string> names;
     counters.each_scope([&](const std::string& name, const Counters::Scope&) { names.push_back(name); });
     CPPUNIT_ASSERT(names == std::vector<std::string>({"ESMTP_Listener *:25", "ESMTP_Listener *:587"}));
+  }
+
+  void what_a_tenant_does_is_counted_for_it_too() {
+    Counters counters;
+    CPPUNIT_ASSERT(counters.tenant("") == nullptr);
+    Counters::Scope* const blue = counters.tenant("blue");
+    CPPUNIT_ASSERT(blue == counters.tenant("blue") && blue != counters.tenant("green"));
+    CPPUNIT_ASSERT(blue == &counters.scope("Tenant blue"));
+    counters.add(blue, Counter::deliveries, 3);
+    counters.add(nullptr, Counter::deliveries, 2);
+    counters.add(blue, Counter::sessions_open);
+    CPPUNIT_ASSERT_EQUAL(int64_t{5}, counters.value(Counter::deliveries));
+    CPPUNIT_ASSERT_EQUAL(int64_t{3}, blue->value(Counter::deliveries));
+    CPPUNIT_ASSERT_EQUAL(int64_t{0}, counters.tenant("green")->value(Counter::deliveries));
+    counters.reset(impulse::wall_now());
+    counters.add(blue, Counter::deliveries);
+    CPPUNIT_ASSERT_EQUAL(int64_t{1}, blue->shown(Counter::deliveries));
+    CPPUNIT_ASSERT_EQUAL(int64_t{4}, blue->value(Counter::deliveries));
+    CPPUNIT_ASSERT_EQUAL(int64_t{1}, blue->shown(Counter::sessions_open));
+    for (const auto& def : counter_defs()) CPPUNIT_ASSERT(!def.refusal || def.tenant);
   }
 
   void starts_at_zero_and_adds() {

@@ -63,6 +63,7 @@ class MainlogTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(reception_line);
   CPPUNIT_TEST(delivery_line);
   CPPUNIT_TEST(failure_lines);
+  CPPUNIT_TEST(a_tenant_is_the_last_field);
   CPPUNIT_TEST(null_sender_and_bare_postmaster);
   CPPUNIT_TEST(quoted_local_parts);
   CPPUNIT_TEST(nothing_from_outside_breaks_a_line);
@@ -106,6 +107,22 @@ class MainlogTest : public CppUnit::TestFixture {
         scratch.text());
   }
 
+  void a_tenant_is_the_last_field() {
+    for (int kind = 0; kind < 4; ++kind) {
+      Scratch scratch;
+      Record record = sample_out();
+      for (const char* tenant : {"", "blue"}) {
+        record.tenant = tenant;
+        if (kind == 0) scratch.log().reception(record);
+        if (kind == 1) scratch.log().delivery(record);
+        if (kind == 2) scratch.log().transient(record);
+        if (kind == 3) scratch.log().permanent(record);
+      }
+      const std::string text = scratch.text();
+      const std::string none = text.substr(0, text.find('\n'));
+      CPPUNIT_ASSERT_EQUAL(none + "\n" + none + "@blue\n", text);
+    }
+  }
   void null_sender_and_bare_postmaster() {
     Scratch scratch;
     Record record = sample();

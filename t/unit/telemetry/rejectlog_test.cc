@@ -54,6 +54,7 @@ class RejectlogTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(as_in_the_manual);
   CPPUNIT_TEST(a_recipient);
   CPPUNIT_TEST(as_json);
+  CPPUNIT_TEST(a_tenants_client);
   CPPUNIT_TEST(hostile_fields);
   CPPUNIT_TEST(long_fields_are_cut);
   CPPUNIT_TEST(no_path_no_log);
@@ -83,6 +84,14 @@ class RejectlogTest : public CppUnit::TestFixture {
         "CTXMESS=[mailfrom_localpart=a,mailfrom_domain=b.example,rcptto_localpart=\"\\x22x@y\\x22\","
         "rcptto_domain=c.example,rcptto_string=\"RCPT TO:<d@e.example>\"] 5.7.1 Relaying denied\n"s,
         log.line(what));
+  }
+  void a_tenants_client() {
+    Rejection what = sample();
+    what.tenant = "blue";
+    Scratch momentum(Rejectlog::Form::momentum);
+    CPPUNIT_ASSERT(momentum.line(what).find(",tenant=blue,ehlo_domain=rh52-node1]") != std::string::npos);
+    Scratch json(Rejectlog::Form::json);
+    CPPUNIT_ASSERT(json.line(what).find("\"tenant\":\"blue\",\"phase\"") != std::string::npos);
   }
   void as_json() {
     Scratch log(Rejectlog::Form::json);
