@@ -3,6 +3,7 @@
 #include "auth/password_file.h"
 #include "base/fd.h"
 #include "base/files.h"
+#include "base/tenant.h"
 #include "base/text.h"
 #include "console/password.h"
 
@@ -25,9 +26,9 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::string_view usage_text =
-    "usage: ec_passwd [-f FORMAT] [-r REALM] [-i COUNT] [--hash HASH] [--stdin] FILE USER\n"
-    "       ec_passwd --delete [-r REALM] FILE USER\n"
-    "       ec_passwd --verify [-r REALM] [--stdin] FILE USER\n"
+    "usage: ec_passwd [-f FORMAT] [-r REALM] [-t TENANT] [-i COUNT] [--hash HASH] [--stdin] FILE USER\n"
+    "       ec_passwd --delete [-r REALM] [-t TENANT] FILE USER\n"
+    "       ec_passwd --verify [-r REALM] [-t TENANT] [--stdin] FILE USER\n"
     "       ec_passwd --list FILE\n"
     "       ec_passwd --help | --version\n";
 
@@ -39,6 +40,7 @@ constexpr std::string_view help_text =
     "\n"
     "  -f, --format FORMAT   scram (of a new file), digest, or file (in clear)\n"
     "  -r, --realm REALM     of digest: AuthDigestMD5Parameters' realm, or Hostname\n"
+    "  -t, --tenant TENANT   whose user it is: the file says TENANT/USER\n"
     "  -i, --iterations N    of scram: 4096 and more (4096)\n"
     "      --hash HASH       of scram: sha256, sha1 or both (sha256)\n"
     "      --stdin           the password is the first line of standard input\n"
@@ -68,6 +70,7 @@ struct Arguments {
   enum class Action : uint8_t { set, remove, verify, list } action = Action::set;
   std::optional<auth::Format> format;
   std::string realm;
+  std::string tenant;
   uint32_t iterations = 4096;
   std::vector<auth::Mechanism> hashes{auth::Mechanism::scram_sha_256};
   bool of_scram = false;  // an option was given that is for scram alone
@@ -82,6 +85,7 @@ constexpr option long_options[] = {{"help", no_argument, nullptr, 'h'},
                                    {"version", no_argument, nullptr, 'V'},
                                    {"format", required_argument, nullptr, 'f'},
                                    {"realm", required_argument, nullptr, 'r'},
+                                   {"tenant", required_argument, nullptr, 't'},
                                    {"iterations", required_argument, nullptr, 'i'},
                                    {"hash", required_argument, nullptr, hash_option},
                                    {"stdin", no_argument, nullptr, stdin_option},
@@ -115,6 +119,10 @@ std::string read_option(int found, Arguments& arguments) {
       if (value.empty() || value.find_first_of(":\r\n") != std::string_view::npos)
         return "--realm: a name without a colon is expected";
       arguments.realm = value;
+      return {};
+    case 't':
+      if (!is_tenant_name(value)) return "--tenant: at most 64 letters, digits, '-', '_' and '.' are expected";
+      arguments.tenant = lower(value);
       return {};
     case 'i': {
       const auto count = parse_unsigned(value, 10'000'000);
@@ -229,9 +237,11 @@ int act(const Arguments& arguments, const fs::path& path, auth::PasswordFile& fi
     list(file);
     return status_done;
   }
+  const std::string entry = tenant_name(arguments.tenant, arguments.user);
+  const std::string shown = escape_line(entry, 255);
+  const std::string missing = fmt::format("{} is not in {}", shown, arguments.file);
   if (arguments.action == Action::remove) {
-    if (file.remove(arguments.user, arguments.realm) == 0)
-      return complain(status_no, fmt::format("{} is not in {}", escape_line(arguments.user, 255), arguments.file));
+    if (file.remove(entry, arguments.realm) == 0) return complain(status_no, missing);
     if (const auto written = put(path, file.text()); !written) return complain(status_file, written.error().message);
     return status_done;
   }
@@ -239,22 +249,21 @@ int act(const Arguments& arguments, const fs::path& path, auth::PasswordFile& fi
   Password password = get_password(arguments);
   if (password.status != status_done) return password.status;
   if (arguments.action == Action::verify) {
-    const auto good = file.verify(arguments.user, password.text, arguments.realm);
-    if (!good)
-      return complain(status_no, fmt::format("{} is not in {}", escape_line(arguments.user, 255), arguments.file));
+    const auto good = file.verify(arguments.user, password.text, arguments.realm, arguments.tenant);
+    if (!good) return complain(status_no, missing);
     return *good ? status_done : complain(status_no, "that is not the password");
   }
   auth::NewCredential credential;
   credential.user = arguments.user;
   credential.password = std::move(password.text);
   credential.realm = arguments.realm;
+  credential.tenant = arguments.tenant;
   credential.iterations = arguments.iterations;
   credential.hashes = arguments.hashes;
   const auto there = file.set(credential);
   if (!there) return complain(status_usage, there.error().message);
   if (const auto written = put(path, file.text()); !written) return complain(status_file, written.error().message);
-  print(stderr,
-        fmt::format("{} {} in {}\n", *there ? "changed" : "added", escape_line(arguments.user, 255), arguments.file));
+  print(stderr, fmt::format("{} {} in {}\n", *there ? "changed" : "added", shown, arguments.file));
   return status_done;
 }
 
@@ -289,7 +298,7 @@ int run(const Arguments& arguments) {
 int main_of(int argc, char** argv) {
   Arguments arguments;
   opterr = 0;
-  for (int found = 0; (found = ::getopt_long(argc, argv, ":f:r:i:h", long_options, nullptr)) != -1;) {
+  for (int found = 0; (found = ::getopt_long(argc, argv, ":f:r:t:i:h", long_options, nullptr)) != -1;) {
     switch (found) {
       case 'h':
         print(stdout, usage_text);

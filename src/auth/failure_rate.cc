@@ -54,15 +54,16 @@ void FailureRate::make_room(Windows<Key>& windows, SteadyTime now) {
   });
 }
 
-void FailureRate::failed(const IpAddress& address, std::string_view user, Duration per, SteadyTime now) {
+void FailureRate::failed(const IpAddress& address, std::string_view user, Duration per, SteadyTime now,
+                         std::string_view tenant) {
   const std::lock_guard lock(mutex_);
-  count(addresses_, host_of(address), per, now);
+  count(addresses_, Door(host_of(address), tenant), per, now);
   if (!user.empty()) count(users_, fingerprint(user), per, now);
 }
 
-bool FailureRate::refused(const IpAddress& address, uint64_t count, SteadyTime now) const {
+bool FailureRate::refused(const IpAddress& address, uint64_t count, SteadyTime now, std::string_view tenant) const {
   const std::lock_guard lock(mutex_);
-  return is_full(addresses_, host_of(address), count, now);
+  return is_full(addresses_, Door(host_of(address), tenant), count, now);
 }
 
 void FailureRate::succeeded(const IpAddress& address, std::string_view user) {

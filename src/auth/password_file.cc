@@ -1,6 +1,7 @@
 #include "auth/password_file.h"
 
 #include "auth/password.h"
+#include "base/tenant.h"
 #include "base/text.h"
 
 #include <gsasl.h>
@@ -72,11 +73,13 @@ ScramKeys scram_keys(Mechanism mechanism, std::string_view password, std::string
 }
 
 Result<std::string> lines_for(Format format, const NewCredential& credential) {
+  const std::string entry = tenant_name(credential.tenant, credential.user);
   switch (format) {
     case Format::file:
-      return fmt::format("{}:{}\n", credential.user, credential.password);
+      return fmt::format("{}:{}\n", entry, credential.password);
     case Format::digest:
-      return fmt::format("{}:{}:{}\n", credential.user, credential.realm,
+      // The client knows nothing of its tenant: the hash is of the name it says.
+      return fmt::format("{}:{}:{}\n", entry, credential.realm,
                          digest_of(credential.user, credential.realm, credential.password));
     case Format::scram: {
       const auto password = prepared(credential.password);
@@ -85,8 +88,8 @@ Result<std::string> lines_for(Format format, const NewCredential& credential) {
       for (const Mechanism mechanism : credential.hashes) {
         const std::string salt = random_bytes(salt_size);
         const ScramKeys keys = scram_keys(mechanism, *password, salt, credential.iterations);
-        lines += fmt::format("{}:{}${}:{}${}:{}\n", credential.user, name(mechanism), credential.iterations,
-                             to_base64(salt), to_base64(keys.stored), to_base64(keys.server));
+        lines += fmt::format("{}:{}${}:{}${}:{}\n", entry, name(mechanism), credential.iterations, to_base64(salt),
+                             to_base64(keys.stored), to_base64(keys.server));
       }
       return lines;
     }
@@ -157,16 +160,17 @@ Result<bool> PasswordFile::set(const NewCredential& credential) {
   if (!bad.empty()) return fail(Errc::invalid, "{}", bad.front().why);
   const auto fresh = parse(format_, *lines);
   if (alone->size() != (format_ == Format::scram ? credential.hashes.size() : 1) ||
-      fresh->verify(credential.user, credential.password, credential.realm) != true)
+      fresh->verify(credential.user, credential.password, credential.realm, credential.tenant) != true)
     return fail(Errc::invalid,
                 "a file of this format cannot hold that user or password: no ':' and no '#' at the "
                 "beginning of a user, no ':' in a realm, no line end in a password");
+  const std::string entry = tenant_name(credential.tenant, credential.user);
   std::string made;
   bool there = false;
   for (std::string_view rest = text_; !rest.empty();) {
     const std::string_view line = take_line(rest);
     const Owner owner = owner_of(format_, line);
-    if (owner.user != credential.user || (format_ == Format::digest && owner.qualifier != credential.realm)) {
+    if (owner.user != entry || (format_ == Format::digest && owner.qualifier != credential.realm)) {
       made += line;
       continue;
     }
@@ -196,14 +200,15 @@ size_t PasswordFile::remove(std::string_view user, std::string_view realm) {
   return gone;
 }
 
-std::optional<bool> PasswordFile::verify(std::string_view user, std::string_view password,
-                                         std::string_view realm) const {
+std::optional<bool> PasswordFile::verify(std::string_view user, std::string_view password, std::string_view realm,
+                                         std::string_view tenant) const {
+  const std::string entry = tenant_name(tenant, user);
   std::vector<BadLine> bad;
   const auto all = Credentials::parse(format_, text_, bad);
   if (format_ == Format::scram) {
     std::optional<bool> good;
     for (const Mechanism mechanism : {Mechanism::scram_sha_256, Mechanism::scram_sha_1}) {
-      const Credential* credential = all->find(user, name(mechanism));
+      const Credential* credential = all->find(entry, name(mechanism));
       if (credential == nullptr) continue;
       std::string salt;
       from_base64(credential->salt, salt);
@@ -215,7 +220,7 @@ std::optional<bool> PasswordFile::verify(std::string_view user, std::string_view
     }
     return good;
   }
-  const Credential* credential = all->find(user, format_ == Format::digest ? realm : std::string_view());
+  const Credential* credential = all->find(entry, format_ == Format::digest ? realm : std::string_view());
   if (credential == nullptr) return std::nullopt;
   if (format_ == Format::digest) return same_secret(credential->digest, digest_of(user, realm, password));
   return same_secret(credential->password, password);

@@ -30,6 +30,10 @@ struct SaslSettings {
   // is on offer. Also to be given for SCRAM without PLUS while it is: a client
   // that says it saw none then speaks to somebody in between (RFC 5802 §6).
   std::function<std::optional<std::string>(std::string_view type)> channel_binding{};
+  // Under what name a user stands in the credentials; nothing: no such user can
+  // come in here, and nobody can tell that from one who is not there. Asked
+  // more than once during step(). Null: under the name that was told.
+  std::function<std::optional<std::string>(std::string_view user)> entry{};
   // Asked of one whose proof is good; false: it fails all the same, and nobody
   // can tell. Null: everybody may.
   std::function<bool(std::string_view user)> admits{};
@@ -53,7 +57,8 @@ class SaslExchange {
   // at its end is a challenge too, which wants an empty response.
   Step step(std::string_view response);
 
-  // The user it was about, as far as it was told: of a failed exchange what was tried.
+  // The user it was about, as far as it was told, by the name that the client
+  // knows: of a failed exchange what was tried.
   const std::string& user() const { return user_; }
   // done: of the credential that was used (Credential::fingerprint).
   const std::string& fingerprint() const { return fingerprint_; }

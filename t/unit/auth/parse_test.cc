@@ -209,6 +209,7 @@ class FailureRateTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(all_addresses_of_an_ipv6_host);
   CPPUNIT_TEST(a_user_is_guessed_from_many_places);
   CPPUNIT_TEST(a_user_who_is_known_there_is_not_locked_out);
+  CPPUNIT_TEST(each_tenant_has_its_own_doors);
   CPPUNIT_TEST_SUITE_END();
 
   static IpAddress v6(std::string_view text) { return IpAddress::parse(text).value(); }
@@ -252,6 +253,18 @@ class FailureRateTest : public CppUnit::TestFixture {
     FailureRate at_once;
     for (uint32_t i = 0; i <= FailureRate::limit; ++i) at_once.failed(IpAddress::v4(i), "", 600s, SteadyTime{});
     CPPUNIT_ASSERT(at_once.addresses() <= FailureRate::limit && at_once.addresses() > FailureRate::limit / 2);
+  }
+  void each_tenant_has_its_own_doors() {
+    FailureRate rate;
+    const IpAddress from = IpAddress::v4(1);
+    rate.failed(from, "blue/alice", 600s, SteadyTime{}, "blue");
+    CPPUNIT_ASSERT(rate.refused(from, 1, SteadyTime{}, "blue"));
+    CPPUNIT_ASSERT(!rate.refused(from, 1, SteadyTime{}, "green"));
+    CPPUNIT_ASSERT(!rate.refused(from, 1, SteadyTime{}));
+    rate.failed(from, "alice", 600s, SteadyTime{});
+    CPPUNIT_ASSERT(rate.refused(from, 1, SteadyTime{}));
+    CPPUNIT_ASSERT(!rate.refused(from, 2, SteadyTime{}, "blue"));
+    CPPUNIT_ASSERT(!rate.user_refused(from, "green/alice", 1, SteadyTime{}));
   }
   void a_user_is_guessed_from_many_places() {
     FailureRate rate;

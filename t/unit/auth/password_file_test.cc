@@ -30,6 +30,7 @@ class PasswordFileTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(the_server_takes_it);
   CPPUNIT_TEST(the_rest_stays);
   CPPUNIT_TEST(realms);
+  CPPUNIT_TEST(a_user_of_each_tenant);
   CPPUNIT_TEST(taken_out);
   CPPUNIT_TEST(what_a_file_cannot_hold);
   CPPUNIT_TEST(guessed);
@@ -48,6 +49,44 @@ class PasswordFileTest : public CppUnit::TestFixture {
       CPPUNIT_ASSERT_EQUAL(size_t{1}, file.users().size());
       CPPUNIT_ASSERT_EQUAL(format == Format::file, file.text().find("sesame") != std::string::npos);
     }
+  }
+  void a_user_of_each_tenant() {
+    for (const Format format : {Format::file, Format::digest, Format::scram}) {
+      PasswordFile file = parsed(format, "");
+      for (const char* tenant : {"blue", "green", ""}) {
+        NewCredential made = of("alice", tenant + "'s sesame"s);
+        made.tenant = tenant;
+        CPPUNIT_ASSERT(!*file.set(made));
+        CPPUNIT_ASSERT(*file.set(made));
+      }
+      CPPUNIT_ASSERT_EQUAL(size_t{3}, file.users().size());
+      CPPUNIT_ASSERT_EQUAL("blue/alice"s, file.users().front().name);
+      CPPUNIT_ASSERT(file.verify("alice", "blue's sesame", "home", "blue") == true);
+      CPPUNIT_ASSERT(file.verify("alice", "blue's sesame", "home", "green") == false);
+      CPPUNIT_ASSERT(file.verify("alice", "blue's sesame", "home") == false);
+      CPPUNIT_ASSERT(file.verify("alice", "blue's sesame", "home", "red") == std::nullopt);
+      CPPUNIT_ASSERT_EQUAL(size_t{1}, file.remove("blue/alice"));
+      CPPUNIT_ASSERT(file.verify("alice", "green's sesame", "home", "green") == true);
+    }
+    // What a client of DIGEST-MD5 says is its own name alone.
+    const auto sasl = std::move(*Sasl::create());
+    PasswordFile file = parsed(Format::digest, "");
+    NewCredential made = of("alice", "sesame");
+    made.tenant = "blue";
+    CPPUNIT_ASSERT(file.set(made));
+    std::vector<BadLine> bad;
+    SaslSettings settings{Mechanism::digest_md5,
+                          Credentials::parse(Format::digest, file.text(), bad),
+                          true,
+                          "home",
+                          "mx.example.com",
+                          "impulse"};
+    settings.entry = [](std::string_view user) { return std::optional("blue/" + std::string(user)); };
+    auth::test::SaslClient client("DIGEST-MD5", "alice", "sesame");
+    const auto exchange = std::move(*sasl->begin(std::move(settings)));
+    auto step = exchange->step("");
+    while (step.state == SaslExchange::State::more) step = exchange->step(client.step(step.output));
+    CPPUNIT_ASSERT(step.state == SaslExchange::State::done);
   }
   void the_server_takes_it() {
     const auto sasl = std::move(*Sasl::create());

@@ -112,6 +112,7 @@ class SaslTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(bound_to_the_channel);
   CPPUNIT_TEST(nobody_takes_the_binding_away);
   CPPUNIT_TEST(proven_and_not_admitted);
+  CPPUNIT_TEST(under_another_name_in_the_file);
   CPPUNIT_TEST(questions_of_login);
   CPPUNIT_TEST(many_threads);
   CPPUNIT_TEST_SUITE_END();
@@ -202,6 +203,37 @@ class SaslTest : public CppUnit::TestFixture {
     const auto exchange = bound(mechanism);
     CPPUNIT_ASSERT(talk(*exchange, client).state == State::done);
   }
+  // As a tenant's users stand in a file: one client's alice is the file's alice,
+  // another's is bob there, and a third one's is nobody.
+  void under_another_name_in_the_file() {
+    for (const Way& way : ways) {
+      const auto attempt = [&](const char* entry, const std::string& password) {
+        SaslSettings settings{way.mechanism,
+                              credentials(way.mechanism, way.format),
+                              way.format == Format::digest || way.format == Format::digest_cleartext,
+                              "home",
+                              "mx.example.com",
+                              "impulse"};
+        settings.entry = [entry](std::string_view user) -> std::optional<std::string> {
+          CPPUNIT_ASSERT(user == "who");
+          return entry == nullptr ? std::nullopt : std::optional<std::string>(entry);
+        };
+        Client client(std::string(name(way.mechanism)), "who", password);
+        const auto exchange = std::move(*sasl_->begin(std::move(settings)));
+        const State state = talk(*exchange, client).state;
+        CPPUNIT_ASSERT_MESSAGE(about(way), exchange->user() == "who");
+        return state;
+      };
+      // Its hash is of the name that the client says.
+      const State known = way.format == Format::digest ? State::failed : State::done;
+      CPPUNIT_ASSERT_MESSAGE(about(way), attempt("alice", "sesame") == known);
+      CPPUNIT_ASSERT_MESSAGE(about(way), attempt("bob", "other") == known);
+      CPPUNIT_ASSERT_MESSAGE(about(way), attempt("bob", "sesame") == State::failed);
+      CPPUNIT_ASSERT_MESSAGE(about(way), attempt("who", "sesame") == State::failed);
+      CPPUNIT_ASSERT_MESSAGE(about(way), attempt(nullptr, "sesame") == State::failed);
+    }
+  }
+
   void proven_and_not_admitted() {
     for (const Way& way : ways) {
       std::vector<std::string> asked;
