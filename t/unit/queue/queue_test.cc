@@ -1,5 +1,6 @@
 // The queue's promises one by one.
 #include "queue/queue.h"
+#include "queue/name.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 
@@ -32,6 +33,7 @@ class QueueTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(the_urgent_go_first);
   CPPUNIT_TEST(what_is_held_is_not_flushed);
   CPPUNIT_TEST(domains_fold_case);
+  CPPUNIT_TEST(a_tenants_queue_is_another);
   CPPUNIT_TEST(list_keeps_its_limit_and_order);
   CPPUNIT_TEST(far_future_does_not_overflow);
   CPPUNIT_TEST(many_items_of_many_domains);
@@ -227,6 +229,25 @@ class QueueTest : public CppUnit::TestFixture {
     queue_->add("example.com", item(2), start);
     CPPUNIT_ASSERT_EQUAL(uint64_t{2}, queue_->active("EXAMPLE.com"));
     CPPUNIT_ASSERT_EQUAL(size_t{1}, queue_->status().size());
+  }
+
+  void a_tenants_queue_is_another() {
+    CPPUNIT_ASSERT_EQUAL(std::string("blue/a.example"), name_of("blue", "a.example"));
+    CPPUNIT_ASSERT_EQUAL(std::string("a.example"), name_of("", "a.example"));
+    for (const std::string& tenant : {std::string(), std::string("blue"), std::string(64, 'x')})
+      for (const char* domain : {"", "a.example", "[192.0.2.1]", "[x:a/b]"}) {
+        const std::string name = name_of(tenant, domain);
+        CPPUNIT_ASSERT_EQUAL(tenant, std::string(tenant_of(name)));
+        CPPUNIT_ASSERT_EQUAL(std::string(domain), std::string(domain_of(name)));
+      }
+    queue_->add(name_of("blue", "a.example"), item(1, 0, start + seconds(60)), start);
+    queue_->add(name_of("green", "a.example"), item(2), start);
+    queue_->add("a.example", item(3), start);
+    CPPUNIT_ASSERT_EQUAL(uint64_t{0}, queue_->active("blue/A.example"));
+    CPPUNIT_ASSERT_EQUAL(uint64_t{1}, queue_->active("green/a.example"));
+    CPPUNIT_ASSERT_EQUAL(uint32_t{3}, queue_->take("a.example", 10).at(0).id.offset);
+    CPPUNIT_ASSERT_EQUAL(size_t{1}, queue_->flush("blue/a.example"));
+    CPPUNIT_ASSERT_EQUAL(uint32_t{1}, queue_->take("blue/a.example", 10).at(0).id.offset);
   }
 
   void list_keeps_its_limit_and_order() {
