@@ -1,6 +1,7 @@
 // What single options want beyond their type.
 #include "config/checks.h"
 
+#include "base/tenant.h"
 #include "base/text.h"
 #include "config/keys.h"
 
@@ -172,6 +173,15 @@ bool is_gateway(std::string_view text) {
   return IpAddress::parse(host) || is_domain(host);
 }
 
+// In lower case from here on: two names that differ in case alone are one.
+Result<> check_tenant(std::string& name) {
+  if (!name.empty() && !is_tenant_name(name))
+    return fail(Errc::invalid, "expected a name of at most {} letters, digits, '-', '_' and '.', got '{}'",
+                longest_tenant, escape_line(name, 80));
+  name = lower(name);
+  return {};
+}
+
 Result<> check_method(const OptionDef& option, Enum method) {
   const std::string_view word = choice(option, method);
   if (word == "esmtp" || word == "smtp" || word == "maildir") return {};
@@ -231,6 +241,8 @@ Result<> check_text(Row row, std::string& text) {
       if (text.size() <= 64 && (text.empty() || is_domain(text))) return {};
       return fail(Errc::invalid, "expected a name of at most 64 letters, digits, dots and hyphens, got '{}'",
                   escape_line(text, 80));
+    case Row::tenant:
+      return check_tenant(text);
     case Row::bind_address:
       if (text.empty() || IpAddress::parse(text)) return {};
       return fail(Errc::invalid, "expected an IP address, got '{}'", escape_line(text, 80));

@@ -44,6 +44,7 @@ libconfig_a_SOURCES += \
 	src/config/save.cc src/config/save.h \
 	src/config/setting.cc src/config/setting.h \
 	src/config/snapshot.cc src/config/snapshot.h \
+	src/config/tenants.cc src/config/tenants.h \
 	src/config/transaction.cc src/config/transaction.h \
 	src/config/tree.cc src/config/tree.h \
 	src/config/tree_builder.cc \

@@ -148,8 +148,8 @@ class TreeTest : public CppUnit::TestFixture {
     ASSERT_HOLDS("config-bad-value", text);
   }
   void what_is_not_in_this_version_is_refused_by_name() {
-    ASSERT_HOLDS("test.conf:1:18: error: Tenant is not available in this version",
-                 mistakes("ESMTP_Listener { Tenant = a }\n"));
+    ASSERT_HOLDS("test.conf:1:18: error: API_Keys is not available in this version",
+                 mistakes("ESMTP_Listener { API_Keys = a }\n"));
     // Also where it would not fit, and with any value.
     ASSERT_HOLDS("Routes is not available in this version", mistakes("Routes = [ x = y ]\n"));
     for (const char* scope : {"http_listener", "ECStream_Listener", "ECCluster_Listener", "Cluster"}) {
