@@ -160,3 +160,5 @@ inline std::vector<std::string> payload_of(const std::string& reply) {
 }
 
 }  // namespace impulse::control::test
+
+#define ASSERT_HOLDS(text, part) CPPUNIT_ASSERT_MESSAGE(text, (text).find(part) != std::string::npos)

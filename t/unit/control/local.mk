@@ -1,12 +1,15 @@
 check_PROGRAMS += t/unit/control_tests
 t_unit_control_tests_SOURCES = t/unit/main.cc \
 	t/unit/control/access_test.cc \
+	t/unit/control/batch_test.cc \
 	t/unit/control/client_test.cc \
 	t/unit/control/commands_test.cc \
 	t/unit/control/completion_test.cc \
 	t/unit/control/config_commands_test.cc \
 	t/unit/control/fake_process.h \
 	t/unit/control/fake_system.h \
+	t/unit/control/far_end.h \
+	t/unit/control/history_commands_test.cc \
 	t/unit/control/process_commands_test.cc \
 	t/unit/control/listener_commands_test.cc \
 	t/unit/control/trace_commands_test.cc \
