@@ -138,6 +138,10 @@ void Committer::commit_batch(size_t& next) {
     written.back() = {offset, meta_length, message.body_length,
                       static_cast<uint32_t>(message.message->envelope.recipients.size())};
   }
+  // A checkpoint planned before would undo, at the next start, what they tell.
+  const std::vector<std::string> told = told_by(first, next);
+  if (!told.empty()) checkpoints_.clear();
+  for (const std::string& payload : told) writer_.add_other(batch, RecordType::journal, payload);
   for (const VoidRange& range : voids_) writer_.add_other(batch, RecordType::void_range, range.encode());
   const bool with_checkpoints = next == messages.size() && !checkpoints_.empty();
   for (size_t i = 0; with_checkpoints && i < checkpoints_.size(); ++i)
@@ -153,6 +157,29 @@ void Committer::commit_batch(size_t& next) {
     ++batches_;
   }
   complete(first, written, taken, with_checkpoints);
+}
+
+// Each such message says it itself, too, so that no crash can part the two; by
+// these records the segment need not be scanned for it when it has a footer.
+std::vector<std::string> Committer::told_by(size_t first, size_t next) const {
+  std::vector<std::string> payloads;
+  size_t count = 0;
+  for (size_t i = first; i < next; ++i) {
+    if (work_.messages[i].refused) continue;
+    for (const Told& told : work_.messages[i].message->told) {
+      if (count++ % entries_per_record == 0) payloads.emplace_back();
+      encode_entry({told.id, told.recipient, told.state}, payloads.back());
+    }
+  }
+  return payloads;
+}
+
+void Committer::apply_told(const Incoming& report, uint32_t number) {
+  for (const Told& told : report.told) {
+    if (index_.apply({told.id, told.recipient, told.state}) == Index::Applied::finished)
+      if (const auto rest = index_.take_rest(told.id)) remove_rest(*rest);
+    index_.add_target(number, told.id.segment);
+  }
 }
 
 void Committer::add_entries(Batch& batch, size_t& taken) {
@@ -186,6 +213,8 @@ void Committer::complete(size_t first, const std::vector<Index::Message>& writte
     }
   }
   if (!accepted.empty()) index_.add_messages(number, accepted);
+  for (size_t i = 0; i < written.size(); ++i)
+    if (written[i].recipients != 0) apply_told(*work_.messages[first + i].message, number);
   index_.set_bytes(number, writer_.end());
   committed_ += accepted.size();
   for (const VoidRange& range : voids_) index_.add_target(number, range.segment);

@@ -56,6 +56,8 @@ class Committer {
   void complete(size_t first, const std::vector<Index::Message>& written, size_t entries, bool checkpoints);
   void failed(size_t first, size_t next, const Error& why);
   void remove_rest(const Rest& rest);
+  std::vector<std::string> told_by(size_t first, size_t next) const;
+  void apply_told(const Incoming& report, uint32_t number);
   void refuse(size_t first, const Error& why);
   bool ready();
   Result<> begin_segment(bool durable);

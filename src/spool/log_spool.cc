@@ -103,7 +103,7 @@ class LogSpool final : public Spool {
 
   Result<Stored> read(MessageId id) const override {
     auto stored = load(id);
-    if (!stored && stored.error().code == Errc::io) damaged(id, stored.error());
+    if (!stored && is_bad(stored.error())) damaged(id, stored.error());
     return stored;
   }
 
@@ -112,7 +112,7 @@ class LogSpool final : public Spool {
     if (!located) return gone(id);
     auto summary = read_summary(files_, id, std::move(*located));
     if (!summary && !index_.find(id)) return gone(id);  // finished meanwhile
-    if (!summary && summary.error().code == Errc::io) damaged(id, summary.error());
+    if (!summary && is_bad(summary.error())) damaged(id, summary.error());
     return summary;
   }
 
@@ -209,11 +209,11 @@ class LogSpool final : public Spool {
     auto head = read_head(**file, id.segment, located->nonce, RecordType::message, id.offset, located->meta_length);
     if (!head) return std::unexpected(head.error());
     auto meta = decode_message(head->meta);
-    if (!meta) return std::unexpected(Error{Errc::io, std::move(meta.error().message)});
+    if (!meta) return std::unexpected(std::move(meta.error()));
     auto body = read_body(**file, head->header);
     if (!body) return std::unexpected(body.error());
     if (meta->envelope.recipients.size() != located->states.size())
-      return fail(Errc::io, "{}: not the message the index says", id.to_string(node_));
+      return fail(Errc::invalid, "{}: not the message the index says", id.to_string(node_));
     if (meta->rest)
       if (auto whole = large_.read(*meta->rest, *body); !whole) {
         if (!index_.find(id)) return gone(id);  // finished meanwhile
@@ -231,10 +231,12 @@ class LogSpool final : public Spool {
   // What the disk cannot read now it may read later; what is wrong stays wrong.
   std::unexpected<Error> bad_rest(const Rest& rest, const Error& why) const {
     std::string kept;
-    if (why.code == Errc::invalid)
+    const bool wrong = why.code == Errc::invalid;
+    if (wrong)
       kept = large_.keep_aside(rest.number) ? "; it was moved to quarantine" : "; it cannot be moved to quarantine";
-    return fail(Errc::io, "{}{}", why.message, kept);
+    return fail(wrong || why.code == Errc::not_found ? Errc::invalid : why.code, "{}{}", why.message, kept);
   }
+  static bool is_bad(const Error& why) { return why.code == Errc::invalid || why.code == Errc::io; }
 
   // Said once, and kept aside, before its segment goes.
   void damaged(MessageId id, const Error& why) const {

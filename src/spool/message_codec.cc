@@ -1,5 +1,6 @@
 #include "spool/message_codec.h"
 
+#include "spool/journal.h"
 #include "spool/wire.h"
 
 #include <algorithm>
@@ -35,6 +36,7 @@ enum Tag : uint8_t {
   tag_client_port = 22,
   tag_client_name = 23,
   tag_context = 24,       // one for each: length of the key, key, value
+  tag_told = 25,          // of a report: journal entries that count since it is there
   tag_require_tls = 128,  // a version that knew nothing of it would send the message in the clear
   tag_rest = 129,         // number, length, checksum of the file where the body goes on
 };
@@ -309,6 +311,9 @@ void encode_message(const Incoming& message, std::string_view node, std::string&
     put_number(out, tag_id_offset, message.id_offset);
     put_field(out, tag_node, node);
   }
+  std::string told;
+  for (const Told& each : message.told) encode_entry({each.id, each.recipient, each.state}, told);
+  put_text(out, tag_told, told);
 }
 
 void encode_rest(const Rest& rest, std::string& out) {
@@ -341,6 +346,16 @@ Result<MessageMeta> decode_message(std::string_view bytes) {
   if (meta.id_offset != Incoming::no_id && meta.id_offset > meta.trace.size())
     return fail(Errc::invalid, "message has its id outside of its trace");
   return meta;
+}
+
+std::string told_in(std::string_view bytes) {
+  WireReader reader(bytes);
+  uint8_t tag = 0;
+  std::string_view value;
+  std::string told;
+  while (next_field(reader, tag, value))
+    if (tag == tag_told) told += value;
+  return told;
 }
 
 Result<uint32_t> count_recipients(std::string_view bytes) {

@@ -37,6 +37,8 @@ struct MessageMeta {
 // Errc::invalid for malformed bytes, Errc::unavailable for a field that must
 // be understood and is not (written by a newer version).
 Result<MessageMeta> decode_message(std::string_view bytes);
+// What it tells of other messages, as journal entries (journal.h); empty as a rule.
+std::string told_in(std::string_view bytes);
 // Only the number of recipients.
 Result<uint32_t> count_recipients(std::string_view bytes);
 

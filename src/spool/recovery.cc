@@ -179,10 +179,19 @@ class Recovery {
     const auto file = files_.open_writable(number);
     if (!file) return std::unexpected(file.error());
     std::vector<Footer::Other> others;
+    // By its footer a segment is read without its messages: what reports tell needs records of its own.
+    std::string bytes;
+    const auto record_told = [&](const std::string& told) {
+      const uint64_t at = content.end + bytes.size();
+      others.push_back({RecordType::journal, static_cast<uint32_t>(at), static_cast<uint32_t>(told.size())});
+      bytes += encode_other(number, content.nonce, at, RecordType::journal, told);
+    };
     for (const OtherRecord& record : content.others)
-      others.push_back({record.type, record.offset, static_cast<uint32_t>(record.payload.size())});
-    const std::string bytes =
-        encode_seal(number, content.nonce, content.end, {index_.live_in(number), std::move(others)});
+      if (!record.within) others.push_back({record.type, record.offset, static_cast<uint32_t>(record.payload.size())});
+    for (const OtherRecord& record : content.others)
+      if (record.within) record_told(record.payload);
+    bytes +=
+        encode_seal(number, content.nonce, content.end + bytes.size(), {index_.live_in(number), std::move(others)});
     FileOps& ops = (*file)->ops();
     int result = ops.truncate((*file)->fd(), content.end);
     if (result >= 0) result = (*file)->write(bytes, content.end);
@@ -192,30 +201,37 @@ class Recovery {
     return {};
   }
 
+  // No descriptors, no permission: that says nothing about the message.
+  static bool is_damage(const Error& why) {
+    return why.code == Errc::invalid || why.code == Errc::not_found || why.code == Errc::io ||
+           why.code == Errc::unavailable;
+  }
+
   // `scanned`: nothing says that its segment was left in order, so its body is looked through.
   Result<> announce(MessageId id, bool scanned, const std::function<void(Summary)>& live) {
     auto located = index_.find(id);
     const uint64_t length = record_header_size + uint64_t{located->meta_length} + located->body_length;
     std::optional<Rest> rest;
     auto summary = read_summary(files_, id, std::move(*located), &rest);
+    if (!summary && !is_damage(summary.error())) return std::unexpected(summary.error());
     Result<> whole;
     if (summary && rest) {
       whole = large_.check(*rest, scanned);
-      const bool known = whole || whole.error().code == Errc::invalid || whole.error().code == Errc::not_found ||
-                         whole.error().code == Errc::io;
-      if (!known) return whole;  // no descriptors, no permission: that says nothing about the message
+      if (!whole && !is_damage(whole.error())) return whole;
     }
-    if (summary && whole) {
-      if (rest) {
-        index_.add_rest(id, *rest);
-        rests_.insert(rest->number);
-      }
+    if (summary && whole && rest) {
+      index_.add_rest(id, *rest);
+      rests_.insert(rest->number);
+    }
+    if (!whole) note("{}", whole.error().message);
+    if (!summary || !whole) {
+      ++report_.damaged;
+      keep_aside(id.segment, {id.offset, length}, "bad", "is damaged");
+    }
+    if (summary) {  // also without its body: there is somebody who has to hear of it
       if (live) live(std::move(*summary));
       return {};
     }
-    if (!whole) note("{}", whole.error().message);
-    ++report_.damaged;
-    keep_aside(id.segment, {id.offset, length}, "bad", "is damaged");
     const JournalEntry tombstone{id, JournalEntry::whole_message, {}};
     index_.apply(tombstone);
     recovered_.tombstones.push_back(tombstone);
@@ -263,9 +279,9 @@ Result<Summary> read_summary(const SegmentFiles& files, MessageId id, Located lo
   auto head = read_head(**file, id.segment, located.nonce, RecordType::message, id.offset, located.meta_length);
   if (!head) return std::unexpected(head.error());
   auto meta = decode_message(head->meta);
-  if (!meta) return std::unexpected(Error{Errc::io, std::move(meta.error().message)});
+  if (!meta) return std::unexpected(std::move(meta.error()));
   if (meta->envelope.recipients.size() != located.states.size() || head->header.body_length != located.body_length)
-    return fail(Errc::io, "{} at {:08X}: not the message the index says", segment_name(id.segment), id.offset);
+    return fail(Errc::invalid, "{} at {:08X}: not the message the index says", segment_name(id.segment), id.offset);
   Summary summary;
   summary.id = id;
   summary.size = meta->trace_size() + head->header.body_length + (meta->rest ? meta->rest->length : 0);

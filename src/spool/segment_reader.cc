@@ -129,10 +129,12 @@ class Scanner {
     if (good && header.type == RecordType::message) {
       if (const auto recipients = count_recipients(meta)) {
         content_.messages.push_back({header.offset, header.meta_length, header.body_length, *recipients});
+        if (std::string told = told_in(meta); !told.empty())
+          content_.others.push_back({RecordType::journal, header.offset, std::move(told), true});
         return;
       }
     } else if (good) {
-      content_.others.push_back({header.type, header.offset, meta});
+      content_.others.push_back({header.type, header.offset, meta, false});
       return;
     }
     content_.damage.push_back({header.offset, header.content_size()});
@@ -195,7 +197,7 @@ std::optional<SegmentContent> by_footer(const File& file, Window& window, uint32
   for (const Footer::Other& other : footer->others) {
     auto record = read_head(file, number, nonce, other.type, other.offset, other.meta_length);
     if (!record) return std::nullopt;  // let the scan find out what is damaged
-    content.others.push_back({other.type, other.offset, std::move(record->meta)});
+    content.others.push_back({other.type, other.offset, std::move(record->meta), false});
   }
   return content;
 }
@@ -222,15 +224,15 @@ Result<RecordHead> read_head(const File& file, uint32_t number, uint32_t nonce, 
   const int64_t size = file.ops().size(file.fd());
   if (size < 0) return file_error(size, where());
   if (uint64_t{offset} + record_header_size + meta_length > static_cast<uint64_t>(size))
-    return fail(Errc::io, "{}: the file ends before it", where());
+    return fail(Errc::invalid, "{}: the file ends before it", where());
   std::string bytes(record_header_size + meta_length, '\0');
   if (const int result = file.read(bytes.data(), bytes.size(), offset); result < 0) return file_error(result, where());
   const auto header = RecordHeader::decode(bytes);
   if (!header || header->type != type || header->segment != number || header->nonce != nonce ||
       header->offset != offset || header->meta_length != meta_length)
-    return fail(Errc::io, "{}: the record is damaged", where());
+    return fail(Errc::invalid, "{}: the record is damaged", where());
   bytes.erase(0, record_header_size);
-  if (crc32c(0, bytes) != header->meta_crc) return fail(Errc::io, "{}: the record is damaged", where());
+  if (crc32c(0, bytes) != header->meta_crc) return fail(Errc::invalid, "{}: the record is damaged", where());
   return RecordHead{*header, std::move(bytes)};
 }
 
@@ -245,7 +247,7 @@ Result<std::string> read_body(const File& file, const RecordHeader& header) {
   });
   if (result < 0) return file_error(result, segment_name(header.segment));
   if (crc32c(0, body) != header.body_crc)
-    return fail(Errc::io, "{} at {:08X}: the body is damaged", segment_name(header.segment), header.offset);
+    return fail(Errc::invalid, "{} at {:08X}: the body is damaged", segment_name(header.segment), header.offset);
   return body;
 }
 

@@ -23,6 +23,7 @@ struct OtherRecord {
   RecordType type{};
   uint32_t offset = 0;
   std::string payload;
+  bool within = false;  // the journal entries of the message at `offset`, which is a report
 };
 
 struct SegmentContent {
@@ -43,7 +44,7 @@ Result<SegmentContent> read_segment(const File& file, uint32_t number);
 Result<SegmentContent> scan_segment(const File& file, uint32_t number);
 
 // Header and metadata of the record at `offset`, which must be of that type
-// and nonce. Errc::io for damage too.
+// and nonce. Errc::invalid for damage.
 struct RecordHead {
   RecordHeader header;
   std::string meta;

@@ -28,20 +28,24 @@ void Batch::add(std::string_view bytes) {
 
 void Batch::pad() { add({zeros, static_cast<size_t>(aligned(size_) - size_)}); }
 
-std::string encode_seal(uint32_t number, uint32_t nonce, uint64_t end, const Footer& footer) {
-  const std::string payload = footer.encode();
+std::string encode_other(uint32_t number, uint32_t nonce, uint64_t offset, RecordType type, std::string_view payload) {
   RecordHeader header;
-  header.type = RecordType::footer;
+  header.type = type;
   header.segment = number;
   header.nonce = nonce;
-  header.offset = static_cast<uint32_t>(end);
+  header.offset = static_cast<uint32_t>(offset);
   header.meta_length = static_cast<uint32_t>(payload.size());
   header.meta_crc = crc32c(0, payload);
   std::string bytes(record_header_size, '\0');
   header.encode(bytes.data());
   bytes += payload;
   bytes.resize(aligned(bytes.size()), '\0');
-  return bytes + Trailer{number, nonce, header.offset}.encode();
+  return bytes;
+}
+
+std::string encode_seal(uint32_t number, uint32_t nonce, uint64_t end, const Footer& footer) {
+  return encode_other(number, nonce, end, RecordType::footer, footer.encode()) +
+         Trailer{number, nonce, static_cast<uint32_t>(end)}.encode();
 }
 
 Result<> SegmentWriter::begin(int64_t seconds, bool durable) {

@@ -19,6 +19,8 @@
 
 namespace impulse::spool {
 
+// A whole record that is no message, as it lies at `offset`.
+std::string encode_other(uint32_t number, uint32_t nonce, uint64_t offset, RecordType type, std::string_view payload);
 // A seal for a segment that ends at `end`: footer and trailer.
 std::string encode_seal(uint32_t number, uint32_t nonce, uint64_t end, const Footer& footer);
 

@@ -29,6 +29,24 @@ struct Settings {
   Duration commit_delay{0};  // Spool_Commit_Delay
 };
 
+// What became of one recipient. Anything but `pending` is final.
+enum class State : uint8_t { pending = 0, delivered = 1, failed = 2, expired = 3 };
+
+struct RecipientState {
+  State state = State::pending;
+  uint32_t attempts = 0;
+  WallTime next_attempt{};  // pending only; the epoch means at once
+  std::string last_error;   // one line; at most 512 bytes are kept
+  friend bool operator==(const RecipientState&, const RecipientState&) = default;
+};
+
+// What a report tells of a recipient of another message.
+struct Told {
+  MessageId id;
+  uint32_t recipient = 0;
+  RecipientState state;
+};
+
 // A message as it is handed in.
 struct Incoming {
   message::Envelope envelope;
@@ -40,21 +58,13 @@ struct Incoming {
   // What follows `body`, when the message was too large for memory: made by
   // stream() of the same spool, and not appended to any more.
   std::unique_ptr<message::BodySink> rest;
+  // A report's: outcomes that are journalled with it, in one record. Either
+  // both are durable or neither is, whatever happens in between.
+  std::vector<Told> told;
 
   uint64_t body_size() const { return body.size() + (rest ? rest->size() : 0); }
 
   static constexpr uint32_t no_id = UINT32_MAX;
-};
-
-// What became of one recipient. Anything but `pending` is final.
-enum class State : uint8_t { pending = 0, delivered = 1, failed = 2, expired = 3 };
-
-struct RecipientState {
-  State state = State::pending;
-  uint32_t attempts = 0;
-  WallTime next_attempt{};  // pending only; the epoch means at once
-  std::string last_error;   // one line; at most 512 bytes are kept
-  friend bool operator==(const RecipientState&, const RecipientState&) = default;
 };
 
 // A message read back.
@@ -133,9 +143,10 @@ class Spool {
                       std::function<void(Result<>)> done = nullptr) = 0;
 
   // Any thread; blocking disk read, checked against its CRC. not_found when it
-  // is finished or never was; io when it is damaged.
+  // is finished or never was; invalid when it is damaged, for good; anything
+  // else when it cannot be read now.
   virtual Result<Stored> read(MessageId id) const = 0;
-  // Without the body.
+  // Without the body; which may be there when the body is damaged.
   virtual Result<Summary> summary(MessageId id) const = 0;
 
   // Cheap (atomics): whether a new message would be taken now. Asked at MAIL and DATA.
