@@ -263,6 +263,7 @@ spool::Incoming make_bounce(const spool::Stored& original, std::string_view id, 
   bounce.envelope.body_type = eight_bit ? message::BodyType::eight_bit_mime : message::BodyType::seven_bit;
   bounce.envelope.smtputf8 = !is_ascii(original.envelope.sender);
   bounce.envelope.received = now;
+  bounce.envelope.tenant = original.envelope.tenant;  // and waits in its queues
   bounce.envelope.client = IpAddress::v4(0x7F000001);
   bounce.envelope.client_helo = route.hostname;
   bounce.body.append(text);

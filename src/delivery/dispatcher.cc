@@ -1,5 +1,6 @@
 // The Dispatcher: puts the parts together, routes domains to them, keeps the
-// queue's clock.
+// queue's clock. A domain is a queue's name from here on, before it the tenant
+// whose mail it is (queue/name.h); routes are those of the domain alone.
 #include "delivery/dispatcher.h"
 
 #include "base/text.h"
@@ -10,11 +11,11 @@
 #include "delivery/office.h"
 #include "delivery/resolver.h"
 #include "delivery/workers.h"
+#include "queue/name.h"
 
 #include <algorithm>
 #include <deque>
 #include <map>
-#include <unordered_map>
 #include <unordered_set>
 #include <utility>
 
@@ -53,7 +54,7 @@ class PartsDispatcher final : public Dispatcher {
                 0,
                 false,
                 false,
-                [this](std::string_view domain) { return route_to(*parts_.snapshot(), domain); },
+                [this](std::string_view name) { return route_to(*parts_.snapshot(), queue::domain_of(name)); },
                 [this](const std::string& domain) { look_at(domain); },
                 [this](const std::string& domain, Outcome outcome, Attempt attempt) {
                   fail_domain(domain, std::move(outcome), std::move(attempt));
@@ -138,7 +139,7 @@ class PartsDispatcher final : public Dispatcher {
     for (uint32_t i = 0; i < envelope.recipients.size(); ++i) {
       const spool::RecipientState* state = i < states.size() ? &states[i] : nullptr;
       if (state != nullptr && state->state != spool::State::pending) continue;
-      std::string domain = message::domain_of(envelope.recipients[i].address);
+      std::string domain = queue::name_of(envelope.tenant, message::domain_of(envelope.recipients[i].address));
       // Age counts from the release (RFC 4865), which is also the first attempt's time.
       queue::Item item{id, i, 0, envelope.priority, std::max(envelope.received, envelope.hold_until), {}};
       if (envelope.hold_until > now) {
@@ -152,7 +153,8 @@ class PartsDispatcher final : public Dispatcher {
       items.emplace_back(std::move(domain), item);
     }
     if (items.empty() || !backlog_.add(id, envelope, size, static_cast<uint32_t>(items.size()))) return;
-    parts_.counters.add(Counter::queued_recipients, static_cast<int64_t>(items.size()));
+    parts_.counters.add(parts_.counters.tenant(envelope.tenant), Counter::queued_recipients,
+                        static_cast<int64_t>(items.size()));
     for (const auto& [domain, item] : items) {
       if (item.recipient < states.size() && !states[item.recipient].last_error.empty()) {
         backlog_.set_error(id, item.recipient, std::make_shared<const std::string>(states[item.recipient].last_error));
@@ -184,8 +186,8 @@ class PartsDispatcher final : public Dispatcher {
   // What waits because of where it was to go has no reason to wait when it is
   // to go somewhere else, or may go again.
   void release_rerouted(const std::string& domain) {
-    const RoutePtr was = route_to(*walked_from_, domain);
-    const RoutePtr is = route_to(*routed_by_, domain);
+    const RoutePtr was = route_to(*walked_from_, queue::domain_of(domain));
+    const RoutePtr is = route_to(*routed_by_, queue::domain_of(domain));
     if (is->suspended || is->method == Route::Method::none) return;
     if (!was->suspended && is->leads_as(*was)) return;
     failing_.erase(domain);  // for reasons of the old route
@@ -235,7 +237,7 @@ class PartsDispatcher final : public Dispatcher {
     if (route->suspended) return;  // until reconfigured()
     switch (route->method) {
       case Route::Method::smtp:
-        hop(route).want(domain, route);
+        hop(domain, route).want(domain, route);
         break;
       case Route::Method::maildir:
         mailroom_.want(domain);
@@ -247,8 +249,9 @@ class PartsDispatcher final : public Dispatcher {
     }
   }
 
-  Hop& hop(const RoutePtr& route) {
-    auto& found = hops_[route->hop];
+  // Tenants share no connections, no limit of them, and no host that was down.
+  Hop& hop(std::string_view domain, const RoutePtr& route) {
+    auto& found = hops_[{std::string(queue::tenant_of(domain)), route->hop}];
     if (found == nullptr) {
       for (const std::string& note : route->notes) parts_.log.write(Level::warning, Area::delivery, "tls-client", note);
       found = std::make_unique<Hop>(office_, route->hop);
@@ -322,7 +325,7 @@ class PartsDispatcher final : public Dispatcher {
 
   void check_idle() {
     if (!idle_) return;
-    size_t busy = mailroom_.busy() + ledger_.pending_bounces();
+    size_t busy = mailroom_.busy() + ledger_.pending_reports();
     for (const auto& [key, hop] : hops_) busy += hop->connections();
     if (busy == 0) give_up_waiting();
   }
@@ -364,9 +367,9 @@ class PartsDispatcher final : public Dispatcher {
   Ledger ledger_;
   Office office_;
   Mailroom mailroom_;
-  std::unordered_map<std::string, std::unique_ptr<Hop>> hops_;
-  net::Timer timer_;     // the queue's next wake-up
-  net::Timer patience_;  // after stop()
+  std::map<std::pair<std::string, std::string>, std::unique_ptr<Hop>> hops_;  // by tenant and Route::hop
+  net::Timer timer_;                                                          // the queue's next wake-up
+  net::Timer patience_;                                                       // after stop()
   std::function<void()> idle_;
 
   std::deque<std::string> to_look_at_;

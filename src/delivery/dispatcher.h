@@ -29,7 +29,7 @@ struct Waiting {
   MessageId id;
   std::string sender;
   std::string recipient;
-  std::string domain;
+  std::string domain;  // the queue's name, a tenant's with the tenant (queue/name.h)
   uint32_t attempts = 0;
   WallTime received{};
   WallTime next_attempt{};
@@ -76,7 +76,8 @@ class Dispatcher {
 
   // Loop thread.
   virtual std::vector<queue::DomainStatus> domains() const = 0;
-  virtual std::vector<Waiting> waiting(std::string_view domain, size_t limit) const = 0;  // "" is all domains
+  // `domain` by the queue's name; "" is all of them.
+  virtual std::vector<Waiting> waiting(std::string_view domain, size_t limit) const = 0;
   virtual uint64_t size() const = 0;
   virtual std::vector<Outbound> connections() const = 0;  // established ones
 };

@@ -2,6 +2,8 @@
 // durable. A crash in between bounces twice at worst.
 #include "delivery/ledger.h"
 
+#include "queue/name.h"
+
 #include <algorithm>
 #include <utility>
 
@@ -151,14 +153,14 @@ void Ledger::forget(std::string_view domain, const std::vector<Item>& items) {
 void Ledger::delivered(std::string_view domain, const Item& item, const Outcome& outcome, const Attempt& attempt) {
   parts_.spool.record(item.id, item.recipient, {spool::State::delivered, item.attempts, {}, {}});
   parts_.mainlog.delivery(record(domain, item, outcome, attempt));
-  parts_.counters.add(Counter::deliveries);
+  count(domain, Counter::deliveries);
   finish(domain, item);
 }
 
 void Ledger::retry(std::string_view domain, Item item, Duration wait, const Outcome& outcome, const Attempt& attempt) {
   const WallTime now = wall_now();
   parts_.mainlog.transient(record(domain, item, outcome, attempt));
-  parts_.counters.add(Counter::transient_failures);
+  count(domain, Counter::transient_failures);
   if (item.attempts < UINT16_MAX) ++item.attempts;
   item.next_attempt = now + wait;
   parts_.spool.record(item.id, item.recipient,
@@ -309,11 +311,12 @@ void Ledger::report(MessageId id, const RoutePtr& route, Action action, std::vec
         if (handed) handed();
         return done(std::unexpected(made->error()));
       }
-      parts_.inject(std::move(**made), [this, weak, &loop, action, done](Result<MessageId> stored) {
+      auto* const tenant = parts_.counters.tenant((*made)->envelope.tenant);
+      parts_.inject(std::move(**made), [this, weak, &loop, action, done, tenant](Result<MessageId> stored) {
         // Whatever thread says so.
-        loop.post([this, weak, action, done, stored = std::move(stored)] {
+        loop.post([this, weak, action, done, tenant, stored = std::move(stored)] {
           if (weak.expired()) return;
-          if (stored && action == Action::failed) parts_.counters.add(Counter::bounces_generated);
+          if (stored && action == Action::failed) parts_.counters.add(tenant, Counter::bounces_generated);
           done(stored);
         });
       });
@@ -342,16 +345,20 @@ void Ledger::bounce_done(const std::shared_ptr<GivenUp>& given_up, const Result<
     }
     parts_.spool.record(item.id, item.recipient, {state, item.attempts + 1U, {}, outcome.response});
     parts_.mainlog.permanent(record(given_up->domain, item, outcome, given_up->attempt));
-    parts_.counters.add(Counter::permanent_failures);
+    count(given_up->domain, Counter::permanent_failures);
     finish(given_up->domain, item);
   }
   settled_();
 }
 
+void Ledger::count(std::string_view domain, Counter counter, int64_t amount) {
+  parts_.counters.add(parts_.counters.tenant(queue::tenant_of(domain)), counter, amount);
+}
+
 void Ledger::finish(std::string_view domain, const Item& item) {
   queue_.finish(domain, item);
   backlog_.done(item.id, item.recipient);
-  parts_.counters.add(Counter::queued_recipients, -1);
+  count(domain, Counter::queued_recipients, -1);
 }
 
 telemetry::Record Ledger::record(std::string_view domain, const Item& item, const Outcome& outcome,
@@ -366,7 +373,8 @@ telemetry::Record Ledger::record(std::string_view domain, const Item& item, cons
   }
   record.peer = outcome.peer.empty() ? attempt.peer : outcome.peer;
   record.local = attempt.local;
-  record.domain = domain;
+  record.domain = queue::domain_of(domain);
+  record.tenant = queue::tenant_of(domain);
   record.attempts = item.attempts;
   record.delay = std::max(Duration{0}, record.time - item.received);
   record.response = outcome.response;

@@ -84,6 +84,7 @@ class Ledger {
   void report(MessageId id, const RoutePtr& route, Action action, std::vector<ReportLine> lines, WallTime retry_until,
               std::function<void()> handed, std::function<void(const Result<MessageId>&)> done);
   void bounce_done(const std::shared_ptr<GivenUp>& given_up, const Result<MessageId>& stored);
+  void count(std::string_view domain, telemetry::Counter counter, int64_t amount = 1);  // for its tenant, too
   void finish(std::string_view domain, const queue::Item& item);
   telemetry::Record record(std::string_view domain, const queue::Item& item, const Outcome& outcome,
                            const Attempt& attempt) const;

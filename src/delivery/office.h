@@ -30,7 +30,8 @@ struct Office {
   bool short_of_connections = false;  // somebody waits for freed()
   bool stopping = false;              // nothing new is begun
 
-  // The route under the current configuration.
+  // The route under the current configuration. Here and below a domain is a
+  // queue's name (queue/name.h), which may have a tenant before it.
   std::function<RoutePtr(std::string_view domain)> route;
   // Looks at the domain again: its route has changed. From the loop, later.
   std::function<void(const std::string& domain)> look_again;
