@@ -27,8 +27,9 @@ struct InboundSession {
   std::string peer;      // address:port, or the path of a Unix socket
   std::string proxy;     // who connected for that peer (PROXY protocol); empty: nobody
   std::string helo;
-  std::string user;   // who it authenticated as; empty: nobody
-  std::string state;  // smtp::ServerSession::state()
+  std::string tenant;  // whose client it is; empty: nobody's
+  std::string user;    // who it authenticated as; empty: nobody
+  std::string state;   // smtp::ServerSession::state()
   bool tls = false;
   uint64_t messages = 0;
   uint64_t recipients = 0;
@@ -51,7 +52,7 @@ struct QueuedRecipient {
 };
 
 struct QueuedDomain {
-  std::string domain;
+  std::string domain;  // the queue's name: of a tenant "tenant/domain"
   uint64_t active = 0;
   uint64_t delayed = 0;
   uint64_t in_flight = 0;
@@ -64,6 +65,7 @@ struct MessageDetails {
   std::string client;  // address
   std::string helo;
   std::string listener;
+  std::string tenant;  // empty: of none
   uint64_t size = 0;
   std::string header;  // its header section, as it will be sent
   struct Recipient {

@@ -37,8 +37,8 @@ Admission::Admission(const inject::Injector& injector, telemetry::Log& log, net:
 
 std::optional<HostRefusal> Admission::Visit::enter(const Guest& guest) {
   if (guest.options[key::deny]) return std::nullopt;
-  auto place =
-      admission_.limits_.enter(session_limits(guest.options), guest.listener, guest.listen, guest.client, guest.now);
+  auto place = admission_.limits_.enter(session_limits(guest.options), guest.listener, guest.listen, guest.client,
+                                        guest.now, guest.options[key::tenant]);
   if (!place) return std::move(place.error());
   place_ = std::move(*place);
   return std::nullopt;

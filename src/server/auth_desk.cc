@@ -1,5 +1,6 @@
 #include "server/auth_desk.h"
 
+#include "base/tenant.h"
 #include "base/text.h"
 #include "config/keys.h"
 
@@ -13,10 +14,6 @@ using telemetry::Counter;
 using telemetry::Level;
 
 namespace {
-
-std::string user_key(std::string_view tenant, std::string_view user) {
-  return fmt::format("{}{}{}", tenant, '\0', user);
-}
 
 std::string name_of(const smtp::ClientInfo& client) {
   return client.unix_socket ? std::string("unix") : Endpoint::tcp(client.address, client.port).to_string();
@@ -46,7 +43,8 @@ AuthDesk::AuthDesk(telemetry::Log& log, telemetry::Acctlog& acctlog, telemetry::
 
 std::optional<smtp::HostRefusal> AuthDesk::may_try(const Visitor& visitor) const {
   const config::Rate& rate = visitor.options[key::auth_failure_rate];
-  if (visitor.client.unix_socket || !failures_.refused(visitor.client.address, rate.count, steady_now()))
+  if (visitor.client.unix_socket ||
+      !failures_.refused(visitor.client.address, rate.count, steady_now(), visitor.tenant))
     return std::nullopt;
   log_.write(
       Level::notice, Area::smtp, "auth-locked-out",
@@ -67,17 +65,39 @@ Result<std::unique_ptr<auth::SaslExchange>> AuthDesk::begin(const Visitor& visit
   settings.realm = source.realm.empty() ? settings.host : source.realm;
   settings.service = "smtp";
   settings.channel_binding = std::move(binding);
+  if (!visitor.tenant.empty())
+    settings.entry = [tenant = std::string(visitor.tenant)](std::string_view user) {
+      return std::optional(tenant_name(tenant, user));
+    };
+  else
+    settings.entry = [this, now = visitor.now](std::string_view user) -> std::optional<std::string> {
+      if (is_foreign(*now, user)) return std::nullopt;
+      return std::string(user);
+    };
   if (!visitor.client.unix_socket)
     settings.admits =
         [this, from = visitor.client.address, tenant = std::string(visitor.tenant),
          count = visitor.options[key::auth_failure_rate].count,
          who = fmt::format("session {} from {}", visitor.session, name_of(visitor.client))](std::string_view user) {
-          if (!failures_.user_refused(from, user_key(tenant, user), count, steady_now())) return true;
+          const std::string name = tenant_name(tenant, user);
+          if (!failures_.user_refused(from, name, count, steady_now())) return true;
           log_.write(Level::notice, Area::smtp, "auth-locked-out",
-                     fmt::format("{}: too many failures to be {}", who, escape_line(user, 255)));
+                     fmt::format("{}: too many failures to be {}", who, escape_line(name, 255)));
           return false;
         };
   return sasl_->begin(std::move(settings));
+}
+
+// The first who asks after a commit looks through all scopes.
+bool AuthDesk::is_foreign(const config::Snapshot& now, std::string_view user) {
+  const std::string_view tenant = tenant_part(user);
+  if (tenant.empty()) return false;
+  const std::lock_guard lock(mutex_);
+  if (tenants_of_ < now.generation()) {
+    tenants_ = config::tenant_names(now);
+    tenants_of_ = now.generation();
+  }
+  return tenants_.contains(lower(tenant));
 }
 
 bool AuthDesk::has_users(const auth::Source& source) {
@@ -89,23 +109,22 @@ bool AuthDesk::has_users(const auth::Source& source) {
 
 void AuthDesk::told(const Visitor& visitor, const smtp::ServerHost::AuthOutcome& outcome) {
   const smtp::ClientInfo& client = visitor.client;
-  counters_.add(outcome.success ? Counter::auth_successes : Counter::auth_failures);
+  counters_.add(counters_.tenant(visitor.tenant), outcome.success ? Counter::auth_successes : Counter::auth_failures);
+  const std::string user = outcome.user.empty() ? std::string() : tenant_name(visitor.tenant, outcome.user);
   if (!client.unix_socket) {
-    const std::string user = outcome.user.empty() ? std::string() : user_key(visitor.tenant, outcome.user);
     if (outcome.success)
       failures_.succeeded(client.address, user);
     else
-      failures_.failed(client.address, user, visitor.options[key::auth_failure_rate].per, steady_now());
+      failures_.failed(client.address, user, visitor.options[key::auth_failure_rate].per, steady_now(), visitor.tenant);
   }
   if (outcome.log)
-    acctlog_.authentication(
-        {wall_now(), client.listener, client.unix_socket ? std::string() : name_of(client), std::string(outcome.user)},
-        outcome.success);
+    acctlog_.authentication({wall_now(), client.listener, client.unix_socket ? std::string() : name_of(client), user},
+                            outcome.success);
   const Level level = outcome.success ? Level::info : Level::notice;
   if (!log_.wants(level, Area::smtp)) return;
   log_.write(level, Area::smtp, outcome.success ? "auth-succeeded" : "auth-failed",
              fmt::format("session {} from {}: {} by {}", visitor.session, name_of(client),
-                         outcome.user.empty() ? std::string("nobody") : escape_line(outcome.user, 255), outcome.how));
+                         user.empty() ? std::string("nobody") : escape_line(user, 255), outcome.how));
 }
 
 }  // namespace impulse::server

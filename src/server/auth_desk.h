@@ -1,6 +1,9 @@
 // AuthDesk: where clients that bring mail prove who they are. One for the
 // daemon, shared by all loops: the password files, the failures of addresses
 // and of users, and what is written down of each attempt. Any thread.
+//
+// A tenant's user "alice" stands as "blue/alice" in the files, and in what is
+// written down; the client, and its session, know nothing of that.
 #pragma once
 
 #include "auth/failure_rate.h"
@@ -8,6 +11,7 @@
 #include "auth/parameters.h"
 #include "auth/sasl.h"
 #include "config/snapshot.h"
+#include "config/tenants.h"
 #include "smtp/server_session.h"
 #include "telemetry/acctlog.h"
 #include "telemetry/counters.h"
@@ -15,6 +19,7 @@
 
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -33,7 +38,12 @@ class AuthDesk {
     const smtp::ClientInfo& client;
     std::string_view tenant;  // users of one are not those of another
     uint64_t session = 0;
+    config::SnapshotPtr now{};  // that is in force, whatever the session works under
   };
+
+  // Whether a user of that name cannot be in a session without a tenant: it
+  // begins with the name of one, and '/'. `now`: the snapshot in force.
+  bool is_foreign(const config::Snapshot& now, std::string_view user);
 
   // Why it may not even try: too many failures from its address.
   std::optional<smtp::HostRefusal> may_try(const Visitor& visitor) const;
@@ -68,6 +78,9 @@ class AuthDesk {
   const std::unique_ptr<auth::Sasl> sasl_;
   auth::Files files_;
   auth::FailureRate failures_;
+  std::mutex mutex_;  // guards what follows
+  config::TenantNames tenants_;
+  uint64_t tenants_of_ = 0;  // generation
 };
 
 }  // namespace impulse::server

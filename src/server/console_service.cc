@@ -77,6 +77,7 @@ std::vector<control::InboundSession> ConsoleService::inbound() {
       row.peer = session->peer().to_string();
       if (const Endpoint* proxy = session->proxy()) row.proxy = proxy->to_string();
       row.helo = engine.helo();
+      row.tenant = engine.policy().tenant;
       row.user = engine.user();
       row.state = engine.state();
       row.tls = engine.tls().has_value();
@@ -252,6 +253,7 @@ Result<control::MessageDetails> ConsoleService::message(MessageId id) {
   details.helo = stored->envelope.client_helo;
   details.listener = stored->envelope.listener;
   details.size = stored->size();
+  details.tenant = stored->envelope.tenant;
   const size_t end = stored->body.find("\r\n\r\n");
   details.header = stored->trace + stored->body.substr(0, end == std::string::npos ? 0 : end + 2);
   for (size_t i = 0; i < stored->envelope.recipients.size(); ++i) {

@@ -11,8 +11,8 @@ namespace key = config::key;
 
 namespace {
 
-// Listens that were served once; gauges of those with nobody on them go at this size.
-constexpr size_t listens_kept = 1024;
+// Listens, or tenants, that were served once; gauges of those with nobody on them go at this size.
+constexpr size_t gauges_kept = 1024;
 
 bool raise_within(std::atomic<uint64_t>& gauge, uint64_t limit) {
   uint64_t now = gauge.load(std::memory_order_relaxed);
@@ -39,12 +39,12 @@ struct Limits::Shard {
   struct Peer {
     uint64_t sessions = 0;
     RateWindow rate;
-    Duration per{0};                    // of the rate
-    std::list<IpAddress>::iterator at;  // in `idle`, when it has no session
+    Duration per{0};                  // of the rate
+    std::list<Visitor>::iterator at;  // in `idle`, when it has no session
   };
   std::mutex mutex;  // guards what follows
-  std::unordered_map<IpAddress, Peer> peers;
-  std::list<IpAddress> idle;  // who left first stands in front
+  std::unordered_map<Visitor, Peer, VisitorHash> peers;
+  std::list<Visitor> idle;  // who left first stands in front
 
   void forget_idle(SteadyTime now) {
     // Two at each coming and going: more than come in.
@@ -68,39 +68,40 @@ Limits::Limits() {
 
 Limits::~Limits() = default;
 
-Limits::Shard& Limits::shard(const IpAddress& client) const {
+Limits::Shard& Limits::shard(const Visitor& visitor) const {
   // The map uses the low bits of the same hash.
-  return *shards_[(std::hash<IpAddress>()(client) >> 32) % shard_count];
+  return *shards_[(VisitorHash()(visitor) >> 32) % shard_count];
 }
 
-std::shared_ptr<Limits::Gauge> Limits::listen_gauge(config::ScopeKind listener, const Endpoint& listen) {
-  const std::pair name(listener, listen);
+template <class Key>
+std::shared_ptr<Limits::Gauge> Limits::Gauges<Key>::at(config::ScopeKind listener, const Key& key) {
+  const std::pair name(listener, key);
   {
-    const std::shared_lock lock(mutex_);
-    if (const auto at = listens_.find(name); at != listens_.end()) return at->second;
+    const std::shared_lock lock(mutex);
+    if (const auto found = gauges.find(name); found != gauges.end()) return found->second;
   }
-  const std::lock_guard lock(mutex_);
+  const std::lock_guard lock(mutex);
   // Under the lock nobody takes a gauge out: one that is only ours stays so.
-  if (listens_.size() >= listens_kept)
-    std::erase_if(listens_, [](const auto& entry) { return entry.second.use_count() == 1; });
-  auto& gauge = listens_[name];
+  if (gauges.size() >= gauges_kept)
+    std::erase_if(gauges, [](const auto& entry) { return entry.second.use_count() == 1; });
+  auto& gauge = gauges[name];
   if (!gauge) gauge = std::make_shared<Gauge>(0);
   return gauge;
 }
 
 std::expected<Limits::Place, smtp::HostRefusal> Limits::enter(const SessionLimits& limits, config::ScopeKind listener,
                                                               const Endpoint& listen, const IpAddress& client,
-                                                              SteadyTime now) {
+                                                              SteadyTime now, std::string_view tenant) {
   Place place;
   place.listener_ = listener;
-  place.listen_ = listen_gauge(listener, listen);
-  place.client_ = counted_as(client);
-  Gauge& service = services_[static_cast<size_t>(listener)];
+  place.visitor_ = {counted_as(client), std::string(tenant)};
+  place.service_ = services_.at(listener, place.visitor_.tenant);
+  place.listen_ = listens_.at(listener, listen);
 
-  Shard& part = shard(place.client_);
+  Shard& part = shard(place.visitor_);
   const std::lock_guard lock(part.mutex);
   part.forget_idle(now);
-  const auto at = part.peers.find(place.client_);
+  const auto at = part.peers.find(place.visitor_);
   if (at != part.peers.end()) {
     Shard::Peer& known = at->second;
     if (limits.peer != 0 && known.sessions >= limits.peer)
@@ -108,13 +109,13 @@ std::expected<Limits::Place, smtp::HostRefusal> Limits::enter(const SessionLimit
     if (known.rate.full(limits.rate, now))
       return refuse("4.7.0", "connection_rate", "Too many connections from your address, try again later");
   }
-  if (!raise_within(service, limits.service))
+  if (!raise_within(*place.service_, limits.service))
     return refuse("4.3.2", "service_sessions", "Too many sessions, try again later");
   if (!raise_within(*place.listen_, limits.listener)) {
-    lower(service);
+    lower(*place.service_);
     return refuse("4.3.2", "listener_sessions", "Too many sessions here, try again later");
   }
-  Shard::Peer& peer = at != part.peers.end() ? at->second : part.peers[place.client_];
+  Shard::Peer& peer = at != part.peers.end() ? at->second : part.peers[place.visitor_];
   if (at != part.peers.end() && peer.sessions == 0) part.idle.erase(peer.at);
   ++peer.sessions;
   peer.rate.take(limits.rate, now);
@@ -125,7 +126,7 @@ std::expected<Limits::Place, smtp::HostRefusal> Limits::enter(const SessionLimit
 
 void Limits::move(Place& place, const Endpoint& listen) {
   if (place.limits_ == nullptr) return;
-  auto gauge = listen_gauge(place.listener_, listen);
+  auto gauge = listens_.at(place.listener_, listen);
   if (gauge == place.listen_) return;
   gauge->fetch_add(1, std::memory_order_relaxed);
   lower(*place.listen_);
@@ -144,19 +145,20 @@ size_t Limits::idle() const {
 void Limits::Place::leave() {
   Limits* const limits = std::exchange(limits_, nullptr);
   if (limits == nullptr) return;
-  lower(limits->services_[static_cast<size_t>(listener_)]);
+  lower(*service_);
   lower(*listen_);
+  service_.reset();
   listen_.reset();
-  Shard& part = limits->shard(client_);
+  Shard& part = limits->shard(visitor_);
   const SteadyTime now = steady_now();
   const std::lock_guard lock(part.mutex);
-  const auto at = part.peers.find(client_);
+  const auto at = part.peers.find(visitor_);
   if (--at->second.sessions > 0) return;
   if (at->second.rate.over(at->second.per, now)) {
     part.peers.erase(at);
     return;
   }
-  part.idle.push_back(client_);
+  part.idle.push_back(std::move(visitor_));
   at->second.at = std::prev(part.idle.end());
   part.forget_idle(now);
 }
@@ -168,8 +170,9 @@ Limits::Place& Limits::Place::operator=(Place&& other) noexcept {
   leave();
   limits_ = std::exchange(other.limits_, nullptr);
   listener_ = other.listener_;
+  service_ = std::move(other.service_);
   listen_ = std::move(other.listen_);
-  client_ = other.client_;
+  visitor_ = std::move(other.visitor_);
   return *this;
 }
 

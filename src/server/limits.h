@@ -1,6 +1,7 @@
 // Limits: how many mail sessions there are on a Listen, on all listeners of a
 // kind, and from an address, and how often an address comes. A session has a
-// Place for as long as it lives; who gets none is turned away.
+// Place for as long as it lives; who gets none is turned away. A tenant's
+// clients are counted apart from all others, but on a Listen.
 //
 // Values are looked at when somebody comes, and are those of that client's
 // scope: a lowered limit turns the next one away, and ends nobody's session.
@@ -22,7 +23,10 @@
 #include <memory>
 #include <mutex>
 #include <shared_mutex>
+#include <string>
+#include <string_view>
 #include <unordered_map>
+#include <utility>
 
 namespace impulse::server {
 
@@ -48,6 +52,13 @@ class Limits {
   Limits(const Limits&) = delete;
   Limits& operator=(const Limits&) = delete;
 
+  // One client, for all that counts by address.
+  struct Visitor {
+    IpAddress address;  // of IPv6 its /64
+    std::string tenant;
+    friend bool operator==(const Visitor&, const Visitor&) = default;
+  };
+
   class Place {
    public:
     Place() = default;
@@ -61,13 +72,16 @@ class Limits {
     void leave();
     Limits* limits_ = nullptr;  // null: it holds nothing
     config::ScopeKind listener_ = config::ScopeKind::esmtp_listener;
+    std::shared_ptr<Gauge> service_;
     std::shared_ptr<Gauge> listen_;
-    IpAddress client_;
+    Visitor visitor_;
   };
 
   // A place, or what to say to the client: 421 4.3.2, for its rate 421 4.7.0.
+  // `tenant`: whose client it is; empty: nobody's.
   std::expected<Place, smtp::HostRefusal> enter(const SessionLimits& limits, config::ScopeKind listener,
-                                                const Endpoint& listen, const IpAddress& client, SteadyTime now);
+                                                const Endpoint& listen, const IpAddress& client, SteadyTime now,
+                                                std::string_view tenant = {});
   // The session is served by another Listen from now on.
   void move(Place& place, const Endpoint& listen);
 
@@ -78,13 +92,24 @@ class Limits {
   struct Shard;
   static constexpr size_t shard_count = 64;
 
-  std::shared_ptr<Gauge> listen_gauge(config::ScopeKind listener, const Endpoint& listen);
-  Shard& shard(const IpAddress& client) const;
+  struct VisitorHash {
+    size_t operator()(const Visitor& visitor) const {
+      return std::hash<IpAddress>()(visitor.address) ^ std::hash<std::string>()(visitor.tenant) * 3;
+    }
+  };
+
+  // Of all that were served once; those with nobody on them go when there are many.
+  template <class Key>
+  struct Gauges {
+    std::shared_mutex mutex;  // guards the map, not what it points to
+    std::map<std::pair<config::ScopeKind, Key>, std::shared_ptr<Gauge>> gauges;
+    std::shared_ptr<Gauge> at(config::ScopeKind listener, const Key& key);
+  };
+  Shard& shard(const Visitor& visitor) const;
 
   std::array<std::unique_ptr<Shard>, shard_count> shards_;
-  std::array<Gauge, config::scope_kinds> services_{};
-  std::shared_mutex mutex_;  // guards listens_, not what it points to
-  std::map<std::pair<config::ScopeKind, Endpoint>, std::shared_ptr<Gauge>> listens_;
+  Gauges<std::string> services_;  // by tenant
+  Gauges<Endpoint> listens_;
 };
 
 }  // namespace impulse::server

@@ -86,7 +86,7 @@ MailSession::~MailSession() {
   *self_ = nullptr;
   worker_.sessions.erase(id_);
   worker_.loop->sessions.fetch_sub(1, std::memory_order_relaxed);
-  services_.counters.add(Counter::sessions_open, -1);
+  services_.counters.add(tenant_, Counter::sessions_open, -1);
 }
 
 // False: no Listen serves it under that snapshot.
@@ -102,9 +102,11 @@ bool MailSession::attach(Incoming incoming) {
   info.port = peer_.is_unix() ? uint16_t{0} : peer_.port();
   info.unix_socket = peer_.is_unix();
   if (proxied_) describe(*proxied_, (*options_)[key::proxy_identity_as_user], info);
+  info.identity = own_identity(std::move(info.identity));
   info.listener = listen_.to_string();
   engine_ = std::make_unique<smtp::ServerSession>(policy_for(*options_), std::move(info),
                                                   static_cast<smtp::ServerHost&>(*this));
+  count_for_tenant();
   if (services_.tracers.any()) retrace();
   return true;
 }
@@ -131,11 +133,27 @@ smtp::TlsState MailSession::tls_state(const net::TlsInfo& info) const {
   state.cipher = info.cipher;
   state.bits = info.bits;
   state.verified = info.peer != nullptr && info.peer->verified;
-  if (state.verified)
-    state.identity = identity_of(*info.peer, (*options_)[key::tls_identity_as_user]);
-  else
-    state.identity = info.psk_identity;
+  state.identity = own_identity(state.verified ? identity_of(*info.peer, (*options_)[key::tls_identity_as_user])
+                                               : info.psk_identity);
   return state;
+}
+
+// The session is one of its client's tenant from now on.
+void MailSession::count_for_tenant() {
+  telemetry::Counters::Scope* const now = services_.counters.tenant((*options_)[key::tenant]);
+  if (now == tenant_) return;
+  if (tenant_ != nullptr) tenant_->add(Counter::sessions_open, -1);
+  if (now != nullptr) now->add(Counter::sessions_open);
+  tenant_ = now;
+}
+
+// By a connection nobody comes to be a user of a tenant that it is not of.
+std::string MailSession::own_identity(std::string identity) const {
+  if (!(*options_)[key::tenant].empty() || !services_.auth.is_foreign(*worker_.snapshot, identity)) return identity;
+  services_.log.write(Level::notice, Area::smtp, "auth-failed",
+                      fmt::format("session {} from {}: {} is the name of a tenant's user, and this is not its door",
+                                  id_, peer_.to_string(), escape_line(identity, 255)));
+  return {};
 }
 
 Admission::Guest MailSession::guest() const {
@@ -145,7 +163,7 @@ Admission::Guest MailSession::guest() const {
 // Over a limit. Where TLS comes first there is nothing that could be said
 // without it, and a handshake is what a full server does not give away.
 void MailSession::turn_away(const smtp::HostRefusal& refusal) {
-  services_.counters.add(Counter::connections_refused);
+  services_.counters.add(tenant_, Counter::connections_refused);
   if ((*options_)[key::use_ssl]) {
     smtp::Refusal told;
     told.code = refusal.code;
@@ -175,7 +193,7 @@ void MailSession::arm_lifetime() {
 
 void MailSession::start() {
   if (const auto refusal = visit_.enter(guest())) return turn_away(*refusal);
-  services_.counters.add(Counter::connections_accepted);
+  services_.counters.add(tenant_, Counter::connections_accepted);
   arm_lifetime();
   if ((*options_)[key::use_ssl]) {
     start_tls();
@@ -369,6 +387,7 @@ Result<std::shared_ptr<const smtp::Policy>> MailSession::client_is(const smtp::C
   if (conf == nullptr) return fail(Errc::busy, "{}", engine_->policy().reconfig_message);
   client_ = client.address;
   options_ = &conf->for_peer(client_);
+  count_for_tenant();
   return policy_for(*options_);
 }
 
@@ -422,7 +441,9 @@ void MailSession::refused(const smtp::Refusal& refusal) {
                             refusal);
 }
 
-AuthDesk::Visitor MailSession::visitor() const { return {*options_, engine_->client(), engine_->policy().tenant, id_}; }
+AuthDesk::Visitor MailSession::visitor() const {
+  return {*options_, engine_->client(), engine_->policy().tenant, id_, worker_.snapshot};
+}
 
 std::optional<smtp::HostRefusal> MailSession::may_authenticate() { return services_.auth.may_try(visitor()); }
 

@@ -94,6 +94,8 @@ class MailSession : private net::ConnectionHandler, private smtp::ServerHost {
   void on_drained() override;
   void on_closed(net::CloseReason reason, std::string_view detail) override;
   smtp::TlsState tls_state(const net::TlsInfo& info) const;
+  std::string own_identity(std::string identity) const;
+  void count_for_tenant();
 
   // smtp::ServerHost
   Result<std::shared_ptr<const smtp::Policy>> safe_point() override;
@@ -122,6 +124,7 @@ class MailSession : private net::ConnectionHandler, private smtp::ServerHost {
   config::SnapshotPtr snapshot_;  // pinned; options_ points into it
   const config::Options* options_ = nullptr;
   SteadyTime began_;
+  telemetry::Counters::Scope* tenant_ = nullptr;  // whose client it is; null: nobody's
   Admission::Visit visit_;
   std::unique_ptr<net::Timer> lifetime_;  // Max_Connection_Lifetime; null: none
   std::unique_ptr<net::Connection> connection_;

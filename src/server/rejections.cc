@@ -29,8 +29,12 @@ void Rejections::tell(const Client& client, const smtp::Refusal& refusal) const 
   const std::string_view phase = client.engine.state();
   const std::string_view listener = config::scope_def(client.listener).name;
   const std::string listen = client.listen.to_string();
-  counters_.add(phase == "data" ? Counter::messages_refused : Counter::commands_refused);
-  counters_.refused(counters_.scope(fmt::format("{} {}", listener, listen)), telemetry::refusal_counter(refusal.cause));
+  const std::string& tenant = client.options[key::tenant];
+  telemetry::Counters::Scope* const of_tenant = counters_.tenant(tenant);
+  const Counter cause = telemetry::refusal_counter(refusal.cause);
+  counters_.add(of_tenant, phase == "data" ? Counter::messages_refused : Counter::commands_refused);
+  counters_.refused(counters_.scope(fmt::format("{} {}", listener, listen)), cause);
+  if (of_tenant != nullptr) of_tenant->add(cause);
   if (log_.wants(Level::info, Area::smtp))
     log_.write(Level::info, Area::smtp, "refused",
                fmt::format("session {} from {}: {} {} ({})", client.session, client.peer.to_string(), refusal.code,
@@ -45,6 +49,7 @@ void Rejections::tell(const Client& client, const smtp::Refusal& refusal) const 
   line.listen = listen;
   line.peer = client.peer.to_string();
   line.local = client.local.to_string();
+  line.tenant = tenant;
   line.pathway = pathway;
   line.group = group;
   line.phase = phase;

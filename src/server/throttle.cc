@@ -1,5 +1,6 @@
 #include "server/throttle.h"
 
+#include "base/tenant.h"
 #include "config/keys.h"
 
 namespace impulse::server {
@@ -29,9 +30,9 @@ ThrottlePtr Throttles::of(const config::Snapshot& snapshot, const config::Option
                           const Endpoint& listen, const IpAddress& client, SteadyTime now) {
   if (options[key::inbound_throttle_messages].count == 0) return nullptr;
   return options
-      .derived<ScopeThrottle>([&](const config::Options&) {
-        return std::make_shared<const ScopeThrottle>(
-            ScopeThrottle{at(setting_scope(snapshot, listener, listen, client), now)});
+      .derived<ScopeThrottle>([&](const config::Options& chain) {
+        const std::string scope = setting_scope(snapshot, listener, listen, client);
+        return std::make_shared<const ScopeThrottle>(ScopeThrottle{at(tenant_name(chain[key::tenant], scope), now)});
       })
       ->throttle;
 }

@@ -1,6 +1,7 @@
 // Throttles: Inbound_Throttle_Messages. Messages are counted by the scope that
 // sets the rate: a Pathway's is shared by all who name it, a Peer's by all of
-// that network, the global one by everybody.
+// that network, the global one by everybody; but each tenant's clients share it
+// among themselves.
 #pragma once
 
 #include "base/clock.h"

@@ -69,13 +69,15 @@ bool ServerSession::Impl::become(ClientInfo client) {
   }
   trusted_ = true;
   client_ = std::move(client);
+  const bool elsewhere = policy_->tenant != (*policy)->tenant;
   policy_ = std::move(*policy);
   // The certificate, the key and the PROXY header were the gateway's.
   if (tls_) {
     tls_->verified = false;
     tls_->identity.clear();
   }
-  if (implicit_) {
+  // Nor is one tenant's user anybody among another's.
+  if (implicit_ || elsewhere) {
     user_.clear();
     user_how_.clear();
     implicit_ = false;
@@ -204,6 +206,7 @@ void ServerSession::Impl::on_xdumpcontext(const Command& command) {
   if (tls_) line("tls", fmt::format("{} {}", tls_->version, tls_->cipher));
   for (const auto& [name, value] : context()) line(name, value);
   append_reply_line(out_->reply, 250, "", "XDUMPCONTEXT complete");
+  if (!policy_->tenant.empty()) line("tenant", policy_->tenant);
   out_->restart_deadline = true;
 }
 

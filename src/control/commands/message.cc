@@ -38,14 +38,12 @@ std::string recipient_line(const MessageDetails::Recipient& recipient) {
 
 void say_envelope(Writer& writer, const MessageDetails& message) {
   if (writer.json()) {
-    writer.document({{"id", message.id},
-                     {"created", time_text(message.received)},
-                     {"client", message.client},
-                     {"helo", message.helo.substr(0, 1024)},
-                     {"listen", message.listener},
-                     {"sender", message.sender},
-                     {"size", message.size},
-                     {"recipients", message.recipients.size()}});
+    Json document{{"id", message.id},           {"created", time_text(message.received)},
+                  {"client", message.client},   {"helo", message.helo.substr(0, 1024)},
+                  {"listen", message.listener}, {"sender", message.sender},
+                  {"size", message.size},       {"recipients", message.recipients.size()}};
+    if (!message.tenant.empty()) document["tenant"] = message.tenant;
+    writer.document(document);
     return;
   }
   writer.text(fmt::format("Message: {}", field(message.id)));
@@ -55,6 +53,7 @@ void say_envelope(Writer& writer, const MessageDetails& message) {
   else
     writer.text(fmt::format("{:>14} {} from {} helo {}", "Received Via:", field(message.listener),
                             field(message.client), field(message.helo)));
+  if (!message.tenant.empty()) writer.text(fmt::format("{:>14} {}", "Tenant:", field(message.tenant)));
   writer.text(fmt::format("{:>14} <{}>", "Sender:", escape_line(message.sender)));
   writer.text(fmt::format("{:>14} {}", "Size:", message.size));
 }

@@ -16,24 +16,27 @@ namespace {
 
 void say_session(Writer& writer, const InboundSession& session) {
   if (writer.json()) {
-    writer.document({{"id", session.id},
-                     {"listen", session.listener},
-                     {"peer", session.peer},
-                     {"proxy", session.proxy},
-                     {"helo", session.helo.substr(0, 1024)},
-                     {"user", session.user.substr(0, 1024)},
-                     {"state", session.state},
-                     {"tls", session.tls},
-                     {"messages", session.messages},
-                     {"recipients", session.recipients},
-                     {"bytes_in", session.bytes_in},
-                     {"generation", session.generation},
-                     {"age", static_cast<double>(session.age.count()) / 1e6}});
+    Json document{{"id", session.id},
+                  {"listen", session.listener},
+                  {"peer", session.peer},
+                  {"proxy", session.proxy},
+                  {"helo", session.helo.substr(0, 1024)},
+                  {"user", session.user.substr(0, 1024)},
+                  {"state", session.state},
+                  {"tls", session.tls},
+                  {"messages", session.messages},
+                  {"recipients", session.recipients},
+                  {"bytes_in", session.bytes_in},
+                  {"generation", session.generation},
+                  {"age", static_cast<double>(session.age.count()) / 1e6}};
+    if (!session.tenant.empty()) document["tenant"] = session.tenant;
+    writer.document(document);
     return;
   }
-  writer.text(fmt::format("{}: {} from {}{}{} helo {}{}{} {}{} (for {}) messages {} recipients {} bytes {} gen {}",
+  writer.text(fmt::format("{}: {} from {}{}{} helo {}{}{}{}{} {}{} (for {}) messages {} recipients {} bytes {} gen {}",
                           session.id, field(session.listener), field(session.peer), session.proxy.empty() ? "" : " by ",
                           session.proxy.empty() ? "" : field(session.proxy), field(session.helo),
+                          session.tenant.empty() ? "" : " tenant ", session.tenant.empty() ? "" : field(session.tenant),
                           session.user.empty() ? "" : " user ", session.user.empty() ? "" : field(session.user),
                           field(session.state), session.tls ? " tls" : "", age_text(session.age), session.messages,
                           session.recipients, session.bytes_in, session.generation));

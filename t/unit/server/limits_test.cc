@@ -37,6 +37,7 @@ class LimitsTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(each_limit);
   CPPUNIT_TEST(who_is_refused_takes_nothing);
   CPPUNIT_TEST(a_place_that_moves);
+  CPPUNIT_TEST(tenants_are_counted_apart);
   CPPUNIT_TEST(ipv6_by_its_64);
   CPPUNIT_TEST(memory_is_bounded);
   CPPUNIT_TEST(many_threads);
@@ -109,6 +110,26 @@ class LimitsTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT_EQUAL(421, again.error().code);
     CPPUNIT_ASSERT(again.error().enhanced == "4.7.0");
     CPPUNIT_ASSERT(cause(enter(limits, {.rate = rate}, "192.0.2.4", door, start + 121s)).empty());
+  }
+
+  void tenants_are_counted_apart() {
+    Limits limits;
+    const auto come = [&](const SessionLimits& values, std::string_view tenant, const Endpoint& listen = door) {
+      return limits.enter(values, ScopeKind::esmtp_listener, listen, ip("192.0.2.1"), start, tenant);
+    };
+    std::vector<Limits::Place> places;
+    for (const char* tenant : {"blue", "green", ""}) {
+      places.push_back(std::move(come({.rate = {1, 60s}}, tenant).value()));
+      CPPUNIT_ASSERT(cause(come({.peer = 1}, tenant)) == "peer_sessions");
+      CPPUNIT_ASSERT(cause(come({.service = 1}, tenant, other_door)) == "service_sessions");
+      CPPUNIT_ASSERT(cause(come({.rate = {1, 60s}}, tenant, other_door)) == "connection_rate");
+    }
+    // But a Listen is one, whoever comes by it.
+    CPPUNIT_ASSERT(cause(come({.listener = 3}, "red")) == "listener_sessions");
+    CPPUNIT_ASSERT(cause(come({.listener = 4}, "red")).empty());
+    places.erase(places.begin());  // blue's
+    CPPUNIT_ASSERT(cause(come({.service = 1, .peer = 1}, "blue")).empty());
+    CPPUNIT_ASSERT(cause(come({.peer = 1}, "green")) == "peer_sessions");
   }
 
   void who_is_refused_takes_nothing() {

@@ -4,6 +4,7 @@ t_unit_server_tests_SOURCES = t/unit/main.cc \
 	t/unit/server/faulty_engine.h \
 	t/unit/server/faults_test.cc \
 	t/unit/server/limits_test.cc \
-	t/unit/server/plant.h
+	t/unit/server/plant.h \
+	t/unit/server/tenants_test.cc
 t_unit_server_tests_CXXFLAGS = $(AM_CXXFLAGS) $(CPPUNIT_CFLAGS)
 t_unit_server_tests_LDADD = libserver.a $(IMPULSE_LIBS) $(CPPUNIT_LIBS)
