@@ -16,20 +16,6 @@ namespace {
 
 const Account sample{WallTime(std::chrono::seconds(1160503811)), "*:2025", "10.80.116.126:37162", "ec-user"};
 
-class Scratch {
- public:
-  Scratch() : log_(std::move(Acctlog::open(dir_ / "acctlog").value())) {}
-  Acctlog& log() { return *log_; }
-  std::string text() {
-    log_->flush();
-    return slurp(dir_ / "acctlog");
-  }
-
- private:
-  TempDir dir_;
-  std::unique_ptr<Acctlog> log_;
-};
-
 class AcctlogTest : public CppUnit::TestFixture {
   CPPUNIT_TEST_SUITE(AcctlogTest);
   CPPUNIT_TEST(the_manuals_lines);
@@ -39,7 +25,7 @@ class AcctlogTest : public CppUnit::TestFixture {
   CPPUNIT_TEST_SUITE_END();
 
   void the_manuals_lines() {
-    Scratch scratch;
+    Scratch<Acctlog> scratch;
     const Account local{sample.time, "/tmp/2025", "", "ec-user"};
     scratch.log().authentication(local, true);
     scratch.log().command(local, true, "summary", "users");
@@ -55,7 +41,7 @@ class AcctlogTest : public CppUnit::TestFixture {
         scratch.text());
   }
   void hostile_fields() {
-    Scratch scratch;
+    Scratch<Acctlog> scratch;
     Account account = sample;
     account.user = "a@b\\c\n1160503811@Z@\x1b[2J\x7f";
     scratch.log().command(account, false, "bytes \xff\xfe and \xc3\xa9", "");
@@ -73,7 +59,7 @@ class AcctlogTest : public CppUnit::TestFixture {
         scratch.text());
   }
   void long_fields_are_cut() {
-    Scratch scratch;
+    Scratch<Acctlog> scratch;
     scratch.log().command(sample, true, std::string(100000, 'x'), "r");
     const std::string text = scratch.text();
     CPPUNIT_ASSERT(text.size() < 1200);

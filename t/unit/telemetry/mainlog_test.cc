@@ -41,21 +41,6 @@ Record sample_out() {
 
 size_t separators(const std::string& line) { return static_cast<size_t>(std::count(line.begin(), line.end(), '@')); }
 
-class Scratch {
- public:
-  Scratch() : log_(std::move(Mainlog::open(dir_ / "mainlog").value())) {}
-  Mainlog& log() { return *log_; }
-  std::string text() {
-    log_->flush();
-    return slurp(dir_ / "mainlog");
-  }
-  const TempDir& dir() const { return dir_; }
-
- private:
-  TempDir dir_;
-  std::unique_ptr<Mainlog> log_;
-};
-
 }  // namespace
 
 class MainlogTest : public CppUnit::TestFixture {
@@ -76,7 +61,7 @@ class MainlogTest : public CppUnit::TestFixture {
   CPPUNIT_TEST_SUITE_END();
 
   void reception_line() {
-    Scratch scratch;
+    Scratch<Mainlog> scratch;
     scratch.log().reception(sample());
     CPPUNIT_ASSERT_EQUAL(std::string("1064868656@0000001F/000004D2-node1@0000001F/000004D2-node1@@R@bob@example.fict@"
                                      "info@sender.example@10.0.1.1@201@esmtp@default@default@*:25\n"),
@@ -84,7 +69,7 @@ class MainlogTest : public CppUnit::TestFixture {
   }
 
   void delivery_line() {
-    Scratch scratch;
+    Scratch<Mainlog> scratch;
     scratch.log().delivery(sample_out());
     CPPUNIT_ASSERT_EQUAL(std::string("1064868656@0000001F/000004D2-node1@0000001F/000004D2-node1@@D@example.fict@201@"
                                      "default@default@2@18.530@10.0.0.1:25@bob@esmtps@192.0.2.7@"
@@ -93,7 +78,7 @@ class MainlogTest : public CppUnit::TestFixture {
   }
 
   void failure_lines() {
-    Scratch scratch;
+    Scratch<Mainlog> scratch;
     Record record = sample_out();
     record.response = "421 no adequate servers";
     scratch.log().transient(record);
@@ -109,7 +94,7 @@ class MainlogTest : public CppUnit::TestFixture {
 
   void a_tenant_is_the_last_field() {
     for (int kind = 0; kind < 4; ++kind) {
-      Scratch scratch;
+      Scratch<Mainlog> scratch;
       Record record = sample_out();
       for (const char* tenant : {"", "blue"}) {
         record.tenant = tenant;
@@ -124,7 +109,7 @@ class MainlogTest : public CppUnit::TestFixture {
     }
   }
   void null_sender_and_bare_postmaster() {
-    Scratch scratch;
+    Scratch<Mainlog> scratch;
     Record record = sample();
     record.sender.clear();
     record.recipient = "postmaster";
@@ -133,7 +118,7 @@ class MainlogTest : public CppUnit::TestFixture {
   }
 
   void quoted_local_parts() {
-    Scratch scratch;
+    Scratch<Mainlog> scratch;
     Record record = sample();
     record.recipient = "\"b@b, \\\"x\\\"\"@example.fict";
     record.sender = "\"@\"";
@@ -144,7 +129,7 @@ class MainlogTest : public CppUnit::TestFixture {
 
   // Every field filled with what would break a line or shift a field.
   void nothing_from_outside_breaks_a_line() {
-    Scratch scratch;
+    Scratch<Mainlog> scratch;
     std::string evil;
     for (int c = 0; c < 256; ++c) evil += static_cast<char>(c);
     evil += "\r\n1@x@x@@R@@@@\n\xC3\xA4\xE2\x80\xA8";
@@ -167,7 +152,7 @@ class MainlogTest : public CppUnit::TestFixture {
   }
 
   void long_fields_are_cut() {
-    Scratch scratch;
+    Scratch<Mainlog> scratch;
     Record record = sample_out();
     record.response = std::string(1000000, '@');
     scratch.log().transient(record);
@@ -176,7 +161,7 @@ class MainlogTest : public CppUnit::TestFixture {
   }
 
   void odd_times() {
-    Scratch scratch;
+    Scratch<Mainlog> scratch;
     Record record = sample_out();
     record.delay = std::chrono::seconds(-5);  // the clock was set back
     scratch.log().delivery(record);
@@ -208,18 +193,18 @@ class MainlogTest : public CppUnit::TestFixture {
   }
 
   void rotation() {
-    Scratch scratch;
+    Scratch<Mainlog> scratch;
     scratch.log().reception(sample());
     scratch.log().flush();
-    std::filesystem::rename(scratch.dir() / "mainlog", scratch.dir() / "mainlog.1");
+    std::filesystem::rename(scratch.dir() / "log", scratch.dir() / "log.1");
     CPPUNIT_ASSERT(scratch.log().reopen().has_value());
     scratch.log().delivery(sample_out());
     CPPUNIT_ASSERT(scratch.text().find("@@D@") != std::string::npos);
-    CPPUNIT_ASSERT_EQUAL(size_t{1}, lines_of(slurp(scratch.dir() / "mainlog.1")).size());
+    CPPUNIT_ASSERT_EQUAL(size_t{1}, lines_of(slurp(scratch.dir() / "log.1")).size());
   }
 
   void many_threads() {
-    Scratch scratch;
+    Scratch<Mainlog> scratch;
     std::vector<std::thread> threads;
     for (int t = 0; t < 4; ++t) {
       threads.emplace_back([&] {

@@ -4,8 +4,10 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 class TempDir {
@@ -43,3 +45,29 @@ inline std::vector<std::string> lines_of(const std::string& text) {
   }
   return lines;
 }
+
+// A log in a directory of its own.
+template <typename Log>
+class Scratch {
+ public:
+  // `more`: what Log::open() wants beside the path.
+  template <typename... More>
+  explicit Scratch(More... more) : log_(std::move(Log::open(dir_ / "log", more...).value())) {}
+  Log& log() { return *log_; }
+  const TempDir& dir() const { return dir_; }
+  // All that stands in it.
+  std::string text() {
+    log_->flush();
+    return slurp(dir_ / "log");
+  }
+  // What has come since this was last asked.
+  std::string news() {
+    std::string all = text();
+    return all.substr(std::exchange(seen_, all.size()));
+  }
+
+ private:
+  TempDir dir_;
+  std::unique_ptr<Log> log_;
+  size_t seen_ = 0;
+};
