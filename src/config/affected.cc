@@ -91,7 +91,7 @@ bool same_outer_values(const Scope& a, const Scope& b) {
   for (const OptionDef* option :
        {&definition(key::use_ssl), &definition(key::tls_required), &definition(key::tls_certificate),
         &definition(key::tls_psk), &definition(key::pathway), &definition(key::delivery_method),
-        &definition(key::maildir_path)}) {
+        &definition(key::maildir_path), &definition(key::event_loop), &definition(key::pool_name)}) {
     const Setting *was = a.find(*option), *is = b.find(*option);
     if (was != is && (!was || !is || was->value != is->value)) return false;
   }

@@ -32,6 +32,7 @@ class CrossCheck {
       // A name that scopes refer to may have gone: then all have to be looked at.
       const Scope &before = *previous_->root(), &now = *next_.root();
       all = lost(before, now, ScopeKind::certificate) || lost(before, now, ScopeKind::event_loop) ||
+            lost(now, before, ScopeKind::event_loop) || lost(before, now, ScopeKind::thread_pool) ||
             pathways_matter(*previous_, next_);
       delivery_all_ = delivery_gives_less(before, now);
     }
@@ -75,6 +76,7 @@ class CrossCheck {
     const Setting* certificate = nullptr;
     const Setting* server_names = nullptr;
     const Setting* event_loop = nullptr;
+    const Setting* pool_name = nullptr;
     const Setting* pathway = nullptr;
     const Setting* delivery = nullptr;  // Delivery_Method, else Maildir_Path
     bool tls = false;
@@ -85,6 +87,7 @@ class CrossCheck {
         if (option == key::tls_certificate.index) certificate = setting.get();
         if (option == key::tls_sni.index) server_names = setting.get();
         if (option == key::event_loop.index) event_loop = setting.get();
+        if (option == key::pool_name.index) pool_name = setting.get();
         if (option == key::pathway.index) pathway = setting.get();
         if (option == key::delivery_method.index || (option == key::maildir_path.index && !delivery))
           delivery = setting.get();
@@ -98,6 +101,9 @@ class CrossCheck {
     if (said.certificate) references_.check_certificate(*said.certificate);
     if (said.server_names) references_.check_server_names(*said.server_names);
     if (said.event_loop) references_.check_event_loop(*said.event_loop);
+    if (said.pool_name) references_.check_pool_name(*said.pool_name);
+    if (said.event_loop || said.pool_name)
+      references_.check_pools(scope, path.size() > 1 ? next_.root()->child(path.front().kind, "").get() : nullptr);
     if (said.pathway) references_.check_pathway(*said.pathway);
     if (!path.empty() && in(path.front().kind) & scope_def(ScopeKind::listen).parents)
       check_built(scope, path.front().kind);

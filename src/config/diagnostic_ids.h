@@ -35,6 +35,7 @@ inline constexpr std::string_view inline_key = "config-inline-key";
 inline constexpr std::string_view dangling_reference = "config-dangling-reference";
 inline constexpr std::string_view duplicate_endpoint = "config-duplicate-endpoint";
 inline constexpr std::string_view ambiguous_name = "config-ambiguous-name";
+inline constexpr std::string_view conflicting_options = "config-conflicting-options";
 inline constexpr std::string_view needs_option = "config-needs-option";
 inline constexpr std::string_view any_port = "config-any-port";
 

@@ -5,6 +5,8 @@
 #include "config/diagnostic_ids.h"
 #include "config/keys.h"
 
+#include <utility>
+
 namespace impulse::config {
 
 void ReferenceChecks::check_global() {
@@ -33,6 +35,42 @@ void ReferenceChecks::check_server_names(const Setting& setting) {
 void ReferenceChecks::check_event_loop(const Setting& setting) {
   const std::string& name = std::get<std::string>(setting.value);
   if (!next_.event_loop(name)) dangling(setting, "EventLoop", name, next_.event_loops());
+}
+
+// Momentum's ThreadPools only accept; here loops do that, those of Event_Loop.
+void ReferenceChecks::check_pool_name(const Setting& setting) {
+  const std::string& name = std::get<std::string>(setting.value);
+  if (name.empty() || next_.event_loop(name)) return;
+  if (!next_.root()->child(ScopeKind::thread_pool, name)) {
+    std::vector<std::string> names = next_.event_loops();
+    next_.root()->children(ScopeKind::thread_pool).each([&](const ChildMap::Entry& entry) {
+      names.push_back(entry.scope->instance());
+    });
+    return dangling(setting, "EventLoop or ThreadPool", name, names);
+  }
+  if (std::exchange(told_of_thread_pools_, true)) return;
+  findings_.say(Diagnostic::Severity::notice, id::retired, setting.origin,
+                fmt::format("Pool_Name: ThreadPool \"{}\" has no effect here, Event_Loop says who serves",
+                            escape_line(name, 80)));
+}
+
+void ReferenceChecks::check_pools(const Scope& scope, const Scope* around) {
+  const auto said = [&](const OptionDef& option) {
+    const Setting* own = scope.find(option);
+    return own || !around ? own : around->find(option);
+  };
+  const Setting *event_loop = said(definition(key::event_loop)), *pool = said(definition(key::pool_name));
+  if (!event_loop || !pool || event_loop->value == pool->value) return;
+  const std::string& name = std::get<std::string>(pool->value);
+  if (name.empty() || !next_.event_loop(name)) return;
+  // Told where it came about: at what is said further in, and last.
+  const bool pool_last = scope.find(definition(key::pool_name)) != nullptr;
+  const Setting &here = pool_last ? *pool : *event_loop, &other = pool_last ? *event_loop : *pool;
+  findings_.error(id::conflicting_options, here.origin,
+                  fmt::format("{} is served by one EventLoop: {} = {}, but {} = {}", scope.title(), here.option->name,
+                              escape_line(std::get<std::string>(here.value), 80), other.option->name,
+                              escape_line(std::get<std::string>(other.value), 80)),
+                  fmt::format("the other one: {}; either may be left out", other.origin.to_string()));
 }
 
 void ReferenceChecks::check_pathway(const Setting& setting) {

@@ -21,6 +21,10 @@ class ReferenceChecks {
   void check_certificate(const Setting& setting);
   void check_server_names(const Setting& setting);
   void check_event_loop(const Setting& setting);
+  void check_pool_name(const Setting& setting);
+  // That what holds for a listener or a Listen of its own and, where that says
+  // nothing, of the listener around it (else null), is one pool.
+  void check_pools(const Scope& scope, const Scope* around);
   void check_pathway(const Setting& setting);
 
  private:
@@ -31,6 +35,7 @@ class ReferenceChecks {
 
   const CompiledSnapshot& next_;
   Findings& findings_;
+  bool told_of_thread_pools_ = false;  // once is enough, and leaves room for mistakes
 };
 
 }  // namespace impulse::config

@@ -108,6 +108,7 @@ struct ListenStatus {
   int backlog = 0;
   uint64_t generation = 0;  // that its newest clients work under; 0: it is not bound
   ListenTls tls{};
+  uint64_t waiting = 0;  // accepted, and not served by their loops yet
 };
 
 // What `listener stop`, `start` and `restart` are about: one Listen, or with

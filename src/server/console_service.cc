@@ -113,6 +113,7 @@ std::vector<control::ListenStatus> ConsoleService::listens() {
     });
     row.bound = at != bound.end();
     if (row.bound) row.generation = at->generation;
+    if (row.bound) row.waiting = at->waiting;
     row.enabled = conf->enabled();
     row.stopped = listeners.stopped(conf->listener(), conf->endpoint());
     row.backlog = static_cast<int>(conf->options()[key::listen_backlog]);

@@ -6,6 +6,7 @@
 #include "base/fd.h"
 #include "config/snapshot.h"
 #include "net/proxy_header.h"
+#include "server/accept_queue.h"
 
 #include <memory>
 
@@ -26,6 +27,7 @@ struct Incoming {
   // that goes is still served under the configuration that had it.
   config::SnapshotPtr snapshot;
   std::shared_ptr<const Proxied> proxied = nullptr;  // null: nobody stands between us and the peer
+  AcceptQueue::Turn turn{};                          // until its loop begins with it
 };
 
 }  // namespace impulse::server

@@ -59,8 +59,10 @@ ServicePlanPtr plan_of(const config::ListenConf& conf) {
   plan->attributes.receive_buffer = static_cast<int>(options[key::tcp_recv_buffer_size]);
   plan->attributes.send_buffer = static_cast<int>(options[key::tcp_send_buffer_size]);
   plan->per_wakeup = static_cast<int>(options[key::events_per_iter]);
+  plan->accept_queue = static_cast<uint64_t>(options[key::accept_queue_backlog]);
   if (plan->listener != config::ScopeKind::control_listener) {
     plan->pool = options[key::event_loop];
+    plan->pool_name = options[key::pool_name];
     plan->at_most = static_cast<size_t>(options[key::concurrency]);
   }
   return plan;
@@ -75,15 +77,18 @@ bool in_order(const config::ListenConf& a, const config::ListenConf& b) {
 // Who serves, asked once for all the Listens of a pool.
 class Listeners::Pools {
  public:
-  explicit Pools(const Loops& loops) : loops_(loops) {}
+  Pools(const Loops& loops, const config::Snapshot& snapshot) : loops_(loops), snapshot_(snapshot) {}
   const std::vector<Worker*>& of(const ServicePlan& plan) {
-    const auto [at, fresh] = known_.try_emplace({plan.pool, plan.at_most});
-    if (fresh && !plan.pool.empty()) at->second = loops_.pool(plan.pool, plan.at_most);
+    const bool named = !plan.pool.empty() && !plan.pool_name.empty() && snapshot_.event_loop(plan.pool_name);
+    const std::string& pool = named ? plan.pool_name : plan.pool;
+    const auto [at, fresh] = known_.try_emplace({pool, plan.at_most});
+    if (fresh && !pool.empty()) at->second = loops_.pool(pool, plan.at_most);
     return at->second;
   }
 
  private:
   const Loops& loops_;
+  const config::Snapshot& snapshot_;
   std::map<std::pair<std::string, size_t>, std::vector<Worker*>> known_;
 };
 
@@ -119,7 +124,7 @@ Result<> Listeners::prepare(const config::SnapshotPtr&, const config::SnapshotPt
           for (net::ListenSocket* socket : service->sockets()) sockets.push_back(socket);
     return sockets;
   };
-  Pools pools(loops_);
+  Pools pools(loops_, *next);
   for (const Planned& planned : planned_) {
     if (!serves(planned)) continue;
     const ServicePlan& plan = *planned.plan;
@@ -170,7 +175,10 @@ const Service* Listeners::heir_of(const Service& service) const {
 void Listeners::hand_over(const std::vector<Worker*>& workers, Incoming incoming) {
   const auto parcel = std::make_shared<Incoming>(std::move(incoming));
   if (workers.empty()) {
-    main_.post([this, parcel] { control_(std::move(*parcel)); });
+    main_.post([this, parcel] {
+      parcel->turn.has_come();
+      control_(std::move(*parcel));
+    });
     return;
   }
   if (parcel->fd.get() >= first_reserved_) {
@@ -182,7 +190,10 @@ void Listeners::hand_over(const std::vector<Worker*>& workers, Incoming incoming
   }
   Worker& worker = least_busy(workers);
   worker.loop->sessions.fetch_add(1, std::memory_order_relaxed);
-  worker.loop->post([this, &worker, parcel] { mail_(worker, std::move(*parcel)); });
+  worker.loop->post([this, &worker, parcel] {
+    parcel->turn.has_come();
+    mail_(worker, std::move(*parcel));
+  });
 }
 
 void Listeners::trouble(const Endpoint& endpoint, std::string_view what) {
@@ -193,7 +204,7 @@ void Listeners::apply(const config::SnapshotPtr& next) noexcept {
   loops_.resize(*next);
   const config::SnapshotPtr previous = std::exchange(snapshot_, next);
   Services leaving = std::exchange(services_, {});
-  Pools pools(loops_);
+  Pools pools(loops_, *next);
   Errands errands;
   std::vector<Service*> moving;
   for (const Planned& planned : planned_) {
@@ -255,8 +266,8 @@ std::vector<Listeners::Bound> Listeners::bound() const {
   std::vector<Bound> found;
   for (const auto& [name, service] : services_) {
     const auto& snapshot = service->snapshot();
-    found.push_back(
-        {service->plan().listener, service->plan().endpoint, snapshot == nullptr ? 0 : snapshot->generation()});
+    found.push_back({service->plan().listener, service->plan().endpoint,
+                     snapshot == nullptr ? 0 : snapshot->generation(), service->waiting()});
   }
   return found;
 }

@@ -36,6 +36,7 @@ class Listeners : public config::Participant, private Reception {
     config::ScopeKind listener;
     Endpoint endpoint;
     uint64_t generation;  // that new clients work under
+    uint64_t waiting;     // accepted, and not served by their loops yet
   };
   std::vector<Bound> bound() const;
 

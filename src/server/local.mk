@@ -1,6 +1,7 @@
 # All but the program itself is a library, for the unit tests.
 noinst_LIBRARIES += libserver.a
 libserver_a_SOURCES = \
+	src/server/accept_queue.cc src/server/accept_queue.h \
 	src/server/access_check.cc src/server/access_check.h \
 	src/server/admission.cc src/server/admission.h \
 	src/server/auth_desk.cc src/server/auth_desk.h \

@@ -33,6 +33,12 @@ std::vector<net::ListenSocket*> Service::sockets() const {
   return found;
 }
 
+uint64_t Service::waiting() const {
+  uint64_t count = 0;
+  for (const Door& door : doors_) count += door.queue->waiting();
+  return count;
+}
+
 void Service::begin(std::vector<Worker*> workers, const config::SnapshotPtr& snapshot, Errands& errands) {
   workers_ = std::move(workers);
   snapshot_ = snapshot;
@@ -49,24 +55,34 @@ void Service::resume(Errands& errands) {
     door.on = workers.empty() ? nullptr : workers.front();
     door.target = std::make_shared<Target>(Target{std::move(workers), snapshot_});
     door.armed = true;
-    errands.add(door.on, [&door, this] {
-      door.socket->arm(
-          door.on == nullptr ? reception_.main() : *door.on->loop,
-          [&reception = reception_, target = door.target, listener = plan_->listener, listen = plan_->endpoint](
-              UniqueFd fd, const Endpoint& peer) {
-            reception.hand_over(target->workers, {listener, listen, std::move(fd), peer, target->snapshot});
-          },
-          plan_->per_wakeup,
-          [&reception = reception_, endpoint = plan_->endpoint](std::string_view what) {
-            reception.trouble(endpoint, what);
-          });
-    });
+    errands.add(door.on, [&door, this] { open(door); });
   }
+}
+
+// On the loop that accepts.
+void Service::open(Door& door) {
+  net::Loop& loop = door.on == nullptr ? reception_.main() : *door.on->loop;
+  const auto accepted = [&reception = reception_, queue = door.queue.get(), target = door.target,
+                         listener = plan_->listener, listen = plan_->endpoint](UniqueFd fd, const Endpoint& peer) {
+    reception.hand_over(target->workers,
+                        {listener, listen, std::move(fd), peer, target->snapshot, nullptr, queue->join()});
+  };
+  const auto trouble = [&reception = reception_, endpoint = plan_->endpoint](std::string_view what) {
+    reception.trouble(endpoint, what);
+  };
+  net::ListenSocket* const socket = door.socket.get();
+  door.queue->set_bound(plan_->accept_queue);
+  door.queue->open(
+      loop,
+      [socket, &loop, accepted, per_wakeup = plan_->per_wakeup, trouble] {
+        socket->arm(loop, accepted, per_wakeup, trouble);
+      },
+      [socket] { socket->disarm(); });
 }
 
 void Service::disarm(Errands& errands) {
   for (Door& door : doors_)
-    if (std::exchange(door.armed, false)) errands.add(door.on, [socket = door.socket.get()] { socket->disarm(); });
+    if (std::exchange(door.armed, false)) errands.add(door.on, [queue = door.queue.get()] { queue->close(); });
 }
 
 bool Service::follow(const ServicePlanPtr& plan, const std::vector<Worker*>& workers,
@@ -106,10 +122,12 @@ void Service::aim(const std::vector<Worker*>& workers, const config::SnapshotPtr
   snapshot_ = snapshot;
   for (Door& door : doors_) {
     if (!door.target) door.target = std::make_shared<Target>();  // has never been armed
-    errands.add(door.armed ? door.on : nullptr, [target = door.target.get(), snapshot, workers] {
-      target->snapshot = snapshot;
-      if (!workers.empty()) target->workers = workers;
-    });
+    errands.add(door.armed ? door.on : nullptr,
+                [target = door.target.get(), queue = door.queue.get(), snapshot, workers, most = plan_->accept_queue] {
+                  target->snapshot = snapshot;
+                  if (!workers.empty()) target->workers = workers;
+                  queue->set_bound(most);
+                });
   }
 }
 
@@ -129,8 +147,8 @@ void Service::end() {
   for (const Door& door : doors_) {
     if (!door.target || !door.target->snapshot) continue;  // nobody to serve them
     door.socket->drain([&](UniqueFd fd, const Endpoint& peer) {
-      reception_.hand_over(door.target->workers,
-                           {plan_->listener, plan_->endpoint, std::move(fd), peer, door.target->snapshot});
+      reception_.hand_over(door.target->workers, {plan_->listener, plan_->endpoint, std::move(fd), peer,
+                                                  door.target->snapshot, nullptr, door.queue->join()});
     });
   }
 }

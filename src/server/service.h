@@ -5,6 +5,7 @@
 
 #include "config/snapshot.h"
 #include "net/listen_socket.h"
+#include "server/accept_queue.h"
 #include "server/follow.h"
 #include "server/incoming.h"
 #include "server/loops.h"
@@ -33,9 +34,11 @@ struct ServicePlan {
   Endpoint endpoint;
   std::string origin;  // where it is said, for errors
   net::ListenAttributes attributes;
-  int per_wakeup = 0;  // 0: the built-in limit
-  std::string pool;    // whose workers serve; empty: the main loop
-  size_t at_most = 0;  // of them; 0: all
+  int per_wakeup = 0;         // 0: the built-in limit
+  std::string pool;           // whose workers serve; empty: the main loop
+  std::string pool_name;      // whose do when there is such a pool (Pool_Name)
+  size_t at_most = 0;         // of them; 0: all
+  uint64_t accept_queue = 0;  // how many may wait for their loop, for each socket; 0: any number
 };
 using ServicePlanPtr = std::shared_ptr<const ServicePlan>;
 
@@ -51,6 +54,7 @@ class Service {
   const ServicePlan& plan() const { return *plan_; }
   const config::SnapshotPtr& snapshot() const { return snapshot_; }  // null before begin()
   std::vector<net::ListenSocket*> sockets() const;
+  uint64_t waiting() const;  // accepted, and not served by their loops yet
 
   // What follows gives work to `errands`, which are to be run before anything
   // else is asked of the service.
@@ -80,11 +84,13 @@ class Service {
   struct Door {
     std::unique_ptr<net::ListenSocket> socket;
     std::shared_ptr<Target> target;
+    std::shared_ptr<AcceptQueue> queue = std::make_shared<AcceptQueue>();
     Worker* on = nullptr;  // null: the main loop
     bool armed = false;
   };
   Service(Reception& reception, ServicePlanPtr plan, std::vector<Worker*> workers)
       : reception_(reception), plan_(std::move(plan)), workers_(std::move(workers)) {}
+  void open(Door& door);
   void disarm(Errands& errands);
   void aim(const std::vector<Worker*>& workers, const config::SnapshotPtr& snapshot, Errands& errands);
 

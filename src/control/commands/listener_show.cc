@@ -16,9 +16,9 @@ std::string_view state_of(const ListenStatus& listen) {
 }
 
 Json document_of(const ListenStatus& listen) {
-  return {{"listener", listen.listener}, {"listen", listen.endpoint},      {"enabled", listen.enabled},
-          {"stopped", listen.stopped},   {"bound", listen.bound},          {"sessions", listen.sessions},
-          {"backlog", listen.backlog},   {"generation", listen.generation}};
+  return {{"listener", listen.listener}, {"listen", listen.endpoint}, {"enabled", listen.enabled},
+          {"stopped", listen.stopped},   {"bound", listen.bound},     {"sessions", listen.sessions},
+          {"waiting", listen.waiting},   {"backlog", listen.backlog}, {"generation", listen.generation}};
 }
 
 Json document_of(const ListenTls& tls) {
@@ -67,10 +67,11 @@ Answer listener_show(const Invocation& call) {
                    if (tls) document["tls"] = document_of(listen.tls);
                    return writer.document(document);
                  }
-                 writer.text(fmt::format("{} {} {}{} {} backlog {}{}", listen.listener, field(listen.endpoint),
-                                         state_of(listen), listen.stopped && !listen.enabled ? " (and stopped)" : "",
-                                         counted(listen.sessions, "session"), listen.backlog,
-                                         listen.bound ? fmt::format(" gen {}", listen.generation) : ""));
+                 writer.text(fmt::format(
+                     "{} {} {}{} {}{} backlog {}{}", listen.listener, field(listen.endpoint), state_of(listen),
+                     listen.stopped && !listen.enabled ? " (and stopped)" : "", counted(listen.sessions, "session"),
+                     listen.waiting > 0 ? fmt::format(" {} waiting", listen.waiting) : "", listen.backlog,
+                     listen.bound ? fmt::format(" gen {}", listen.generation) : ""));
                  if (tls) say_tls(writer, listen.tls, now);
                }),
           false};

@@ -29,9 +29,10 @@ const Choices& choices(ScopeKind kind) {
                                    {option(key::tls_certificate), certificates},
                                    {option(key::pathway), {"", "in", "out", "default"}},
                                    {option(key::enable), flags},
-                                   {option(key::event_loop), {"default", "fast"}}};
-  static const Choices of_peer(of_listener.begin(), of_listener.end() - 2);
-  static const Choices of_pathway(of_listener.begin(), of_listener.end() - 3);
+                                   {option(key::event_loop), {"default", "fast"}},
+                                   {option(key::pool_name), {"", "default", "fast", "slow"}}};
+  static const Choices of_peer(of_listener.begin(), of_listener.end() - 3);
+  static const Choices of_pathway(of_listener.begin(), of_listener.end() - 4);
   static const Choices of_delivery{{option(key::max_retries), numbers},
                                    {option(key::max_outbound_connections), numbers},
                                    {option(key::delivery_method), {"maildir", "esmtp"}},
@@ -60,6 +61,7 @@ const Choices& choices(ScopeKind kind) {
     case ScopeKind::certificate:
       return of_certificate;
     case ScopeKind::event_loop:
+    case ScopeKind::thread_pool:
       return of_loop;
     default:
       return of_delivery;
@@ -107,7 +109,8 @@ class Random {
       case 10:
         return {{ScopeKind::certificate, one_of({"one", "two"})}};
       case 11:
-        return {{ScopeKind::event_loop, one_of({"fast", "default"})}};
+        return below(2) ? ScopePath{{ScopeKind::event_loop, one_of({"fast", "default"})}}
+                        : ScopePath{{ScopeKind::thread_pool, one_of({"fast", "slow"})}};
       case 12:
         return {binding(), domain()};
       case 13:

@@ -50,6 +50,7 @@ class SnapshotTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(restart_options_keep_running);
   CPPUNIT_TEST(cross_checks);
   CPPUNIT_TEST(cross_checks_after_an_edit);
+  CPPUNIT_TEST(pool_names);
   CPPUNIT_TEST_SUITE_END();
 
   void an_empty_configuration_is_all_defaults() {
@@ -510,6 +511,41 @@ class SnapshotTest : public CppUnit::TestFixture {
     const std::string domain = "Domain a.example { Delivery_Method = maildir }\n";
     ASSERT_HOLDS("needs a Maildir_Path", after("Maildir_Path = /m\n" + domain, domain));
     CPPUNIT_ASSERT_EQUAL(std::string(""), after(certificate + user, certificate + user));
+    const std::string loops = "EventLoop a { }\nThreadPool t { }\n";
+    const std::string pools = "ESMTP_Listener { Pool_Name = t\n Listen \":25\" { Event_Loop = a } }\n";
+    ASSERT_HOLDS("there is no EventLoop or ThreadPool \"t\"", after(loops + pools, "EventLoop a { }\n" + pools));
+    // What was a ThreadPool's name is now an EventLoop's; what is around a Listen is said anew.
+    ASSERT_HOLDS("served by one EventLoop", after(loops + pools, loops + "EventLoop t { }\n" + pools));
+    ASSERT_HOLDS("served by one EventLoop", after(loops + pools, loops + "ESMTP_Listener { Pool_Name = default\n" +
+                                                                     pools.substr(pools.find(" L"))));
+  }
+  void pool_names() {
+    const std::string loops = "EventLoop accept { }\nThreadPool old { Concurrency = 4 }\n";
+    const auto listener = [&](const std::string& text) {
+      return mistakes(loops + "ESMTP_Listener {\n" + text + "\n}");
+    };
+    const std::string notice = "notice: Pool_Name: ThreadPool \"old\" has no effect here, Event_Loop says who serves";
+    for (const char* good : {"Pool_Name = accept", "Event_Loop = accept\nPool_Name = accept", "Pool_Name = \"\"",
+                             "Pool_Name = old", "Event_Loop = accept\nPool_Name = old",
+                             "Pool_Name = accept\nListen \":25\" { Pool_Name = \"\" Event_Loop = default }"})
+      CPPUNIT_ASSERT_MESSAGE(good, listener(good).find("error:") == std::string::npos);
+    ASSERT_HOLDS("test.conf:4:1: " + notice, listener("Pool_Name = old"));
+    // Of many, once: mistakes shall have room.
+    const std::string many = listener("Listen \":25\" { Pool_Name = old }\nListen \":26\" { Pool_Name = old }");
+    CPPUNIT_ASSERT_EQUAL(many.find(notice), many.rfind(notice));
+    ASSERT_HOLDS("test.conf:4:1: error: Pool_Name: there is no EventLoop or ThreadPool \"acept\"",
+                 listener("Pool_Name = acept"));
+    ASSERT_HOLDS("did you mean 'accept'?", listener("Pool_Name = acept"));
+    ASSERT_HOLDS(
+        "test.conf:5:1: error: ESMTP_Listener is served by one EventLoop: Pool_Name = accept, but "
+        "Event_Loop = default",
+        listener("Event_Loop = default\nPool_Name = accept"));
+    ASSERT_HOLDS(
+        "test.conf:5:16: error: Listen \"*:25\" is served by one EventLoop: Event_Loop = default, but "
+        "Pool_Name = accept",
+        listener("Pool_Name = accept\nListen \":25\" { Event_Loop = default }"));
+    ASSERT_HOLDS("the other one: test.conf:4:1; either may be left out",
+                 listener("Pool_Name = accept\nListen \":25\" { Event_Loop = default }"));
   }
 };
 CPPUNIT_TEST_SUITE_REGISTRATION(SnapshotTest);

@@ -38,8 +38,12 @@ class ListenerCommandsTest : public CppUnit::TestFixture {
         console("listener show"));
     CPPUNIT_ASSERT_EQUAL(
         "{\"listener\":\"ESMTP_Listener\",\"listen\":\"*:25\",\"enabled\":true,\"stopped\":false,\"bound\":true,"
-        "\"sessions\":1,\"backlog\":500,\"generation\":7}"s,
+        "\"sessions\":1,\"waiting\":0,\"backlog\":500,\"generation\":7}"s,
         payload_of(console("--json listener show")).at(0));
+    console.system.listening[0].waiting = 3;
+    CPPUNIT_ASSERT(
+        console("listener show").starts_with(" ESMTP_Listener *:25 listening 1 session 3 waiting backlog 500 gen 7\n"));
+    CPPUNIT_ASSERT(payload_of(console("--json listener show")).at(0).find("\"waiting\":3,") != std::string::npos);
     for (const auto command : {"listener show more", "listener show --tls --tls", "listener show --all"})
       CPPUNIT_ASSERT_EQUAL_MESSAGE(command, "=2 usage"s, status_of(console(command)));
   }

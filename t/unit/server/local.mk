@@ -1,6 +1,7 @@
 # The whole daemon, in the test's own process.
 check_PROGRAMS += t/unit/server_tests
 t_unit_server_tests_SOURCES = t/unit/main.cc \
+	t/unit/server/accept_queue_test.cc \
 	t/unit/server/faulty_engine.h \
 	t/unit/server/faults_test.cc \
 	t/unit/server/limits_test.cc \
