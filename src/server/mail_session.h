@@ -106,6 +106,7 @@ class MailSession : private net::ConnectionHandler, private smtp::ServerHost {
   Result<std::unique_ptr<message::BodySink>> large_body() override { return services_.injector.stream(); }
   std::optional<smtp::HostRefusal> has_room(uint64_t size) override { return visit_.has_room(size); }
   void refused(const smtp::Refusal& refusal) override;
+  void abandoned() override { visit_.not_accepted(); }
   std::optional<smtp::HostRefusal> may_authenticate() override;
   bool usable(const auth::Source& source) override;
   Result<std::unique_ptr<auth::SaslExchange>> authenticate(const auth::Source& source) override;

@@ -70,7 +70,9 @@ void ServerSession::Impl::on_bdat(const Command& command, bool ended_in_lf) {
     chunk_.refusal = &reply;
     chunk_.cause = cause;
   };
-  if (!policy_->chunking) {
+  if (denied_) {
+    refuse_chunk(reply::denied_session, "denied");
+  } else if (!policy_->chunking) {
     refuse_chunk(reply::not_available, "syntax");
   } else if (policy_->tls_required && !tls_) {
     refuse_chunk(reply::tls_first, "tls_required");

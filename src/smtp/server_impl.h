@@ -112,6 +112,7 @@ struct ServerSession::Impl {
   void on_xsetcontext(const Command& command);
   void on_xdumpcontext(const Command& command);
   bool become(ClientInfo client);
+  void deny();
   void set_context(std::string name, std::string value);
   std::vector<std::pair<std::string, std::string>> context() const;
 
@@ -146,6 +147,7 @@ struct ServerSession::Impl {
 
   Phase phase_ = Phase::command;
   bool denied_ = false;
+  bool denial_begins_ = false;     // in this call
   bool spoken_ = false;            // a whole line came from the client
   std::string_view path_command_;  // the MAIL or RCPT that is being answered
   Greeting greeting_ = Greeting::none;
@@ -154,6 +156,7 @@ struct ServerSession::Impl {
   std::optional<std::string> shut_down_;  // asked to end, with this text
 
   LineReader lines_;
+  bool octets_follow_ = false;  // the line that is coming in is a BDAT
   DataReceiver data_;
   Chunk chunk_;
   message::Fixups fixups_;     // of the message that is under way

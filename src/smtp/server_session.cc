@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace impulse::smtp {
 
@@ -61,12 +62,13 @@ void ServerSession::Impl::finish() {
   }
   if (denied_) {  // waits for one thing only, from start() on
     out_->waiting = Waiting::greeting;
-    out_->restart_deadline = false;
+    out_->restart_deadline = std::exchange(denial_begins_, false);
   }
   out_ = nullptr;
 }
 
 void ServerSession::Impl::close() {
+  if (transaction_.open && phase_ != Phase::submit) host_.abandoned();
   phase_ = Phase::closed;
   transaction_ = {};
   data_ = {};
@@ -76,6 +78,7 @@ void ServerSession::Impl::close() {
 }
 
 void ServerSession::Impl::drop_transaction() {
+  if (transaction_.open) host_.abandoned();
   transaction_ = {};
   data_ = {};
 }
@@ -203,6 +206,7 @@ size_t ServerSession::Impl::line_limit(std::string_view bytes) const {
 
 size_t ServerSession::Impl::take_line(std::string_view bytes) {
   const bool begun = lines_.in_line();
+  octets_follow_ = (begun && octets_follow_) || lines_.begins_with("BDAT ", bytes);
   const LineReader::Result read = lines_.feed(bytes, line_limit(bytes));
   if (read.event == LineReader::Event::more) {
     if (!begun && spoken_) out_->restart_deadline = true;  // from Idle_Time to Command_Timeout
@@ -224,7 +228,10 @@ size_t ServerSession::Impl::take_line(std::string_view bytes) {
       break;
     }
     case LineReader::Event::too_long:
-      refuse(reply::line_too_long, "command_length");
+      if (octets_follow_)
+        refuse_chunk_size();  // nobody has read it
+      else
+        refuse(reply::line_too_long, "command_length");
       break;
     case LineReader::Event::lone_lf:
       note(reply::lone_lf_command, "lone_lf_command", reply::lone_lf_command.text);
@@ -262,7 +269,7 @@ void ServerSession::Impl::run(const Command& command, bool ended_in_lf, std::str
 }
 
 void ServerSession::Impl::answer(const Command& command, bool ended_in_lf, std::string_view behind) {
-  if (denied_ && command.verb != Verb::quit) {
+  if (denied_ && command.verb != Verb::quit && command.verb != Verb::bdat) {
     refuse(reply::denied_session, "denied");
     return;
   }
@@ -343,10 +350,8 @@ ServerSession::~ServerSession() = default;
 void ServerSession::start(std::optional<TlsState> tls, Output& out) {
   impl_->begin(out);
   impl_->tls_ = std::move(tls);
-  impl_->denied_ = impl_->policy_->deny;
-  if (impl_->denied_) {
-    impl_->note(reply::denied, "denied", reply::denied.text);
-    impl_->say(reply::denied);
+  if (impl_->policy_->deny) {
+    impl_->deny();
   } else {
     impl_->take_identity();
     impl_->say({220, "", impl_->policy_->banner});

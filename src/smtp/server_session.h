@@ -125,6 +125,9 @@ class ServerHost {
     return fail(Errc::unavailable, "no place for large bodies");
   }
   virtual void refused(const Refusal&) {}
+  // A transaction ended without its message having come to submit: RSET, a
+  // greeting anew, a refusal, the end of the session.
+  virtual void abandoned() {}
 
   // AUTH. Why the client may not try now (too many failures from its address).
   virtual std::optional<HostRefusal> may_authenticate() { return std::nullopt; }
@@ -146,6 +149,8 @@ class ServerHost {
   virtual Result<std::shared_ptr<const Policy>> client_is(const ClientInfo&) {
     return fail(Errc::unavailable, "not available");
   }
+  // … behind that: why there is no place for that client now (421, and the end).
+  virtual std::optional<HostRefusal> place_for_client() { return std::nullopt; }
 };
 
 class ServerSession {
@@ -192,7 +197,7 @@ class ServerSession {
 
   // From the policy; 0: none. For Waiting::command it is Idle_Time between
   // commands and Command_Timeout once a line has begun. tls: the owner's own.
-  // A denied client has 10 s in all: it is always at `greeting`, restarted by nothing.
+  // A denied client has 10 s in all, from where it is: it is always at `greeting`, restarted by nothing.
   Duration deadline(Waiting waiting) const;
   bool in_transaction() const;  // MAIL was accepted
   const std::string& helo() const;

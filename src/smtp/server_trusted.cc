@@ -82,7 +82,19 @@ bool ServerSession::Impl::become(ClientInfo client) {
     user_how_.clear();
     implicit_ = false;
   }
+  if (const auto refusal = host_.place_for_client()) {
+    refuse(*refusal);
+    return false;
+  }
   return true;
+}
+
+// Nothing but QUIT from now on, for a short while.
+void ServerSession::Impl::deny() {
+  denied_ = true;
+  denial_begins_ = true;
+  note(reply::denied, "denied", reply::denied.text);
+  say(reply::denied);
 }
 
 void ServerSession::Impl::on_xclient(const Command& command) {
@@ -132,11 +144,7 @@ void ServerSession::Impl::on_xclient(const Command& command) {
   xclient_helo_ = std::move(helo);
   xclient_protocol_ = std::move(protocol);
   if (login && !login->empty()) auth_done(std::move(*login), "XCLIENT");
-  denied_ = policy_->deny;
-  if (denied_) {
-    note(reply::denied, "denied", reply::denied.text);
-    return say(reply::denied);
-  }
+  if (policy_->deny) return deny();
   say({220, "", policy_->banner});
 }
 
@@ -150,11 +158,7 @@ void ServerSession::Impl::on_xremoteip(const Command& command) {
   client.name.clear();
   client.identity.clear();
   if (!become(std::move(client))) return;
-  if (policy_->deny) {
-    denied_ = true;
-    note(reply::denied, "denied", reply::denied.text);
-    return say(reply::denied);
-  }
+  if (policy_->deny) return deny();
   say(reply::ok);
 }
 
@@ -202,11 +206,11 @@ void ServerSession::Impl::on_xdumpcontext(const Command& command) {
   };
   line("remote_addr", client_.address.to_string());
   if (!helo_.empty()) line("ehlo_domain", helo_);
+  if (!policy_->tenant.empty()) line("tenant", policy_->tenant);
   if (!user_.empty()) line("auth_user", user_);
   if (tls_) line("tls", fmt::format("{} {}", tls_->version, tls_->cipher));
   for (const auto& [name, value] : context()) line(name, value);
   append_reply_line(out_->reply, 250, "", "XDUMPCONTEXT complete");
-  if (!policy_->tenant.empty()) line("tenant", policy_->tenant);
   out_->restart_deadline = true;
 }
 

@@ -24,6 +24,8 @@ class ChunkTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(sequence);
   CPPUNIT_TEST(failures);
   CPPUNIT_TEST(sizes_that_cannot_be_read);
+  CPPUNIT_TEST(lines_that_are_too_long);
+  CPPUNIT_TEST(a_place_is_given_back);
   CPPUNIT_TEST(refused_chunks_are_consumed);
   CPPUNIT_TEST(not_offered);
   CPPUNIT_TEST(admission);
@@ -139,6 +141,53 @@ class ChunkTest : public CppUnit::TestFixture {
         if (is_ascii(size)) CPPUNIT_ASSERT_EQUAL_MESSAGE(size, "521 5.5.4"s, reply);
         CPPUNIT_ASSERT_MESSAGE(size, dialogue.closed && dialogue.messages.empty());
       }
+  }
+
+  // Its octets would run as commands.
+  void lines_that_are_too_long() {
+    const std::string behind = "MAIL FROM:<x@y>\r\nNOOP\r\n";
+    for (const std::string& line : {"BDAT " + std::string(600, '0') + "25 LAST",
+                                    "bdat 25 LAST" + std::string(3000, ' '), "BDAT " + std::string(100000, 'x')}) {
+      Policy policy = generous_policy();
+      policy.max_command_length = 512;
+      expect(policy, start + line + "\r\n" + behind, opened + "521 5.5.4");
+      policy.deny = true;
+      expect(policy, line + "\r\n" + behind, "521 5.5.4");
+      policy.deny = false;
+      // Others have no octets, nor has what comes behind them.
+      expect(policy, "NOOP\r\nBDATA" + line + "\r\nBDA" + line + "\r\nNOOP " + line + "\r\nNOOP\r\n",
+             "250 2.0.0 500 5.5.2 500 5.5.2 500 5.5.2 250 2.0.0");
+    }
+    // A denied client's octets are none either.
+    Policy policy = generous_policy();
+    policy.deny = true;
+    expect(policy, chunk("QUIT\r\n") + chunk("QUIT\r\n", true) + "NOOP\r\n", "503 5.5.1 503 5.5.1 503 5.5.1");
+  }
+
+  // What the owner has counted for a message that does not come.
+  void a_place_is_given_back() {
+    const std::string begun = start + chunk("x");
+    for (const char* end : {"RSET\r\n", "EHLO c\r\n"}) {
+      Dialogue dialogue(generous_policy());
+      dialogue.say(begun);
+      CPPUNIT_ASSERT_EQUAL_MESSAGE(end, 0, dialogue.host.abandoned_transactions);
+      dialogue.say(end);
+      CPPUNIT_ASSERT_EQUAL_MESSAGE(end, 1, dialogue.host.abandoned_transactions);
+      dialogue.say("RSET\r\n");
+      CPPUNIT_ASSERT_EQUAL_MESSAGE(end, 1, dialogue.host.abandoned_transactions);
+    }
+    Dialogue ended(generous_policy());
+    ended.say(begun + "QUIT\r\n");
+    CPPUNIT_ASSERT_EQUAL(1, ended.host.abandoned_transactions);
+    Dialogue late(generous_policy());
+    late.say(begun);
+    Output out;
+    late.session->timed_out(out);
+    CPPUNIT_ASSERT_EQUAL(1, late.host.abandoned_transactions);
+    Dialogue taken(generous_policy());
+    taken.say(start + chunk("x", true) + "RSET\r\n");
+    CPPUNIT_ASSERT_EQUAL(size_t{1}, taken.messages.size());
+    CPPUNIT_ASSERT_EQUAL(0, taken.host.abandoned_transactions);
   }
 
   void refused_chunks_are_consumed() {

@@ -127,6 +127,16 @@ class GreedTest : public CppUnit::TestFixture {
     }
     CPPUNIT_ASSERT_EQUAL("503 221"s, dialogue.codes("\r\nQUIT\r\n"));
     CPPUNIT_ASSERT(dialogue.closed);
+    // Nor has one whom XCLIENT or XREMOTEIP names more than that.
+    for (const char* command : {"XCLIENT ADDR=198.51.100.7\r\n", "XREMOTEIP 198.51.100.7\r\n"}) {
+      Dialogue behind(generous_policy());
+      behind.host.client_policy = std::make_shared<const Policy>(policy);
+      CPPUNIT_ASSERT_EQUAL("554"s, behind.codes(command));
+      CPPUNIT_ASSERT_MESSAGE(command, behind.last.restart_deadline);  // the gateway's ends
+      CPPUNIT_ASSERT_MESSAGE(command, behind.session->deadline(behind.last.waiting) == std::chrono::seconds(10));
+      behind.say("NOOP\r\n");
+      CPPUNIT_ASSERT_MESSAGE(command, !behind.last.restart_deadline);
+    }
     Dialogue late(policy);
     Output out;
     late.session->timed_out(out);

@@ -59,6 +59,8 @@ class FakeHost : public ServerHost {
     clients.push_back(client);
     return client_policy;
   }
+  void abandoned() override { ++abandoned_transactions; }
+  std::optional<HostRefusal> place_for_client() override { return no_place; }
 
   Result<std::shared_ptr<const Policy>> next_policy{nullptr};
   Result<std::shared_ptr<const Policy>> client_policy{nullptr};  // of whom XCLIENT names; Dialogue sets its own
@@ -67,6 +69,8 @@ class FakeHost : public ServerHost {
   std::unique_ptr<auth::Sasl> sasl;
   std::vector<std::string> outcomes;  // "PLAIN alice in"
   std::vector<ClientInfo> clients;
+  std::optional<HostRefusal> no_place;  // for the client that XCLIENT names
+  int abandoned_transactions = 0;
   Result<> admission{};
   std::optional<HostRefusal> not_admitted;  // the same, in other words
   Result<MessageId> commit{MessageId{1, 0x40}};

@@ -19,6 +19,7 @@ class XclientTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(nothing_survives);
   CPPUNIT_TEST(the_client_it_names);
   CPPUNIT_TEST(rules_of_the_new_client);
+  CPPUNIT_TEST(no_place_for_the_new_client);
   CPPUNIT_TEST(xremoteip);
   CPPUNIT_TEST(contexts);
   CPPUNIT_TEST_SUITE_END();
@@ -137,6 +138,16 @@ class XclientTest : public CppUnit::TestFixture {
     twice.say("XCLIENT ADDR=192.0.2.7\r\nXCLIENT NAME=client.example\r\n" + message);
     CPPUNIT_ASSERT_EQUAL("192.0.2.7"s, twice.messages.at(0).envelope.client.to_string());
     CPPUNIT_ASSERT_EQUAL("client.example"s, twice.messages.at(0).envelope.client_name);
+  }
+
+  void no_place_for_the_new_client() {
+    for (const auto* command : {"XCLIENT ADDR=198.51.100.7\r\n", "XREMOTEIP 198.51.100.7\r\n"}) {
+      Dialogue dialogue(trusting());
+      dialogue.host.no_place = HostRefusal{421, "4.3.2", "peer_sessions", "Too many sessions from your address"};
+      CPPUNIT_ASSERT_EQUAL("421 4.3.2 Too many sessions from your address\r\n"s, dialogue.say(command));
+      CPPUNIT_ASSERT_EQUAL("421 peer_sessions"s, dialogue.host.causes.back());
+      CPPUNIT_ASSERT(dialogue.closed);
+    }
   }
 
   void rules_of_the_new_client() {
