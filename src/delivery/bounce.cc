@@ -188,6 +188,7 @@ std::string status_part(const Report& report) {
 // How much of the message goes back.
 Route::Original share(const Report& report) {
   const message::Envelope& envelope = report.original.envelope;
+  if (report.original.size() == 0) return Route::Original::no;  // it cannot be read
   Route::Original wanted = report.route.original;
   if (envelope.ret == message::Ret::full) wanted = Route::Original::full;
   if (envelope.ret == message::Ret::hdrs) wanted = Route::Original::headers;

@@ -31,6 +31,7 @@ struct ReportLine {
 // Only a failure brings the whole message back: where RET says so, or the
 // route; and never a binary one, which could not go back by most ways, nor that of a
 // message with REQUIRETLS, as the way back need not be a safe one (RFC 8689 §5).
+// Nothing comes back of an original without trace and body: it cannot be read.
 spool::Incoming make_bounce(const spool::Stored& original, std::string_view id, const std::vector<ReportLine>& lines,
                             const Route& route, uint64_t serial, WallTime now, Action action = Action::failed,
                             WallTime retry_until = {});

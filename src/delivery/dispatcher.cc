@@ -325,7 +325,7 @@ class PartsDispatcher final : public Dispatcher {
 
   void check_idle() {
     if (!idle_) return;
-    size_t busy = mailroom_.busy() + ledger_.pending_bounces();
+    size_t busy = mailroom_.busy() + ledger_.pending_reports();
     for (const auto& [key, hop] : hops_) busy += hop->connections();
     if (busy == 0) give_up_waiting();
   }

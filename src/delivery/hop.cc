@@ -243,14 +243,8 @@ void Hop::fetched(uint64_t number, Result<spool::Stored> message) {
     return entry.courier->quit();
   }
   if (!message) {
-    auto items = std::exchange(entry.items, {});
-    if (message.error().code == Errc::not_found) {
-      office_.ledger.forget(entry.domain, items);
-    } else {
-      office_.parts.log.write(Level::error, Area::delivery, "message-unreadable", message.error().message);
-      const Outcome outcome{Outcome::Kind::transient, "spool: " + message.error().message, "4.3.0", {}};
-      office_.ledger.settle_all(entry.domain, entry.route, items, outcome, {});
-    }
+    const auto items = std::exchange(entry.items, {});
+    office_.ledger.unreadable(entry.domain, entry.route, items, message.error());
     return serve(entry);
   }
   // Who has an outcome already is not asked for another one.

@@ -1,5 +1,8 @@
-// Order matters: a recipient is final in the journal only after its bounce is
-// durable. A crash in between bounces twice at worst.
+// A report and the outcome that it tells of are one record in the spool: no
+// crash can come between them. A recipient is final when its report is durable,
+// and a report is there once. What a crash may still repeat is a delivery that
+// was made a moment before, report and all: no mail server can avoid that
+// (RFC 1047), and whose sender was not told yet, will be.
 #include "delivery/ledger.h"
 
 #include "queue/name.h"
@@ -20,9 +23,49 @@ constexpr const char* too_old = "not delivered in time";
 constexpr const char* past_deadline = "not delivered by the time that its sender has set";
 constexpr uint8_t always = UINT8_MAX;
 
-using Told = std::vector<std::pair<Item, Outcome>>;
+void tried_again(Item& item, WallTime next) {
+  if (item.attempts < UINT16_MAX) ++item.attempts;
+  item.next_attempt = next;
+}
+
+// What the logs and the journal say of one that is given up.
+std::string last_words(const Outcome& outcome, const std::string& spent) {
+  if (spent.empty()) return outcome.response;
+  return "5.4.7 [internal] " + spent + (outcome.response.empty() ? "" : ": " + outcome.response);
+}
+
+constexpr Duration first_pause = std::chrono::milliseconds(250);  // before a report that was not stored is tried again
+constexpr Duration longest_pause = std::chrono::minutes(1);
 
 }  // namespace
+
+// What it takes to make one.
+struct Ledger::Report {
+  MessageId id;  // of the message that it is about
+  std::string domain;
+  RoutePtr route;
+  Action action = Action::failed;
+  std::vector<ReportLine> lines;
+  WallTime retry_until{};
+  std::vector<spool::Told> told;
+  bool insist = false;  // also when the message cannot be read just now
+};
+
+// Recipients of one message that were delivered to, and whose sender wants to hear it.
+struct Ledger::Success {
+  std::string domain;
+  RoutePtr route;
+  Attempt attempt;
+  std::vector<std::pair<Item, Outcome>> recipients;
+};
+
+// Recipients of one message whose sender hears that they wait.
+struct Ledger::Delay {
+  std::string domain;
+  RoutePtr route;
+  Attempt attempt;
+  std::vector<std::pair<Item, Outcome>> recipients;  // the items as they go back to the queue
+};
 
 struct Ledger::GivenUp {
   struct Recipient {
@@ -40,7 +83,14 @@ struct Ledger::GivenUp {
 };
 
 Ledger::Ledger(Parts& parts, queue::Queue& queue, Backlog& backlog, Workers& workers, std::function<void()> settled)
-    : parts_(parts), queue_(queue), backlog_(backlog), workers_(workers), settled_(std::move(settled)) {}
+    : parts_(parts),
+      queue_(queue),
+      backlog_(backlog),
+      workers_(workers),
+      settled_(std::move(settled)),
+      timer_(parts.loop, [this] {
+        for (const auto& again : std::exchange(owed_, {})) again();
+      }) {}
 
 Ledger::~Ledger() = default;
 
@@ -51,13 +101,14 @@ void Ledger::settle(std::string_view domain, const RoutePtr& route, const std::v
   GivenUp given_up{std::string(domain), route, attempt, items.front().id, {}, false};
   const Backlog::Message* message = backlog_.find(items.front().id);
   const WallTime deadline = message == nullptr ? WallTime{} : message->deadline();
-  Told successes, delays;
+  const auto successes = std::make_shared<Success>(Success{std::string(domain), route, attempt, {}});
+  const auto delays = std::make_shared<Delay>(Delay{std::string(domain), route, attempt, {}});
   for (size_t i = 0; i < items.size() && i < outcomes.size(); ++i) {
     const Item& item = items[i];
     Outcome& outcome = outcomes[i];
     if (outcome.kind == Outcome::Kind::delivered) {
       if (tells_success(item, attempt))
-        successes.emplace_back(item, std::move(outcome));
+        successes->recipients.emplace_back(item, std::move(outcome));
       else
         delivered(domain, item, outcome, attempt);
       continue;
@@ -83,17 +134,28 @@ void Ledger::settle(std::string_view domain, const RoutePtr& route, const std::v
     if (spent.empty()) {
       const WallTime told = std::max(item.received, backlog_.reported(item.id, item.recipient));
       const bool late = overdue && item.next_attempt <= deadline;  // it passed during the attempt
-      if (wants(item, message::notify::delay, late || route->delay_reports) &&
-          (late || now - told >= route->delay_interval))
-        delays.emplace_back(item, outcome);
-      retry(domain, item, wait, outcome, attempt);
+      if (route->bounces && wants(item, message::notify::delay, late || route->delay_reports) &&
+          (late || now - told >= route->delay_interval)) {
+        parts_.mainlog.transient(record(domain, item, outcome, attempt));
+        count(domain, Counter::transient_failures);
+        delays->recipients.emplace_back(item, std::move(outcome));
+        tried_again(delays->recipients.back().first, now + wait);
+      } else {
+        retry(domain, item, wait, outcome, attempt);
+      }
     } else {
       given_up.recipients.push_back({item, std::move(outcome), spool::State::expired, std::move(spent)});
     }
   }
-  report_delay(route, delays, attempt);
+  if (!delays->recipients.empty()) {
+    ++pending_;
+    report_delay(delays);
+  }
   give_up(std::move(given_up));
-  report_success(domain, route, std::move(successes), attempt);
+  if (!successes->recipients.empty()) {
+    ++pending_;
+    report_success(successes);
+  }
   settled_();
 }
 
@@ -108,15 +170,19 @@ void Ledger::drop_expired(std::string_view domain, const RoutePtr& route, std::v
   const WallTime deadline = message == nullptr ? WallTime{} : message->deadline();
   const bool overdue = deadline != WallTime{} && now >= deadline;
   if (overdue && !message->must_return()) {
-    Told told;
-    for (Item& item : items) {
-      if (item.next_attempt > deadline) continue;  // told when that attempt was planned
+    const auto delay = std::make_shared<Delay>(Delay{std::string(domain), route, {}, {}});
+    std::erase_if(items, [&](Item& item) {
+      if (item.next_attempt > deadline) return false;  // told when that attempt was planned
       item.next_attempt = now;
-      if (wants(item, message::notify::delay, true))
-        told.emplace_back(
-            item, Outcome{Outcome::Kind::transient, std::string(backlog_.error(item.id, item.recipient)), "4.4.7", {}});
+      if (!route->bounces || !wants(item, message::notify::delay, true)) return false;
+      delay->recipients.emplace_back(
+          item, Outcome{Outcome::Kind::transient, std::string(backlog_.error(item.id, item.recipient)), "4.4.7", {}});
+      return true;
+    });
+    if (!delay->recipients.empty()) {
+      ++pending_;
+      report_delay(delay);
     }
-    report_delay(route, told, {});
   }
   // What was never tried gets its one attempt, however long it was held, or
   // whatever the clock says.
@@ -150,8 +216,33 @@ void Ledger::forget(std::string_view domain, const std::vector<Item>& items) {
   if (!items.empty()) settled_();
 }
 
+void Ledger::unreadable(std::string_view domain, const RoutePtr& route, const std::vector<Item>& items,
+                        const Error& why) {
+  if (why.code == Errc::not_found) return forget(domain, items);
+  if (why.code != Errc::invalid) {
+    parts_.log.write(Level::error, Area::delivery, "message-unreadable", why.message);
+    return settle_all(domain, route, items,
+                      {Outcome::Kind::transient, "the message cannot be read from the spool now", "4.3.0", {}}, {});
+  }
+  parts_.log.write(
+      Level::error, Area::delivery, "message-damaged",
+      fmt::format("{}: {}; {} recipients at {} are given up", items.front().id.to_string(parts_.spool.node()),
+                  why.message, items.size(), queue::domain_of(domain)));
+  count(domain, Counter::recipients_damaged, static_cast<int64_t>(items.size()));
+  settle_all(domain, route, items,
+             {Outcome::Kind::permanent,
+              "The message was damaged while it was kept here, and cannot be read any more.",
+              "5.3.0",
+              {}},
+             {});
+}
+
 void Ledger::delivered(std::string_view domain, const Item& item, const Outcome& outcome, const Attempt& attempt) {
   parts_.spool.record(item.id, item.recipient, {spool::State::delivered, item.attempts, {}, {}});
+  done(domain, item, outcome, attempt);
+}
+
+void Ledger::done(std::string_view domain, const Item& item, const Outcome& outcome, const Attempt& attempt) {
   parts_.mainlog.delivery(record(domain, item, outcome, attempt));
   count(domain, Counter::deliveries);
   finish(domain, item);
@@ -161,15 +252,16 @@ void Ledger::retry(std::string_view domain, Item item, Duration wait, const Outc
   const WallTime now = wall_now();
   parts_.mainlog.transient(record(domain, item, outcome, attempt));
   count(domain, Counter::transient_failures);
-  if (item.attempts < UINT16_MAX) ++item.attempts;
-  item.next_attempt = now + wait;
+  tried_again(item, now + wait);
   parts_.spool.record(item.id, item.recipient,
                       {spool::State::pending, item.attempts, item.next_attempt, outcome.response});
-  if (last_error_ == nullptr || *last_error_ != outcome.response) {
-    last_error_ = std::make_shared<const std::string>(outcome.response);
-  }
+  postpone(domain, item, outcome.response);
+}
+
+void Ledger::postpone(std::string_view domain, const Item& item, const std::string& error) {
+  if (last_error_ == nullptr || *last_error_ != error) last_error_ = std::make_shared<const std::string>(error);
   backlog_.set_error(item.id, item.recipient, last_error_);
-  queue_.retry(domain, item, now);
+  queue_.retry(domain, item, wall_now());
 }
 
 void Ledger::give_up(GivenUp given_up) {
@@ -187,18 +279,19 @@ void Ledger::give_up(GivenUp given_up) {
 }
 
 void Ledger::bounce(std::shared_ptr<GivenUp> given_up) {
-  std::vector<ReportLine> lines;
+  Report report{given_up->id, given_up->domain, given_up->route, Action::failed, {}, {}, {}, false};
   for (const auto& [item, outcome, state, spent] : given_up->recipients) {
+    report.told.push_back({item.id, item.recipient, {state, item.attempts + 1U, {}, last_words(outcome, spent)}});
+    report.insist |= !spent.empty();  // no other attempt, and so no other report
     if (!wants(item, message::notify::failure, true)) continue;
     ReportLine line = line_of(item, outcome, given_up->attempt);
     line.status = !spent.empty() ? "5.4.7" : outcome.status.empty() ? "5.0.0" : outcome.status;
     line.reason = spent.empty() ? "The delivery was refused." : "It could not be delivered: " + spent + ".";
     if (line.diagnostic.empty() && !outcome.response.empty())
       line.reason = spent.empty() ? outcome.response : line.reason + " The last error was: " + outcome.response;
-    lines.push_back(std::move(line));
+    report.lines.push_back(std::move(line));
   }
-  report(given_up->id, given_up->route, Action::failed, std::move(lines), {}, nullptr,
-         [this, given_up](const Result<MessageId>& stored) { bounce_done(given_up, stored); });
+  this->report(std::move(report), [this, given_up](const Result<MessageId>& stored) { bounce_done(given_up, stored); });
 }
 
 // Whether the sender of this recipient's message is to hear of `what`, a bit of
@@ -233,94 +326,132 @@ ReportLine Ledger::line_of(const Item& item, const Outcome& outcome, const Attem
   return line;
 }
 
-// The recipients are done, in the journal too, as soon as the report is on its
-// way: what is durable first hardly matters, a crash between the two would have
-// to hit one group commit. What must not be is a delivery that is repeated for
-// the sake of a report.
-void Ledger::report_success(std::string_view domain, const RoutePtr& route, Told told, const Attempt& attempt) {
-  if (told.empty()) return;
-  const auto finish_all = [this, domain = std::string(domain), attempt](const Told& done) {
-    for (const auto& [item, outcome] : done) delivered(domain, item, outcome, attempt);
-    settled_();
-  };
-  if (!route->bounces) return finish_all(told);
-  ++pending_;
-  const MessageId id = told.front().first.id;
-  std::vector<ReportLine> lines;
-  for (const auto& [item, outcome] : told) {
-    ReportLine line = line_of(item, outcome, attempt);
+void Ledger::report_success(const std::shared_ptr<Success>& success) {
+  if (!success->route->bounces) return success_done(success, fail(Errc::not_found, "reports are off"));
+  const WallTime now = wall_now();
+  const bool final = success->attempt.final;
+  Report report{success->recipients.front().first.id,
+                success->domain,
+                success->route,
+                final ? Action::delivered : Action::relayed,
+                {},
+                {},
+                {},
+                false};
+  for (const auto& [item, outcome] : success->recipients) {
+    ReportLine line = line_of(item, outcome, success->attempt);
     line.status = "2.0.0";
-    line.reason = attempt.final ? "It lies in the mailbox." : "It was taken there.";
-    lines.push_back(std::move(line));
+    line.reason = final ? "It lies in the mailbox." : "It was taken there.";
+    report.lines.push_back(std::move(line));
+    report.told.push_back({item.id, item.recipient, {spool::State::delivered, item.attempts, {}, {}}});
+    report.insist |= now >= item.received + success->route->expiration;
   }
-  report(
-      id, route, attempt.final ? Action::delivered : Action::relayed, std::move(lines), {},
-      [finish_all, told = std::move(told)] { finish_all(told); },
-      [this, id](const Result<MessageId>& stored) {
-        --pending_;
-        if (!stored)
-          parts_.log.write(Level::error, Area::delivery, "report-failed",
-                           fmt::format("{}: the report of a delivery to the sender was not stored: {}",
-                                       id.to_string(parts_.spool.node()), stored.error().message));
-        settled_();
-      });
+  this->report(std::move(report), [this, success](const Result<MessageId>& stored) { success_done(success, stored); });
 }
 
-void Ledger::report_delay(const RoutePtr& route, const Told& told, const Attempt& attempt) {
-  if (told.empty() || !route->bounces) return;
-  const WallTime now = wall_now();
-  const MessageId id = told.front().first.id;
-  std::vector<ReportLine> lines;
-  for (const auto& [item, outcome] : told) {
-    backlog_.set_reported(item.id, item.recipient, now);
-    ReportLine line = line_of(item, outcome, attempt);
+// Without its report a success is not in the journal either. What keeps the one
+// from being stored keeps the other: so nothing is delivered again while it is
+// tried again, and nothing is lost.
+void Ledger::success_done(const std::shared_ptr<Success>& success, const Result<MessageId>& stored) {
+  const bool told = stored.has_value();
+  if (!told && stored.error().code != Errc::not_found)
+    return later(success->recipients.front().first.id.to_string(parts_.spool.node()), stored.error(),
+                 [this, success] { report_success(success); });
+  --pending_;
+  for (const auto& [item, outcome] : success->recipients) {
+    if (told)
+      done(success->domain, item, outcome, success->attempt);
+    else
+      delivered(success->domain, item, outcome, success->attempt);
+  }
+  settled_();
+}
+
+// The next attempt waits until it is told, and durable, that there is need of one.
+void Ledger::report_delay(const std::shared_ptr<Delay>& delay) {
+  const Item& first = delay->recipients.front().first;
+  Report report{first.id, delay->domain, delay->route, Action::delayed, {}, first.received + delay->route->expiration,
+                {},       true};
+  for (const auto& [item, outcome] : delay->recipients) {
+    ReportLine line = line_of(item, outcome, delay->attempt);
     if (!line.status.starts_with('4')) line.status = "4.0.0";
     line.reason = "It has not been delivered yet.";
     if (line.diagnostic.empty() && !outcome.response.empty()) line.reason += " The last error was: " + outcome.response;
-    lines.push_back(std::move(line));
+    report.lines.push_back(std::move(line));
+    report.told.push_back(
+        {item.id, item.recipient, {spool::State::pending, item.attempts, item.next_attempt, outcome.response}});
   }
-  ++pending_;
-  report(id, route, Action::delayed, std::move(lines), told.front().first.received + route->expiration, nullptr,
-         [this, id](const Result<MessageId>& stored) {
-           --pending_;
-           if (!stored)
-             parts_.log.write(Level::error, Area::delivery, "report-failed",
-                              fmt::format("{}: the report of a delay to the sender was not stored: {}",
-                                          id.to_string(parts_.spool.node()), stored.error().message));
-           settled_();
-         });
+  this->report(std::move(report), [this, delay](const Result<MessageId>& stored) { delay_done(delay, stored); });
 }
 
-// The original is read, and the report written, away from the loop.
-void Ledger::report(MessageId id, const RoutePtr& route, Action action, std::vector<ReportLine> lines,
-                    WallTime retry_until, std::function<void()> handed,
-                    std::function<void(const Result<MessageId>&)> done) {
-  workers_.post([this, weak = std::weak_ptr(alive_), &spool = parts_.spool, &loop = parts_.loop, id, route, action,
-                 lines = std::move(lines), retry_until, serial = ++serial_, handed = std::move(handed),
-                 done = std::move(done)] {
-    auto original = spool.read(id);
+void Ledger::delay_done(const std::shared_ptr<Delay>& delay, const Result<MessageId>& stored) {
+  if (!stored && stored.error().code != Errc::not_found)
+    return later(delay->recipients.front().first.id.to_string(parts_.spool.node()), stored.error(),
+                 [this, delay] { report_delay(delay); });
+  --pending_;
+  for (const auto& [item, outcome] : delay->recipients) {
+    backlog_.set_reported(item.id, item.recipient, wall_now());
+    postpone(delay->domain, item, outcome.response);
+  }
+  settled_();
+}
+
+void Ledger::later(const std::string& what, const Error& why, std::function<void()> again) {
+  parts_.log.write(
+      Level::error, Area::delivery, "report-failed",
+      fmt::format("{}: a report to the sender was not stored, it will be tried again: {}", what, why.message));
+  owed_.push_back(std::move(again));
+  if (timer_.running()) return;
+  timer_.start(queue::backoff(++refusals_, first_pause, longest_pause, 0));
+}
+
+// What a report needs, of what is known of a message without the spool.
+spool::Stored Ledger::remembered(MessageId id, std::string_view domain) const {
+  spool::Stored stored;
+  stored.id = id;
+  stored.envelope.tenant = queue::tenant_of(domain);
+  if (const Backlog::Message* message = backlog_.find(id)) {
+    stored.envelope.sender = message->sender();
+    stored.envelope.received = message->received();
+  }
+  return stored;
+}
+
+// The original is read, and the report written, away from the loop. Of one that
+// is damaged nothing goes back but what its envelope says; or, without that too,
+// what we remember.
+void Ledger::report(Report report, std::function<void(const Result<MessageId>&)> done) {
+  const auto shared = std::make_shared<Report>(std::move(report));
+  workers_.post([this, weak = std::weak_ptr(alive_), &spool = parts_.spool, &loop = parts_.loop, shared,
+                 memory = remembered(shared->id, shared->domain), serial = ++serial_,
+                 done = std::move(done)]() mutable {
+    auto original = spool.read(shared->id);
+    if (!original && original.error().code != Errc::not_found &&
+        (shared->insist || original.error().code == Errc::invalid)) {
+      if (auto summary = spool.summary(shared->id)) memory.envelope = std::move(summary->envelope);
+      original = std::move(memory);
+    }
     auto made = std::make_shared<Result<spool::Incoming>>(std::unexpected(Error{}));
-    if (original)
-      *made =
-          make_bounce(*original, id.to_string(spool.node()), lines, *route, serial, wall_now(), action, retry_until);
-    else
+    if (original) {
+      *made = make_bounce(*original, shared->id.to_string(spool.node()), shared->lines, *shared->route, serial,
+                          wall_now(), shared->action, shared->retry_until);
+      (*made)->told = std::move(shared->told);
+    } else {
       *made = std::unexpected(original.error());
-    loop.post([this, weak, &loop, made, action, handed, done] {
+    }
+    loop.post([this, weak, &loop, made, action = shared->action, done] {
       if (weak.expired()) return;
-      if (!*made) {
-        if (handed) handed();
-        return done(std::unexpected(made->error()));
-      }
+      if (!*made) return done(std::unexpected(made->error()));
       auto* const tenant = parts_.counters.tenant((*made)->envelope.tenant);
       parts_.inject(std::move(**made), [this, weak, &loop, action, done, tenant](Result<MessageId> stored) {
         // Whatever thread says so.
         loop.post([this, weak, action, done, tenant, stored = std::move(stored)] {
           if (weak.expired()) return;
+          if (stored) refusals_ = 0;
           if (stored && action == Action::failed) parts_.counters.add(tenant, Counter::bounces_generated);
           done(stored);
         });
       });
-      if (handed) handed();
     });
   });
 }
@@ -340,10 +471,9 @@ void Ledger::bounce_done(const std::shared_ptr<GivenUp>& given_up, const Result<
     return;
   }
   for (auto& [item, outcome, state, spent] : given_up->recipients) {
-    if (!spent.empty()) {
-      outcome.response = "5.4.7 [internal] " + spent + (outcome.response.empty() ? "" : ": " + outcome.response);
-    }
-    parts_.spool.record(item.id, item.recipient, {state, item.attempts + 1U, {}, outcome.response});
+    outcome.response = last_words(outcome, spent);
+    if (!given_up->bounced)  // else its report told it
+      parts_.spool.record(item.id, item.recipient, {state, item.attempts + 1U, {}, outcome.response});
     parts_.mainlog.permanent(record(given_up->domain, item, outcome, given_up->attempt));
     count(given_up->domain, Counter::permanent_failures);
     finish(given_up->domain, item);

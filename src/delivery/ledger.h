@@ -9,6 +9,7 @@
 #include "delivery/dispatcher.h"
 #include "delivery/route.h"
 #include "delivery/workers.h"
+#include "net/loop.h"
 #include "queue/queue.h"
 
 #include <functional>
@@ -61,28 +62,39 @@ class Ledger {
   void drop_expired(std::string_view domain, const RoutePtr& route, std::vector<queue::Item>& items);
   // Nothing was tried: back to the queue as they were.
   void put_back(std::string_view domain, const std::vector<queue::Item>& items);
-  // The message is not in the spool (any more): nothing can be done for them.
+  // They are not in the spool (any more): nothing can be done for them.
   void forget(std::string_view domain, const std::vector<queue::Item>& items);
+  // Their message cannot be read: not_found: as forget(); invalid: it is damaged,
+  // and they are given up; anything else: another attempt.
+  void unreadable(std::string_view domain, const RoutePtr& route, const std::vector<queue::Item>& items,
+                  const Error& why);
 
-  size_t pending_bounces() const { return pending_; }
+  size_t pending_reports() const { return pending_; }
 
  private:
   struct GivenUp;  // one message's recipients on their way to a bounce
+  struct Report;
+  struct Success;
+  struct Delay;
 
   void delivered(std::string_view domain, const queue::Item& item, const Outcome& outcome, const Attempt& attempt);
+  // The same when the journal has it already.
+  void done(std::string_view domain, const queue::Item& item, const Outcome& outcome, const Attempt& attempt);
   void retry(std::string_view domain, queue::Item item, Duration wait, const Outcome& outcome, const Attempt& attempt);
+  void postpone(std::string_view domain, const queue::Item& item, const std::string& error);
   void give_up(GivenUp given_up);
   void bounce(std::shared_ptr<GivenUp> given_up);
   bool wants(const queue::Item& item, uint8_t what, bool unless_said) const;
   bool tells_success(const queue::Item& item, const Attempt& attempt) const;
-  void report_success(std::string_view domain, const RoutePtr& route, std::vector<std::pair<queue::Item, Outcome>> told,
-                      const Attempt& attempt);
-  void report_delay(const RoutePtr& route, const std::vector<std::pair<queue::Item, Outcome>>& told,
-                    const Attempt& attempt);
+  void report_success(const std::shared_ptr<Success>& success);
+  void success_done(const std::shared_ptr<Success>& success, const Result<MessageId>& stored);
+  void report_delay(const std::shared_ptr<Delay>& delay);
+  void delay_done(const std::shared_ptr<Delay>& delay, const Result<MessageId>& stored);
+  void later(const std::string& what, const Error& why, std::function<void()> again);
   ReportLine line_of(const queue::Item& item, const Outcome& outcome, const Attempt& attempt) const;
-  // `handed`: the report is on its way to the spool, or cannot be made; `done`: it is there, or why not.
-  void report(MessageId id, const RoutePtr& route, Action action, std::vector<ReportLine> lines, WallTime retry_until,
-              std::function<void()> handed, std::function<void(const Result<MessageId>&)> done);
+  // `done`: it is on stable storage, and so is what it tells; or neither, and why.
+  void report(Report report, std::function<void(const Result<MessageId>&)> done);
+  spool::Stored remembered(MessageId id, std::string_view domain) const;
   void bounce_done(const std::shared_ptr<GivenUp>& given_up, const Result<MessageId>& stored);
   void count(std::string_view domain, telemetry::Counter counter, int64_t amount = 1);  // for its tenant, too
   void finish(std::string_view domain, const queue::Item& item);
@@ -96,7 +108,11 @@ class Ledger {
   Workers& workers_;
   std::function<void()> settled_;
   std::minstd_rand random_{std::random_device{}()};
-  size_t pending_ = 0;
+  size_t pending_ = 0;  // reports that are not stored yet
+  // Reports that could not be stored wait here, with their recipients in flight.
+  std::vector<std::function<void()>> owed_;
+  uint32_t refusals_ = 0;  // in a row
+  net::Timer timer_;
   uint64_t serial_ = 0;
   std::shared_ptr<const std::string> last_error_;  // shared by those who failed alike
   std::shared_ptr<char> alive_ = std::make_shared<char>();

@@ -8,9 +8,6 @@
 
 namespace impulse::delivery {
 
-using telemetry::Area;
-using telemetry::Level;
-
 namespace {
 
 constexpr unsigned threads = 4;
@@ -116,12 +113,8 @@ void Mailroom::write(Job& job, const spool::Spool& spool) {
 
 void Mailroom::written(Job& job) {
   --jobs_;
-  if (job.unreadable && job.unreadable->code == Errc::not_found) {
-    office_.ledger.forget(job.domain, job.items);
-  } else if (job.unreadable) {
-    office_.parts.log.write(Level::error, Area::delivery, "message-unreadable", job.unreadable->message);
-    const Outcome outcome{Outcome::Kind::transient, "spool: " + job.unreadable->message, "4.3.0", {}};
-    office_.ledger.settle_all(job.domain, job.route, job.items, outcome, {});
+  if (job.unreadable) {
+    office_.ledger.unreadable(job.domain, job.route, job.items, *job.unreadable);
   } else {
     office_.ledger.forget(job.domain, job.strangers);
     office_.ledger.settle(job.domain, job.route, job.tried, std::move(job.outcomes), {{}, {}, "MAILDIR", {}, true});

@@ -144,6 +144,13 @@ class House {
   // Tests may refuse bounces, or look at them.
   std::function<bool(const spool::Incoming&)> take_bounce = [](const spool::Incoming&) { return true; };
   int bounces = 0;
+  // Or keep them, and look at how things are as long as they are on their way.
+  bool hold_bounces = false;
+  std::vector<std::function<void()>> held;
+  void release() {
+    hold_bounces = false;
+    for (const auto& each : std::exchange(held, {})) each();
+  }
 
  private:
   void commit(spool::Incoming incoming, std::function<void(Result<MessageId>)> done) {
@@ -159,6 +166,11 @@ class House {
   void inject(spool::Incoming incoming, std::function<void(Result<MessageId>)> done) {
     if (!take_bounce(incoming)) return done(fail(Errc::no_space, "the disk is full"));
     ++bounces;
+    if (hold_bounces) {
+      const auto kept = std::make_shared<spool::Incoming>(std::move(incoming));
+      held.emplace_back([this, kept, done = std::move(done)] { commit(std::move(*kept), done); });
+      return;
+    }
     commit(std::move(incoming), std::move(done));
   }
 

@@ -25,7 +25,6 @@ class NotifyTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(success_at_a_host_without_dsn_is_relayed);
   CPPUNIT_TEST(a_host_with_dsn_takes_it_over);
   CPPUNIT_TEST(nobody_hears_of_what_he_did_not_ask_for);
-  CPPUNIT_TEST(a_report_of_success_that_is_not_stored_repeats_no_delivery);
   CPPUNIT_TEST(a_delay_is_told_to_who_asked);
   CPPUNIT_TEST(a_delay_is_told_by_option);
   CPPUNIT_TEST(held_mail_waits);
@@ -140,17 +139,6 @@ class NotifyTest : public CppUnit::TestFixture {
                  [](Envelope& envelope) { envelope.recipients[0].notify = never; });
     wait_reports(house, 1);
     CPPUNIT_ASSERT(holds(reports(house)[0], "rfc822; bad2@b") && !holds(reports(house)[0], "rfc822; bad@b"));
-  }
-
-  void a_report_of_success_that_is_not_stored_repeats_no_delivery() {
-    House house(maildirs());
-    const There there(house);
-    house.take_bounce = [](const spool::Incoming&) { return false; };
-    house.dispatcher->start();
-    house.submit("sender@a.example", {"one@a.example"}, "\r\n", Duration{0}, notify(message::notify::success));
-    house.run_until_empty();
-    CPPUNIT_ASSERT_EQUAL(size_t{1}, house.maildir("a.example/one").size());
-    house.run_until([&] { return holds(test::slurp(house.dir / "log"), "report-failed"); });
   }
 
   static Script refuses_at_first(std::atomic<int>& attempts, int times) {
