@@ -41,7 +41,8 @@ class Session:
 class SmtpSink:
     """Listens on 127.0.0.1. `script(session, verb, line)` may return a reply
     (text without CRLF, several lines as a list) or None for the usual one;
-    verbs are CONNECT, EHLO, HELO, MAIL, RCPT, DATA, BDAT, END, RSET, STARTTLS, QUIT.
+    verbs are CONNECT, EHLO, HELO, MAIL, RCPT, DATA, BDAT, END, RSET, STARTTLS, QUIT;
+    and HANDSHAKE, after 220 to STARTTLS: whatever it returns, the connection ends there.
     `extensions` are the EHLO keywords; with CHUNKING among them BDAT is taken."""
 
     def __init__(self, test, port=None, script=None, extensions=("PIPELINING", "SIZE 100000000", "8BITMIME"),
@@ -149,6 +150,8 @@ class SmtpSink:
                 answer(verb, line, ["250 sink.example"] + ["250 " + offer for offer in offers])
             elif verb == "STARTTLS" and self.context:
                 if answer(verb, line, "220 go ahead") == "220":
+                    if self.script(session, "HANDSHAKE", "") is not None:
+                        raise Drop
                     connection = self.context.wrap_socket(connection, server_side=True)
                     stream = connection.makefile("rb")
                     session.tls = True

@@ -6,13 +6,14 @@ import datetime
 import email
 import email.policy
 import os
+import random
 import re
 import shutil
 import tempfile
 import time
 
 from client import Smtp
-from harness import TestCase, make_certificate, wait_for
+from harness import TestCase, heavy, make_certificate, timeout, wait_for
 from sink import SmtpSink
 
 CONFIG = """
@@ -256,27 +257,129 @@ class Envelope(TestCase):
 
     # TLS
 
+    def protected(self, sinks, more="", trusted=True):
+        """A daemon whose mail goes to those, by their name."""
+        folder = tempfile.mkdtemp(dir=os.environ.get("IMPULSE_E2E_DIR"))
+        self.addCleanup(shutil.rmtree, folder, True)
+        own = make_certificate(folder, "own")
+        other = make_certificate(folder, "other", "localhost")
+        hosts = " ".join(f'"localhost:{sink.port}"' for sink in sinks)
+        config = CONFIG.replace('"127.0.0.1:@sink@"', f"( {hosts} )").replace(
+            "ESMTP_Listener {", f'TLS_CA = "{self.certificate[0] if trusted else other[0]}"\n{more}\n'
+            f'ESMTP_Listener {{ TLS_Certificate = "{own[0]}" TLS_Key = "{own[1]}"\n')
+        return self.daemon(more=config)
+
+    def tls_sink(self, extensions=(*ALL, "REQUIRETLS"), script=None):
+        if not hasattr(self, "certificate"):
+            folder = tempfile.mkdtemp(dir=os.environ.get("IMPULSE_E2E_DIR"))
+            self.addCleanup(shutil.rmtree, folder, True)
+            self.certificate = make_certificate(folder, "sink", "localhost")
+        return SmtpSink(self, extensions=extensions, script=script, certificate=self.certificate)
+
     def test_75_requiretls(self):
-        for offered, trusted in ((True, True), (False, True), (True, False)):
-            with self.subTest(offered=offered, trusted=trusted):
-                folder = tempfile.mkdtemp(dir=os.environ.get("IMPULSE_E2E_DIR"))
-                self.addCleanup(shutil.rmtree, folder, True)
-                certificate = make_certificate(folder, "sink", "localhost")
-                other = make_certificate(folder, "other", "localhost")
-                own = make_certificate(folder, "own")
-                sink = SmtpSink(self, extensions=(*ALL, "REQUIRETLS") if offered else ALL, certificate=certificate)
-                config = CONFIG.replace("127.0.0.1:@sink@", "localhost:@sink@").replace(
-                    "ESMTP_Listener {", f'TLS_CA = "{certificate[0] if trusted else other[0]}"\n'
-                    f'ESMTP_Listener {{ TLS_Certificate = "{own[0]}" TLS_Key = "{own[1]}"\n')
-                daemon = self.daemon(more=config, sink=sink.port)
+        sink = self.tls_sink()
+        daemon = self.protected([sink])
+        self.send(daemon, "REQUIRETLS RET=FULL", tls=True)
+        message = sink.wait()[0]
+        self.assertTrue(message.tls)
+        self.assertIn("REQUIRETLS", message.mail_parameters)
+        daemon.wait_mainlog("D", 1)
+        self.assertEqual([], daemon.maildir("alice"))
+
+    def test_75_no_host_has_it(self):
+        plain, without = SmtpSink(self, extensions=ALL), self.tls_sink(ALL)
+        for sinks, status in (([plain], "5.7.10"), ([without], "5.7.30")):
+            with self.subTest(status):
+                daemon = self.protected(sinks)
                 self.send(daemon, "REQUIRETLS RET=FULL", tls=True)
-                if offered and trusted:
-                    message = sink.wait()[0]
-                    self.assertTrue(message.tls)
-                    self.assertIn("REQUIRETLS", message.mail_parameters)
-                    self.assertEqual([], daemon.maildir("alice"))
-                else:
-                    parts, _, recipient = self.report(daemon)
-                    self.assertEqual("5.7.30", recipient["Status"])
-                    self.assertEqual("text/rfc822-headers", parts[2].get_content_type())
-                    self.assertEqual([], sink.messages)
+                parts, _, recipient = self.report(daemon)
+                self.assertEqual(status, recipient["Status"])
+                self.assertEqual("text/rfc822-headers", parts[2].get_content_type())
+                self.assertEqual([], daemon.mainlog("T"))
+        self.assertEqual([], plain.messages + without.messages)
+
+    def test_75_a_host_that_has_it(self):
+        """Neither the first nor the second; other mail goes to the first."""
+        plain, without, good = SmtpSink(self, extensions=ALL), self.tls_sink(ALL), self.tls_sink()
+        daemon = self.protected([plain, without, good], "Max_Outbound_Connections = 1")
+        self.send(daemon)
+        plain.wait()
+        self.send(daemon, "REQUIRETLS", tls=True)
+        self.assertTrue(good.wait()[0].tls)
+        self.assertEqual(([], []), (daemon.mainlog("T"), without.messages))
+
+    def test_75_what_may_pass(self):
+        """A handshake that fails is remembered for ten minutes, and not for this mail."""
+        for said in (None, "454 4.7.0 not now"):
+            with self.subTest(said):
+                broken = True
+
+                def script(session, verb, line):
+                    if verb == ("STARTTLS" if said else "HANDSHAKE") and broken:
+                        return said or "no"
+                    return None
+
+                sink = self.tls_sink(script=script)
+                daemon = self.protected([sink])
+                self.send(daemon)
+                self.assertFalse(sink.wait()[0].tls)
+                self.send(daemon, "REQUIRETLS", tls=True)
+                self.assertIn("450 4.7.10 ", str(daemon.wait_mainlog("T", 1)[0]))
+                broken = False
+                self.assertTrue(sink.wait(2)[1].tls)
+                self.assertEqual(([], []), (daemon.mainlog("P"), daemon.maildir("alice")))
+
+    def test_75_a_certificate_that_is_not_verified_yet(self):
+        sink = self.tls_sink()
+        daemon = self.protected([sink], trusted=False)
+        self.send(daemon, "REQUIRETLS", tls=True)
+        self.assertIn("450 4.7.5 ", str(daemon.wait_mainlog("T", 1)[0]))
+        daemon.console("config", "set", "tls_ca", str(self.certificate[0]))
+        self.assertTrue(sink.wait()[0].tls)
+        self.assertEqual([], daemon.mainlog("P"))
+
+    # reports and crashes
+
+    @heavy
+    @timeout(240)
+    def test_72_one_report_of_each_delivery(self):
+        """kill -9 while reports are written: each is there, and none twice."""
+        daemon, _ = self.pair()
+        chance = random.Random(3)
+        for number in range(5):
+            for each in range(30):
+                self.send(daemon, f"ENVID=r{number}m{each}", "NOTIFY=SUCCESS", recipient="bob@local.example")
+            goal = 30 * number + chance.randint(1, 20)
+            wait_for(lambda: len(daemon.maildir("alice")) >= goal, f"{goal} reports")
+            daemon.kill9()
+            daemon.start()
+        wait_for(lambda: daemon.counters()["Total Queue Size"] == 0, "an empty queue", 60)
+        reports = {}
+        for raw in daemon.maildir("alice"):
+            text = raw.decode()
+            self.assertIn("\nAction: delivered\n", text)
+            envid = re.search(r"\nOriginal-Envelope-Id: (\S+)\n", text)[1]
+            reports.setdefault(envid, set()).add(re.search(r"\nMessage-ID: (\S+)\n", text)[1])
+        self.assertEqual({f"r{number}m{each}" for number in range(5) for each in range(30)}, set(reports))
+        # A crash may repeat the delivery of a report, as of any message: but not the report.
+        self.assertEqual([], [envid for envid, ids in reports.items() if len(ids) != 1])
+
+    def test_72_a_damaged_message_comes_back(self):
+        daemon, sink = self.pair(script=lambda session, verb, line: "450 4.2.1 later" if verb == "RCPT" else None)
+        self.send(daemon, "ENVID=mine RET=FULL")
+        daemon.wait_mainlog("T", 1)
+        daemon.stop()
+        damaged = 0
+        for path in (daemon.dir / "spool").glob("*.seg"):
+            content = path.read_bytes()
+            damaged += content.count(b"the body")
+            path.write_bytes(content.replace(b"the body", b"tha body"))
+        self.assertEqual(1, damaged)
+        daemon.start()
+        raw = daemon.wait_mail("alice")[0].decode()
+        for part in ("\nStatus: 5.3.0\n", "\nOriginal-Envelope-Id: mine\n", "was damaged while it was kept here"):
+            self.assertIn(part, raw)
+        wait_for(lambda: daemon.counters()["Total Queue Size"] == 0, "an empty queue")
+        self.assertIn("message-damaged", daemon.log())
+        self.assertEqual([], sink.messages)
+        self.assertEqual(1, len(list((daemon.dir / "spool" / "quarantine").iterdir())))
