@@ -59,6 +59,31 @@ class Host final : public FakeHost {
   Disk& disk_;
 };
 
+// A session of somebody who has said EHLO, over a disk.
+struct Greeted {
+  explicit Greeted(const Policy& policy) : session(std::make_shared<const Policy>(policy), client(), host) {
+    session.start(std::nullopt, out);
+    session.feed("EHLO x\r\n", out);
+  }
+  // One transaction to the end of its data; returns the last reply.
+  std::string transact(std::string_view data, size_t piece = SIZE_MAX) {
+    session.feed("MAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example>\r\nDATA\r\n", out);
+    out.reply.clear();
+    for (size_t at = 0; at < data.size(); at += std::min(piece, data.size())) session.feed(data.substr(at, piece), out);
+    return out.reply;
+  }
+  static ClientInfo client() {
+    ClientInfo client;
+    client.address = IpAddress::v4(0x7F000001);
+    return client;
+  }
+
+  Disk disk;
+  Host host{disk};
+  Output out;
+  ServerSession session;
+};
+
 const std::string header = "Subject: large\r\nTo: somebody\r\n\r\n";
 
 std::string lines(size_t count) {
@@ -150,21 +175,14 @@ class LargeBodyTest : public CppUnit::TestFixture {
     while (fields.size() < 3000) fields += "X-Field: " + std::string(60, 'x') + "\r\n";
     fields += "Authentication-Results: mx.example; dkim=pass\r\n";
     for (const size_t piece : {size_t{1}, size_t{700}, size_t{16384}}) {
-      Disk disk;
-      Host host(disk);
-      ClientInfo client;
-      client.address = IpAddress::v4(0x7F000001);
-      ServerSession session(std::make_shared<const Policy>(policy(1000)), client, host);
-      Output out;
-      session.start({}, out);
-      const std::string input =
-          "EHLO a\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n" + fields + "\r\n" + lines(100) + ".\r\n";
-      for (size_t at = 0; at < input.size(); at += piece) session.feed(std::string_view(input).substr(at, piece), out);
-      CPPUNIT_ASSERT(out.next == Next::submit);
-      const Submission submission = session.take_submission();
+      Greeted here(policy(1000));
+      const std::string message = fields + "\r\n" + lines(100) + ".\r\n";
+      here.transact(message, piece);
+      CPPUNIT_ASSERT(here.out.next == Next::submit);
+      const Submission submission = here.session.take_submission();
       const std::string kept = submission.body.to_string();
       CPPUNIT_ASSERT(!kept.contains("Authentication-Results") && kept.contains("X-Field"));
-      CPPUNIT_ASSERT((kept + disk.content).ends_with("\r\n\r\n" + lines(100)));
+      CPPUNIT_ASSERT((kept + here.disk.content).ends_with("\r\n\r\n" + lines(100)));
     }
   }
 
@@ -240,50 +258,28 @@ class LargeBodyTest : public CppUnit::TestFixture {
     }
   }
 
-  // One transaction to the end of its data; returns the last reply.
-  static std::string transact(ServerSession& session, std::string_view data, Output& out) {
-    session.feed("MAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example>\r\nDATA\r\n", out);
-    out.reply.clear();
-    session.feed(data, out);
-    return out.reply;
-  }
-
   void session_hands_both_parts_in() {
-    Disk disk;
-    Host host(disk);
-    ClientInfo client;
-    client.address = *IpAddress::parse("127.0.0.1");
-    ServerSession session(std::make_shared<const Policy>(policy(40)), client, host);
-    Output out;
-    session.start(std::nullopt, out);
-    session.feed("EHLO x\r\n", out);
-    transact(session, header + lines(100) + ".\r\n", out);
-    CPPUNIT_ASSERT(out.next == Next::submit);
-    const Submission submission = session.take_submission();
+    Greeted here(policy(40));
+    here.transact(header + lines(100) + ".\r\n");
+    CPPUNIT_ASSERT(here.out.next == Next::submit);
+    const Submission submission = here.session.take_submission();
     CPPUNIT_ASSERT(submission.rest != nullptr);
-    CPPUNIT_ASSERT_EQUAL(header + lines(100), submission.body.to_string() + disk.content);
-    CPPUNIT_ASSERT_EQUAL(size_t{0}, session.held());
-    session.submitted(MessageId{1, 2}, "n", out);
-    CPPUNIT_ASSERT_EQUAL(1, disk.open);  // the submission has it, and nobody else
+    CPPUNIT_ASSERT_EQUAL(header + lines(100), submission.body.to_string() + here.disk.content);
+    CPPUNIT_ASSERT_EQUAL(size_t{0}, here.session.held());
+    here.session.submitted(MessageId{1, 2}, "n", here.out);
+    CPPUNIT_ASSERT_EQUAL(1, here.disk.open);  // the submission has it, and nobody else
   }
 
   void session_says_452_and_goes_on() {
-    Disk disk;
-    Host host(disk);
-    ClientInfo client;
-    client.address = *IpAddress::parse("127.0.0.1");
-    ServerSession session(std::make_shared<const Policy>(policy(40)), client, host);
-    Output out;
-    session.start(std::nullopt, out);
-    session.feed("EHLO x\r\n", out);
-    disk.refuses = Errc::no_space;
-    disk.room = 10;
-    CPPUNIT_ASSERT(transact(session, header + lines(100) + ".\r\n", out).starts_with("452 4.3.1"));
-    disk.refuses = Errc::io;
-    CPPUNIT_ASSERT(transact(session, header + lines(100) + ".\r\n", out).starts_with("451 4.3."));
-    CPPUNIT_ASSERT_EQUAL(0, disk.open);
-    transact(session, "small\r\n.\r\n", out);
-    CPPUNIT_ASSERT(out.next == Next::submit);
+    Greeted here(policy(40));
+    here.disk.refuses = Errc::no_space;
+    here.disk.room = 10;
+    CPPUNIT_ASSERT(here.transact(header + lines(100) + ".\r\n").starts_with("452 4.3.1"));
+    here.disk.refuses = Errc::io;
+    CPPUNIT_ASSERT(here.transact(header + lines(100) + ".\r\n").starts_with("451 4.3."));
+    CPPUNIT_ASSERT_EQUAL(0, here.disk.open);
+    here.transact("small\r\n.\r\n");
+    CPPUNIT_ASSERT(here.out.next == Next::submit);
   }
 };
 CPPUNIT_TEST_SUITE_REGISTRATION(LargeBodyTest);
