@@ -17,6 +17,7 @@ from passwords import b64, scram_line
 from sink import SmtpSink
 from test_auth import Client
 from test_passwd import passwd
+from test_proxy import certificate, v2
 
 LISTEN = 'Listen "127.0.0.1:@smtp@" { }'
 DOORS = LISTEN + """
@@ -257,6 +258,23 @@ class Xclient(Case):
         self.assertEqual(235, client.plain("alice", "green sesame")[0])
         self.assertEqual(250, client.command("XREMOTEIP 10.2.3.4")[0])
         self.assertIn("auth_user alice", client.command("XDUMPCONTEXT")[1])
+
+
+class Identities(Case):
+    def test_V14_who_a_proxy_names_is_of_the_doors_tenant(self):
+        daemon = self.begin("Proxy_Protocol = on  Proxy_Trusted_Hosts = ( 127.0.0.1 )  Proxy_Identity_As_User = true " +
+                            DOORS, more=AUTH + 'Acctlog = "@dir@/acctlog"\n').start()
+        for door, name, code in (("", "alice", 250), ("", "blue/alice", 530), ("blue", "alice", 250),
+                                 ("blue", "blue/alice", 250), ("", "red/alice", 250)):
+            with Smtp(self.port(door), banner=False) as smtp:
+                smtp.send(v2(vectors=certificate(name.encode())))
+                self.assertEqual(220, smtp.reply()[0])
+                smtp.ehlo()
+                smtp.expect(code, "MAIL FROM:<a@client.example>")
+        daemon.wait_log("blue/alice is the name of a tenant's user, and this is not its door")
+        users = wait_for(lambda: len(lines := read(daemon.dir / "acctlog").splitlines()) >= 4 and
+                         [line.split("@")[4:] for line in lines if "@N@127" in line], "four users")
+        self.assertEqual([["alice", "1"], ["blue/alice", "1"], ["blue/blue/alice", "1"], ["red/alice", "1"]], users)
 
 
 class Limits(Case):
