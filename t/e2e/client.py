@@ -8,15 +8,34 @@ from harness import SCALE, Closing
 
 
 class Smtp(Closing):
-    """One connection; commands return (code, text). `source`: the address to come from."""
+    """One connection; commands return (code, text). `source`: the address to come from; `tls`: from the first byte on."""
 
-    def __init__(self, port, host="127.0.0.1", source=None, timeout=30, banner=True):
-        self.socket = socket.create_connection((host, port), timeout=timeout * SCALE,
-                                               source_address=(source, 0) if source else None)
+    def __init__(self, port, host="127.0.0.1", source=None, timeout=30, banner=True, tls=False, receive_buffer=None):
+        self.socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+        self.file = None
+        if receive_buffer:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        if source:
+            self.socket.bind((source, 0))
+        self.socket.settimeout(timeout * SCALE)
+        self.socket.connect((host, port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.file = self.socket.makefile("rb")
+        if tls:
+            self.secure()
+        else:
+            self.file = self.socket.makefile("rb")
         self.extensions = []
         self.banner = self.reply() if banner else None
+
+    def secure(self):
+        """The client's half of a TLS handshake."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        if self.file:
+            self.file.close()
+        self.socket = context.wrap_socket(self.socket)
+        self.file = self.socket.makefile("rb")
 
     def reply(self):
         lines = []
@@ -51,12 +70,7 @@ class Smtp(Closing):
 
     def starttls(self):
         self.expect(220, "STARTTLS")
-        context = ssl.create_default_context()
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-        self.file.close()
-        self.socket = context.wrap_socket(self.socket)
-        self.file = self.socket.makefile("rb")
+        self.secure()
 
     def begin(self, sender="alice@client.example", recipients=("bob@local.example",)):
         """MAIL and RCPT; the transaction stays open."""

@@ -17,7 +17,7 @@ class Framing(Threat):
             client.send(piece)
         code, text = client.reply()
         self.assertIn(code, expected, f"{frame!r}: {text}")
-        self.assertEqual((250, "250 2.0.0 OK\r\n"), client.reply(), repr(frame))
+        self.assertEqual((250, "2.0.0 OK"), client.reply(), repr(frame))
         return code == 250
 
     def play(self, name, cuts, lone_is_wrong=True, limit=0):
@@ -178,7 +178,7 @@ class Lines(Threat):
                 for piece in cut(line + b"NOOP\r\n"):
                     client.send(piece)
                 code, text = client.reply()
-                self.assertTrue(code in (500, 501) and text.isascii() and text.isprintable() is False, f"{line!r}: {text}")
+                self.assertTrue(code in (500, 501) and text.isprintable(), f"{line!r}: {text}")
                 self.assertEqual(250, client.reply()[0], repr(line))
         self.nobody_was_fooled()
 

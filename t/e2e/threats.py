@@ -5,9 +5,9 @@ import random
 import re
 import select
 import socket
-import ssl
 
-from harness import SCALE, Closing, Daemon, TestCase, free_port, make_certificate, wait_for
+from client import Smtp
+from harness import Daemon, TestCase, free_port, make_certificate, wait_for
 
 CERTIFICATE = 'TLS_Certificate = "@dir@/mx.crt" TLS_Key = "@dir@/mx.key"'
 LISTENS = {
@@ -103,37 +103,20 @@ def random_cuts(seed):
     return cut
 
 
-class Client(Closing):
-    def __init__(self, port, tls=False, receive_buffer=None):
-        self.socket = socket.socket()
-        if receive_buffer:
-            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        self.socket.settimeout(5 * SCALE)
-        self.socket.connect(("127.0.0.1", port))
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if tls:
-            self.secure()
-        self.file = self.socket.makefile("rb")
+class Client(Smtp):
+    """Speaks without waiting for answers."""
 
-    def secure(self):
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-        self.socket = context.wrap_socket(self.socket)
-        self.file = self.socket.makefile("rb")
+    def __init__(self, port, **more):
+        super().__init__(port, timeout=5, banner=False, **more)
 
-    def send(self, data):
-        self.socket.sendall(data if isinstance(data, bytes) else data.replace("\n", "\r\n").encode())
+    def send(self, text):
+        """Bytes as they are; the lines of a text end in CRLF."""
+        super().send(text if isinstance(text, bytes) else text.replace("\n", "\r\n"))
 
     def reply(self):
-        lines = []
-        while True:
-            line = self.file.readline()
-            if not line:
-                raise ConnectionError(f"closed; before: {lines}")
-            lines.append(line)
-            if line[3:4] == b" ":
-                return int(line[:3]), b"".join(lines).decode("ascii")
+        code, text = super().reply()
+        assert text.isascii(), text
+        return code, text
 
     def codes(self, count):
         return [self.reply()[0] for _ in range(count)]
