@@ -8,6 +8,8 @@ libdelivery_a_SOURCES = \
 	src/delivery/hop_impl.h \
 	src/delivery/hop_protected.cc \
 	src/delivery/ledger.cc src/delivery/ledger.h \
+	src/delivery/ledger_impl.h \
+	src/delivery/ledger_reports.cc \
 	src/delivery/maildir.cc src/delivery/maildir.h \
 	src/delivery/maildir_path.cc src/delivery/maildir_path.h \
 	src/delivery/mailroom.cc src/delivery/mailroom.h \
