@@ -3,6 +3,8 @@
 #include "fake_disk.h"
 #include "kit.h"
 
+#include <algorithm>
+
 using namespace impulse;
 using namespace impulse::spool;
 using kit::Call;
@@ -14,6 +16,7 @@ class ToldTest : public CppUnit::TestFixture {
   CPPUNIT_TEST_SUITE(ToldTest);
   CPPUNIT_TEST(counts_when_it_is_durable);
   CPPUNIT_TEST(a_refused_report_tells_nothing);
+  CPPUNIT_TEST(torn_at_every_byte);
   CPPUNIT_TEST(no_crash_parts_them);
   CPPUNIT_TEST(outlives_the_report);
   CPPUNIT_TEST(undone_by_no_checkpoint);
@@ -76,6 +79,47 @@ class ToldTest : public CppUnit::TestFixture {
     spool.spool.reset();
     spool = open();
     CPPUNIT_ASSERT(find(spool, "one") != nullptr && find(spool, "a report") == nullptr);
+  }
+
+  // Wherever the batch ends that holds them; and when it is read by the footer
+  // that the start gave it.
+  void torn_at_every_byte() {
+    tuning_.zero_ahead = 0;
+    MessageId older;
+    {
+      auto spool = open();
+      older = kit::accept(*spool, kit::message("older"));
+      kit::accept(*spool, kit::message("keeps the segment"));
+    }
+    {
+      auto spool = open();
+      const MessageId same = kit::accept(*spool, kit::message("same segment", 2));
+      kit::accept(*spool, report({{older, 0, kit::outcome(State::delivered)}, {same, 1, kit::outcome(State::failed)}}));
+      disk_->die_now();
+    }
+    disk_->restart(false);
+    std::vector<std::string> names;
+    for (const std::string& name : disk_->names("/spool"))
+      if (name.ends_with(".seg")) names.push_back("/spool/" + name);
+    std::sort(names.begin(), names.end());
+    CPPUNIT_ASSERT_EQUAL(size_t{2}, names.size());
+    const std::string first = disk_->content(names[0]);
+    const std::string second = disk_->content(names[1]);
+    size_t with = 0;
+    for (size_t size = 0; size <= second.size(); ++size) {
+      disk_ = std::make_shared<FakeDisk>(7);
+      disk_->set_content(names[0], first);
+      disk_->set_content(names[1], second.substr(0, size));
+      for (int starts = 0; starts < 3; ++starts) {
+        auto spool = open();
+        const bool there = find(spool, "a report") != nullptr;
+        with += there ? 1 : 0;
+        CPPUNIT_ASSERT_EQUAL(!there, find(spool, "older") != nullptr);
+        if (const Summary* same = find(spool, "same segment"))
+          CPPUNIT_ASSERT(same->states[1].state == (there ? State::failed : State::pending));
+      }
+    }
+    CPPUNIT_ASSERT(with > 0 && with < 3 * second.size());
   }
 
   // At every call of the commit, and at every call of the start after it.
