@@ -44,6 +44,12 @@ std::optional<HostRefusal> Admission::Visit::enter(const Guest& guest) {
   return std::nullopt;
 }
 
+std::optional<HostRefusal> Admission::Visit::become(const Guest& guest) {
+  if (guest.options[key::deny]) return std::nullopt;  // it ends soon, and where it is
+  return admission_.limits_.become(place_, session_limits(guest.options), guest.client, guest.now,
+                                   guest.options[key::tenant]);
+}
+
 std::optional<HostRefusal> Admission::Visit::admit(const Guest& guest, smtp::ServerHost::Stage stage) {
   not_accepted();
   if (admission_.memory_.full(guest.global[key::memory_goal], guest.global[key::memory_hwm], guest.now))

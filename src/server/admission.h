@@ -41,6 +41,8 @@ class Admission {
 
     // The session begins, or what to say instead. Denied clients take no place.
     std::optional<smtp::HostRefusal> enter(const Guest& guest);
+    // The session is this guest's from now on (XCLIENT); or what to say, and end it.
+    std::optional<smtp::HostRefusal> become(const Guest& guest);
     void move(const Endpoint& listen) { admission_.limits_.move(place_, listen); }
     // At MAIL, and at DATA or the first BDAT, where the message begins to count
     // for Inbound_Throttle_Messages.

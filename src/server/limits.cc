@@ -29,8 +29,12 @@ IpAddress counted_as(const IpAddress& client) { return client.is_v4() ? client :
 
 uint64_t limit_of(int64_t value) { return value > 0 ? static_cast<uint64_t>(value) : 0; }
 
-std::unexpected<smtp::HostRefusal> refuse(std::string_view enhanced, std::string_view cause, std::string text) {
-  return std::unexpected(smtp::HostRefusal{421, enhanced, cause, std::move(text)});
+smtp::HostRefusal refusal(std::string_view enhanced, std::string_view cause, std::string text) {
+  return {421, enhanced, cause, std::move(text)};
+}
+
+smtp::HostRefusal too_many_on_service() {
+  return refusal("4.3.2", "service_sessions", "Too many sessions, try again later");
 }
 
 }  // namespace
@@ -54,6 +58,36 @@ struct Limits::Shard {
       peers.erase(at);
       idle.pop_front();
     }
+  }
+
+  // Why nobody may be added now.
+  std::optional<smtp::HostRefusal> full(const Visitor& visitor, const SessionLimits& limits, SteadyTime now) {
+    const auto at = peers.find(visitor);
+    if (at == peers.end()) return std::nullopt;
+    if (limits.peer != 0 && at->second.sessions >= limits.peer)
+      return refusal("4.3.2", "peer_sessions", "Too many sessions from your address");
+    if (at->second.rate.full(limits.rate, now))
+      return refusal("4.7.0", "connection_rate", "Too many connections from your address, try again later");
+    return std::nullopt;
+  }
+  void add(const Visitor& visitor, const SessionLimits& limits, SteadyTime now) {
+    const auto [at, fresh] = peers.try_emplace(visitor);
+    Peer& peer = at->second;
+    if (!fresh && peer.sessions == 0) idle.erase(peer.at);
+    ++peer.sessions;
+    peer.rate.take(limits.rate, now);
+    if (limits.rate.count > 0) peer.per = limits.rate.per;
+  }
+  void remove(const Visitor& visitor, SteadyTime now) {
+    const auto at = peers.find(visitor);
+    if (--at->second.sessions > 0) return;
+    if (at->second.rate.over(at->second.per, now)) {
+      peers.erase(at);
+      return;
+    }
+    idle.push_back(visitor);
+    at->second.at = std::prev(idle.end());
+    forget_idle(now);
   }
 };
 
@@ -101,27 +135,38 @@ std::expected<Limits::Place, smtp::HostRefusal> Limits::enter(const SessionLimit
   Shard& part = shard(place.visitor_);
   const std::lock_guard lock(part.mutex);
   part.forget_idle(now);
-  const auto at = part.peers.find(place.visitor_);
-  if (at != part.peers.end()) {
-    Shard::Peer& known = at->second;
-    if (limits.peer != 0 && known.sessions >= limits.peer)
-      return refuse("4.3.2", "peer_sessions", "Too many sessions from your address");
-    if (known.rate.full(limits.rate, now))
-      return refuse("4.7.0", "connection_rate", "Too many connections from your address, try again later");
-  }
-  if (!raise_within(*place.service_, limits.service))
-    return refuse("4.3.2", "service_sessions", "Too many sessions, try again later");
+  if (auto full = part.full(place.visitor_, limits, now)) return std::unexpected(std::move(*full));
+  if (!raise_within(*place.service_, limits.service)) return std::unexpected(too_many_on_service());
   if (!raise_within(*place.listen_, limits.listener)) {
     lower(*place.service_);
-    return refuse("4.3.2", "listener_sessions", "Too many sessions here, try again later");
+    return std::unexpected(refusal("4.3.2", "listener_sessions", "Too many sessions here, try again later"));
   }
-  Shard::Peer& peer = at != part.peers.end() ? at->second : part.peers[place.visitor_];
-  if (at != part.peers.end() && peer.sessions == 0) part.idle.erase(peer.at);
-  ++peer.sessions;
-  peer.rate.take(limits.rate, now);
-  if (limits.rate.count > 0) peer.per = limits.rate.per;
+  part.add(place.visitor_, limits, now);
   place.limits_ = this;
   return place;
+}
+
+std::optional<smtp::HostRefusal> Limits::become(Place& place, const SessionLimits& limits, const IpAddress& client,
+                                                SteadyTime now, std::string_view tenant) {
+  if (place.limits_ == nullptr) return std::nullopt;
+  Visitor visitor{counted_as(client), std::string(tenant)};
+  if (visitor == place.visitor_) return std::nullopt;
+  auto service = services_.at(place.listener_, visitor.tenant);
+  const bool elsewhere = service != place.service_;
+  {
+    Shard& part = shard(visitor);
+    const std::lock_guard lock(part.mutex);
+    part.forget_idle(now);
+    if (auto full = part.full(visitor, limits, now)) return full;
+    if (elsewhere && !raise_within(*service, limits.service)) return too_many_on_service();
+    part.add(visitor, limits, now);
+  }
+  if (elsewhere) lower(*std::exchange(place.service_, std::move(service)));
+  const Visitor before = std::exchange(place.visitor_, std::move(visitor));
+  Shard& left = shard(before);
+  const std::lock_guard lock(left.mutex);
+  left.remove(before, now);
+  return std::nullopt;
 }
 
 void Limits::move(Place& place, const Endpoint& listen) {
@@ -152,15 +197,7 @@ void Limits::Place::leave() {
   Shard& part = limits->shard(visitor_);
   const SteadyTime now = steady_now();
   const std::lock_guard lock(part.mutex);
-  const auto at = part.peers.find(visitor_);
-  if (--at->second.sessions > 0) return;
-  if (at->second.rate.over(at->second.per, now)) {
-    part.peers.erase(at);
-    return;
-  }
-  part.idle.push_back(std::move(visitor_));
-  at->second.at = std::prev(part.idle.end());
-  part.forget_idle(now);
+  part.remove(visitor_, now);
 }
 
 Limits::Place::Place(Place&& other) noexcept { *this = std::move(other); }

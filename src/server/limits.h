@@ -22,6 +22,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <shared_mutex>
 #include <string>
 #include <string_view>
@@ -82,6 +83,11 @@ class Limits {
   std::expected<Place, smtp::HostRefusal> enter(const SessionLimits& limits, config::ScopeKind listener,
                                                 const Endpoint& listen, const IpAddress& client, SteadyTime now,
                                                 std::string_view tenant = {});
+  // The session is another client's from now on (XCLIENT): it has a place among
+  // that one's, at the same Listen, and no more among those of who it was; or,
+  // where nothing changes, why not. An address that is the same counts once.
+  std::optional<smtp::HostRefusal> become(Place& place, const SessionLimits& limits, const IpAddress& client,
+                                          SteadyTime now, std::string_view tenant = {});
   // The session is served by another Listen from now on.
   void move(Place& place, const Endpoint& listen);
 

@@ -107,6 +107,7 @@ class MailSession : private net::ConnectionHandler, private smtp::ServerHost {
   std::optional<smtp::HostRefusal> has_room(uint64_t size) override { return visit_.has_room(size); }
   void refused(const smtp::Refusal& refusal) override;
   void abandoned() override { visit_.not_accepted(); }
+  std::optional<smtp::HostRefusal> place_for_client() override { return visit_.become(guest()); }
   std::optional<smtp::HostRefusal> may_authenticate() override;
   bool usable(const auth::Source& source) override;
   Result<std::unique_ptr<auth::SaslExchange>> authenticate(const auth::Source& source) override;
@@ -124,8 +125,8 @@ class MailSession : private net::ConnectionHandler, private smtp::ServerHost {
   IpAddress client_;              // loopback for Unix sockets
   config::SnapshotPtr snapshot_;  // pinned; options_ points into it
   const config::Options* options_ = nullptr;
-  SteadyTime began_;
   telemetry::Counters::Scope* tenant_ = nullptr;  // whose client it is; null: nobody's
+  SteadyTime began_;
   Admission::Visit visit_;
   std::unique_ptr<net::Timer> lifetime_;  // Max_Connection_Lifetime; null: none
   std::unique_ptr<net::Connection> connection_;

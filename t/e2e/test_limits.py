@@ -11,6 +11,8 @@ from client import Smtp
 from harness import BASE_CONFIG, Daemon, TestCase, free_port, make_certificate, read, wait_for
 
 LISTEN = 'Listen "127.0.0.1:@smtp@" { }'
+GATEWAY = ("SMTP_Extensions = ( PIPELINING ENHANCEDSTATUSCODES CHUNKING XCLIENT XREMOTEIP ) "
+           "XCLIENT_Hosts = ( 127.0.0.1 ) ")
 
 
 def listens(text):
@@ -173,6 +175,31 @@ class BehindAProxy(LimitsCase):
         self.assertEqual(220, self.named(daemon, "192.0.2.2")[0])
         self.assertEqual((421, PEER), self.named(daemon, "192.0.2.1"))
 
+    def test_session_is_that_of_whom_xclient_names(self):
+        for command, good in (("XCLIENT ADDR=192.0.2.{}", 220), ("XREMOTEIP 192.0.2.{}", 250)):
+            with self.subTest(command):
+                daemon = self.begin(GATEWAY + "Peer_Sessions = 1 " + LISTEN)
+                first = self.open(daemon)
+                first.expect(good, command.format(7))
+                second = self.open(daemon)  # the gateway's place is free again
+                self.turned_away(daemon, PEER)
+                self.assertEqual(PEER, second.expect(421, command.format(7)))
+                self.assertEqual(b"", second.file.read(1))
+                self.assertEqual(2, self.counter(daemon, "refused_peer_sessions")[0])
+                third = self.until_open(daemon)
+                third.expect(good, command.format(8))
+                third.expect(good, command.format(8))  # the same again is nobody new
+                first.quit()
+                wait_for(lambda: daemon.inbound_sessions() == 1, "the end of the first session")
+                self.open(daemon).expect(good, command.format(7))
+
+    def test_connection_rate_of_whom_xclient_names(self):
+        daemon = self.begin(GATEWAY + 'Connection_Rate = "1/3600" ' +
+                            LISTEN.replace("{ }", "{ Peer 127.0.0.1 { Connection_Rate = 0 } }"))
+        self.open(daemon).expect(220, "XCLIENT ADDR=192.0.2.7")
+        self.assertEqual(RATE, self.open(daemon).expect(421, "XCLIENT ADDR=192.0.2.7"))
+        self.open(daemon).expect(220, "XCLIENT ADDR=192.0.2.8")
+
     def test_of_ipv6_a_64_is_one_address(self):
         daemon = self.begin(self.CONFIG)
         to = "2001:db8::25"
@@ -247,6 +274,20 @@ class Rates(LimitsCase):
         wait_for(lambda: daemon.inbound_sessions() == 1, "the end of the half message")
         smtp.message(b"Subject: the first\r\n\r\n.\r\n")
         smtp.expect(451, "MAIL FROM:<a@client.example>")
+
+    def test_a_transaction_that_is_dropped_gives_its_place_back(self):
+        daemon = self.begin(GATEWAY + 'Inbound_Throttle_Messages = "1/3600" ' + LISTEN)
+        first, second = self.open(daemon), self.open(daemon)
+        for end in ("RSET", "EHLO client.example"):
+            first.ehlo()
+            first.begin()
+            first.expect(250, "BDAT 3\r\nx")
+            second.ehlo()
+            self.assertEqual(THROTTLE, second.expect(451, "MAIL FROM:<a@client.example>"))
+            first.expect(250, end)
+            second.expect(250, "MAIL FROM:<a@client.example>")
+        second.expect(250, "RCPT TO:<bob@local.example>")
+        second.data(b"Subject: x\r\n\r\nx\r\n")
 
     def test_rate_holds_between_sessions_that_begin_at_once(self):
         daemon = self.begin('Inbound_Throttle_Messages = "1/3600" ' + LISTEN)

@@ -90,7 +90,10 @@ table(36,
        f"{OPENED} | 250 2.0.0 | 552 5.3.4 | 503 5.5.1", {"on": "strict", "stored": []}),
       *((f"BDAT {size!r} ends the session", [EHLO, OPEN, f"BDAT{size}\nNOOP"], f"220 | 250+ | {OPENED} | 521 5.5.4",
          {"closes": True, "stored": []})
-        for size in ("", " -1", " +1", " 0x10", " 1e3", " LAST", " 18446744073709551616", " 5 FIRST", " 5 LAST x", " x LAST")))
+        for size in ("", " -1", " +1", " 0x10", " 1e3", " LAST", " 18446744073709551616", " 5 FIRST", " 5 LAST x", " x LAST")),
+      *((f"a line of BDAT that is too long ends the session {how}", [EHLO, OPEN, b"BDAT " + line + b"\r\nNOOP\r\n"],
+         f"220 | 250+ | {OPENED} | 521 5.5.4", {"closes": True, "stored": []})
+        for how, line in (("(zeros)", b"0" * 5000 + b"6 LAST"), ("(spaces)", b"6 LAST" + b" " * 5000))))
 table(37,
       ("DATA behind BDAT", [OPEN, chunk(b"x\r\n"), "DATA"], f"{OPENED} | 250 2.0.0 | 503 5.5.1"),
       ("RCPT behind BDAT", [OPEN, chunk(b"x\r\n"), RCPT], f"{OPENED} | 250 2.0.0 | 503 5.5.1"),

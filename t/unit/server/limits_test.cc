@@ -14,6 +14,8 @@
 using namespace impulse;
 using namespace impulse::server;
 using namespace std::chrono_literals;
+using namespace std::string_literals;
+using namespace std::string_view_literals;
 using config::Rate;
 using config::ScopeKind;
 
@@ -37,6 +39,7 @@ class LimitsTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(each_limit);
   CPPUNIT_TEST(who_is_refused_takes_nothing);
   CPPUNIT_TEST(a_place_that_moves);
+  CPPUNIT_TEST(a_place_that_becomes_anothers);
   CPPUNIT_TEST(tenants_are_counted_apart);
   CPPUNIT_TEST(ipv6_by_its_64);
   CPPUNIT_TEST(memory_is_bounded);
@@ -160,6 +163,40 @@ class LimitsTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT(enter(limits, {.listener = 1}, "192.0.2.1", other_door));
     limits.move(taken, door);  // holds nothing
     CPPUNIT_ASSERT(enter(limits, {.listener = 1}));
+  }
+
+  void a_place_that_becomes_anothers() {
+    Limits limits;
+    const SessionLimits values{.listener = 2, .service = 2, .peer = 1, .rate = {2, 60s}};
+    auto gateway = enter(limits, values, "192.0.2.1");
+    CPPUNIT_ASSERT(gateway);
+    const auto become = [&](Limits::Place& place, const std::string& client, std::string_view tenant = {}) {
+      const auto refusal = limits.become(place, values, ip(client), start, tenant);
+      return refusal ? std::string(refusal->cause) : std::string();
+    };
+    // Of the same address nothing is counted anew, at no limit.
+    CPPUNIT_ASSERT_EQUAL(""s, become(*gateway, "192.0.2.1"));
+    CPPUNIT_ASSERT_EQUAL(""s, become(*gateway, "198.51.100.7"));
+    auto second = enter(limits, values, "192.0.2.1");  // the gateway's place is free again
+    CPPUNIT_ASSERT(second);
+    CPPUNIT_ASSERT_EQUAL("peer_sessions"s, become(*second, "198.51.100.7"));
+    CPPUNIT_ASSERT_EQUAL("peer_sessions"sv, cause(enter(limits, values, "192.0.2.1")));  // and it is where it was
+    CPPUNIT_ASSERT_EQUAL("service_sessions"sv, cause(enter(limits, values, "192.0.2.9")));
+    // Each that comes counts for the rate of whom it becomes.
+    *gateway = {};
+    CPPUNIT_ASSERT_EQUAL(""s, become(*second, "198.51.100.7"));
+    CPPUNIT_ASSERT_EQUAL(""s, become(*second, "192.0.2.2"));
+    CPPUNIT_ASSERT_EQUAL("connection_rate"s, become(*second, "198.51.100.7"));
+    // Of a tenant it is none of ours.
+    CPPUNIT_ASSERT_EQUAL(""s, become(*second, "198.51.100.7", "t"));
+    auto third = enter(limits, values, "192.0.2.3");
+    CPPUNIT_ASSERT(third);
+    *second = {};
+    *third = {};
+    Limits::Place none;
+    CPPUNIT_ASSERT_EQUAL(""s, become(none, "198.51.100.7"));
+    std::vector<Limits::Place> places;
+    for (int i = 0; i < 2; ++i) places.push_back(std::move(enter(limits, {.listener = 2, .service = 2}).value()));
   }
 
   void ipv6_by_its_64() {
