@@ -297,8 +297,19 @@ class PartsDispatcher final : public Dispatcher {
     on_loop([this] {
       pump_posted_ = false;
       office_.short_of_connections = false;
-      for (auto& [key, hop] : hops_) hop->pump();
+      pump_in_turn();
     });
+  }
+
+  // Whoever comes first by name shall not have all that is freed.
+  void pump_in_turn() {
+    auto next = hops_.upper_bound(opened_last_);
+    for (size_t count = hops_.size(); count > 0; --count, ++next) {
+      if (next == hops_.end()) next = hops_.begin();
+      const size_t before = office_.connections;
+      next->second->pump();
+      if (office_.connections > before) opened_last_ = next->first;
+    }
   }
 
   void settled() {
@@ -367,9 +378,11 @@ class PartsDispatcher final : public Dispatcher {
   Ledger ledger_;
   Office office_;
   Mailroom mailroom_;
-  std::map<std::pair<std::string, std::string>, std::unique_ptr<Hop>> hops_;  // by tenant and Route::hop
-  net::Timer timer_;                                                          // the queue's next wake-up
-  net::Timer patience_;                                                       // after stop()
+  using HopName = std::pair<std::string, std::string>;  // the tenant, and Route::hop
+  std::map<HopName, std::unique_ptr<Hop>> hops_;
+  HopName opened_last_;  // when connections were short
+  net::Timer timer_;     // the queue's next wake-up
+  net::Timer patience_;  // after stop()
   std::function<void()> idle_;
 
   std::deque<std::string> to_look_at_;

@@ -361,7 +361,7 @@ void Hop::courier_ended(Courier& courier, End end, const std::string& why) {
     --established_;
     office_.parts.counters.add(Counter::outbound_open, -1);
     give_back_slot();
-    pump();
+    if (!office_.short_of_connections) pump();  // else others may be next
   }
   ended_.push_back(std::move(entry));
   office_.parts.loop.post([this, weak = std::weak_ptr(alive_)] {

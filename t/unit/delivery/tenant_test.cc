@@ -3,6 +3,7 @@
 #include "house.h"
 #include "sink.h"
 
+#include <algorithm>
 #include <map>
 #include <set>
 
@@ -22,6 +23,7 @@ class TenantTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(a_queue_each);
   CPPUNIT_TEST(a_gateway_that_is_down_for_one);
   CPPUNIT_TEST(no_connection_is_shared);
+  CPPUNIT_TEST(connections_that_are_short_are_had_in_turn);
   CPPUNIT_TEST(reports_are_the_tenants_own);
   CPPUNIT_TEST(a_route_is_the_domains);
   CPPUNIT_TEST(the_same_queue_after_a_restart);
@@ -96,6 +98,21 @@ class TenantTest : public CppUnit::TestFixture {
     for (const Letter& letter : sink.letters()) senders[letter.connection].insert(letter.sender);
     CPPUNIT_ASSERT_EQUAL(size_t{18}, sink.count());
     for (const auto& [connection, who] : senders) CPPUNIT_ASSERT_EQUAL(size_t{1}, who.size());
+  }
+
+  void connections_that_are_short_are_had_in_turn() {
+    Sink sink;
+    House house(gateway(sink, "Server_Max_Outbound_Connections = 1 Max_Deliveries_Per_Connection = 1"));
+    for (int i = 0; i < 8; ++i) submit(house, "alpha", "a@d.example");
+    for (const char* tenant : {"beta", "gamma"}) submit(house, tenant, "a@d.example");
+    house.run_until([&] { return house.dispatcher->size() == 10; });
+    house.dispatcher->start();
+    house.run_until_empty();
+    std::vector<std::string> order;
+    for (const Letter& letter : sink.letters()) order.push_back(letter.sender);
+    CPPUNIT_ASSERT_EQUAL(size_t{10}, order.size());
+    for (const char* sender : {"beta@x.example", "gamma@x.example"})
+      CPPUNIT_ASSERT(std::find(order.begin(), order.end(), sender) - order.begin() < 5);
   }
 
   void reports_are_the_tenants_own() {
