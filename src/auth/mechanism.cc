@@ -16,20 +16,22 @@ struct Row {
 };
 
 constexpr Row rows[] = {
-    {Mechanism::scram_sha_256_plus, "SCRAM-SHA-256-PLUS", true, false},
-    {Mechanism::scram_sha_1_plus, "SCRAM-SHA-1-PLUS", true, false},
-    {Mechanism::scram_sha_256, "SCRAM-SHA-256", true, false},
-    {Mechanism::scram_sha_1, "SCRAM-SHA-1", true, false},
-    {Mechanism::digest_md5, "DIGEST-MD5", false, false},
-    {Mechanism::cram_md5, "CRAM-MD5", false, false},
-    {Mechanism::plain, "PLAIN", true, true},
-    {Mechanism::login, "LOGIN", false, true},
+#define MECHANISM(mechanism, name, client_first, sends_password) \
+  {Mechanism::mechanism, name, client_first, sends_password},
+#include "config/mechanisms.def"
+#undef MECHANISM
 };
 
 constexpr Mechanism in_order[] = {
-    Mechanism::scram_sha_256_plus, Mechanism::scram_sha_1_plus, Mechanism::scram_sha_256, Mechanism::scram_sha_1,
-    Mechanism::digest_md5,         Mechanism::cram_md5,         Mechanism::plain,         Mechanism::login};
-static_assert(std::size(rows) == std::size(in_order));
+#define MECHANISM(mechanism, name, client_first, sends_password) Mechanism::mechanism,
+#include "config/mechanisms.def"
+#undef MECHANISM
+};
+static_assert([] {
+  for (size_t i = 0; i < std::size(rows); ++i)
+    if (static_cast<size_t>(rows[i].mechanism) != i) return false;
+  return true;
+}());
 
 const Row& row(Mechanism mechanism) { return rows[static_cast<size_t>(mechanism)]; }
 

@@ -18,16 +18,11 @@ constexpr std::array<std::string_view, 19> extension_names{
     "DELIVERBY",  "LIMITS",   "FUTURERELEASE", "MT-PRIORITY", "REQUIRETLS"};
 // Of other servers.
 constexpr std::array<std::string_view, 6> foreign_extensions{"ETRN", "XFORWARD", "XEXDATA", "VRFY", "EXPN", "HELP"};
-// As auth/mechanism.h has them, which is a floor above.
-constexpr std::array<std::string_view, 9> mechanism_names{"SCRAM-SHA-256-PLUS",
-                                                          "SCRAM-SHA-1-PLUS",
-                                                          "SCRAM-SHA-256",
-                                                          "SCRAM-SHA-1",
-                                                          "DIGEST-MD5",
-                                                          "CRAM-MD5",
-                                                          "PLAIN",
-                                                          "LOGIN",
-                                                          "EXTERNAL"};
+constexpr std::array mechanism_names{
+#define MECHANISM(mechanism, name, client_first, sends_password) std::string_view(name),
+#include "config/mechanisms.def"
+#undef MECHANISM
+    std::string_view("EXTERNAL")};
 constexpr std::array<std::string_view, 10> areas{"server", "config", "net",      "tls",     "smtp",
                                                  "spool",  "queue",  "delivery", "control", "ALL"};
 constexpr std::array<std::string_view, 6> tls_versions{"SSLv2", "SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"};

@@ -23,6 +23,7 @@ libconfig_a_SOURCES += \
 	src/config/instance.cc \
 	src/config/keys.h \
 	src/config/listen_checks.cc src/config/listen_checks.h \
+	src/config/mechanisms.def \
 	src/config/options/authentication.def \
 	src/config/options/control.def \
 	src/config/options/delivery.def \
