@@ -8,6 +8,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
 
 namespace impulse::smtp {
 
@@ -36,6 +41,75 @@ std::optional<uint16_t> port_number(std::string_view text) {
 bool is_name(std::string_view text) {
   return !text.empty() && text.size() <= message::max_domain &&
          std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7F; });
+}
+
+// What XCLIENT tells of the client.
+struct Told {
+  ClientInfo client;
+  std::string helo;
+  std::string protocol;
+  std::optional<std::string> login;
+};
+using Value = std::optional<std::string>;  // none: the gateway does not know
+
+// Unknown is an address of its own (0.0.0.0): never the gateway's, with its rights.
+bool take_address(IpAddress& into, const Value& value) {
+  const auto address = value ? client_address(*value) : IpAddress{};
+  if (address) into = *address;
+  return address.has_value();
+}
+
+bool take_port(uint16_t& into, const Value& value) {
+  const auto port = value ? port_number(*value) : uint16_t{0};
+  if (port) into = *port;
+  return port.has_value();
+}
+
+bool take_name(std::string& into, const Value& value) {
+  into = value.value_or("");
+  return !value || is_name(*value);
+}
+
+bool take_protocol(std::string& into, const Value& value) {
+  into = upper(value.value_or(""));
+  return !value || into == "SMTP" || into == "ESMTP" || into == "LMTP";
+}
+
+// False: such a value cannot be.
+struct Attribute {
+  std::string_view name;
+  bool (*take)(Told& told, const Value& value);
+};
+
+constexpr Attribute attributes[] = {
+    {"NAME", [](Told& told, const Value& value) { return take_name(told.client.name, value); }},
+    {"ADDR",
+     [](Told& told, const Value& value) {
+       told.client.unix_socket = false;
+       return take_address(told.client.address, value);
+     }},
+    {"PORT", [](Told& told, const Value& value) { return take_port(told.client.port, value); }},
+    {"DESTADDR", [](Told& told, const Value& value) { return take_address(told.client.destination, value); }},
+    {"DESTPORT", [](Told& told, const Value& value) { return take_port(told.client.destination_port, value); }},
+    {"PROTO", [](Told& told, const Value& value) { return take_protocol(told.protocol, value); }},
+    {"HELO", [](Told& told, const Value& value) { return take_name(told.helo, value); }},
+    {"LOGIN",
+     [](Told& told, const Value& value) {
+       told.login = value.value_or("");
+       return !value || !value->empty();
+     }},
+};
+
+// NAME=value.
+bool take_attribute(Told& told, std::string_view word) {
+  const size_t equals = word.find('=');
+  if (equals == std::string_view::npos) return false;
+  Value value = decode_xtext(word.substr(equals + 1));
+  if (!value) return false;
+  if (is_unavailable(*value)) value.reset();
+  const auto known = std::ranges::find_if(
+      attributes, [&](const Attribute& attribute) { return iequals(attribute.name, word.substr(0, equals)); });
+  return known != std::end(attributes) && known->take(told, value);
 }
 
 constexpr size_t most_context = 100;  // keys of a connection
@@ -99,51 +173,15 @@ void ServerSession::Impl::deny() {
 
 void ServerSession::Impl::on_xclient(const Command& command) {
   if (!trusted(command, policy_->xclient)) return;
-  ClientInfo client = client_;
-  client.identity.clear();
-  std::string helo = xclient_helo_;
-  std::string protocol = xclient_protocol_;
-  std::optional<std::string> login;
-  for (const std::string_view word : words(command.arguments)) {
-    const size_t equals = word.find('=');
-    const auto decoded = equals == std::string_view::npos ? std::nullopt : decode_xtext(word.substr(equals + 1));
-    if (!decoded) return refuse(reply::bad_xclient, "syntax");
-    const std::string_view name = word.substr(0, equals);
-    const std::string& value = *decoded;
-    const bool unavailable = is_unavailable(value);
-    bool good = true;
-    if (iequals(name, "NAME")) {
-      client.name = unavailable ? "" : value;
-      good = unavailable || is_name(value);
-    } else if (iequals(name, "ADDR") || iequals(name, "DESTADDR")) {
-      const auto address = unavailable ? IpAddress{} : client_address(value);
-      good = address.has_value();
-      // Unknown is an address of its own (0.0.0.0): never the gateway's, with its rights.
-      if (good) (iequals(name, "ADDR") ? client.address : client.destination) = *address;
-      if (iequals(name, "ADDR")) client.unix_socket = false;
-    } else if (iequals(name, "PORT") || iequals(name, "DESTPORT")) {
-      const auto port = unavailable ? uint16_t{0} : port_number(value);
-      good = port.has_value();
-      if (good) (iequals(name, "PORT") ? client.port : client.destination_port) = *port;
-    } else if (iequals(name, "PROTO")) {
-      protocol = unavailable ? "" : upper(value);
-      good = unavailable || protocol == "SMTP" || protocol == "ESMTP" || protocol == "LMTP";
-    } else if (iequals(name, "HELO")) {
-      helo = unavailable ? "" : value;
-      good = unavailable || is_name(value);
-    } else if (iequals(name, "LOGIN")) {
-      login = unavailable ? "" : value;
-      good = unavailable || !value.empty();
-    } else {
-      good = false;
-    }
-    if (!good) return refuse(reply::bad_xclient, "syntax");
-  }
-  if (!become(std::move(client))) return;
+  Told told{.client = client_, .helo = xclient_helo_, .protocol = xclient_protocol_, .login = {}};
+  told.client.identity.clear();
+  for (const std::string_view word : words(command.arguments))
+    if (!take_attribute(told, word)) return refuse(reply::bad_xclient, "syntax");
+  if (!become(std::move(told.client))) return;
   forget();
-  xclient_helo_ = std::move(helo);
-  xclient_protocol_ = std::move(protocol);
-  if (login && !login->empty()) auth_done(std::move(*login), "XCLIENT");
+  xclient_helo_ = std::move(told.helo);
+  xclient_protocol_ = std::move(told.protocol);
+  if (told.login && !told.login->empty()) auth_done(std::move(*told.login), "XCLIENT");
   if (policy_->deny) return deny();
   say({220, "", policy_->banner});
 }
