@@ -47,6 +47,12 @@ AcceptQueue::Turn AcceptQueue::join() {
   return turn;
 }
 
+// Another one may accept by now; it has looked when it began.
+bool AcceptQueue::is_on(const net::Loop& loop) {
+  const std::lock_guard lock(mutex_);
+  return loop_ == &loop;
+}
+
 void AcceptQueue::look() {
   if (!open_) return;
   if (full()) {
@@ -62,7 +68,10 @@ void AcceptQueue::leave() {
   waiting_.fetch_sub(1);
   if (!paused_.load() || !paused_.exchange(false)) return;
   const std::lock_guard lock(mutex_);
-  if (loop_ != nullptr) loop_->post([queue = shared_from_this()] { queue->look(); });
+  if (loop_ == nullptr) return;
+  loop_->post([queue = shared_from_this(), loop = loop_] {
+    if (queue->is_on(*loop)) queue->look();
+  });
 }
 
 }  // namespace impulse::server

@@ -45,6 +45,7 @@ class AcceptQueue : public std::enable_shared_from_this<AcceptQueue> {
   bool full() const { return bound_ != 0 && waiting_.load() >= bound_; }
   void look();
   void leave();
+  bool is_on(const net::Loop& loop);
 
   std::atomic<uint64_t> waiting_{0};
   // Who leaves has to wake the loop. Set before waiting_ is looked at again,

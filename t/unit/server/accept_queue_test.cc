@@ -102,6 +102,7 @@ class AcceptQueueTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(changes_at_once);
   CPPUNIT_TEST(a_listen_that_goes_serves_all);
   CPPUNIT_TEST(turns);
+  CPPUNIT_TEST(a_call_that_is_late);
   CPPUNIT_TEST_SUITE_END();
 
   const std::string listen_ = "127.0.0.1:" + std::to_string(free_port());
@@ -167,6 +168,30 @@ class AcceptQueueTest : public CppUnit::TestFixture {
     const SteadyTime end = steady_now() + std::chrono::seconds(20);
     while (house.begun() != 10 && steady_now() < end) std::this_thread::sleep_for(std::chrono::milliseconds(1));
     CPPUNIT_ASSERT_EQUAL(size_t{10}, house.begun());
+  }
+  // It was posted to the loop that accepted before.
+  void a_call_that_is_late() {
+    const auto queue = std::make_shared<AcceptQueue>();
+    auto old = net::Loop::create("old").value(), fresh = net::Loop::create("new").value();
+    std::string said;
+    queue->set_bound(2);
+    queue->open(*old, [&] { said += "start "; }, [&] { said += "stop "; });
+    AcceptQueue::Turn first = queue->join(), second = queue->join();
+    first.has_come();  // calls the old one
+    queue->close();
+    queue->open(*fresh, [&] { said += "begin "; }, [&] { said += "pause "; });
+    AcceptQueue::Turn third = queue->join();
+    CPPUNIT_ASSERT_EQUAL(std::string("start stop begin pause "), said);
+    third.has_come();  // calls the new one
+    const auto run = [](net::Loop& loop) {
+      loop.post([&] { loop.stop(); });
+      loop.run();
+    };
+    run(*old);
+    CPPUNIT_ASSERT_EQUAL(std::string("start stop begin pause "), said);
+    run(*fresh);
+    CPPUNIT_ASSERT_EQUAL(std::string("start stop begin pause begin "), said);
+    queue->close();
   }
   void turns() {
     const auto queue = std::make_shared<AcceptQueue>();
