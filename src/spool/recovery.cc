@@ -219,12 +219,14 @@ class Recovery {
       whole = large_.check(*rest, scanned);
       if (!whole && !is_damage(whole.error())) return whole;
     }
-    if (summary && whole && rest) {
+    // What the disk cannot read now it may read when it is wanted.
+    const bool usable = whole || whole.error().code == Errc::io;
+    if (summary && usable && rest) {
       index_.add_rest(id, *rest);
       rests_.insert(rest->number);
     }
     if (!whole) note("{}", whole.error().message);
-    if (!summary || !whole) {
+    if (!summary || !usable) {
       ++report_.damaged;
       keep_aside(id.segment, {id.offset, length}, "bad", "is damaged");
     }

@@ -114,6 +114,11 @@ void FakeDisk::set_content(const std::string& path, std::string content) {
   now_[path] = durable_[path] = inode;
 }
 
+void FakeDisk::set_open_fault(std::function<int(const std::string& path)> fault) {
+  const std::lock_guard lock(mutex_);
+  open_fault_ = std::move(fault);
+}
+
 int FakeDisk::open(const std::string& path, int flags, mode_t) {
   const std::lock_guard lock(mutex_);
   auto found = now_.find(path);
@@ -124,6 +129,7 @@ int FakeDisk::open(const std::string& path, int flags, mode_t) {
     if ((flags & O_TRUNC) != 0) found->second->now.clear(), found->second->size_dirty = true;
   }
   if (found == now_.end()) return -ENOENT;
+  if (const int err = open_fault_ ? open_fault_(path) : 0; err != 0) return -err;
   open_[next_fd_] = found->second;
   return next_fd_++;
 }

@@ -29,6 +29,8 @@ class FakeDisk final : public FileOps {
   // Asked for each call that changes something, numbered from 1 (and, with 0,
   // for the free space): an errno to fail with, or 0.
   void set_fault(std::function<int(Call call, uint64_t number)> fault);
+  // Asked when a file that is there is opened: an errno, or 0.
+  void set_open_fault(std::function<int(const std::string& path)> fault);
   // From call number `n` on nothing happens any more: the process was killed,
   // in the middle of that call.
   void die_at(uint64_t n);
@@ -85,6 +87,7 @@ class FakeDisk final : public FileOps {
   mutable std::mutex mutex_;
   std::mt19937 random_;
   std::function<int(Call, uint64_t)> fault_;
+  std::function<int(const std::string&)> open_fault_;
   std::map<std::string, InodePtr> now_;
   std::map<std::string, InodePtr> durable_;
   std::map<int, InodePtr> open_;

@@ -30,6 +30,7 @@ class LargeTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(failed_record_refuses_and_removes);
   CPPUNIT_TEST(missing_short_or_damaged_is_damage_at_the_start);
   CPPUNIT_TEST(damage_found_when_it_is_read);
+  CPPUNIT_TEST(what_cannot_be_read_now_is_no_damage);
   CPPUNIT_TEST(sink_of_another_spool);
   CPPUNIT_TEST(empty_rest);
   CPPUNIT_TEST(others_do_not_wait);
@@ -318,6 +319,32 @@ class LargeTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT_EQUAL(size_t{1}, log_.count("the body is damaged; it was moved to quarantine"));
     CPPUNIT_ASSERT_EQUAL(size_t{0}, files());
     CPPUNIT_ASSERT_EQUAL(bytes, disk_->content("/spool/quarantine/" + file.substr(file.rfind('/') + 1) + ".bad"));
+  }
+
+  void what_cannot_be_read_now_is_no_damage() {
+    MessageId id;
+    const auto fail_with = [&](int err) {
+      disk_->set_open_fault([err](const std::string& path) { return path.ends_with(".body") ? err : 0; });
+    };
+    {
+      auto spool = open();
+      id = kit::accept(*spool, streamed(*spool, kit::noise(2000, 1)));
+      for (const auto& [err, code] : {std::pair(EMFILE, Errc::no_space), std::pair(EIO, Errc::io)}) {
+        fail_with(err);
+        CPPUNIT_ASSERT(spool->read(id).error().code == code);
+        disk_->set_open_fault(nullptr);
+        CPPUNIT_ASSERT(spool->read(id).has_value());
+      }
+    }
+    fail_with(EMFILE);
+    CPPUNIT_ASSERT(!kit::try_open(disk_, settings_, tuning_).has_value());
+    fail_with(EIO);
+    auto spool = open();
+    CPPUNIT_ASSERT((spool.ids() == std::vector{id}));
+    CPPUNIT_ASSERT(spool->read(id).error().code == Errc::io);
+    disk_->set_open_fault(nullptr);
+    CPPUNIT_ASSERT(spool->read(id).has_value());
+    CPPUNIT_ASSERT_EQUAL(uint64_t{0}, spool.report.damaged);
   }
 
   void sink_of_another_spool() {
