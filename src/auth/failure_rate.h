@@ -22,8 +22,8 @@ class FailureRate {
  public:
   // `count` failures within `per` close the door for the rest of the window,
   // which begins with the first of them. A count of 0: no limit. `user` as it
-  // was told, whether there is one of that name or not, behind its tenant's name
-  // where it has one ("blue/alice"); empty: nobody was named.
+  // was told, whether there is one of that name or not, and in a form that tells
+  // users of one tenant from those of another; empty: nobody was named.
   void failed(const IpAddress& address, std::string_view user, Duration per, SteadyTime now,
               std::string_view tenant = {});
   bool refused(const IpAddress& address, uint64_t count, SteadyTime now, std::string_view tenant = {}) const;

@@ -15,6 +15,12 @@ using telemetry::Level;
 
 namespace {
 
+// For what is counted: a client of no tenant that calls itself blue/alice is
+// not blue's alice, and shall not lock her out.
+std::string user_key(std::string_view tenant, std::string_view user) {
+  return fmt::format("{}{}{}", tenant, '\0', user);
+}
+
 std::string name_of(const smtp::ClientInfo& client) {
   return client.unix_socket ? std::string("unix") : Endpoint::tcp(client.address, client.port).to_string();
 }
@@ -79,10 +85,9 @@ Result<std::unique_ptr<auth::SaslExchange>> AuthDesk::begin(const Visitor& visit
         [this, from = visitor.client.address, tenant = std::string(visitor.tenant),
          count = visitor.options[key::auth_failure_rate].count,
          who = fmt::format("session {} from {}", visitor.session, name_of(visitor.client))](std::string_view user) {
-          const std::string name = tenant_name(tenant, user);
-          if (!failures_.user_refused(from, name, count, steady_now())) return true;
+          if (!failures_.user_refused(from, user_key(tenant, user), count, steady_now())) return true;
           log_.write(Level::notice, Area::smtp, "auth-locked-out",
-                     fmt::format("{}: too many failures to be {}", who, escape_line(name, 255)));
+                     fmt::format("{}: too many failures to be {}", who, escape_line(tenant_name(tenant, user), 255)));
           return false;
         };
   return sasl_->begin(std::move(settings));
@@ -112,10 +117,11 @@ void AuthDesk::told(const Visitor& visitor, const smtp::ServerHost::AuthOutcome&
   counters_.add(counters_.tenant(visitor.tenant), outcome.success ? Counter::auth_successes : Counter::auth_failures);
   const std::string user = outcome.user.empty() ? std::string() : tenant_name(visitor.tenant, outcome.user);
   if (!client.unix_socket) {
+    const std::string key = user.empty() ? std::string() : user_key(visitor.tenant, outcome.user);
     if (outcome.success)
-      failures_.succeeded(client.address, user);
+      failures_.succeeded(client.address, key);
     else
-      failures_.failed(client.address, user, visitor.options[key::auth_failure_rate].per, steady_now(), visitor.tenant);
+      failures_.failed(client.address, key, visitor.options[key::auth_failure_rate].per, steady_now(), visitor.tenant);
   }
   if (outcome.log)
     acctlog_.authentication({wall_now(), client.listener, client.unix_socket ? std::string() : name_of(client), user},

@@ -46,6 +46,7 @@ class ServerTenantsTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(a_throttle_each);
   CPPUNIT_TEST(who_comes_in_where);
   CPPUNIT_TEST(failures_are_of_the_door);
+  CPPUNIT_TEST(nobody_is_locked_out_from_another_door);
   CPPUNIT_TEST(names_of_others_are_nobodys);
   CPPUNIT_TEST_SUITE_END();
 
@@ -133,6 +134,15 @@ class ServerTenantsTest : public CppUnit::TestFixture {
     std::ifstream file(dir_ / "acctlog");
     std::string line;
     CPPUNIT_ASSERT(std::getline(file, line) && line.ends_with("@blue/alice@0"));
+  }
+
+  void nobody_is_locked_out_from_another_door() {
+    for (int i = 0; i < 2; ++i) desk_->told(visitor(""), {"PLAIN", "blue/alice", false, true});
+    client_.address = IpAddress::parse("192.0.2.9").value();
+    CPPUNIT_ASSERT(comes_in("blue", "alice", "blues"));
+    for (int i = 0; i < 2; ++i) desk_->told(visitor("green"), {"PLAIN", "alice", false, true});
+    CPPUNIT_ASSERT(comes_in("blue", "alice", "blues"));
+    CPPUNIT_ASSERT(comes_in("", "alice", "shared"));
   }
 
   void names_of_others_are_nobodys() {
