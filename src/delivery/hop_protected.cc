@@ -79,7 +79,7 @@ void Hop::fail_needy(const Outcome& outcome, const Attempt& attempt) {
 bool Hop::serve_needy(Entry& entry) {
   if (needy_.empty()) return false;
   if (entry.courier->unprotected()) {
-    if (protecting_ || has_room() || has_protected()) return false;
+    if (protecting_ || has_room() || has_protected() || rests_now()) return false;
     entry.courier->quit();
     return true;
   }

@@ -5,12 +5,8 @@
 namespace impulse::delivery {
 namespace {
 
+using namespace test;
 using telemetry::Counter;
-using test::holds;
-using test::House;
-using test::Letter;
-using test::Script;
-using test::Sink;
 
 class GatewayTlsTest : public CppUnit::TestFixture {
   CPPUNIT_TEST_SUITE(GatewayTlsTest);
@@ -23,6 +19,7 @@ class GatewayTlsTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(require_tls_waits_for_tls_that_fails_now);
   CPPUNIT_TEST(require_tls_looks_for_a_host_that_is_fit);
   CPPUNIT_TEST(require_tls_comes_back_when_no_host_has_it);
+  CPPUNIT_TEST(require_tls_mail_stays_when_we_stop);
   CPPUNIT_TEST_SUITE_END();
 
   net::test::Identity identity_;
@@ -231,6 +228,22 @@ class GatewayTlsTest : public CppUnit::TestFixture {
       for (const Letter& letter : first.letters()) CPPUNIT_ASSERT(holds(letter.commands, "plain@"));
       CPPUNIT_ASSERT_EQUAL(0, house.lines('P') + house.lines('T'));
     }
+  }
+
+  void require_tls_mail_stays_when_we_stop() {
+    Script silent = tls_script();
+    silent.starttls = [](int) { return "mute"; };
+    Sink first, second(silent);
+    House house(
+        trusting(fmt::format("Gateway = ( \"localhost:{}\" \"localhost:{}\" )\n", first.port(), second.port())));
+    house.dispatcher->start();
+    for (int i = 0; i < 3; ++i) submit_protected(house, "a@y.example");
+    house.run_until([&] { return second.connections() > 0; }, "an attempt at the second");
+    bool idle = false;
+    house.dispatcher->stop(std::chrono::minutes(5), [&] { idle = true; });
+    house.run_until([&] { return idle; }, "the end");
+    CPPUNIT_ASSERT_EQUAL(uint64_t{3}, house.spool->status().messages);
+    CPPUNIT_ASSERT_EQUAL(0, house.lines('T') + house.lines('P'));
   }
 
   void require_tls_comes_back_when_no_host_has_it() {
