@@ -11,7 +11,7 @@
 namespace impulse::delivery {
 namespace {
 
-using test::holds;
+using namespace test;
 
 // GMime's view of a message: its parts, flat.
 class Parsed {

@@ -5,11 +5,7 @@
 namespace impulse::delivery {
 namespace {
 
-using test::gateway;
-using test::House;
-using test::Letter;
-using test::Script;
-using test::Sink;
+using namespace test;
 
 class GatewayStopTest : public CppUnit::TestFixture {
   CPPUNIT_TEST_SUITE(GatewayStopTest);

@@ -7,12 +7,8 @@
 namespace impulse::delivery {
 namespace {
 
+using namespace test;
 using telemetry::Counter;
-using test::gateway;
-using test::holds;
-using test::House;
-using test::Letter;
-using test::Sink;
 
 class GatewayTest : public CppUnit::TestFixture {
   CPPUNIT_TEST_SUITE(GatewayTest);

@@ -5,13 +5,8 @@
 namespace impulse::delivery {
 namespace {
 
+using namespace test;
 using telemetry::Counter;
-using test::gateway;
-using test::holds;
-using test::House;
-using test::Letter;
-using test::Script;
-using test::Sink;
 
 class GatewayTroubleTest : public CppUnit::TestFixture {
   CPPUNIT_TEST_SUITE(GatewayTroubleTest);

@@ -8,10 +8,8 @@
 namespace impulse::delivery {
 namespace {
 
+using namespace test;
 using telemetry::Counter;
-using test::holds;
-using test::House;
-using test::slurp;
 
 class LocalDeliveryTest : public CppUnit::TestFixture {
   CPPUNIT_TEST_SUITE(LocalDeliveryTest);

@@ -12,7 +12,7 @@
 namespace impulse::delivery {
 namespace {
 
-using test::slurp;
+using namespace test;
 
 class MaildirPathTest : public CppUnit::TestFixture {
   CPPUNIT_TEST_SUITE(MaildirPathTest);

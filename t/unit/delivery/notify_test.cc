@@ -8,16 +8,12 @@
 namespace impulse::delivery {
 namespace {
 
+using namespace test;
 using message::Envelope;
 using std::chrono::hours;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 using telemetry::Counter;
-using test::holds;
-using test::House;
-using test::Letter;
-using test::Script;
-using test::Sink;
 
 class NotifyTest : public CppUnit::TestFixture {
   CPPUNIT_TEST_SUITE(NotifyTest);

@@ -8,15 +8,13 @@
 namespace impulse::delivery {
 namespace {
 
+using namespace test;
+
 namespace fs = std::filesystem;
 using message::Envelope;
 using std::chrono::hours;
 using std::chrono::seconds;
 using telemetry::Counter;
-using test::holds;
-using test::House;
-using test::Script;
-using test::Sink;
 
 class ReportTest : public CppUnit::TestFixture {
   CPPUNIT_TEST_SUITE(ReportTest);

@@ -7,10 +7,8 @@
 namespace impulse::delivery {
 namespace {
 
+using namespace test;
 using telemetry::Counter;
-using test::holds;
-using test::House;
-using test::slurp;
 
 // Nothing here waits for a Retry_Interval: the default is 20 minutes, longer
 // than run_until() has patience.

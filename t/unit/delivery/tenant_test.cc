@@ -10,13 +10,8 @@
 namespace impulse::delivery {
 namespace {
 
+using namespace test;
 using telemetry::Counter;
-using test::gateway;
-using test::holds;
-using test::House;
-using test::Letter;
-using test::Script;
-using test::Sink;
 
 class TenantTest : public CppUnit::TestFixture {
   CPPUNIT_TEST_SUITE(TenantTest);

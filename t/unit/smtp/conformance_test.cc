@@ -15,12 +15,6 @@ const std::string mail = "MAIL FROM:<a@b>\r\n";
 const std::string rcpt = "RCPT TO:<c@d>\r\n";
 const std::string open = start + mail + rcpt;
 
-std::string repeat(std::string_view text, size_t count) {
-  std::string out;
-  while (count-- > 0) out += text;
-  return out;
-}
-
 class ConformanceTest : public CppUnit::TestFixture {
   CPPUNIT_TEST_SUITE(ConformanceTest);
   CPPUNIT_TEST(greetings);

@@ -11,12 +11,6 @@ namespace {
 
 constexpr size_t limit = ServerSession::reply_limit;
 
-std::string repeat(std::string_view text, size_t count) {
-  std::string out;
-  while (count-- > 0) out += text;
-  return out;
-}
-
 class GreedTest : public CppUnit::TestFixture {
   CPPUNIT_TEST_SUITE(GreedTest);
   CPPUNIT_TEST(replies_of_one_call_are_bounded);

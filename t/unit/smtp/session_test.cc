@@ -14,12 +14,6 @@ const std::string mail = "MAIL FROM:<a@b>\r\n";
 const std::string rcpt = "RCPT TO:<c@d>\r\n";
 const std::string message = mail + rcpt + "DATA\r\n.\r\n";
 
-std::string repeat(std::string_view text, size_t count) {
-  std::string out;
-  while (count-- > 0) out += text;
-  return out;
-}
-
 std::string joined(const std::vector<std::string>& words) {
   std::string out;
   for (const std::string& word : words) out += (out.empty() ? "" : ", ") + word;

@@ -21,6 +21,12 @@ namespace smtp_test {
 using namespace impulse;
 using namespace impulse::smtp;
 
+inline std::string repeat(std::string_view text, size_t count) {
+  std::string out;
+  while (count-- > 0) out += text;
+  return out;
+}
+
 // An owner whose every answer a test can set.
 class FakeHost : public ServerHost {
  public:
