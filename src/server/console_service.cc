@@ -253,8 +253,8 @@ Result<control::MessageDetails> ConsoleService::message(MessageId id) {
   details.client = stored->envelope.client.to_string();
   details.helo = stored->envelope.client_helo;
   details.listener = stored->envelope.listener;
-  details.size = stored->size();
   details.tenant = stored->envelope.tenant;
+  details.size = stored->size();
   const size_t end = stored->body.find("\r\n\r\n");
   details.header = stored->trace + stored->body.substr(0, end == std::string::npos ? 0 : end + 2);
   for (size_t i = 0; i < stored->envelope.recipients.size(); ++i) {
