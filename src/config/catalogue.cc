@@ -52,6 +52,9 @@ constexpr ScopeSet unbuilt_of(Row row) {
     case Row::always_deny:
     case Row::sender_must_match_user:
       return in_http | in_ecstream;
+    case Row::event_loop:  // consoles are served by the main loop
+    case Row::pool_name:
+    case Row::concurrency:
     case Row::listener_sessions:
     case Row::service_sessions:
     case Row::peer_sessions:

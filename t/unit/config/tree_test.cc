@@ -157,6 +157,9 @@ class TreeTest : public CppUnit::TestFixture {
       ASSERT_HOLDS("is not available in this version", text);
       CPPUNIT_ASSERT(!holds(text, "Nonsense = 1\n\n") && !holds(text, "unknown"));
     }
+    for (const char* option : {"Event_Loop", "Pool_Name", "Concurrency"})  // consoles are on the main loop
+      ASSERT_HOLDS(std::string(option) + " is not available in Control_Listener in this version",
+                   mistakes("Control_Listener { Listen \"127.0.0.1:1\" { " + std::string(option) + " = 1 } }\n"));
     ASSERT_HOLDS("XFORWARD is not available in this version",
                  mistakes("ESMTP_Listener { SMTP_Extensions = ( SIZE XFORWARD ) }\n"));
   }
