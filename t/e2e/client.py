@@ -8,18 +8,21 @@ from harness import SCALE, Closing
 
 
 class Smtp(Closing):
-    """One connection; commands return (code, text). `source`: the address to come from; `tls`: from the first byte on."""
+    """One connection; commands return (code, text). `port`: a number, or the path of a Unix socket; `source`: the
+    address to come from; `tls`: from the first byte on."""
 
     def __init__(self, port, host="127.0.0.1", source=None, timeout=30, banner=True, tls=False, receive_buffer=None):
-        self.socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+        path = isinstance(port, str)
+        self.socket = socket.socket(socket.AF_UNIX if path else socket.AF_INET6 if ":" in host else socket.AF_INET)
         self.file = None
         if receive_buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         if source:
             self.socket.bind((source, 0))
         self.socket.settimeout(timeout * SCALE)
-        self.socket.connect((host, port))
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.socket.connect(port if path else (host, port))
+        if not path:
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if tls:
             self.secure()
         else:
@@ -27,11 +30,13 @@ class Smtp(Closing):
         self.extensions = []
         self.banner = self.reply() if banner else None
 
-    def secure(self):
-        """The client's half of a TLS handshake."""
+    def secure(self, version=None):
+        """The client's half of a TLS handshake, by `version` only."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
+        if version:
+            context.minimum_version = context.maximum_version = version
         if self.file:
             self.file.close()
         self.socket = context.wrap_socket(self.socket)
@@ -68,9 +73,9 @@ class Smtp(Closing):
         self.extensions = text.split("\n")[1:]
         return self.extensions
 
-    def starttls(self):
+    def starttls(self, version=None):
         self.expect(220, "STARTTLS")
-        self.secure()
+        self.secure(version)
 
     def begin(self, sender="alice@client.example", recipients=("bob@local.example",)):
         """MAIL and RCPT; the transaction stays open."""

@@ -8,12 +8,11 @@ import hashlib
 import hmac
 import re
 import signal
-import socket
-import ssl
 import unittest
 
 from conformance import authentication, core, data, extensions, lmtp, secured
-from harness import SCALE, Daemon, TestCase, free_port, make_certificate, wait_for
+from client import Smtp
+from harness import Daemon, TestCase, free_port, make_certificate, wait_for
 
 # Groups of the list that are nobody's business here, and where they are tested.
 ELSEWHERE = {
@@ -102,23 +101,11 @@ def scram_line(user, password):
     return f"{user}:SCRAM-SHA-256$4096:{salt}${stored}:{server}\n"
 
 
-class Client:
-    """A connection that reads whole replies."""
+class Client(Smtp):
+    """Judges each reply."""
 
-    def __init__(self, address):
-        family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
-        self.socket = socket.socket(family, socket.SOCK_STREAM)
-        self.socket.settimeout(30 * SCALE)
-        self.socket.connect(address)
-        self.file = self.socket.makefile("rb")
-
-    def secure(self):
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-        self.file.close()
-        self.socket = context.wrap_socket(self.socket)
-        self.file = self.socket.makefile("rb")
+    def __init__(self, port):
+        super().__init__(port, banner=False)
 
     def reply(self):
         """Its lines, judged as every reply has to be: (code, enhanced code or "", text of the lines)."""
@@ -142,10 +129,6 @@ class Client:
             raise AssertionError(f"an enhanced code of another class: {lines}")
         return int(code), status, lines
 
-    def close(self):
-        self.file.close()
-        self.socket.close()
-
 
 class Conformance(TestCase):
     def setUp(self):
@@ -164,7 +147,7 @@ class Conformance(TestCase):
         return daemon.start()
 
     def address(self, name):
-        return str(self.served.dir / "lmtp.sock") if name == "lmtp-unix" else ("127.0.0.1", self.ports[name])
+        return str(self.served.dir / "lmtp.sock") if name == "lmtp-unix" else self.ports[name]
 
     def shared(self, name):
         """The connection of all cases of a Listen that do not want one of their own."""
