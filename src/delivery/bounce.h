@@ -29,7 +29,7 @@ struct ReportLine {
 // not be null), itself with the null sender. `serial` makes its Message-ID and
 // boundary unique; `retry_until` is told with Action::delayed, if it is set.
 // Only a failure brings the whole message back: where RET says so, or the
-// route; and never a binary one, which could not go back by most ways, nor that of a
+// route; and never one of more than 8 MiB, nor a binary one, which could not go back by most ways, nor that of a
 // message with REQUIRETLS, as the way back need not be a safe one (RFC 8689 §5).
 // Nothing comes back of an original without trace and body: it cannot be read.
 spool::Incoming make_bounce(const spool::Stored& original, std::string_view id, const std::vector<ReportLine>& lines,

@@ -75,6 +75,7 @@ class BounceTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(is_a_delivery_report);
   CPPUNIT_TEST(names_each_recipient);
   CPPUNIT_TEST(holds_as_much_of_the_original_as_was_asked_for);
+  CPPUNIT_TEST(a_large_original_does_not_go_back);
   CPPUNIT_TEST(an_original_cannot_break_out);
   CPPUNIT_TEST(what_others_said_stays_in_its_line);
   CPPUNIT_TEST(odd_originals);
@@ -161,6 +162,17 @@ class BounceTest : public CppUnit::TestFixture {
                          full.content(2));
     route_.original = Route::Original::no;
     CPPUNIT_ASSERT_EQUAL(2, Parsed(make()).count());
+  }
+
+  // What comes in by stream may be too much for the spool in one piece.
+  void a_large_original_does_not_go_back() {
+    original_.body += std::string(9 << 20, 'x') + "\r\n";
+    for (const auto ret : {message::Ret::not_given, message::Ret::full}) {
+      original_.envelope.ret = ret;
+      route_.original = ret == message::Ret::full ? Route::Original::headers : Route::Original::full;
+      CPPUNIT_ASSERT_EQUAL(std::string("Received: by mx1.example;\n\tnow\nSubject: hello\nTo: bob\n"),
+                           Parsed(make()).content(2));
+    }
   }
 
   // The original is a stranger's: it tries to end the report early.
