@@ -59,7 +59,8 @@ class PartsDispatcher final : public Dispatcher {
                 [this](const std::string& domain, Outcome outcome, Attempt attempt) {
                   fail_domain(domain, std::move(outcome), std::move(attempt));
                 },
-                [this] { freed(); }},
+                [this] { freed(); },
+                [this] { make_room(); }},
         mailroom_(office_),
         timer_(parts_.loop, [this] { wake(); }),
         patience_(parts_.loop, [this] { give_up_waiting(); }) {}
@@ -303,13 +304,29 @@ class PartsDispatcher final : public Dispatcher {
 
   // Whoever comes first by name shall not have all that is freed.
   void pump_in_turn() {
-    auto next = hops_.upper_bound(opened_last_);
-    for (size_t count = hops_.size(); count > 0; --count, ++next) {
-      if (next == hops_.end()) next = hops_.begin();
-      const size_t before = office_.connections;
-      next->second->pump();
-      if (office_.connections > before) opened_last_ = next->first;
+    bool opened = true;
+    while (opened && !office_.short_of_connections) {
+      opened = false;
+      auto next = hops_.upper_bound(opened_last_);
+      for (size_t count = hops_.size(); count > 0; --count, ++next) {
+        if (next == hops_.end()) next = hops_.begin();
+        const size_t before = office_.connections;
+        next->second->pump(1);
+        if (office_.connections <= before) continue;
+        opened_last_ = next->first;
+        opened = true;
+      }
     }
+  }
+
+  void make_room() {
+    if (room_posted_) return;
+    room_posted_ = true;
+    on_loop([this] {
+      room_posted_ = false;
+      if (office_.stopping) return;
+      for (auto& [key, hop] : hops_) hop->make_room();
+    });
   }
 
   void settled() {
@@ -341,9 +358,10 @@ class PartsDispatcher final : public Dispatcher {
     if (busy == 0) give_up_waiting();
   }
 
-  // What is still under way stays pending in the spool.
+  // What is still under way stays pending in the spool; but what was delivered is.
   void give_up_waiting() {
     patience_.stop();
+    ledger_.close();
     hops_.clear();
     if (idle_) std::exchange(idle_, nullptr)();
   }
@@ -399,6 +417,7 @@ class PartsDispatcher final : public Dispatcher {
   bool look_posted_ = false;
   bool fail_posted_ = false;
   bool pump_posted_ = false;
+  bool room_posted_ = false;
   bool settled_posted_ = false;
   std::shared_ptr<char> alive_ = std::make_shared<char>();
 };

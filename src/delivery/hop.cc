@@ -28,6 +28,8 @@ Hop::Hop(Office& office, std::string key)
 
 Hop::~Hop() {
   office_.connections -= established_ + openings_;
+  office_.yielding -= yielding_;
+  office_.starving.erase(this);
   office_.parts.counters.add(Counter::outbound_open, -static_cast<int64_t>(established_));
 }
 
@@ -42,14 +44,20 @@ void Hop::list(std::vector<Outbound>& all) const {
     if (!entry->opening) all.push_back({entry->courier->target().endpoint, std::string(default_binding)});
 }
 
-void Hop::pump() {
+void Hop::pump(size_t most) {
   if (office_.stopping) return;
+  waits_ = false;
+  use(most);
+  if (!waits_) office_.starving.erase(this);
+}
+
+void Hop::use(size_t most) {
   open_protected();
   for (auto& [number, entry] : entries_) {
     if (wanting_.empty() && needy_.empty()) return;
     if (entry->courier->resting()) serve(*entry);
   }
-  while (may_open()) open();
+  for (; most > 0 && may_open(); --most) open();
 }
 
 bool Hop::may_open() {
@@ -64,11 +72,7 @@ bool Hop::may_open() {
     if (active > openings) break;
   }
   if (active <= openings || rests_now()) return false;
-  if (office_.connections >= route_->server_max_connections) {
-    office_.short_of_connections = true;
-    return false;
-  }
-  return true;
+  return !server_is_full();
 }
 
 bool Hop::rests_now() {
@@ -85,6 +89,7 @@ bool Hop::has_room() const {
 void Hop::open() {
   ++openings_;
   ++office_.connections;
+  office_.starving.erase(this);
   auto opening = std::make_shared<Opening>();
   opening->route = route_;
   resolve(opening);
@@ -195,6 +200,7 @@ void Hop::serve(Entry& entry) {
   if (!courier.usable()) return;
   const uint64_t most = route_->max_deliveries;
   if (office_.stopping || (most > 0 && courier.jobs() >= most)) return courier.quit();
+  if (yields(courier)) return yield(entry);
   if (serve_needy(entry)) return;
   while (!wanting_.empty()) {
     const std::string domain = std::move(wanting_.front());
@@ -220,7 +226,9 @@ void Hop::serve(Entry& entry) {
     entry.sent = false;
     return fetch(entry);
   }
-  if (!courier.resting()) courier.rest();
+  if (courier.resting()) return;
+  if (office_.starving.size() > office_.yielding) return yield(entry);
+  courier.rest();
 }
 
 void Hop::fetch(Entry& entry) {
@@ -359,6 +367,11 @@ void Hop::courier_ended(Courier& courier, End end, const std::string& why) {
     }
   } else {
     --established_;
+    making_room_ = false;
+    if (entry->yields) {
+      --yielding_;
+      --office_.yielding;
+    }
     office_.parts.counters.add(Counter::outbound_open, -1);
     give_back_slot();
     if (!office_.short_of_connections) pump();  // else others may be next

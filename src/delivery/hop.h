@@ -8,6 +8,7 @@
 #include "delivery/courier.h"
 #include "delivery/office.h"
 
+#include <cstdint>
 #include <deque>
 #include <memory>
 #include <string>
@@ -26,8 +27,10 @@ class Hop final : private CourierHost {
 
   // The domain has something active and this is its route.
   void want(const std::string& domain, const RoutePtr& route);
-  void pump();  // makes use of what there is
-  void stop();  // ends what has no message under way
+  // Makes use of what there is, and at most so many new connections.
+  void pump(size_t most = SIZE_MAX);
+  void make_room();  // ends connections that rest, while others starve
+  void stop();       // ends what has no message under way
   size_t connections() const { return entries_.size(); }
   void list(std::vector<Outbound>& all) const;  // adds the established ones
   bool disposable() const {
@@ -43,6 +46,7 @@ class Hop final : private CourierHost {
     std::vector<queue::Item> items;
   };
 
+  void use(size_t most);
   void open();
   void resolve(const std::shared_ptr<Opening>& opening);
   void try_next(const std::shared_ptr<Opening>& opening);
@@ -67,6 +71,11 @@ class Hop final : private CourierHost {
   void fail_needy(const Outcome& outcome, const Attempt& attempt);
   bool serve_needy(Entry& entry);
 
+  // --- hop_turns.cc
+  bool server_is_full();
+  bool yields(const Courier& courier) const;
+  void yield(Entry& entry);
+
   void courier_ready(Courier& courier) override;
   void courier_done(Courier& courier, std::vector<smtp::Reply> replies, bool again) override;
   void courier_ended(Courier& courier, End end, const std::string& why) override;
@@ -80,10 +89,13 @@ class Hop final : private CourierHost {
   std::vector<std::unique_ptr<Entry>> ended_;  // until the loop comes round
   uint64_t next_number_ = 0;
   std::deque<Needy> needy_;
-  bool protecting_ = false;  // an opening for those is under way, one of openings_
+  bool protecting_ = false;   // an opening for those is under way, one of openings_
+  bool making_room_ = false;  // a connection ends for the sake of that
   // Each holds one of the office's connections.
   size_t openings_ = 0;       // not ready yet
   size_t established_ = 0;    // have been ready
+  size_t yielding_ = 0;       // of those, end for other hops
+  bool waits_ = false;        // for a connection to be free, of all that there may be
   bool proven_ = false;       // the last attempt to connect succeeded
   uint32_t failures_ = 0;     // in a row
   SteadyTime down_until_{};   // no new connection before

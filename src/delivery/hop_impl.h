@@ -1,5 +1,6 @@
-// The inside of Hop: what its two .cc files share. hop.cc connects and serves;
-// hop_protected.cc sees to messages that need REQUIRETLS.
+// The inside of Hop: what its three .cc files share. hop.cc connects and serves;
+// hop_protected.cc sees to messages that need REQUIRETLS, hop_turns.cc to those
+// that have no connection when there may be no more.
 #pragma once
 
 #include "delivery/hop.h"
@@ -29,6 +30,7 @@ struct Hop::Entry {
   std::shared_ptr<Opening> opening;  // until it is ready
   bool plain = false;                // without STARTTLS, which failed
   bool objected = false;             // it is not what its opening needs, and goes
+  bool yields = false;               // it ends for a hop that has none
   // What it carries.
   std::string domain;
   RoutePtr route;

@@ -30,13 +30,11 @@ void Hop::divert(Entry& entry) {
 void Hop::open_protected() {
   // A connection that is fit comes for them when it has done what it does.
   if (needy_.empty() || protecting_ || office_.stopping || has_protected() || rests_now()) return;
-  if (!has_room()) {
-    office_.short_of_connections |= office_.connections >= route_->server_max_connections;
-    return;
-  }
+  if (established_ + openings_ >= route_->max_connections || server_is_full()) return;
   protecting_ = true;
   ++openings_;
   ++office_.connections;
+  office_.starving.erase(this);
   auto opening = std::make_shared<Opening>();
   opening->route = route_;
   opening->needs_protection = true;
@@ -64,9 +62,10 @@ void Hop::protected_failed(const std::shared_ptr<Opening>& opening) {
 }
 
 void Hop::fail_needy(const Outcome& outcome, const Attempt& attempt) {
-  for (const Needy& needy : std::exchange(needy_, {})) {
+  for (Needy& needy : std::exchange(needy_, {})) {
     const RoutePtr route = office_.route(needy.domain);
     if (route->hop == key_) {
+      office_.ledger.drop_expired(needy.domain, route, needy.items);  // while they waited here
       office_.ledger.settle_all(needy.domain, route, needy.items, outcome, attempt);
     } else {
       office_.ledger.put_back(needy.domain, needy.items);  // goes another way since
@@ -79,7 +78,8 @@ void Hop::fail_needy(const Outcome& outcome, const Attempt& attempt) {
 bool Hop::serve_needy(Entry& entry) {
   if (needy_.empty()) return false;
   if (entry.courier->unprotected()) {
-    if (protecting_ || has_room() || has_protected() || rests_now()) return false;
+    if (protecting_ || making_room_ || has_room() || has_protected() || rests_now()) return false;
+    making_room_ = true;
     entry.courier->quit();
     return true;
   }
@@ -92,6 +92,8 @@ bool Hop::serve_needy(Entry& entry) {
       office_.look_again(needy.domain);
       continue;
     }
+    office_.ledger.drop_expired(needy.domain, route, needy.items);  // while they waited here
+    if (needy.items.empty()) continue;
     entry.domain = std::move(needy.domain);
     entry.route = route;
     entry.items = std::move(needy.items);

@@ -44,7 +44,7 @@ void Ledger::settle(std::string_view domain, const RoutePtr& route, const std::v
   GivenUp given_up{std::string(domain), route, attempt, items.front().id, {}, false};
   const Backlog::Message* message = backlog_.find(items.front().id);
   const WallTime deadline = message == nullptr ? WallTime{} : message->deadline();
-  const auto successes = std::make_shared<Success>(Success{std::string(domain), route, attempt, {}});
+  const auto successes = std::make_shared<Success>(Success{std::string(domain), route, attempt, {}, false});
   const auto delays = std::make_shared<Delay>(Delay{std::string(domain), route, attempt, {}});
   for (size_t i = 0; i < items.size() && i < outcomes.size(); ++i) {
     const Item& item = items[i];
@@ -97,7 +97,11 @@ void Ledger::settle(std::string_view domain, const RoutePtr& route, const std::v
   give_up(std::move(given_up));
   if (!successes->recipients.empty()) {
     ++pending_;
-    report_success(successes);
+    successes_.insert(successes);
+    if (closed_)
+      forgo(successes);
+    else
+      report_success(successes);
   }
   settled_();
 }

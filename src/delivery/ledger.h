@@ -17,6 +17,7 @@
 #include <random>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 #include <vector>
 
 namespace impulse::delivery {
@@ -69,6 +70,11 @@ class Ledger {
   void unreadable(std::string_view domain, const RoutePtr& route, const std::vector<queue::Item>& items,
                   const Error& why);
 
+  // The process ends before what is owed could be told. Deliveries that were made
+  // are recorded, so that none is repeated; their reports may be lost. Failures and
+  // delays stay untold, and come again with the next attempt.
+  void close();
+
   size_t pending_reports() const { return pending_; }
 
  private:
@@ -87,6 +93,7 @@ class Ledger {
   bool wants(const queue::Item& item, uint8_t what, bool unless_said) const;
   bool tells_success(const queue::Item& item, const Attempt& attempt) const;
   void report_success(const std::shared_ptr<Success>& success);
+  void forgo(const std::shared_ptr<Success>& success);
   void success_done(const std::shared_ptr<Success>& success, const Result<MessageId>& stored);
   void report_delay(const std::shared_ptr<Delay>& delay);
   void delay_done(const std::shared_ptr<Delay>& delay, const Result<MessageId>& stored);
@@ -111,6 +118,8 @@ class Ledger {
   size_t pending_ = 0;  // reports that are not stored yet
   // Reports that could not be stored wait here, with their recipients in flight.
   std::vector<std::function<void()>> owed_;
+  std::unordered_set<std::shared_ptr<Success>> successes_;  // whose reports are not stored yet
+  bool closed_ = false;
   uint32_t refusals_ = 0;  // in a row
   net::Timer timer_;
   uint64_t serial_ = 0;

@@ -30,6 +30,7 @@ struct Ledger::Success {
   RoutePtr route;
   Attempt attempt;
   std::vector<std::pair<Item, Outcome>> recipients;
+  bool recorded = false;  // without waiting for the report
 };
 
 // Recipients of one message whose sender hears that they wait.

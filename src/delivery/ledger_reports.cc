@@ -118,11 +118,13 @@ void Ledger::report_success(const std::shared_ptr<Success>& success) {
 // from being stored keeps the other: so nothing is delivered again while it is
 // tried again, and nothing is lost.
 void Ledger::success_done(const std::shared_ptr<Success>& success, const Result<MessageId>& stored) {
+  if (success->recorded) return;
   const bool told = stored.has_value();
   if (!told && stored.error().code != Errc::not_found)
     return later(success->recipients.front().first.id.to_string(parts_.spool.node()), stored.error(),
                  [this, success] { report_success(success); });
   --pending_;
+  successes_.erase(success);
   for (const auto& [item, outcome] : success->recipients) {
     if (told)
       done(success->domain, item, outcome, success->attempt);
@@ -130,6 +132,25 @@ void Ledger::success_done(const std::shared_ptr<Success>& success, const Result<
       delivered(success->domain, item, outcome, success->attempt);
   }
   settled_();
+}
+
+void Ledger::close() {
+  closed_ = true;
+  timer_.stop();
+  owed_.clear();
+  for (const auto& success : std::exchange(successes_, {})) forgo(success);
+}
+
+// A delivery that is made again is worse than a report that is not.
+void Ledger::forgo(const std::shared_ptr<Success>& success) {
+  success->recorded = true;
+  successes_.erase(success);
+  --pending_;
+  parts_.log.write(Level::error, Area::delivery, "report-lost",
+                   fmt::format("{}: it was delivered, and the sender may never be told: the report could not be stored "
+                               "before the end",
+                               success->recipients.front().first.id.to_string(parts_.spool.node())));
+  for (const auto& [item, outcome] : success->recipients) delivered(success->domain, item, outcome, success->attempt);
 }
 
 // The next attempt waits until it is told, and durable, that there is need of one.

@@ -6,7 +6,7 @@ libdelivery_a_SOURCES = \
 	src/delivery/dispatcher.cc src/delivery/dispatcher.h \
 	src/delivery/hop.cc src/delivery/hop.h \
 	src/delivery/hop_impl.h \
-	src/delivery/hop_protected.cc \
+	src/delivery/hop_protected.cc src/delivery/hop_turns.cc \
 	src/delivery/ledger.cc src/delivery/ledger.h \
 	src/delivery/ledger_impl.h \
 	src/delivery/ledger_reports.cc \

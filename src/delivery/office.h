@@ -13,11 +13,14 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 
 namespace impulse::delivery {
 
 // All mail goes out by this one, until there are Binding scopes.
 constexpr std::string_view default_binding = "default";
+
+class Hop;
 
 struct Office {
   Parts& parts;
@@ -39,6 +42,11 @@ struct Office {
   std::function<void(const std::string& domain, Outcome outcome, Attempt attempt)> fail_domain;
   // A connection has gone, or a job has ended: others may have waited for it.
   std::function<void()> freed;
+  // There is one more of `starving`: who rests may make room. From the loop, later.
+  std::function<void()> make_room;
+  // Hops with work and no connection, as there may be no more of them (hop_turns.cc).
+  std::unordered_set<const Hop*> starving{};
+  size_t yielding = 0;  // connections that end for their sake
 };
 
 }  // namespace impulse::delivery

@@ -19,6 +19,8 @@ class GatewayTlsTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(require_tls_waits_for_tls_that_fails_now);
   CPPUNIT_TEST(require_tls_looks_for_a_host_that_is_fit);
   CPPUNIT_TEST(require_tls_comes_back_when_no_host_has_it);
+  CPPUNIT_TEST(require_tls_takes_one_place_of_many);
+  CPPUNIT_TEST(require_tls_mail_keeps_its_deadline);
   CPPUNIT_TEST(require_tls_mail_stays_when_we_stop);
   CPPUNIT_TEST_SUITE_END();
 
@@ -228,6 +230,60 @@ class GatewayTlsTest : public CppUnit::TestFixture {
       for (const Letter& letter : first.letters()) CPPUNIT_ASSERT(holds(letter.commands, "plain@"));
       CPPUNIT_ASSERT_EQUAL(0, house.lines('P') + house.lines('T'));
     }
+  }
+
+  // One connection ends to make room. Here it takes until all other mail is gone.
+  void require_tls_takes_one_place_of_many() {
+    constexpr int plain = 40;
+    std::promise<void> go, over;
+    std::atomic<int> taken{0};
+    Script script;
+    script.data = [&, may = go.get_future().share()](const Letter&) {
+      may.wait();
+      if (++taken == plain) over.set_value();
+      return "";
+    };
+    script.quit = [may = over.get_future().share()](int) { may.wait_for(std::chrono::seconds(10)); };
+    Script good = tls_script();
+    good.extensions.push_back("REQUIRETLS");
+    Sink first(script), second(good);
+    House house(trusting(fmt::format(
+        "Gateway = ( \"localhost:{}\" \"localhost:{}\" )\nMax_Outbound_Connections = 3\nIdle_Timeout = 60\n",
+        first.port(), second.port())));
+    house.dispatcher->start();
+    for (int i = 0; i < 3; ++i) house.submit("s@x.example", {"plain@y.example"});
+    house.run_until([&] { return first.open() == 3; }, "three connections");
+    submit_protected(house, "a@z.example");
+    for (int i = 3; i < plain; ++i) house.submit("s@x.example", {"plain@y.example"});
+    house.run_until([&] { return house.dispatcher->size() == plain + 1; });
+    net::test::spin(*house.loop);
+    go.set_value();
+    house.run_until_empty();
+    CPPUNIT_ASSERT_EQUAL(size_t{1}, second.count());
+    CPPUNIT_ASSERT_EQUAL(4, first.connections());  // the last for the message alone
+  }
+
+  // It passes while a connection is looked for.
+  void require_tls_mail_keeps_its_deadline() {
+    const WallTime deadline = wall_now() + std::chrono::milliseconds(1500);
+    Script good = tls_script();
+    for (const char* each : {"REQUIRETLS", "DELIVERBY 0"}) good.extensions.push_back(each);
+    good.starttls = [&](int) {
+      while (wall_now() <= deadline) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+      return "";
+    };
+    Sink first, second(good);
+    House house(
+        trusting(fmt::format("Gateway = ( \"localhost:{}\" \"localhost:{}\" )\n", first.port(), second.port())));
+    house.submit("", {"a@y.example"}, "\r\n", Duration{0}, [&](message::Envelope& envelope) {
+      envelope.require_tls = true;
+      envelope.deliver_by = {deadline, 'R', false};
+    });
+    house.dispatcher->start();
+    house.run_until_empty();
+    CPPUNIT_ASSERT_EQUAL(size_t{0}, first.count() + second.count());
+    CPPUNIT_ASSERT_EQUAL(1, house.lines('P'));
+    CPPUNIT_ASSERT_MESSAGE(house.mails(), holds(house.mails(), "not delivered by the time that its sender has set"));
   }
 
   void require_tls_mail_stays_when_we_stop() {

@@ -22,6 +22,7 @@ class ReportTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(a_failure_counts_with_its_report);
   CPPUNIT_TEST(a_delay_counts_with_its_report);
   CPPUNIT_TEST(a_success_is_told_although_the_spool_refuses_at_first);
+  CPPUNIT_TEST(a_success_stays_one_when_we_stop);
   CPPUNIT_TEST(a_delay_is_told_although_the_spool_refuses_at_first);
   CPPUNIT_TEST(a_deadline_is_told_before_the_next_attempt);
   CPPUNIT_TEST(a_damaged_message_comes_back);
@@ -127,6 +128,35 @@ class ReportTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT_EQUAL(size_t{1}, house.maildir("a.example/one").size());
     CPPUNIT_ASSERT_EQUAL(size_t{1}, reports(house).size());
     CPPUNIT_ASSERT(holds(log(house), "report-failed"));
+  }
+
+  // What was delivered is not delivered again, also when there is no time for its report.
+  void a_success_stays_one_when_we_stop() {
+    for (const bool on_its_way : {false, true}) {
+      House house(ways());
+      const There there(house);
+      house.take_bounce = [&](const spool::Incoming&) { return on_its_way; };
+      house.hold_bounces = on_its_way;
+      house.dispatcher->start();
+      house.submit("sender@a.example", {"one@a.example"}, "\r\n", Duration{0}, notify(message::notify::success));
+      house.run_until([&] { return !house.held.empty() || holds(log(house), "report-failed"); }, "a report");
+      bool idle = false;
+      house.dispatcher->stop(std::chrono::milliseconds(20), [&] { idle = true; });
+      house.run_until([&] { return idle; }, "the end");
+      CPPUNIT_ASSERT_EQUAL(1, house.lines('D'));
+      CPPUNIT_ASSERT(holds(log(house), "the sender may never be told"));
+      house.release();  // it comes in time after all
+      house.run_until([&] { return house.dispatcher->size() == (on_its_way ? 1 : 0); }, "the report");
+      net::test::spin(*house.loop);
+      CPPUNIT_ASSERT_EQUAL(1, house.lines('D'));
+      house.close();
+      house.take_bounce = [](const spool::Incoming&) { return true; };
+      house.open(ways());
+      house.dispatcher->start();
+      house.run_until_empty();
+      CPPUNIT_ASSERT_EQUAL(size_t{1}, house.maildir("a.example/one").size());
+      CPPUNIT_ASSERT_EQUAL(on_its_way ? size_t{1} : size_t{0}, reports(house).size());
+    }
   }
 
   void a_delay_is_told_although_the_spool_refuses_at_first() {

@@ -43,6 +43,7 @@ struct Script {
   std::function<std::string(const std::string& path)> mail = [](const std::string&) { return ""; };
   std::function<std::string(const std::string& path)> rcpt = [](const std::string&) { return ""; };
   std::function<std::string(const Letter&)> data = [](const Letter&) { return ""; };
+  std::function<void(int connection)> quit = [](int) {};  // before the reply to QUIT
   std::vector<std::string> extensions = {"PIPELINING", "8BITMIME", "SIZE 50000000", "ENHANCEDSTATUSCODES"};
   net::TlsContextPtr tls;  // offers STARTTLS
   // To STARTTLS; "break" says 220, and closes instead of shaking hands.
@@ -204,6 +205,7 @@ class Sink {
         }
       } else if (line == "QUIT") {
         ++quits_;
+        script_.quit(number);
         wire.say("", "221 2.0.0 bye");
         return;
       } else {

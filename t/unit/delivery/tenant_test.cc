@@ -19,6 +19,9 @@ class TenantTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(a_gateway_that_is_down_for_one);
   CPPUNIT_TEST(no_connection_is_shared);
   CPPUNIT_TEST(connections_that_are_short_are_had_in_turn);
+  CPPUNIT_TEST(a_connection_that_never_ends_is_had_in_turn);
+  CPPUNIT_TEST(who_has_several_makes_room_for_who_has_none);
+  CPPUNIT_TEST(who_rests_makes_room);
   CPPUNIT_TEST(reports_are_the_tenants_own);
   CPPUNIT_TEST(a_route_is_the_domains);
   CPPUNIT_TEST(the_same_queue_after_a_restart);
@@ -108,6 +111,58 @@ class TenantTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT_EQUAL(size_t{10}, order.size());
     for (const char* sender : {"beta@x.example", "gamma@x.example"})
       CPPUNIT_ASSERT(std::find(order.begin(), order.end(), sender) - order.begin() < 5);
+  }
+
+  static size_t place_of(const Sink& sink, const std::string& tenant) {
+    const auto letters = sink.letters();
+    const auto found = std::ranges::find(letters, tenant + "@x.example", &Letter::sender);
+    CPPUNIT_ASSERT(found != letters.end());
+    return static_cast<size_t>(found - letters.begin());
+  }
+
+  void a_connection_that_never_ends_is_had_in_turn() {
+    Sink sink;
+    House house(gateway(sink, "Server_Max_Outbound_Connections = 1 Max_Deliveries_Per_Connection = 0"));
+    for (int i = 0; i < 100; ++i) submit(house, "alpha", "a@d.example");
+    for (const char* tenant : {"beta", "gamma"}) submit(house, tenant, "a@d.example");
+    house.run_until([&] { return house.dispatcher->size() == 102; });
+    house.dispatcher->start();
+    house.run_until_empty();
+    CPPUNIT_ASSERT(place_of(sink, "beta") < 60 && place_of(sink, "gamma") < 60);
+    CPPUNIT_ASSERT_EQUAL(1, sink.most_open());
+  }
+
+  void who_has_several_makes_room_for_who_has_none() {
+    std::promise<void> go;
+    Script script;
+    script.data = [may = go.get_future().share()](const Letter&) {
+      may.wait();
+      return "";
+    };
+    Sink sink(script);
+    House house(gateway(sink, "Server_Max_Outbound_Connections = 3 Max_Deliveries_Per_Connection = 0"));
+    for (int i = 0; i < 60; ++i) submit(house, "alpha", "a@d.example");
+    house.dispatcher->start();
+    house.run_until([&] { return sink.open() == 3; }, "all connections");
+    for (const char* tenant : {"beta", "gamma"}) submit(house, tenant, "a@d.example");
+    house.run_until([&] { return house.dispatcher->size() == 62; });
+    net::test::spin(*house.loop);
+    go.set_value();
+    house.run_until_empty();
+    CPPUNIT_ASSERT(place_of(sink, "beta") < 55 && place_of(sink, "gamma") < 55);
+    CPPUNIT_ASSERT_EQUAL(3, sink.most_open());
+  }
+
+  void who_rests_makes_room() {
+    Sink sink;
+    House house(gateway(sink, "Server_Max_Outbound_Connections = 1 Idle_Timeout = 1h"));
+    house.dispatcher->start();
+    for (const char* tenant : {"beta", "alpha", "gamma", "beta"}) {
+      submit(house, tenant, "a@d.example");
+      house.run_until_empty();
+    }
+    CPPUNIT_ASSERT_EQUAL(size_t{4}, sink.count());
+    CPPUNIT_ASSERT_EQUAL(4, sink.connections());
   }
 
   void reports_are_the_tenants_own() {
