@@ -119,9 +119,7 @@ struct SaslExchange::Ask {
   static Credential nobody(const SaslExchange& exchange) {
     const Mechanism mechanism = without_binding(exchange.settings_.mechanism);
     const Credential* like = exchange.settings_.credentials->any(exchange.qualifier());
-    const SaslSettings& settings = exchange.settings_;
-    const std::string entry = (settings.entry ? settings.entry(exchange.user_) : std::nullopt).value_or(exchange.user_);
-    const std::string seed = entry + '\0' + std::string(name(mechanism));
+    const std::string seed = exchange.entry() + '\0' + std::string(name(mechanism));
     const auto derive = [&](std::string_view what, size_t size) {
       std::string bytes;
       while (bytes.size() < size) bytes += keyed_hash(exchange.key_, seed + '\0' + std::string(what) + bytes);
@@ -148,11 +146,9 @@ std::string SaslExchange::qualifier() const {
   return credential_qualifier(settings_.mechanism, settings_.realms, settings_.realm);
 }
 
-const Credential* SaslExchange::credential() const {
-  if (!settings_.entry) return settings_.credentials->find(user_, qualifier());
-  const std::optional<std::string> entry = settings_.entry(user_);
-  return entry ? settings_.credentials->find(*entry, qualifier()) : nullptr;
-}
+std::string SaslExchange::entry() const { return settings_.entry ? settings_.entry(user_) : user_; }
+
+const Credential* SaslExchange::credential() const { return settings_.credentials->find(entry(), qualifier()); }
 
 SaslExchange::~SaslExchange() {
   if (session_ != nullptr) gsasl_finish(session_);

@@ -30,10 +30,8 @@ struct SaslSettings {
   // is on offer. Also to be given for SCRAM without PLUS while it is: a client
   // that says it saw none then speaks to somebody in between (RFC 5802 §6).
   std::function<std::optional<std::string>(std::string_view type)> channel_binding{};
-  // Under what name a user stands in the credentials; nothing: no such user can
-  // come in here, and nobody can tell that from one who is not there. Asked
-  // more than once during step(). Null: under the name that was told.
-  std::function<std::optional<std::string>(std::string_view user)> entry{};
+  // Under what name a user stands in the credentials. Null: under the one told.
+  std::function<std::string(std::string_view user)> entry{};
   // Asked of one whose proof is good; false: it fails all the same, and nobody
   // can tell. Null: everybody may.
   std::function<bool(std::string_view user)> admits{};
@@ -70,6 +68,7 @@ class SaslExchange {
   SaslExchange(SaslSettings settings, std::string key) : settings_(std::move(settings)), key_(std::move(key)) {}
   bool admitted();
   Step finish();
+  std::string entry() const;  // the user's, in the credentials
   const Credential* credential() const;
   std::string qualifier() const;
   bool is_misbound(std::string_view response) const;

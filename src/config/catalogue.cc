@@ -55,6 +55,7 @@ constexpr ScopeSet unbuilt_of(Row row) {
     case Row::event_loop:  // consoles are served by the main loop
     case Row::pool_name:
     case Row::concurrency:
+    case Row::tenant:  // of mail; no console is a tenant's
     case Row::listener_sessions:
     case Row::service_sessions:
     case Row::peer_sessions:

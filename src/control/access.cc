@@ -189,11 +189,12 @@ Result<std::unique_ptr<auth::SaslExchange>> Access::begin(auth::Mechanism mechan
   settings.realm = realm(*from);
   settings.host = parts_.host;
   settings.service = "impulse";
-  if (!client_.peer.is_unix())
-    settings.admits = [this](std::string_view user) {
-      const config::Rate& rate = (*options_)[key::auth_failure_rate];
-      return !parts_.failures.user_refused(client_.peer.address(), user, rate.count, steady_now());
-    };
+  settings.admits = [this](std::string_view user) {
+    if (parts_.is_foreign && parts_.is_foreign(*snapshot_, user)) return false;
+    const config::Rate& rate = (*options_)[key::auth_failure_rate];
+    return client_.peer.is_unix() ||
+           !parts_.failures.user_refused(client_.peer.address(), user, rate.count, steady_now());
+  };
   log_exchange_ = from->log;
   return parts_.sasl.begin(std::move(settings));
 }

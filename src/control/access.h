@@ -28,6 +28,8 @@ struct AccessParts {
   auth::FailureRate& failures;
   telemetry::Acctlog& acctlog;
   std::string host;  // this server's name, where no realm is given
+  // Whether a user of that name is a tenant's, and nobody here. Null: nobody is.
+  std::function<bool(const config::Snapshot& now, std::string_view user)> is_foreign{};
 };
 
 // What the transport knows of a client.

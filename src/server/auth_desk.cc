@@ -73,36 +73,40 @@ Result<std::unique_ptr<auth::SaslExchange>> AuthDesk::begin(const Visitor& visit
   settings.channel_binding = std::move(binding);
   if (!visitor.tenant.empty())
     settings.entry = [tenant = std::string(visitor.tenant)](std::string_view user) {
-      return std::optional(tenant_name(tenant, user));
+      return tenant_name(tenant, user);
     };
-  else
-    settings.entry = [this, now = visitor.now](std::string_view user) -> std::optional<std::string> {
-      if (is_foreign(*now, user)) return std::nullopt;
-      return std::string(user);
-    };
-  if (!visitor.client.unix_socket)
-    settings.admits =
-        [this, from = visitor.client.address, tenant = std::string(visitor.tenant),
-         count = visitor.options[key::auth_failure_rate].count,
-         who = fmt::format("session {} from {}", visitor.session, name_of(visitor.client))](std::string_view user) {
-          if (!failures_.user_refused(from, user_key(tenant, user), count, steady_now())) return true;
-          log_.write(Level::notice, Area::smtp, "auth-locked-out",
-                     fmt::format("{}: too many failures to be {}", who, escape_line(tenant_name(tenant, user), 255)));
-          return false;
-        };
+  settings.admits =
+      [this, now = visitor.now, tenant = std::string(visitor.tenant), unix = visitor.client.unix_socket,
+       from = visitor.client.address, count = visitor.options[key::auth_failure_rate].count,
+       who = fmt::format("session {} from {}", visitor.session, name_of(visitor.client))](std::string_view user) {
+        if (tenant.empty() && is_foreign(*now, user)) return false;
+        if (unix || !failures_.user_refused(from, user_key(tenant, user), count, steady_now())) return true;
+        log_.write(Level::notice, Area::smtp, "auth-locked-out",
+                   fmt::format("{}: too many failures to be {}", who, escape_line(tenant_name(tenant, user), 255)));
+        return false;
+      };
   return sasl_->begin(std::move(settings));
 }
 
-// The first who asks after a commit looks through all scopes.
+// The first who asks after a commit looks through all scopes: that takes its
+// time where there are many, and nobody has to wait for it. Only who proved to be
+// a user of such a name has it asked.
 bool AuthDesk::is_foreign(const config::Snapshot& now, std::string_view user) {
   const std::string_view tenant = tenant_part(user);
   if (tenant.empty()) return false;
+  const std::string name = lower(tenant);
+  {
+    const std::lock_guard lock(mutex_);
+    if (tenants_of_ >= now.generation()) return tenants_.contains(name);
+  }
+  config::TenantNames names = config::tenant_names(now);
+  const bool foreign = names.contains(name);
   const std::lock_guard lock(mutex_);
   if (tenants_of_ < now.generation()) {
-    tenants_ = config::tenant_names(now);
+    tenants_ = std::move(names);
     tenants_of_ = now.generation();
   }
-  return tenants_.contains(lower(tenant));
+  return foreign;
 }
 
 bool AuthDesk::has_users(const auth::Source& source) {

@@ -20,8 +20,10 @@ std::unique_ptr<control::Access> ConsoleGate::admit(control::Client client, cons
                                                     const config::Options& options,
                                                     control::Access::OptionsIn options_in) {
   return std::make_unique<control::Access>(
-      control::AccessParts{desk_.sasl(), desk_.files(), failures_, acctlog_, desk_.host()}, std::move(client), snapshot,
-      options, std::move(options_in));
+      control::AccessParts{
+          desk_.sasl(), desk_.files(), failures_, acctlog_, desk_.host(),
+          [this](const config::Snapshot& now, std::string_view user) { return desk_.is_foreign(now, user); }},
+      std::move(client), snapshot, options, std::move(options_in));
 }
 
 const config::Options& console_options(const config::ListenConf& listen, const Endpoint& peer) {

@@ -11,9 +11,6 @@ namespace key = config::key;
 
 namespace {
 
-// Listens, or tenants, that were served once; gauges of those with nobody on them go at this size.
-constexpr size_t gauges_kept = 1024;
-
 bool raise_within(std::atomic<uint64_t>& gauge, uint64_t limit) {
   uint64_t now = gauge.load(std::memory_order_relaxed);
   do {
@@ -116,8 +113,10 @@ std::shared_ptr<Limits::Gauge> Limits::Gauges<Key>::at(config::ScopeKind listene
   }
   const std::lock_guard lock(mutex);
   // Under the lock nobody takes a gauge out: one that is only ours stays so.
-  if (gauges.size() >= gauges_kept)
+  if (gauges.size() >= next_sweep) {
     std::erase_if(gauges, [](const auto& entry) { return entry.second.use_count() == 1; });
+    next_sweep = std::max(first_sweep, 2 * gauges.size());
+  }
   auto& gauge = gauges[name];
   if (!gauge) gauge = std::make_shared<Gauge>(0);
   return gauge;

@@ -104,11 +104,14 @@ class Limits {
     }
   };
 
-  // Of all that were served once; those with nobody on them go when there are many.
+  // Of all Listens, or tenants, that were served once; those with nobody on them
+  // go when there are many.
+  static constexpr size_t first_sweep = 1024;
   template <class Key>
   struct Gauges {
     std::shared_mutex mutex;  // guards the map, not what it points to
     std::map<std::pair<config::ScopeKind, Key>, std::shared_ptr<Gauge>> gauges;
+    size_t next_sweep = first_sweep;  // of gauges with nobody on them, at this many
     std::shared_ptr<Gauge> at(config::ScopeKind listener, const Key& key);
   };
   Shard& shard(const Visitor& visitor) const;

@@ -94,8 +94,8 @@ bool Service::follow(const ServicePlanPtr& plan, const std::vector<Worker*>& wor
     moves = plan_->listener != plan->listener || plan_->per_wakeup != plan->per_wakeup;
     plan_ = plan;
   }
-  // A socket a worker: there stay as many as there were.
-  if (!plan->attributes.reuse_port && workers != workers_) {
+  // With a socket a worker there stay as many as there were, spread over the workers there are.
+  if (workers != workers_) {
     workers_ = workers;
     moves = true;
   }

@@ -185,6 +185,8 @@ void ServerSession::Impl::final_reply(const ServerReply& reply, std::string_view
 }
 
 void ServerSession::Impl::refuse_message(const ServerReply& reply, std::string_view cause) {
+  // Of a refusal without a reply there is no end but this.
+  if (policy_->lmtp && final_replies_ == 0 && !count_error()) return;
   note(reply, cause, reply.text);
   final_reply(reply, reply.text);
   phase_ = Phase::command;

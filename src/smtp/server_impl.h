@@ -67,6 +67,7 @@ struct ServerSession::Impl {
   void say(const ServerReply& reply, std::string_view text);
   void say_closing(std::string_view text);  // 421 with a text that may bring its own code
   // Says why not, tells the host, and counts 5xx replies to commands as errors.
+  bool count_error();
   void refuse(const ServerReply& reply, std::string_view cause) { refuse(reply, cause, reply.text); }
   void refuse(const ServerReply& reply, std::string_view cause, std::string_view text);
   void refuse(const HostRefusal& refusal);  // 421: and closes
@@ -111,6 +112,7 @@ struct ServerSession::Impl {
   void on_xremoteip(const Command& command);
   void on_xsetcontext(const Command& command);
   void on_xdumpcontext(const Command& command);
+  void not_the_clients();
   bool become(ClientInfo client);
   void deny();
   void set_context(std::string name, std::string value);

@@ -118,20 +118,25 @@ void ServerSession::Impl::note(const ServerReply& reply, std::string_view cause,
   host_.refused(refusal);
 }
 
-void ServerSession::Impl::refuse(const ServerReply& reply, std::string_view cause, std::string_view text) {
-  if (reply.code >= 500) {
-    ++errors_;
-    if (policy_->max_errors != 0 && errors_ > policy_->max_errors) {
-      note(reply::too_many_errors, "errors", reply::too_many_errors.text);
-      say(reply::too_many_errors);
-      close();
-      return;
-    }
-    if (errors_ > policy_->max_errors / 2) {
-      const Duration each = policy_->error_delay;
-      out_->delay = std::min(out_->delay + each, std::max<Duration>(each, longest_delay));
-    }
+// False: it was one too many, and the session ended.
+bool ServerSession::Impl::count_error() {
+  ++errors_;
+  if (policy_->max_errors != 0 && errors_ > policy_->max_errors) {
+    note(reply::too_many_errors, "errors", reply::too_many_errors.text);
+    say(reply::too_many_errors);
+    close();
+    return false;
   }
+  // The time of a client that is denied is short, and not made longer by its errors.
+  if (errors_ > policy_->max_errors / 2 && !denied_) {
+    const Duration each = policy_->error_delay;
+    out_->delay = std::min(out_->delay + each, std::max<Duration>(each, longest_delay));
+  }
+  return true;
+}
+
+void ServerSession::Impl::refuse(const ServerReply& reply, std::string_view cause, std::string_view text) {
+  if (reply.code >= 500 && !count_error()) return;
   note(reply, cause, text);
   say(reply, text);
 }
@@ -389,6 +394,7 @@ void ServerSession::tls_started(const TlsState& tls, Output& out) {
   if (impl_->phase_ == Impl::Phase::tls) {
     impl_->phase_ = Impl::Phase::command;
     impl_->tls_ = tls;
+    if (impl_->trusted_) impl_->not_the_clients();  // it was the gateway who shook hands
     impl_->forget();
     impl_->take_identity();
     out.restart_deadline = true;

@@ -134,6 +134,13 @@ bool ServerSession::Impl::trusted(const Command& command, bool offered) {
   return false;
 }
 
+// The certificate and the key are the gateway's.
+void ServerSession::Impl::not_the_clients() {
+  if (!tls_) return;
+  tls_->verified = false;
+  tls_->identity.clear();
+}
+
 // The client is somebody else: under that one's rules. False: the session ended.
 bool ServerSession::Impl::become(ClientInfo client) {
   auto policy = host_.client_is(client);
@@ -145,17 +152,14 @@ bool ServerSession::Impl::become(ClientInfo client) {
   client_ = std::move(client);
   const bool elsewhere = policy_->tenant != (*policy)->tenant;
   policy_ = std::move(*policy);
-  // The certificate, the key and the PROXY header were the gateway's.
-  if (tls_) {
-    tls_->verified = false;
-    tls_->identity.clear();
-  }
+  not_the_clients();
   // Nor is one tenant's user anybody among another's.
   if (implicit_ || elsewhere) {
     user_.clear();
     user_how_.clear();
     implicit_ = false;
   }
+  if (elsewhere) set_context_.clear();
   if (const auto refusal = host_.place_for_client()) {
     refuse(*refusal);
     return false;

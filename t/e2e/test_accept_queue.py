@@ -59,7 +59,13 @@ class PoolName(TestCase):
         return {row["name"]: row["sessions"] for row in shown if row.get("sessions")}
 
     def test_it_names_an_event_loop(self):
-        daemon = Daemon(self, self.POOLS + BASE_CONFIG.replace(LISTEN, LISTEN.replace("{ }", "{ Pool_Name = accepters }")))
+        self.in_a_pool_and_out("Pool_Name = accepters")
+
+    def test_with_a_socket_a_loop(self):
+        self.in_a_pool_and_out("Pool_Name = accepters Reuse_Port = true")
+
+    def in_a_pool_and_out(self, options):
+        daemon = Daemon(self, self.POOLS + BASE_CONFIG.replace(LISTEN, LISTEN.replace("{ }", "{ " + options + " }")))
         daemon.start()
         with Smtp(daemon.smtp_port) as smtp:
             smtp.ehlo()

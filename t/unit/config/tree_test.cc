@@ -157,7 +157,8 @@ class TreeTest : public CppUnit::TestFixture {
       ASSERT_HOLDS("is not available in this version", text);
       CPPUNIT_ASSERT(!holds(text, "Nonsense = 1\n\n") && !holds(text, "unknown"));
     }
-    for (const char* option : {"Event_Loop", "Pool_Name", "Concurrency"})  // consoles are on the main loop
+    // Consoles are on the main loop, and nobody's.
+    for (const char* option : {"Event_Loop", "Pool_Name", "Concurrency", "Tenant"})
       ASSERT_HOLDS(std::string(option) + " is not available in Control_Listener in this version",
                    mistakes("Control_Listener { Listen \"127.0.0.1:1\" { " + std::string(option) + " = 1 } }\n"));
     ASSERT_HOLDS("XFORWARD is not available in this version",

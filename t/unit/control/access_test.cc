@@ -42,6 +42,7 @@ class AccessTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(groups_of_the_system_count_on_a_unix_socket);
   CPPUNIT_TEST(without_authentication_this_machine_only);
   CPPUNIT_TEST(an_exchange_in_a_session);
+  CPPUNIT_TEST(a_tenants_user_is_nobody_here);
   CPPUNIT_TEST(a_failure_waits_to_be_told);
   CPPUNIT_TEST(after_the_limit_the_session_ends);
   CPPUNIT_TEST(passwords_in_clear_only_where_nobody_listens);
@@ -59,6 +60,7 @@ class AccessTest : public CppUnit::TestFixture {
   auth::Files files_;
   auth::FailureRate failures_;
   FakeAcctlog acctlog_;
+  std::function<bool(const config::Snapshot&, std::string_view)> is_foreign_;
   std::unique_ptr<Session> session_;
 
  public:
@@ -116,9 +118,9 @@ class AccessTest : public CppUnit::TestFixture {
     const auto snapshot = system_->engine().current();
     const config::Options* options = options_of(*snapshot, client);
     CPPUNIT_ASSERT(options);
-    auto access =
-        std::make_unique<Access>(AccessParts{*sasl_, files_, failures_, acctlog_, "mx.example.com"}, client, snapshot,
-                                 *options, [client](const config::Snapshot& next) { return options_of(next, client); });
+    auto access = std::make_unique<Access>(
+        AccessParts{*sasl_, files_, failures_, acctlog_, "mx.example.com", is_foreign_}, client, snapshot, *options,
+        [client](const config::Snapshot& next) { return options_of(next, client); });
     session_ = std::make_unique<Session>(*system_, table_, PeerIdentity{client.uid, client.user, "here"},
                                          About{"1.2.3", test_now}, Session::Audit{}, std::move(access));
     return drain();
@@ -217,6 +219,14 @@ class AccessTest : public CppUnit::TestFixture {
                                             "Z  true authenticate ",      "N alice true",
                                             "Z alice true summary admin", "Z alice false shutdown "};
     CPPUNIT_ASSERT(expected == acctlog_.lines);
+  }
+  void a_tenants_user_is_nobody_here() {
+    CPPUNIT_ASSERT(replace_file(folder_ + "/clear", "alice:sesame\nblue/alice:mail\nred/alice:mail\n", 0600));
+    configure("Enable_Authentication = true");
+    is_foreign_ = [](const config::Snapshot&, std::string_view user) { return user.starts_with("blue/"); };
+    begin(tcp_client());
+    CPPUNIT_ASSERT(has(login("blue/alice", "mail"), "=6 denied"));
+    CPPUNIT_ASSERT(has(login("red/alice", "mail"), "=0 ok"));  // there is no such tenant
   }
   void a_failure_waits_to_be_told() {
     configure("Enable_Authentication = true");

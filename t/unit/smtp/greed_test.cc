@@ -108,6 +108,8 @@ class GreedTest : public CppUnit::TestFixture {
   void a_denied_client_has_one_deadline() {
     Policy policy = usual_policy();
     policy.deny = true;
+    policy.error_delay = std::chrono::seconds(5);  // no way to more time
+    policy.max_errors = 0;
     Dialogue dialogue(policy);
     CPPUNIT_ASSERT(dialogue.banner.starts_with("554 "));
     CPPUNIT_ASSERT(dialogue.last.restart_deadline);
@@ -115,7 +117,7 @@ class GreedTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT(dialogue.session->deadline(waiting) == std::chrono::seconds(10));
     for (const char* input : {"EHLO a\r\n", "N", "OOP\r\n", "MAIL FROM:<a@b>\r\n", "\r\n", "x\r\ny\r\nz"}) {
       dialogue.say(input);
-      CPPUNIT_ASSERT_MESSAGE(input, !dialogue.last.restart_deadline);
+      CPPUNIT_ASSERT_MESSAGE(input, !dialogue.last.restart_deadline && dialogue.delay == Duration(0));
       CPPUNIT_ASSERT_MESSAGE(input, dialogue.last.waiting == waiting);  // the owner goes on with what it has
       CPPUNIT_ASSERT_MESSAGE(input, dialogue.session->deadline(waiting) == std::chrono::seconds(10));
     }

@@ -87,6 +87,10 @@ class LmtpTest : public CppUnit::TestFixture {
     // RFC 2033 §4.3: BDAT LAST has as many replies as there were recipients, so none.
     expect(none + "BDAT 6 LAST\r\nQUIT\r\nNOOP\r\n", "250 250 2.1.0 501 5.1.3 250 2.0.0");
     expect(none + "BDAT 6\r\nQUIT\r\nBDAT 0 LAST\r\nNOOP\r\n", "250 250 2.1.0 501 5.1.3 503 5.5.1 250 2.0.0");
+    // They are errors all the same, and have an end.
+    Policy strict = lmtp();
+    strict.max_errors = 3;
+    expect(strict, "LHLO c\r\n" + repeat("BDAT 0 LAST\r\n", 5), "250 421 4.7.0", 0);
     // Not offered, it is a command that is refused like any other.
     Policy without = lmtp();
     without.chunking = without.binary_mime = false;

@@ -205,10 +205,13 @@ class Dialogue {
     return found;
   }
   void tls(std::string_view version = "TLSv1.3") {
+    tls({.version = std::string(version), .cipher = "TLS_AES_256_GCM_SHA384", .bits = 256});
+  }
+  void tls(const TlsState& state) {
     CPPUNIT_ASSERT(wants_tls);
     wants_tls = false;
     Output out;
-    session->tls_started({.version = std::string(version), .cipher = "TLS_AES_256_GCM_SHA384", .bits = 256}, out);
+    session->tls_started(state, out);
     CPPUNIT_ASSERT(after(out).empty());
   }
   std::string after(Output& out) {

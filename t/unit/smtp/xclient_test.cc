@@ -173,6 +173,14 @@ class XclientTest : public CppUnit::TestFixture {
       CPPUNIT_ASSERT_EQUAL(std::string(), secure.session->user());
       CPPUNIT_ASSERT_EQUAL("250 2.1.0 550 5.7.1"s, coded(secure.say("MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\n")));
     }
+    // Also where it comes behind the command.
+    by_certificate.starttls = true;
+    Dialogue later(by_certificate);
+    later.say("XCLIENT ADDR=198.51.100.7\r\nEHLO x\r\nSTARTTLS\r\n");
+    later.tls({.version = "TLSv1.3", .cipher = "X", .bits = 256, .verified = true, .identity = "gateway"});
+    CPPUNIT_ASSERT_EQUAL("250 250 2.1.0 550 5.7.1"s,
+                         coded(later.say("EHLO x\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\n")));
+    CPPUNIT_ASSERT_EQUAL(std::string(), later.session->user());
     Dialogue denied(trusting());
     Policy no = trusting();
     no.deny = true;
