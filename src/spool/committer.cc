@@ -122,7 +122,8 @@ void Committer::commit_batch(size_t& next) {
   size_t real = next;
   while (real < messages.size() && messages[real].refused) ++real;
   Batch batch;
-  if (!writer_.empty() && !fits(batch, real)) {
+  const bool told_enough = writer_.told_size() >= tuning_.max_told;
+  if (!writer_.empty() && (told_enough || !fits(batch, real))) {
     close_segment();
     if (auto begun = begin_segment(false); !begun) return go_sick(begun.error());
   }
@@ -138,10 +139,7 @@ void Committer::commit_batch(size_t& next) {
     written.back() = {offset, meta_length, message.body_length,
                       static_cast<uint32_t>(message.message->envelope.recipients.size())};
   }
-  // A checkpoint planned before would undo, at the next start, what they tell.
-  const std::vector<std::string> told = told_by(first, next);
-  if (!told.empty()) checkpoints_.clear();
-  for (const std::string& payload : told) writer_.add_other(batch, RecordType::journal, payload);
+  add_told(batch, first, next);
   for (const VoidRange& range : voids_) writer_.add_other(batch, RecordType::void_range, range.encode());
   const bool with_checkpoints = next == messages.size() && !checkpoints_.empty();
   for (size_t i = 0; with_checkpoints && i < checkpoints_.size(); ++i)
@@ -159,19 +157,19 @@ void Committer::commit_batch(size_t& next) {
   complete(first, written, taken, with_checkpoints);
 }
 
-// Each such message says it itself, too, so that no crash can part the two; by
-// these records the segment need not be scanned for it when it has a footer.
-std::vector<std::string> Committer::told_by(size_t first, size_t next) const {
-  std::vector<std::string> payloads;
-  size_t count = 0;
+// The record of each such message says it itself; that is all that is written
+// now: beside it, a record that says so could survive a power cut without it.
+void Committer::add_told(Batch& batch, size_t first, size_t next) {
+  std::string entries;
   for (size_t i = first; i < next; ++i) {
-    if (work_.messages[i].refused) continue;
-    for (const Told& told : work_.messages[i].message->told) {
-      if (count++ % entries_per_record == 0) payloads.emplace_back();
-      encode_entry({told.id, told.recipient, told.state}, payloads.back());
-    }
+    if (work_.messages[i].refused || work_.messages[i].message->told.empty()) continue;
+    entries.clear();
+    for (const Told& told : work_.messages[i].message->told)
+      encode_entry({told.id, told.recipient, told.state}, entries);
+    SegmentWriter::add_told(batch, entries);
+    // A checkpoint planned before would undo it at the next start.
+    checkpoints_.clear();
   }
-  return payloads;
 }
 
 void Committer::apply_told(const Incoming& report, uint32_t number) {

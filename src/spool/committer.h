@@ -25,6 +25,7 @@ namespace impulse::spool {
 struct Tuning {
   uint64_t max_waiting = 256ULL << 20;                    // bytes in the queue, beyond which commits are busy
   uint64_t max_batch = 64ULL << 20;                       // bytes written before a sync
+  uint64_t max_told = 16ULL << 20;                        // bytes that wait for a segment's footer
   uint64_t zero_ahead = 512ULL << 10;                     // see SegmentWriter::extend; 0: off
   size_t large_block = 64 << 10;                          // see LargeBody::Setup
   Duration probe_every = std::chrono::seconds(2);         // when the disk failed
@@ -56,7 +57,7 @@ class Committer {
   void complete(size_t first, const std::vector<Index::Message>& written, size_t entries, bool checkpoints);
   void failed(size_t first, size_t next, const Error& why);
   void remove_rest(const Rest& rest);
-  std::vector<std::string> told_by(size_t first, size_t next) const;
+  void add_told(Batch& batch, size_t first, size_t next);
   void apply_told(const Incoming& report, uint32_t number);
   void refuse(size_t first, const Error& why);
   bool ready();

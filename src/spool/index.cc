@@ -9,6 +9,7 @@ namespace {
 
 // Bytes a message takes in a checkpoint, roughly: planning only.
 constexpr uint64_t checkpoint_cost = 64;
+constexpr uint64_t no_checkpoint = UINT64_MAX / 8;
 
 }  // namespace
 
@@ -38,7 +39,8 @@ void Index::seal(uint32_t segment) {
 
 void Index::keep(uint32_t segment) {
   const std::lock_guard lock(mutex_);
-  segments_[segment].kept = true;
+  // At run time it may just have been removed.
+  if (const auto found = segments_.find(segment); found != segments_.end()) found->second.kept = true;
 }
 
 void Index::set_note(Entry& entry, uint32_t recipient, const RecipientState& state) {
@@ -213,6 +215,8 @@ Index::Removal Index::plan_removal() const {
       if (found == segments_.end() || found->second.checkpoint > number) continue;
       needed_by.push_back(target);
       cost += checkpoint_cost * (1 + found->second.live.size());
+      // There may be messages in it that the index does not know: none may be left out as finished.
+      if (found->second.kept) cost = no_checkpoint;
       if (cost * 4 > segment.bytes) break;  // before looking at each of them
       for (const auto& [offset, entry] : found->second.live)
         if (entry.notes) cost += checkpoint_cost * entry.recipients;

@@ -36,7 +36,8 @@ class Index {
   void set_bytes(uint32_t segment, uint64_t bytes);
   // No more records will come; it may be removed once nothing needs it.
   void seal(uint32_t segment);
-  // It stays, whatever happens: what was damaged in it could not be kept aside.
+  // It stays, whatever happens, and no checkpoint supersedes what is said of it: what was damaged in it could not be
+  // kept aside, or could not be read now. Nothing when it is gone.
   void keep(uint32_t segment);
 
   // Final states are never changed: `already`. `finished`: that was the last

@@ -72,7 +72,7 @@ struct Footer {
     uint32_t meta_length = 0;
   };
   std::vector<Message> messages;  // live when the segment was sealed, ascending
-  std::vector<Other> others;      // ascending
+  std::vector<Other> others;      // in the order in which they count
 
   std::string encode() const;
   static std::optional<Footer> decode(std::string_view payload);

@@ -247,10 +247,17 @@ class LogSpool final : public Spool {
     const auto located = index_.find(id);
     const auto file = files_.get(id.segment);
     std::string kept = "cannot be kept aside";
+    bool safe = false;
     if (located && file) {
       const uint64_t length = record_header_size + uint64_t{located->meta_length} + located->body_length;
       const auto copied = files_.keep_aside(**file, id.segment, id.offset, length, "bad");
-      kept = copied ? "kept aside in quarantine" : "cannot be kept aside: " + copied.error().message;
+      safe = copied.has_value();
+      kept = safe ? "kept aside in quarantine" : "cannot be kept aside: " + copied.error().message;
+    }
+    if (!safe) {  // its segment is the last copy; the next reader tries again
+      index_.keep(id.segment);
+      const std::lock_guard lock(damaged_mutex_);
+      damaged_.erase(id);
     }
     log_(fmt::format("{}: {}; {}", id.to_string(node_), why.message, kept));
   }
@@ -264,7 +271,7 @@ class LogSpool final : public Spool {
   const size_t large_block_;
   std::atomic<bool> force_fsync_;
   std::shared_ptr<LargeWork> large_work_ = std::make_shared<LargeWork>();
-  Index index_;
+  mutable Index index_;  // a reader who finds damage pins its segment
   Health health_;
   CommitQueue queue_;
   mutable std::mutex damaged_mutex_;

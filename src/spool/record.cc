@@ -14,6 +14,7 @@ namespace {
 constexpr std::string_view trailer_magic = "IMPULEND";
 constexpr std::string_view record_magic = "IMPR";
 constexpr uint8_t record_version = 1;
+constexpr uint16_t flag_repeats = 1;
 
 void seal(std::string& bytes, size_t size) {
   bytes.resize(size - 4, '\0');
@@ -49,7 +50,7 @@ void RecordHeader::encode(char* out) const {
   std::memcpy(out, record_magic.data(), 4);
   store(out + 4, record_version);
   store(out + 5, static_cast<uint8_t>(type));
-  store(out + 6, uint16_t{0});
+  store(out + 6, static_cast<uint16_t>(repeats ? flag_repeats : 0));
   store(out + 8, segment);
   store(out + 12, nonce);
   store(out + 16, offset);
@@ -66,6 +67,7 @@ std::optional<RecordHeader> RecordHeader::decode(std::string_view bytes) {
   if (load<uint32_t>(at + 36) != crc32c(0, bytes.substr(0, 36))) return std::nullopt;
   RecordHeader header;
   header.type = static_cast<RecordType>(load<uint8_t>(at + 5));
+  header.repeats = (load<uint16_t>(at + 6) & flag_repeats) != 0;
   header.segment = load<uint32_t>(at + 8);
   header.nonce = load<uint32_t>(at + 12);
   header.offset = load<uint32_t>(at + 16);

@@ -50,6 +50,9 @@ struct RecordHeader {
   uint32_t body_length = 0;
   uint32_t meta_crc = 0;
   uint32_t body_crc = 0;
+  // Part of the seal: it says what messages in front of it say themselves, for
+  // those who read by the footer. To a scan the segment ends here.
+  bool repeats = false;
 
   uint64_t content_size() const { return record_header_size + uint64_t{meta_length} + body_length; }
   uint64_t size() const { return aligned(content_size()); }

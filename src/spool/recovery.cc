@@ -95,8 +95,21 @@ class Recovery {
     return {};
   }
 
+  // What the disk cannot read now it may read at a later start.
+  void leave(uint32_t number) {
+    unread_ = true;
+    index_.keep(number);
+    note("{}: the disk cannot read all of it; it stays as it is, and the next start tries again", segment_name(number));
+  }
+
   // No header, and nothing to be found: an empty one, or all damaged.
   Result<> unreadable(uint32_t number, const File& file, const Error& why) {
+    if (why.code == Errc::io) {
+      index_.add_segment(number, 0);
+      leave(number);
+      index_.seal(number);
+      return {};
+    }
     if (why.code != Errc::invalid) return std::unexpected(why);
     const int64_t size = file.ops().size(file.fd());
     if (size < 0) return file_error(size, files_.path(number));
@@ -159,7 +172,8 @@ class Recovery {
     report_.damaged += content.damage.size();
     if (content.torn > 0) safe &= keep_aside(number, {content.end, content.torn}, "torn", "is torn");
     report_.torn_bytes += content.torn;
-    if (!safe) return;  // as it is
+    if (content.unreadable) leave(number);
+    if (!safe || content.unreadable) return;  // as it is
     // An empty one too: what a process before cut off must not come back with a power cut.
     if (auto sealed = seal(number, content); !sealed)
       note("{}: no footer: {}", segment_name(number), sealed.error().message);
@@ -178,20 +192,14 @@ class Recovery {
   Result<> seal(uint32_t number, const SegmentContent& content) {
     const auto file = files_.open_writable(number);
     if (!file) return std::unexpected(file.error());
-    std::vector<Footer::Other> others;
-    // By its footer a segment is read without its messages: what reports tell needs records of its own.
-    std::string bytes;
-    const auto record_told = [&](const std::string& told) {
-      const uint64_t at = content.end + bytes.size();
-      others.push_back({RecordType::journal, static_cast<uint32_t>(at), static_cast<uint32_t>(told.size())});
-      bytes += encode_other(number, content.nonce, at, RecordType::journal, told);
-    };
-    for (const OtherRecord& record : content.others)
-      if (!record.within) others.push_back({record.type, record.offset, static_cast<uint32_t>(record.payload.size())});
-    for (const OtherRecord& record : content.others)
-      if (record.within) record_told(record.payload);
-    bytes +=
-        encode_seal(number, content.nonce, content.end + bytes.size(), {index_.live_in(number), std::move(others)});
+    Seal made(number, content.nonce, content.end);
+    for (const OtherRecord& record : content.others) {
+      if (record.within)
+        made.add_told(record.payload);
+      else
+        made.add({record.type, record.offset, static_cast<uint32_t>(record.payload.size())});
+    }
+    const std::string bytes = made.finish(index_.live_in(number));
     FileOps& ops = (*file)->ops();
     int result = ops.truncate((*file)->fd(), content.end);
     if (result >= 0) result = (*file)->write(bytes, content.end);
@@ -201,10 +209,9 @@ class Recovery {
     return {};
   }
 
-  // No descriptors, no permission: that says nothing about the message.
+  // No descriptors, no permission, a field of a newer version: that says nothing about the message.
   static bool is_damage(const Error& why) {
-    return why.code == Errc::invalid || why.code == Errc::not_found || why.code == Errc::io ||
-           why.code == Errc::unavailable;
+    return why.code == Errc::invalid || why.code == Errc::not_found || why.code == Errc::io;
   }
 
   // `scanned`: nothing says that its segment was left in order, so its body is looked through.
@@ -213,7 +220,15 @@ class Recovery {
     const uint64_t length = record_header_size + uint64_t{located->meta_length} + located->body_length;
     std::optional<Rest> rest;
     auto summary = read_summary(files_, id, std::move(*located), &rest);
+    if (!summary && summary.error().code == Errc::unavailable)
+      return fail(Errc::unavailable, "{} at {:08X}: {}", segment_name(id.segment), id.offset, summary.error().message);
     if (!summary && !is_damage(summary.error())) return std::unexpected(summary.error());
+    if (!summary && summary.error().code == Errc::io) {
+      unread_ = true;
+      index_.keep(id.segment);
+      note("{}; the message stays, and the next start tries again", summary.error().message);
+      return {};
+    }
     Result<> whole;
     if (summary && rest) {
       whole = large_.check(*rest, scanned);
@@ -243,6 +258,7 @@ class Recovery {
   // Bodies that were under way when the process ended, or whose messages had
   // finished. Where damage was found one of them may belong to what is lost.
   void remove_orphans() {
+    if (unread_) return;  // they may be of messages that a later start can read
     const auto numbers = large_.list();
     if (!numbers) return note("{}", numbers.error().message);
     const bool keep = report_.damaged > 0;
@@ -266,6 +282,7 @@ class Recovery {
   std::vector<Waiting> waiting_;  // from the oldest without a footer on
   std::vector<VoidRange> voids_;
   std::set<uint64_t> rests_;  // of live messages
+  bool unread_ = false;       // there is what the disk did not give
 };
 
 }  // namespace

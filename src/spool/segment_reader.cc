@@ -20,6 +20,8 @@ class Window {
   Window(const File& file, uint64_t size) : file_(file), size_(size) {}
 
   uint64_t size() const { return size_; }
+  // Whether there was anything the disk could not read.
+  bool unreadable() const { return unreadable_; }
   // Up to `count` (at most window_size) bytes from `offset`; fewer at the end
   // of the file. What the disk cannot read is 0xFF.
   std::string_view at(uint64_t offset, size_t count) {
@@ -53,7 +55,9 @@ class Window {
     constexpr size_t sector = 4096;
     for (size_t at = 0; at < bytes_.size(); at += sector) {
       const size_t count = std::min(sector, bytes_.size() - at);
-      if (file_.read(bytes_.data() + at, count, start_ + at) < 0) std::memset(bytes_.data() + at, 0xFF, count);
+      if (file_.read(bytes_.data() + at, count, start_ + at) >= 0) continue;
+      std::memset(bytes_.data() + at, 0xFF, count);
+      unreadable_ = true;
     }
   }
 
@@ -61,6 +65,7 @@ class Window {
   uint64_t size_;
   uint64_t start_ = 0;
   std::string bytes_;
+  bool unreadable_ = false;
 };
 
 class Scanner {
@@ -86,6 +91,7 @@ class Scanner {
       if (nonzero(at, next) > 0) content_.damage.push_back({at, next - at});
       at = next;
     }
+    content_.unreadable = window_.unreadable();
     return std::move(content_);
   }
 
@@ -117,8 +123,8 @@ class Scanner {
     return last - from;
   }
   void take(const RecordHeader& header) {
-    if (header.type == RecordType::footer) {
-      finished_ = true;  // nothing is written behind it
+    if (header.type == RecordType::footer || header.repeats) {
+      finished_ = true;  // nothing but the seal is written from there on
       return;
     }
     content_.end = header.offset + header.size();
@@ -207,6 +213,8 @@ Result<SegmentContent> read_content(const File& file, uint32_t number, bool use_
   if (size < 0) return file_error(size, segment_name(number));
   Window window(file, static_cast<uint64_t>(size));
   const auto nonce = nonce_of(window, number);
+  if (!nonce && window.unreadable() && nonce.error().code == Errc::invalid)
+    return fail(Errc::io, "{}: the disk cannot read it", segment_name(number));
   if (!nonce) return std::unexpected(nonce.error());
   if (use_footer)
     if (auto content = by_footer(file, window, number, *nonce)) return std::move(*content);

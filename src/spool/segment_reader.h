@@ -32,13 +32,15 @@ struct SegmentContent {
   uint64_t end = segment_header_size;  // of its last good record, footer not counted
   bool by_footer = false;
   std::vector<Footer::Message> messages;  // ascending
-  std::vector<OtherRecord> others;        // ascending, without the footer
+  std::vector<OtherRecord> others;        // in the order in which they count, without the footer
   std::vector<Damage> damage;             // in front of `end`, or whole records
   uint64_t torn = 0;                      // bytes behind `end` that are no record (zeros are not counted)
+  bool unreadable = false;                // scanned, and the disk did not give all of it: some of it may be good
 };
 
 // Errc::invalid: the file is no segment that can be made sense of;
-// Errc::unavailable: a newer version wrote it. Sectors the disk cannot read are damage.
+// Errc::unavailable: a newer version wrote it; Errc::io: the disk gives too
+// little of it. Single sectors the disk cannot read look like damage.
 Result<SegmentContent> read_segment(const File& file, uint32_t number);
 // The same, but never by the footer.
 Result<SegmentContent> scan_segment(const File& file, uint32_t number);

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <random>
+#include <utility>
 
 namespace impulse::spool {
 
@@ -18,6 +19,27 @@ const char zeros[zero_block] = {};
 constexpr uint64_t small_batch = 128 << 10;
 constexpr uint64_t page = 4096;
 
+// What reports tell goes into records of about that size.
+constexpr size_t told_record = 16 << 10;
+
+// A whole record that is no message, as it lies at `offset`.
+std::string encode_other(uint32_t number, uint32_t nonce, uint64_t offset, RecordType type, std::string_view payload,
+                         bool repeats) {
+  RecordHeader header;
+  header.type = type;
+  header.segment = number;
+  header.nonce = nonce;
+  header.offset = static_cast<uint32_t>(offset);
+  header.meta_length = static_cast<uint32_t>(payload.size());
+  header.meta_crc = crc32c(0, payload);
+  header.repeats = repeats;
+  std::string bytes(record_header_size, '\0');
+  header.encode(bytes.data());
+  bytes += payload;
+  bytes.resize(aligned(bytes.size()), '\0');
+  return bytes;
+}
+
 }  // namespace
 
 void Batch::add(std::string_view bytes) {
@@ -28,24 +50,18 @@ void Batch::add(std::string_view bytes) {
 
 void Batch::pad() { add({zeros, static_cast<size_t>(aligned(size_) - size_)}); }
 
-std::string encode_other(uint32_t number, uint32_t nonce, uint64_t offset, RecordType type, std::string_view payload) {
-  RecordHeader header;
-  header.type = type;
-  header.segment = number;
-  header.nonce = nonce;
-  header.offset = static_cast<uint32_t>(offset);
-  header.meta_length = static_cast<uint32_t>(payload.size());
-  header.meta_crc = crc32c(0, payload);
-  std::string bytes(record_header_size, '\0');
-  header.encode(bytes.data());
-  bytes += payload;
-  bytes.resize(aligned(bytes.size()), '\0');
-  return bytes;
+void Seal::add_told(std::string_view entries) {
+  const uint64_t at = end_ + bytes_.size();
+  others_.push_back({RecordType::journal, static_cast<uint32_t>(at), static_cast<uint32_t>(entries.size())});
+  bytes_ += encode_other(number_, nonce_, at, RecordType::journal, entries, true);
 }
 
-std::string encode_seal(uint32_t number, uint32_t nonce, uint64_t end, const Footer& footer) {
-  return encode_other(number, nonce, end, RecordType::footer, footer.encode()) +
-         Trailer{number, nonce, static_cast<uint32_t>(end)}.encode();
+std::string Seal::finish(std::vector<Footer::Message> live) {
+  const uint64_t at = end_ + bytes_.size();
+  const Footer footer{std::move(live), std::move(others_)};
+  bytes_ += encode_other(number_, nonce_, at, RecordType::footer, footer.encode(), false);
+  bytes_ += Trailer{number_, nonce_, static_cast<uint32_t>(at)}.encode();
+  return std::move(bytes_);
 }
 
 Result<> SegmentWriter::begin(int64_t seconds, bool durable) {
@@ -75,6 +91,7 @@ Result<> SegmentWriter::begin(int64_t seconds, bool durable) {
   nonce_ = header.nonce;
   end_ = file_end_ = segment_header_size;
   others_.clear();
+  told_.clear();
   return {};
 }
 
@@ -98,19 +115,14 @@ uint32_t SegmentWriter::add_message(Batch& batch, std::string& head, uint32_t me
 }
 
 void SegmentWriter::add_other(Batch& batch, RecordType type, std::string_view payload) {
-  RecordHeader header;
-  header.type = type;
-  header.segment = last_number_;
-  header.nonce = nonce_;
-  header.offset = static_cast<uint32_t>(next_offset(batch));
-  header.meta_length = static_cast<uint32_t>(payload.size());
-  header.meta_crc = crc32c(0, payload);
-  std::string& record = batch.own_.emplace_back(record_header_size, '\0');
-  header.encode(record.data());
-  record += payload;
-  batch.add(record);
-  batch.pad();
-  batch.others_.push_back({type, header.offset, header.meta_length});
+  const auto offset = static_cast<uint32_t>(next_offset(batch));
+  batch.add(batch.own_.emplace_back(encode_other(last_number_, nonce_, offset, type, payload, false)));
+  batch.others_.push_back({type, offset, static_cast<uint32_t>(payload.size())});
+}
+
+void SegmentWriter::add_told(Batch& batch, std::string_view entries) {
+  batch.others_.push_back({RecordType::journal, 0, static_cast<uint32_t>(entries.size())});
+  batch.told_ += entries;
 }
 
 // A file that grows makes the file system commit its own journal with every
@@ -138,17 +150,34 @@ Result<> SegmentWriter::write(Batch& batch, bool sync) {
   end_ = new_end;
   file_end_ = new_file_end;
   others_.insert(others_.end(), batch.others_.begin(), batch.others_.end());
+  told_ += batch.told_;
   batch.parts_.clear();
   batch.size_ = 0;
   batch.own_.clear();
   batch.others_.clear();
+  batch.told_.clear();
   return {};
 }
 
 Result<> SegmentWriter::seal(std::vector<Footer::Message> live) {
   const std::shared_ptr<File> file = std::move(file_);
-  const std::string seal = encode_seal(last_number_, nonce_, end_, {std::move(live), std::move(others_)});
+  Seal made(last_number_, nonce_, end_);
+  size_t at = 0, waiting = 0;  // of told_
+  const auto flush = [&] {
+    if (waiting > 0) made.add_told(std::string_view(told_).substr(at, waiting));
+    at += std::exchange(waiting, 0);
+  };
+  for (const Footer::Other& other : others_) {
+    if (other.offset != 0 || waiting + other.meta_length > told_record) flush();
+    if (other.offset != 0)
+      made.add(other);
+    else
+      waiting += other.meta_length;
+  }
+  flush();
+  const std::string seal = made.finish(std::move(live));
   others_.clear();
+  told_ = {};
   int result = file->write(seal, end_);
   // The trailer has to be the end of the file.
   if (result >= 0 && file_end_ > end_ + seal.size()) result = file->ops().truncate(file->fd(), end_ + seal.size());
@@ -161,6 +190,7 @@ Result<> SegmentWriter::seal(std::vector<Footer::Message> live) {
 std::optional<VoidRange> SegmentWriter::abandon() {
   const std::shared_ptr<File> file = std::move(file_);
   others_.clear();
+  told_ = {};
   FileOps& ops = file->ops();
   if (ops.truncate(file->fd(), end_) >= 0 && ops.sync_file(file->fd()) >= 0) return std::nullopt;
   return VoidRange{last_number_, static_cast<uint32_t>(end_)};

@@ -19,10 +19,28 @@
 
 namespace impulse::spool {
 
-// A whole record that is no message, as it lies at `offset`.
-std::string encode_other(uint32_t number, uint32_t nonce, uint64_t offset, RecordType type, std::string_view payload);
-// A seal for a segment that ends at `end`: footer and trailer.
-std::string encode_seal(uint32_t number, uint32_t nonce, uint64_t end, const Footer& footer);
+// The end of a segment: records of what its reports tell, then footer and
+// trailer. A report says it itself, which a scan goes by; those records are for
+// readers by the footer. They lie behind all messages, and are written when
+// these are durable, so that none can survive its report.
+class Seal {
+ public:
+  // For a segment whose last record ends at `end`.
+  Seal(uint32_t number, uint32_t nonce, uint64_t end) : number_(number), nonce_(nonce), end_(end) {}
+
+  // In the order in which they count: a record that is there, and what a report tells.
+  void add(const Footer::Other& other) { others_.push_back(other); }
+  void add_told(std::string_view entries);
+  // All its bytes, to be written at `end`.
+  std::string finish(std::vector<Footer::Message> live);
+
+ private:
+  uint32_t number_;
+  uint32_t nonce_;
+  uint64_t end_;
+  std::string bytes_;
+  std::vector<Footer::Other> others_;
+};
 
 // A batch of records that is written, and made durable, as one. Borrows what
 // is added to it, until it is cleared.
@@ -39,8 +57,9 @@ class Batch {
 
   std::vector<iovec> parts_;
   uint64_t size_ = 0;
-  std::deque<std::string> own_;  // records made here
-  std::vector<Footer::Other> others_;
+  std::deque<std::string> own_;        // records made here
+  std::vector<Footer::Other> others_;  // at offset 0: so many bytes of told_
+  std::string told_;
 };
 
 class SegmentWriter {
@@ -67,6 +86,9 @@ class SegmentWriter {
   uint32_t add_message(Batch& batch, std::string& head, uint32_t meta_crc, const std::vector<std::string_view>& body,
                        uint32_t body_length, uint32_t body_crc);
   void add_other(Batch& batch, RecordType type, std::string_view payload);
+  // What a message of the batch tells, as journal entries: kept until seal().
+  static void add_told(Batch& batch, std::string_view entries);
+  uint64_t told_size() const { return told_.size(); }  // what is kept, bytes
   // Writes the batch and, with `sync`, makes it durable. After an error the
   // segment must be abandoned. Empties the batch on success.
   Result<> write(Batch& batch, bool sync);
@@ -86,9 +108,10 @@ class SegmentWriter {
   uint64_t zero_ahead_;
   std::shared_ptr<File> file_;
   uint32_t nonce_ = 0;
-  uint64_t end_ = 0;       // of the good records
-  uint64_t file_end_ = 0;  // of the file: zeros from end_ on
-  std::vector<Footer::Other> others_;
+  uint64_t end_ = 0;                   // of the good records
+  uint64_t file_end_ = 0;              // of the file: zeros from end_ on
+  std::vector<Footer::Other> others_;  // as in Batch
+  std::string told_;
 };
 
 }  // namespace impulse::spool

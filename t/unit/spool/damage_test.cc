@@ -35,6 +35,11 @@ class DamageTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(newer_versions_are_refused);
   CPPUNIT_TEST(unknown_fields_are_skipped);
   CPPUNIT_TEST(quarantine_that_fails_pins_the_segment);
+  CPPUNIT_TEST(a_copy_that_fails_pins_the_segment);
+  CPPUNIT_TEST(a_field_of_a_newer_version_stops_the_start);
+  CPPUNIT_TEST(what_cannot_be_read_now_stays);
+  CPPUNIT_TEST(a_scan_of_what_cannot_be_read_loses_nothing);
+  CPPUNIT_TEST(a_file_that_cannot_be_read_stays);
   CPPUNIT_TEST_SUITE_END();
 
   std::shared_ptr<FakeDisk> disk_ = std::make_shared<FakeDisk>(3);
@@ -371,6 +376,137 @@ class DamageTest : public CppUnit::TestFixture {
       for (uint32_t i = 0; i < 2; ++i) kit::record(*spool, summary.id, i, kit::outcome(State::delivered));
     kit::settle(*spool);
     CPPUNIT_ASSERT(disk_->content(path_) == changed);
+  }
+
+  // Of a body that is found damaged when it is read.
+  void a_copy_that_fails_pins_the_segment() {
+    for (const bool again : {false, true}) {
+      fill(true);
+      const MessageId victim = std::next(bodies_.begin())->first;
+      std::string changed = content_;
+      changed[content_.find("bbbb") + 40] = 'X';
+      put_back(changed);
+      auto spool = open();
+      disk_->set_fault([](Call call, uint64_t) { return call == Call::open ? ENOSPC : 0; });
+      CPPUNIT_ASSERT(spool->read(victim).error().code == Errc::invalid);
+      CPPUNIT_ASSERT_EQUAL(size_t{0}, disk_->names("/spool/quarantine").size());
+      disk_->set_fault(nullptr);
+      if (again) {
+        CPPUNIT_ASSERT(spool->read(victim).error().code == Errc::invalid);
+        CPPUNIT_ASSERT_EQUAL(size_t{1}, disk_->names("/spool/quarantine").size());
+      }
+      for (const auto& [id, body] : bodies_)
+        for (uint32_t i = 0; i < 2; ++i) kit::record(*spool, id, i, kit::outcome(State::failed));
+      CPPUNIT_ASSERT_EQUAL(uint64_t{0}, spool->status().messages);
+      kit::settle(*spool);
+      CPPUNIT_ASSERT(disk_->content(path_) == changed);
+    }
+  }
+
+  void a_field_of_a_newer_version_stops_the_start() {
+    for (const bool sealed : {true, false}) {
+      fill(sealed);
+      const MessageId victim = std::next(bodies_.begin())->first;
+      std::string changed = content_;
+      auto header = *RecordHeader::decode(std::string_view(changed).substr(victim.offset));
+      const size_t at = victim.offset + record_header_size;
+      const size_t field = changed.find("client.example", at) - 2;  // tag, length, value
+      CPPUNIT_ASSERT_EQUAL('\x07', changed[field]);
+      changed[field] = '\xF0';
+      header.meta_crc = crc32c(0, std::string_view(changed).substr(at, header.meta_length));
+      header.encode(changed.data() + victim.offset);
+      put_back(changed);
+      const auto spool = kit::try_open(disk_, settings_, tuning_);
+      CPPUNIT_ASSERT(!spool && spool.error().code == Errc::unavailable);
+      CPPUNIT_ASSERT(spool.error().message.starts_with(path_.substr(7)));
+      CPPUNIT_ASSERT(spool.error().message.find("newer version") != std::string::npos);
+      CPPUNIT_ASSERT(disk_->names("/spool/quarantine").empty());
+      // A version that knows it finds all that was there.
+      disk_->set_content(path_, content_);
+      CPPUNIT_ASSERT_EQUAL(bodies_.size(), intact(open()));
+    }
+  }
+
+  // Fails to read [from, to) of the segment, until it is told otherwise.
+  void bad_sector(uint64_t from, uint64_t to) {
+    disk_->set_read_fault([path = path_, from, to](const std::string& file, uint64_t begin, uint64_t end) {
+      return file == path && begin < to && end > from ? EIO : 0;
+    });
+  }
+
+  void what_cannot_be_read_now_stays() {
+    fill(true, {kit::noise(9000, 1), kit::noise(9000, 2), kit::noise(9000, 3)});
+    const MessageId victim = std::next(bodies_.begin())->first;
+    put_back(content_);
+    MessageId with_rest;
+    {
+      auto spool = open();
+      bodies_[kit::accept(*spool, kit::message(kit::noise(9000, 4), 2))] = kit::noise(9000, 4);
+      auto large = kit::message("head", 2);
+      large->rest = std::move(*spool->stream());
+      CPPUNIT_ASSERT(large->rest->append("rest").has_value());
+      with_rest = kit::accept(*spool, large);
+      bodies_[with_rest] = "headrest";
+      bodies_[kit::accept(*spool, kit::message(kit::noise(9000, 5), 2))] = kit::noise(9000, 5);
+    }
+    const auto bad_head = [&](MessageId id) {
+      bad_sector(id.offset + record_header_size, id.offset + record_header_size + 8);
+    };
+    for (const MessageId id : {with_rest, victim}) {
+      path_ = "/spool/" + segment_name(id.segment);
+      bad_head(id);
+      {
+        auto spool = open();
+        CPPUNIT_ASSERT_EQUAL(bodies_.size() - 1, spool.live.size());
+        CPPUNIT_ASSERT_EQUAL(uint64_t{bodies_.size()}, spool->status().messages);
+        CPPUNIT_ASSERT_EQUAL(size_t{1}, spool.report.notes.size());
+        CPPUNIT_ASSERT(spool.report.notes[0].find("next start") != std::string::npos);
+        CPPUNIT_ASSERT(disk_->names("/spool/quarantine").empty());
+        CPPUNIT_ASSERT_EQUAL(size_t{1}, disk_->names("/spool/large").size());
+      }
+      disk_->set_read_fault(nullptr);
+      CPPUNIT_ASSERT_EQUAL(bodies_.size(), intact(open()));
+    }
+  }
+
+  // What the scan makes of it counts for this start only: no footer, no checkpoint, no removal.
+  void a_scan_of_what_cannot_be_read_loses_nothing() {
+    fill(false, {kit::noise(9000, 1), kit::noise(9000, 2), kit::noise(9000, 3)});
+    for (const uint64_t offset : {uint64_t{std::next(bodies_.begin())->first.offset} + 5000, uint64_t{0}}) {
+      put_back(content_);
+      bad_sector(offset, offset + 1);
+      size_t delivered = 0;
+      {
+        auto spool = open();
+        delivered = spool.live.size();
+        CPPUNIT_ASSERT_EQUAL(bodies_.size() - 1, delivered);
+        for (const Summary& summary : spool.live)
+          for (uint32_t i = 0; i < 2; ++i) kit::record(*spool, summary.id, i, kit::outcome(State::delivered));
+        kit::settle(*spool);
+        CPPUNIT_ASSERT(disk_->content(path_) == content_);
+      }
+      disk_->set_read_fault(nullptr);
+      CPPUNIT_ASSERT_EQUAL(bodies_.size() - delivered, intact(open()));
+    }
+  }
+
+  void a_file_that_cannot_be_read_stays() {
+    fill(true);
+    put_back(content_);
+    bad_sector(0, content_.size());
+    {
+      auto spool = open();
+      CPPUNIT_ASSERT(spool.live.empty());
+      CPPUNIT_ASSERT_EQUAL(size_t{1}, spool.report.notes.size());
+      CPPUNIT_ASSERT(spool.report.notes[0].starts_with(path_.substr(7)));
+      CPPUNIT_ASSERT(spool.report.notes[0].find("next start") != std::string::npos);
+      kit::accept(*spool, kit::message("other", 2));
+      kit::settle(*spool);
+    }
+    CPPUNIT_ASSERT(disk_->content(path_) == content_);
+    CPPUNIT_ASSERT(disk_->names("/spool/quarantine").empty());
+    disk_->set_read_fault(nullptr);
+    CPPUNIT_ASSERT_EQUAL(bodies_.size() + 1, open().live.size());
   }
 };
 CPPUNIT_TEST_SUITE_REGISTRATION(DamageTest);

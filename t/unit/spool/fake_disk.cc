@@ -119,6 +119,11 @@ void FakeDisk::set_open_fault(std::function<int(const std::string& path)> fault)
   open_fault_ = std::move(fault);
 }
 
+void FakeDisk::set_read_fault(std::function<int(const std::string& path, uint64_t from, uint64_t to)> fault) {
+  const std::lock_guard lock(mutex_);
+  read_fault_ = std::move(fault);
+}
+
 int FakeDisk::open(const std::string& path, int flags, mode_t) {
   const std::lock_guard lock(mutex_);
   auto found = now_.find(path);
@@ -147,6 +152,10 @@ ssize_t FakeDisk::pread(int fd, char* to, size_t count, uint64_t offset) {
   const std::string& bytes = found->second->now;
   if (offset >= bytes.size()) return 0;
   count = std::min<size_t>(count, bytes.size() - offset);
+  if (read_fault_)
+    for (const auto& [path, inode] : now_)
+      if (inode == found->second)
+        if (const int err = read_fault_(path, offset, offset + count); err != 0) return -err;
   std::memcpy(to, bytes.data() + offset, count);
   return static_cast<ssize_t>(count);
 }

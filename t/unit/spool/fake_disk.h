@@ -31,6 +31,8 @@ class FakeDisk final : public FileOps {
   void set_fault(std::function<int(Call call, uint64_t number)> fault);
   // Asked when a file that is there is opened: an errno, or 0.
   void set_open_fault(std::function<int(const std::string& path)> fault);
+  // Asked when bytes [from, to) of a file are read: an errno, or 0.
+  void set_read_fault(std::function<int(const std::string& path, uint64_t from, uint64_t to)> fault);
   // From call number `n` on nothing happens any more: the process was killed,
   // in the middle of that call.
   void die_at(uint64_t n);
@@ -88,6 +90,7 @@ class FakeDisk final : public FileOps {
   std::mt19937 random_;
   std::function<int(Call, uint64_t)> fault_;
   std::function<int(const std::string&)> open_fault_;
+  std::function<int(const std::string&, uint64_t, uint64_t)> read_fault_;
   std::map<std::string, InodePtr> now_;
   std::map<std::string, InodePtr> durable_;
   std::map<int, InodePtr> open_;

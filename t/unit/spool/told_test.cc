@@ -18,6 +18,9 @@ class ToldTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(a_refused_report_tells_nothing);
   CPPUNIT_TEST(torn_at_every_byte);
   CPPUNIT_TEST(no_crash_parts_them);
+  CPPUNIT_TEST(any_sectors_of_the_batch);
+  CPPUNIT_TEST(the_later_word_counts);
+  CPPUNIT_TEST(what_waits_for_the_footer_is_bounded);
   CPPUNIT_TEST(outlives_the_report);
   CPPUNIT_TEST(undone_by_no_checkpoint);
   CPPUNIT_TEST(takes_the_file_of_a_large_body_along);
@@ -169,6 +172,93 @@ class ToldTest : public CppUnit::TestFixture {
       }
     }
     CPPUNIT_ASSERT(with > 0 && without > 0);
+  }
+
+  // A report of some pages, of which a power cut leaves any; also while its segment is closed.
+  void any_sectors_of_the_batch() {
+    size_t with = 0, without = 0;
+    for (unsigned seed = 1; seed <= 80; ++seed) {
+      for (uint64_t n = 1; n <= 5; ++n) {
+        disk_ = std::make_shared<FakeDisk>(seed);
+        const std::string body = kit::noise(2000 + seed * 37, seed);
+        MessageId older;
+        {
+          auto spool = open();
+          older = kit::accept(*spool, kit::message("older"));
+        }
+        auto spool = open();
+        const MessageId same = kit::accept(*spool, kit::message("same segment", 2));
+        auto incoming = kit::message(body);
+        incoming->told = {{older, 0, kit::outcome(State::delivered)}, {same, 1, kit::outcome(State::failed)}};
+        disk_->die_at(disk_->calls() + n);
+        const bool accepted = kit::commit(*spool, std::move(incoming)).has_value();
+        spool.spool.reset();
+        disk_->restart(true);
+        for (int starts = 0; starts < 2; ++starts) {
+          spool = open();
+          const bool there = find(spool, body) != nullptr;
+          CPPUNIT_ASSERT(there || !accepted);
+          CPPUNIT_ASSERT_EQUAL(!there, find(spool, "older") != nullptr);
+          const Summary* other = find(spool, "same segment");
+          CPPUNIT_ASSERT(other != nullptr && other->states[0].state == State::pending);
+          CPPUNIT_ASSERT(other->states[1].state == (there ? State::failed : State::pending));
+          ++(there ? with : without);
+          spool.spool.reset();
+        }
+      }
+    }
+    CPPUNIT_ASSERT(with > 0 && without > 0);
+  }
+
+  // Of two that are not final; as it was written, by the footer, and after a start that was stopped anywhere.
+  void the_later_word_counts() {
+    for (const bool sealed : {true, false}) {
+      bool started = false;
+      for (uint64_t m = 1; !started; ++m) {
+        disk_ = std::make_shared<FakeDisk>(static_cast<unsigned>(m));
+        {
+          auto spool = open();
+          const MessageId one = kit::accept(*spool, kit::message("one", 3));
+          CPPUNIT_ASSERT(kit::record(*spool, one, 1, kit::later(2, 2000, "421 two")));
+          kit::accept(*spool, report({{one, 0, kit::later(3, 3000, "421 three")}}));
+          CPPUNIT_ASSERT(kit::record(*spool, one, 0, kit::later(10, 4000, "421 ten")));
+          kit::accept(*spool, report({{one, 1, kit::later(3, 3000, "421 three")}}));
+          kit::accept(*spool, report({{one, 2, kit::later(1, 1000, "421 one")}}));
+          kit::accept(*spool, report({{one, 2, kit::later(2, 2000, "421 two")}}));
+          if (!sealed) disk_->die_now();
+        }
+        disk_->restart(false);
+        disk_->die_at(disk_->calls() + m);
+        if (auto spool = kit::try_open(disk_, settings_, tuning_)) spool->spool.reset();
+        started = !disk_->dead();
+        disk_->restart(m % 2 == 0);
+        for (int i = 0; i < 2; ++i) {
+          auto spool = open();
+          const auto states = find(spool, "one")->states;
+          CPPUNIT_ASSERT_EQUAL(uint32_t{10}, states[0].attempts);
+          CPPUNIT_ASSERT_EQUAL(uint32_t{3}, states[1].attempts);
+          CPPUNIT_ASSERT_EQUAL(uint32_t{2}, states[2].attempts);
+        }
+      }
+    }
+  }
+
+  // A segment of which reports tell much is closed before it is full.
+  void what_waits_for_the_footer_is_bounded() {
+    tuning_.max_told = 1000;
+    auto spool = open();
+    const MessageId one = kit::accept(*spool, kit::message("one", 41));
+    for (uint32_t i = 0; i < 40; ++i)
+      kit::accept(*spool, report({{one, i, kit::outcome(State::failed, 1, std::string(200, 'x'))}}));
+    CPPUNIT_ASSERT(spool->status().segments >= 8);
+    for (int starts = 0; starts < 2; ++starts) {
+      const auto states = spool->read(one).value().states;
+      for (uint32_t i = 0; i <= 40; ++i) CPPUNIT_ASSERT((states[i].state == State::failed) == (i < 40));
+      spool.spool.reset();
+      spool = open();
+      CPPUNIT_ASSERT(spool.report.footers_used >= 8);
+      CPPUNIT_ASSERT_EQUAL(size_t{41}, spool.live.size());
+    }
   }
 
   // Its record does not count any more when it is found by the footer.
