@@ -35,7 +35,7 @@ Hop::~Hop() {
 
 void Hop::want(const std::string& domain, const RoutePtr& route) {
   route_ = route;
-  if (wanted_.insert(domain).second) wanting_.push_back(domain);
+  if (add_wanted(domain, route)) wanting_.push_back(domain);
   pump();
 }
 
@@ -64,7 +64,7 @@ bool Hop::may_open() {
   if (wanting_.empty() || office_.stopping) return false;
   const size_t openings = openings_ - (protecting_ ? 1 : 0);
   if (!proven_ && openings > 0) return false;
-  if (established_ + openings_ >= route_->max_connections) return false;
+  if (established_ + openings_ >= most_connections()) return false;
   // Each connection being made will take one message; no more of them than there is work.
   uint64_t active = 0;
   for (const std::string& domain : wanting_) {
@@ -83,7 +83,7 @@ bool Hop::rests_now() {
 }
 
 bool Hop::has_room() const {
-  return established_ + openings_ < route_->max_connections && office_.connections < route_->server_max_connections;
+  return established_ + openings_ < most_connections() && office_.connections < route_->server_max_connections;
 }
 
 void Hop::open() {
@@ -173,10 +173,9 @@ void Hop::opening_failed(const std::shared_ptr<Opening>& opening) {
   if (established_ == 0) {
     proven_ = false;
     office_.parts.log.write(Level::warning, Area::delivery, "gateway-unreachable", opening->last_error);
-    wanted_.clear();
     const Outcome outcome{Outcome::Kind::transient, opening->last_error, "4.4.1", {}};
     const Attempt attempt{opening->last_peer, {}, "ESMTP", opening->last_remote};
-    for (const std::string& domain : std::exchange(wanting_, {})) {
+    for (const std::string& domain : drop_all_wanted()) {
       const RoutePtr route = office_.route(domain);
       if (route->hop == key_) {
         office_.fail_domain(domain, outcome, attempt);
@@ -198,8 +197,7 @@ void Hop::give_back_slot() {
 void Hop::serve(Entry& entry) {
   Courier& courier = *entry.courier;
   if (!courier.usable()) return;
-  const uint64_t most = route_->max_deliveries;
-  if (office_.stopping || (most > 0 && courier.jobs() >= most)) return courier.quit();
+  if (office_.stopping || carried_enough(entry)) return courier.quit();
   if (yields(courier)) return yield(entry);
   if (serve_needy(entry)) return;
   while (!wanting_.empty()) {
@@ -207,16 +205,17 @@ void Hop::serve(Entry& entry) {
     wanting_.pop_front();
     const RoutePtr route = office_.route(domain);
     if (route->method != Route::Method::smtp || route->hop != key_ || route->suspended) {
-      wanted_.erase(domain);
+      drop_wanted(domain);
       office_.look_again(domain);
       continue;
     }
     route_ = route;
     auto items = office_.queue.take_message(domain, route->batch);
     if (office_.queue.active(domain) > 0) {
+      add_wanted(domain, route);
       wanting_.push_back(domain);
     } else {
-      wanted_.erase(domain);
+      drop_wanted(domain);
     }
     office_.ledger.drop_expired(domain, route, items);
     if (items.empty()) continue;
@@ -384,8 +383,7 @@ void Hop::courier_ended(Courier& courier, End end, const std::string& why) {
 
 void Hop::stop() {
   timer_.stop();
-  wanting_.clear();
-  wanted_.clear();
+  drop_all_wanted();
   for (const Needy& needy : std::exchange(needy_, {})) office_.ledger.put_back(needy.domain, needy.items);
   for (auto& [number, entry] : entries_) {
     if (entry->courier->resting()) {

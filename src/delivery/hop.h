@@ -10,10 +10,10 @@
 
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
 #include <string>
 #include <unordered_map>
-#include <unordered_set>
 #include <vector>
 
 namespace impulse::delivery {
@@ -72,6 +72,12 @@ class Hop final : private CourierHost {
   bool serve_needy(Entry& entry);
 
   // --- hop_turns.cc
+  bool add_wanted(const std::string& domain, const RoutePtr& route);
+  void drop_wanted(const std::string& domain);
+  std::deque<std::string> drop_all_wanted();
+  void count_limits(const Route& route, bool more);
+  uint64_t most_connections() const;
+  bool carried_enough(const Entry& entry) const;
   bool server_is_full();
   bool yields(const Courier& courier) const;
   void yield(Entry& entry);
@@ -82,9 +88,11 @@ class Hop final : private CourierHost {
 
   Office& office_;
   const std::string key_;
-  RoutePtr route_;                          // the latest
-  std::deque<std::string> wanting_;         // domains, in turn
-  std::unordered_set<std::string> wanted_;  // the same
+  RoutePtr route_;                                    // the latest
+  std::deque<std::string> wanting_;                   // domains, in turn
+  std::unordered_map<std::string, RoutePtr> wanted_;  // the same, and how they go
+  // Their limits, and how many have each.
+  std::map<uint64_t, size_t> connection_limits_, delivery_limits_;
   std::unordered_map<uint64_t, std::unique_ptr<Entry>> entries_;
   std::vector<std::unique_ptr<Entry>> ended_;  // until the loop comes round
   uint64_t next_number_ = 0;

@@ -30,7 +30,7 @@ void Hop::divert(Entry& entry) {
 void Hop::open_protected() {
   // A connection that is fit comes for them when it has done what it does.
   if (needy_.empty() || protecting_ || office_.stopping || has_protected() || rests_now()) return;
-  if (established_ + openings_ >= route_->max_connections || server_is_full()) return;
+  if (established_ + openings_ >= most_connections() || server_is_full()) return;
   protecting_ = true;
   ++openings_;
   ++office_.connections;

@@ -1,9 +1,13 @@
-// The limit on all connections together (Server_Max_Outbound_Connections), and
-// how hops share what there is. One that has work and no connection at all is
+// Limits. Of the domains that share a hop the least one counts, while they have
+// something to send. Of all connections together there are
+// Server_Max_Outbound_Connections, and hops share what there is. One that has work and no connection at all is
 // starving: it gets the next connection that is free before others get one
 // more, and they end some of theirs for it, although they have work: those that
 // rest, those of hops with several, and any that has carried its fair share.
 #include "delivery/hop_impl.h"
+
+#include <algorithm>
+#include <utility>
 
 namespace impulse::delivery {
 namespace {
@@ -14,6 +18,53 @@ namespace {
 constexpr uint64_t fair_share = 20;
 
 }  // namespace
+
+// True when it is new.
+bool Hop::add_wanted(const std::string& domain, const RoutePtr& route) {
+  const auto [found, added] = wanted_.try_emplace(domain, route);
+  if (!added) {
+    if (found->second == route) return false;
+    count_limits(*found->second, false);
+    found->second = route;
+  }
+  count_limits(*route, true);
+  return added;
+}
+
+void Hop::drop_wanted(const std::string& domain) {
+  const auto found = wanted_.find(domain);
+  if (found == wanted_.end()) return;
+  count_limits(*found->second, false);
+  wanted_.erase(found);
+}
+
+std::deque<std::string> Hop::drop_all_wanted() {
+  wanted_.clear();
+  connection_limits_.clear();
+  delivery_limits_.clear();
+  return std::exchange(wanting_, {});
+}
+
+void Hop::count_limits(const Route& route, bool more) {
+  const auto count = [more](std::map<uint64_t, size_t>& limits, uint64_t limit) {
+    const auto found = limits.try_emplace(limit, 0).first;
+    found->second = more ? found->second + 1 : found->second - 1;
+    if (found->second == 0) limits.erase(found);
+  };
+  count(connection_limits_, route.max_connections);
+  if (route.max_deliveries > 0) count(delivery_limits_, route.max_deliveries);
+}
+
+uint64_t Hop::most_connections() const {
+  return connection_limits_.empty() ? route_->max_connections : connection_limits_.begin()->first;
+}
+
+// Also by the limit of what it carried last.
+bool Hop::carried_enough(const Entry& entry) const {
+  uint64_t most = delivery_limits_.empty() ? UINT64_MAX : delivery_limits_.begin()->first;
+  if (entry.route && entry.route->max_deliveries > 0) most = std::min(most, entry.route->max_deliveries);
+  return entry.courier->jobs() >= most;
+}
 
 // True: no more now; we are pumped again when that may have changed.
 bool Hop::server_is_full() {

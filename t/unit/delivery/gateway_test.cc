@@ -2,6 +2,7 @@
 #include "house.h"
 #include "sink.h"
 
+#include <map>
 #include <set>
 
 namespace impulse::delivery {
@@ -18,6 +19,7 @@ class GatewayTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(recipients_go_in_batches);
   CPPUNIT_TEST(connections_keep_their_limits);
   CPPUNIT_TEST(deliveries_a_connection_keep_their_limit);
+  CPPUNIT_TEST(the_least_limit_of_those_who_share_counts);
   CPPUNIT_TEST(idle_connections_quit);
   CPPUNIT_TEST(many_messages_over_many_connections_once_each);
   CPPUNIT_TEST(suspended_and_resumed);
@@ -108,6 +110,40 @@ class GatewayTest : public CppUnit::TestFixture {
     std::map<int, int> uses;
     for (const Letter& letter : sink.letters()) CPPUNIT_ASSERT(++uses[letter.connection] <= 2);
     CPPUNIT_ASSERT_EQUAL(size_t{5}, sink.count());
+  }
+
+  void the_least_limit_of_those_who_share_counts() {
+    std::promise<void> reached, go;
+    std::atomic<int> count{0};
+    Script script;
+    script.data = [&, may = go.get_future().share()](const Letter&) {
+      if (++count == 1) reached.set_value();
+      may.wait();
+      return "";
+    };
+    Sink sink(script);
+    House house(gateway(sink,
+                        "Idle_Timeout = 60\nDomain \"a.example\" { Max_Outbound_Connections = 1 "
+                        "Max_Deliveries_Per_Connection = 2 }\n"));
+    house.dispatcher->start();
+    for (int i = 0; i < 4; ++i) house.submit("s@x.example", {"one@a.example"});
+    auto first = reached.get_future();
+    house.run_until([&] { return first.wait_for(std::chrono::seconds(0)) == std::future_status::ready; }, "a letter");
+    for (int i = 0; i < 4; ++i) house.submit("s@x.example", {"one@b.example"});
+    house.run_until([&] { return house.dispatcher->size() == 8; });
+    net::test::spin(*house.loop);
+    go.set_value();
+    house.run_until_empty();
+    std::map<int, int> carried;
+    int left = 4;
+    for (const Letter& letter : sink.letters()) {
+      if (left == 0) break;
+      CPPUNIT_ASSERT(++carried[letter.connection] <= 2);
+      if (holds(letter.recipients[0], "a.example")) --left;
+    }
+    CPPUNIT_ASSERT_EQUAL(0, left);
+    CPPUNIT_ASSERT_EQUAL(1, sink.letters()[0].connection);
+    CPPUNIT_ASSERT_EQUAL(1, sink.letters()[1].connection);  // alone, until it may have no more
   }
 
   void idle_connections_quit() {
