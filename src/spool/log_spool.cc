@@ -217,7 +217,7 @@ class LogSpool final : public Spool {
     if (meta->rest)
       if (auto whole = large_.read(*meta->rest, *body); !whole) {
         if (!index_.find(id)) return gone(id);  // finished meanwhile
-        return bad_rest(*meta->rest, whole.error());
+        return bad_rest(id, *meta->rest, whole.error());
       }
     Stored stored;
     stored.id = id;
@@ -229,11 +229,15 @@ class LogSpool final : public Spool {
   }
 
   // What the disk cannot read now it may read later; what is wrong stays wrong.
-  std::unexpected<Error> bad_rest(const Rest& rest, const Error& why) const {
+  std::unexpected<Error> bad_rest(MessageId id, const Rest& rest, const Error& why) const {
     std::string kept;
     const bool wrong = why.code == Errc::invalid;
-    if (wrong)
-      kept = large_.keep_aside(rest.number) ? "; it was moved to quarantine" : "; it cannot be moved to quarantine";
+    if (wrong && large_.keep_aside(rest.number)) {
+      kept = "; it was moved to quarantine";
+    } else if (wrong) {
+      kept = "; it cannot be moved to quarantine";
+      (void)index_.take_rest(id);  // the last copy: it does not go with the message
+    }
     return fail(wrong || why.code == Errc::not_found ? Errc::invalid : why.code, "{}{}", why.message, kept);
   }
   static bool is_bad(const Error& why) { return why.code == Errc::invalid || why.code == Errc::io; }

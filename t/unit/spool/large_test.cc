@@ -30,6 +30,7 @@ class LargeTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(failed_record_refuses_and_removes);
   CPPUNIT_TEST(missing_short_or_damaged_is_damage_at_the_start);
   CPPUNIT_TEST(damage_found_when_it_is_read);
+  CPPUNIT_TEST(damage_that_cannot_be_kept_aside_stays);
   CPPUNIT_TEST(what_cannot_be_read_now_is_no_damage);
   CPPUNIT_TEST(sink_of_another_spool);
   CPPUNIT_TEST(empty_rest);
@@ -319,6 +320,25 @@ class LargeTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT_EQUAL(size_t{1}, log_.count("the body is damaged; it was moved to quarantine"));
     CPPUNIT_ASSERT_EQUAL(size_t{0}, files());
     CPPUNIT_ASSERT_EQUAL(bytes, disk_->content("/spool/quarantine/" + file.substr(file.rfind('/') + 1) + ".bad"));
+  }
+
+  void damage_that_cannot_be_kept_aside_stays() {
+    MessageId id;
+    {
+      auto spool = open();
+      id = kit::accept(*spool, streamed(*spool, kit::noise(2000, 1)));
+    }
+    const std::string file = only_file();
+    std::string bytes = disk_->content(file);
+    bytes[100] = static_cast<char>(bytes[100] ^ 1);
+    disk_->set_content(file, bytes);
+    auto spool = open();
+    disk_->set_fault([](Call call, uint64_t) { return call == Call::rename ? ENOSPC : 0; });
+    CPPUNIT_ASSERT(spool->read(id).error().code == Errc::invalid);
+    CPPUNIT_ASSERT_EQUAL(size_t{1}, log_.count("it cannot be moved to quarantine"));
+    CPPUNIT_ASSERT(kit::record(*spool, id, 0, kit::outcome(State::failed)));
+    spool.spool.reset();
+    CPPUNIT_ASSERT_EQUAL(bytes, disk_->content(file));
   }
 
   void what_cannot_be_read_now_is_no_damage() {
