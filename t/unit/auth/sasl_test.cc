@@ -119,10 +119,16 @@ class SaslTest : public CppUnit::TestFixture {
 
   std::unique_ptr<Sasl> sasl_ = std::move(*Sasl::create());
 
+  static SaslSettings settings_for(const Way& way) {
+    return {way.mechanism,
+            credentials(way.mechanism, way.format),
+            way.format == Format::digest || way.format == Format::digest_cleartext,
+            "home",
+            "mx.example.com",
+            "impulse"};
+  }
   std::unique_ptr<SaslExchange> begin(const Way& way) {
-    auto exchange = sasl_->begin({way.mechanism, credentials(way.mechanism, way.format),
-                                  way.format == Format::digest || way.format == Format::digest_cleartext, "home",
-                                  "mx.example.com", "impulse"});
+    auto exchange = sasl_->begin(settings_for(way));
     CPPUNIT_ASSERT(exchange);
     return std::move(*exchange);
   }
@@ -208,12 +214,7 @@ class SaslTest : public CppUnit::TestFixture {
   void under_another_name_in_the_file() {
     for (const Way& way : ways) {
       const auto attempt = [&](const char* entry, const std::string& password) {
-        SaslSettings settings{way.mechanism,
-                              credentials(way.mechanism, way.format),
-                              way.format == Format::digest || way.format == Format::digest_cleartext,
-                              "home",
-                              "mx.example.com",
-                              "impulse"};
+        SaslSettings settings = settings_for(way);
         settings.entry = [entry](std::string_view user) {
           CPPUNIT_ASSERT(user == "who");
           return std::string(entry);
@@ -236,12 +237,7 @@ class SaslTest : public CppUnit::TestFixture {
   void proven_and_not_admitted() {
     for (const Way& way : ways) {
       std::vector<std::string> asked;
-      SaslSettings settings{way.mechanism,
-                            credentials(way.mechanism, way.format),
-                            way.format == Format::digest || way.format == Format::digest_cleartext,
-                            "home",
-                            "mx.example.com",
-                            "impulse"};
+      SaslSettings settings = settings_for(way);
       settings.admits = [&](std::string_view user) {
         asked.emplace_back(user);
         return false;
