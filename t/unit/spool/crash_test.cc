@@ -21,11 +21,7 @@ class CrashTest : public CppUnit::TestFixture {
   CPPUNIT_TEST_SUITE_END();
 
   Settings settings_{.base = "/spool", .segment_size = 20000, .min_free_percent = 0};
-  Tuning tuning_{.zero_ahead = 8192,
-                 .large_block = 300,
-                 .probe_every = Duration(1000),
-                 .space_every = Duration(1000),
-                 .seconds = nullptr};
+  Tuning tuning_ = kit::small_tuning();
 
   void random_operations_and_restarts() {
     for (unsigned seed = 1; seed <= 20; ++seed) {

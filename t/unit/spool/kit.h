@@ -137,6 +137,15 @@ struct Opened {
   }
 };
 
+// Everything happens early, and nothing by the clock.
+inline Tuning small_tuning() {
+  return {.zero_ahead = 8192,
+          .large_block = 300,
+          .probe_every = Duration(1000),
+          .space_every = Duration(1000),
+          .seconds = nullptr};
+}
+
 inline Result<Opened> try_open(const std::shared_ptr<FileOps>& ops, const Settings& settings, const Tuning& tuning = {},
                                std::function<void(std::string_view)> log = nullptr) {
   Opened opened;

@@ -302,16 +302,25 @@ class LargeTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT_EQUAL(uint64_t{1}, spool.report.damaged);
   }
 
-  void damage_found_when_it_is_read() {
+  struct Wrong {
     MessageId id;
+    std::string file, bytes;  // the file of its body, and what is in that
+  };
+  Wrong one_with_a_wrong_bit() {
+    Wrong wrong;
     {
       auto spool = open();
-      id = kit::accept(*spool, streamed(*spool, kit::noise(2000, 1)));
+      wrong.id = kit::accept(*spool, streamed(*spool, kit::noise(2000, 1)));
     }
-    const std::string file = only_file();
-    std::string bytes = disk_->content(file);
-    bytes[100] = static_cast<char>(bytes[100] ^ 1);
-    disk_->set_content(file, bytes);
+    wrong.file = only_file();
+    wrong.bytes = disk_->content(wrong.file);
+    wrong.bytes[100] = static_cast<char>(wrong.bytes[100] ^ 1);
+    disk_->set_content(wrong.file, wrong.bytes);
+    return wrong;
+  }
+
+  void damage_found_when_it_is_read() {
+    const auto [id, file, bytes] = one_with_a_wrong_bit();
     auto spool = open();  // its segment was sealed: not looked through again
     CPPUNIT_ASSERT((spool.ids() == std::vector{id}));
     // The second time because it is in quarantine.
@@ -323,15 +332,7 @@ class LargeTest : public CppUnit::TestFixture {
   }
 
   void damage_that_cannot_be_kept_aside_stays() {
-    MessageId id;
-    {
-      auto spool = open();
-      id = kit::accept(*spool, streamed(*spool, kit::noise(2000, 1)));
-    }
-    const std::string file = only_file();
-    std::string bytes = disk_->content(file);
-    bytes[100] = static_cast<char>(bytes[100] ^ 1);
-    disk_->set_content(file, bytes);
+    const auto [id, file, bytes] = one_with_a_wrong_bit();
     auto spool = open();
     disk_->set_fault([](Call call, uint64_t) { return call == Call::rename ? ENOSPC : 0; });
     CPPUNIT_ASSERT(spool->read(id).error().code == Errc::invalid);

@@ -27,11 +27,7 @@ class ToldTest : public CppUnit::TestFixture {
   CPPUNIT_TEST_SUITE_END();
 
   Settings settings_{.base = "/spool", .segment_size = 100000, .min_free_percent = 0};
-  Tuning tuning_{.zero_ahead = 8192,
-                 .large_block = 300,
-                 .probe_every = Duration(1000),
-                 .space_every = Duration(1000),
-                 .seconds = nullptr};
+  Tuning tuning_ = kit::small_tuning();
   std::shared_ptr<FakeDisk> disk_ = std::make_shared<FakeDisk>(1);
 
   kit::Opened open() { return kit::open(disk_, settings_, tuning_); }
