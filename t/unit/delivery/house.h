@@ -7,6 +7,8 @@
 #include "../net/kit.h"
 #include "delivery/dispatcher.h"
 
+#include <unistd.h>
+
 #include <cppunit/extensions/HelperMacros.h>
 
 #include <filesystem>
@@ -176,6 +178,14 @@ class House {
 
   std::mutex mutex_;
   config::SnapshotPtr snapshot_;
+};
+
+// Works in the house's folder: paths are relative, and each test has its own.
+struct There {
+  explicit There(House& house) { CPPUNIT_ASSERT_EQUAL(0, ::chdir(house.dir.path().c_str())); }
+  ~There() { CPPUNIT_ASSERT_EQUAL(0, ::chdir("/")); }
+  There(const There&) = delete;
+  There& operator=(const There&) = delete;
 };
 
 }  // namespace impulse::delivery::test

@@ -1,8 +1,6 @@
 // The Dispatcher with Maildirs: what is delivered, retried, bounced, held.
 #include "house.h"
 
-#include <unistd.h>
-
 #include <set>
 
 namespace impulse::delivery {
@@ -35,12 +33,6 @@ class LocalDeliveryTest : public CppUnit::TestFixture {
     return more + "\nDomain \"a.example\" { Delivery_Method = maildir Maildir_Path = \"./%{domain}/%{localpart}\" " +
            scope + " }\n";
   }
-
-  // Paths are relative: each test works in its own folder.
-  struct There {
-    explicit There(House& house) { CPPUNIT_ASSERT_EQUAL(0, ::chdir(house.dir.path().c_str())); }
-    ~There() { CPPUNIT_ASSERT_EQUAL(0, ::chdir("/")); }
-  };
 
   void delivers_into_maildirs() {
     House house(maildirs());

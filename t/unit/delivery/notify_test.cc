@@ -3,8 +3,6 @@
 #include "house.h"
 #include "sink.h"
 
-#include <unistd.h>
-
 namespace impulse::delivery {
 namespace {
 
@@ -33,10 +31,6 @@ class NotifyTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(require_tls_is_not_sent_in_the_clear);
   CPPUNIT_TEST_SUITE_END();
 
-  struct There {
-    explicit There(House& house) { CPPUNIT_ASSERT_EQUAL(0, ::chdir(house.dir.path().c_str())); }
-    ~There() { CPPUNIT_ASSERT_EQUAL(0, ::chdir("/")); }
-  };
   static std::string maildirs(const std::string& more = "") {
     return more + "\nDomain \"a.example\" { Delivery_Method = maildir Maildir_Path = \"./%{domain}/%{localpart}\" }\n";
   }
