@@ -1,7 +1,9 @@
 #include "base/id.h"
 
+#include "base/concat.h"
 #include "base/text.h"
 
+#include <array>
 #include <charconv>
 
 namespace impulse {
@@ -16,7 +18,13 @@ bool parse_hex8(std::string_view text, uint32_t& value) {
 }  // namespace
 
 std::string MessageId::to_string(std::string_view node) const {
-  return fmt::format("{:08X}/{:08X}-{}", segment, offset, node);
+  const auto hex8 = [](uint32_t number) {
+    std::array<char, 8> digits;
+    for (size_t i = digits.size(); i-- > 0; number >>= 4) digits[i] = "0123456789ABCDEF"[number & 15];
+    return digits;
+  };
+  const auto first = hex8(segment), second = hex8(offset);
+  return concat(std::string_view(first.data(), 8), "/", std::string_view(second.data(), 8), "-", node);
 }
 
 Result<MessageId> MessageId::parse(std::string_view text) {

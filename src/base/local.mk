@@ -3,6 +3,7 @@ libbase_a_SOURCES = \
 	src/base/bytes.cc src/base/bytes.h \
 	src/base/chunks.cc src/base/chunks.h \
 	src/base/clock.h \
+	src/base/concat.h \
 	src/base/crc32c.cc src/base/crc32c.h \
 	src/base/endpoint.cc src/base/endpoint.h \
 	src/base/fd.cc src/base/fd.h \

@@ -1,8 +1,7 @@
 #include "message/fixups.h"
 
+#include "base/concat.h"
 #include "message/received.h"
-
-#include <fmt/format.h>
 
 #include <algorithm>
 
@@ -27,12 +26,15 @@ std::string host_of(const FixupInput& input) {
 std::string new_fields(const FixupPolicy& policy, const FixupInput& input) {
   const NamedCounts& there = input.header.leading();
   std::string fields;
-  if (adds(policy.date, there.date)) fields += fmt::format("Date: {}\r\n", mail_date(input.now));
+  if (adds(policy.date, there.date)) append(fields, "Date: ", mail_date(input.now), "\r\n");
   if (adds(policy.message_id, there.message_id))
-    fields += fmt::format("Message-ID: <{}@{}>\r\n", harmless_name(input.unique), host_of(input));
-  if (policy.missing == MissingHeaders::fix && there.from == 0)
-    fields += input.sender.empty() ? fmt::format("From: MAILER-DAEMON@{}\r\n", host_of(input))
-                                   : fmt::format("From: <{}>\r\n", input.sender);
+    append(fields, "Message-ID: <", harmless_name(input.unique), "@", host_of(input), ">\r\n");
+  if (policy.missing == MissingHeaders::fix && there.from == 0) {
+    if (input.sender.empty())
+      append(fields, "From: MAILER-DAEMON@", host_of(input), "\r\n");
+    else
+      append(fields, "From: <", input.sender, ">\r\n");
+  }
   return fields;
 }
 

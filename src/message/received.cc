@@ -1,9 +1,8 @@
 #include "message/received.h"
 
+#include "base/concat.h"
 #include "base/text.h"
 #include "message/domain.h"
-
-#include <fmt/format.h>
 
 #include <array>
 
@@ -23,10 +22,11 @@ std::string mail_date(WallTime when) {
   const auto day = std::chrono::floor<std::chrono::days>(when);
   const std::chrono::year_month_day date(day);
   const std::chrono::hh_mm_ss time(std::chrono::floor<std::chrono::seconds>(when - day));
-  return fmt::format("{}, {:02} {} {:04} {:02}:{:02}:{:02} +0000", weekdays[std::chrono::weekday(day).c_encoding()],
-                     static_cast<unsigned>(date.day()), months[static_cast<unsigned>(date.month()) - 1],
-                     static_cast<int>(date.year()), time.hours().count(), time.minutes().count(),
-                     time.seconds().count());
+  const auto two = [](auto number) { return Digits(static_cast<uint64_t>(number), 2); };
+  return concat(weekdays[std::chrono::weekday(day).c_encoding()], ", ", two(static_cast<unsigned>(date.day())), " ",
+                months[static_cast<unsigned>(date.month()) - 1], " ",
+                Digits(static_cast<uint64_t>(static_cast<int>(date.year())), 4), " ", two(time.hours().count()), ":",
+                two(time.minutes().count()), ":", two(time.seconds().count()), " +0000");
 }
 
 std::string_view with_word(const SessionTraits& traits) {
@@ -88,21 +88,20 @@ TraceField received_field(const ReceivedInfo& info) {
   if (info.unix_socket)
     text += " (unix socket)";
   else
-    text += fmt::format(" ({} [{}{}])", info.name.empty() ? "unknown" : trace_name(info.name),
-                        info.client.is_v6() ? "IPv6:" : "", info.client.to_string());
+    append(text, " (", info.name.empty() ? "unknown" : trace_name(info.name), info.client.is_v6() ? " [IPv6:" : " [",
+           info.client.to_string(), "])");
   if (!info.user.empty())
-    text +=
-        fmt::format("\r\n\t(Authenticated sender: {})", printable(info.user.substr(0, max_user), "()\\", info.utf8));
-  text += fmt::format("\r\n\tby {} with {} id ", harmless_name(info.by), info.protocol);
+    append(text, "\r\n\t(Authenticated sender: ", printable(info.user.substr(0, max_user), "()\\", info.utf8), ")");
+  append(text, "\r\n\tby ", harmless_name(info.by), " with ", info.protocol, " id ");
   field.id_offset = static_cast<uint32_t>(text.size());
   if (!info.tls.empty()) {
     text += "\r\n\t(";
     for (const char c : info.tls) text += is_alpha(c) || is_digit(c) || std::string_view(".-_ ").contains(c) ? c : '?';
-    if (info.tls_bits != 0) text += fmt::format(" {} bits", info.tls_bits);
+    if (info.tls_bits != 0) append(text, " ", Digits(info.tls_bits), " bits");
     text += ')';
   }
-  if (!info.recipient.empty()) text += fmt::format("\r\n\tfor <{}>", printable(info.recipient, "", info.utf8));
-  text += fmt::format(";\r\n\t{}\r\n", mail_date(info.when));
+  if (!info.recipient.empty()) append(text, "\r\n\tfor <", printable(info.recipient, "", info.utf8), ">");
+  append(text, ";\r\n\t", mail_date(info.when), "\r\n");
   return field;
 }
 

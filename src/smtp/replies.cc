@@ -1,16 +1,18 @@
 #include "smtp/replies.h"
 
+#include "base/concat.h"
 #include "base/text.h"
 
-#include <fmt/format.h>
+#include <algorithm>
 
 namespace impulse::smtp {
 
 void append_reply_line(std::string& out, int code, std::string_view enhanced, std::string_view text, bool last) {
   constexpr size_t longest = 510;  // without CRLF, RFC 5321 §4.5.3.1.5
   const size_t start = out.size();
-  out += fmt::format("{:03}{}{}{}", code, last ? ' ' : '-', enhanced, enhanced.empty() ? "" : " ");
-  for (const char c : text) out += c >= ' ' && c < 0x7F ? c : '?';
+  append(out, Digits(static_cast<uint64_t>(code), 3), last ? " " : "-", enhanced, enhanced.empty() ? "" : " ", text);
+  const auto harmful = [](char c) { return c < ' ' || c >= 0x7F; };
+  std::replace_if(out.end() - static_cast<ptrdiff_t>(text.size()), out.end(), harmful, '?');
   if (out.size() - start > longest) out.resize(start + longest);
   out += "\r\n";
 }

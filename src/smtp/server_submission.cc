@@ -2,10 +2,9 @@
 // RFC2822_* mend about it, our trace fields, its envelope; and the answer.
 #include "smtp/server_impl.h"
 
+#include "base/concat.h"
 #include "message/received.h"
 #include "message/rewriter.h"
-
-#include <fmt/format.h>
 
 namespace impulse::smtp {
 
@@ -15,7 +14,8 @@ std::optional<message::FixupRefusal> ServerSession::Impl::fix_up() {
   const WallTime now = host_.now();
   const message::HeaderFacts& header = data_.header();
   // Enough to be unlike any other: this server's name stands behind it.
-  const std::string unique = fmt::format("{:x}.{:x}.{}", now.time_since_epoch().count(), host_.number(), messages_);
+  const std::string unique = concat(Digits(static_cast<uint64_t>(now.time_since_epoch().count()), 1, 16), ".",
+                                    Digits(host_.number(), 1, 16), ".", Digits(messages_));
   message::FixupInput input{.header = header, .now = now};
   input.longest_body_line = data_.longest_line();
   input.binary = transaction_.parameters.body_type == message::BodyType::binary_mime;
@@ -87,7 +87,7 @@ Submission ServerSession::Impl::take_submission() {
     info.unix_socket = client_.unix_socket;
     info.by = policy_->received_hostname;
     info.protocol = submission.protocol;
-    const std::string tls = tls_ ? fmt::format("{} {}", tls_->version, tls_->cipher) : std::string();
+    const std::string tls = tls_ ? concat(tls_->version, " ", tls_->cipher) : std::string();
     info.tls = tls;
     info.tls_bits = tls_ ? static_cast<unsigned>(tls_->bits) : 0;
     info.utf8 = transaction_.parameters.smtputf8;
@@ -109,7 +109,7 @@ void ServerSession::Impl::submitted(const Result<MessageId>& result, std::string
   if (result) {
     ++messages_;
     errors_ = 0;
-    final_reply(reply::ok, fmt::format("OK: queued as {}", result->to_string(node)));
+    final_reply(reply::ok, concat("OK: queued as ", result->to_string(node)));
   } else {
     const ServerReply& why = result.error().code == Errc::no_space ? reply::no_space
                              : result.error().code == Errc::busy   ? reply::busy

@@ -2,13 +2,14 @@
 // doc/logs.md for the table and for what is different.
 #include "telemetry/mainlog.h"
 
+#include "base/concat.h"
 #include "base/text.h"
 #include "telemetry/line_writer.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <iterator>
+#include <cstdlib>
 #include <utility>
 
 namespace impulse::telemetry {
@@ -41,12 +42,17 @@ void field(Buffer& line, std::string_view text) {
   }
 }
 
-void field(Buffer& line, uint64_t number) { fmt::format_to(std::back_inserter(line), "@{}", number); }
+void field(Buffer& line, uint64_t number) {
+  line.push_back('@');
+  add(line, Digits(number));
+}
 
 // Seconds with milliseconds; a clock that was set back makes it 0.
 void field(Buffer& line, Duration delay) {
   const auto ms = std::max<int64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(delay).count(), 0);
-  fmt::format_to(std::back_inserter(line), "@{}.{:03}", ms / 1000, ms % 1000);
+  field(line, static_cast<uint64_t>(ms / 1000));
+  line.push_back('.');
+  add(line, Digits(static_cast<uint64_t>(ms % 1000), 3));
 }
 
 // Local part and domain are two fields. The last '@' divides them: a domain
@@ -64,7 +70,8 @@ void protocol_field(Buffer& line, std::string_view protocol) { field(line, lower
 Buffer begin(const Record& record, std::string_view kind) {
   Buffer line;
   const auto seconds = std::chrono::floor<std::chrono::seconds>(record.time).time_since_epoch().count();
-  fmt::format_to(std::back_inserter(line), "{}", seconds);
+  if (seconds < 0) line.push_back('-');
+  add(line, Digits(static_cast<uint64_t>(std::abs(seconds))));
   field(line, record.id);
   field(line, record.id);
   add(line, "@@");

@@ -1,5 +1,7 @@
 #include "base/text.h"
 
+#include "base/concat.h"
+
 #include <cppunit/extensions/HelperMacros.h>
 
 using namespace impulse;
@@ -15,7 +17,33 @@ class TextTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(utf8);
   CPPUNIT_TEST(escapes_are_one_line);
   CPPUNIT_TEST(suggestions);
+  CPPUNIT_TEST(digits);
+  CPPUNIT_TEST(parts_in_a_row);
   CPPUNIT_TEST_SUITE_END();
+
+  void digits() {
+    const auto text = [](const Digits& digits) { return std::string(std::string_view(digits)); };
+    CPPUNIT_ASSERT_EQUAL(std::string("0"), text(Digits(0)));
+    CPPUNIT_ASSERT_EQUAL(std::string("00"), text(Digits(0, 2)));
+    CPPUNIT_ASSERT_EQUAL(std::string("007"), text(Digits(7, 3)));
+    CPPUNIT_ASSERT_EQUAL(std::string("1234"), text(Digits(1234, 2)));
+    CPPUNIT_ASSERT_EQUAL(std::string("18446744073709551615"), text(Digits(UINT64_MAX)));
+    CPPUNIT_ASSERT_EQUAL(std::string("00000000000000000001"), text(Digits(1, 99)));
+    CPPUNIT_ASSERT_EQUAL(std::string("ffffffffffffffff"), text(Digits(UINT64_MAX, 1, 16)));
+    CPPUNIT_ASSERT_EQUAL(std::string("0a"), text(Digits(10, 2, 16)));
+  }
+
+  void parts_in_a_row() {
+    CPPUNIT_ASSERT_EQUAL(std::string("a-7b"), concat("a", std::string("-"), Digits(7), std::string_view("b")));
+    std::string out = "x";
+    append(out, "", Digits(1), "y");
+    append(out, "z");
+    CPPUNIT_ASSERT_EQUAL(std::string("x1yz"), out);
+    std::string grown;  // by pieces: amortised, as += is
+    for (int i = 0; i < 1000; ++i) append(grown, "ab");
+    CPPUNIT_ASSERT_EQUAL(size_t{2000}, grown.size());
+    CPPUNIT_ASSERT(grown.capacity() <= 4096);
+  }
 
   void compare_without_case() {
     CPPUNIT_ASSERT(iequals("Listen_Backlog", "LISTEN_backlog"));
