@@ -1,7 +1,7 @@
 #include "server/console_service.h"
 
+#include "server/client_session.h"
 #include "server/console_connection.h"
-#include "server/mail_session.h"
 #include "server/serving.h"
 #include "server/tls_settings.h"
 
@@ -68,26 +68,7 @@ std::vector<control::InboundSession> ConsoleService::inbound() {
   parts_.loops.run_on_all([&](Worker& worker) {
     const SteadyTime now = steady_now();
     const std::lock_guard lock(mutex);
-    for (const auto& [id, session] : worker.sessions) {
-      const smtp::ServerSession& engine = session->engine();
-      control::InboundSession row;
-      row.id = id;
-      row.listener = session->listen().to_string();
-      row.kind = config::scope_def(session->listener()).name;
-      row.peer = session->peer().to_string();
-      if (const Endpoint* proxy = session->proxy()) row.proxy = proxy->to_string();
-      row.helo = engine.helo();
-      row.tenant = engine.policy().tenant;
-      row.user = engine.user();
-      row.state = engine.state();
-      row.tls = engine.tls().has_value();
-      row.messages = engine.messages();
-      row.recipients = engine.recipients();
-      row.bytes_in = session->bytes_in();
-      row.generation = session->generation();
-      row.age = std::chrono::duration_cast<Duration>(now - session->began());
-      found.push_back(std::move(row));
-    }
+    for (const auto& [id, session] : worker.sessions) found.push_back(session->row(now));
   });
   std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
   return found;

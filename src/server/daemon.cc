@@ -3,6 +3,7 @@
 #include "base/files.h"
 #include "base/text.h"
 #include "server/follow.h"
+#include "server/mail_session.h"
 #include "server/settings.h"
 
 #include <unistd.h>
@@ -201,14 +202,9 @@ bool Daemon::open_stores() {
                   recovery.messages, recovery.segments, recovery.footers_used, recovery.damaged, recovery.torn_bytes));
 
   injector_ = std::make_unique<inject::Injector>(*spool_, *mainlog_, counters_, [this](inject::Accepted accepted) {
-    // A copy, so that the body goes when the session is done with it.
-    const spool::Incoming& message = *accepted.message;
     const std::lock_guard lock(queue_mutex_);
     if (queue_ == nullptr) return;  // ending: the next start finds it in the spool
-    queue_->enqueue(accepted.id, std::make_shared<const message::Envelope>(message.envelope),
-                    message.trace.size() + message.body_size() +
-                        (message.id_offset == spool::Incoming::no_id ? 0 : MessageId::text_length(spool_->node())),
-                    {});
+    queue_->enqueue(accepted.id, accepted.envelope, accepted.size, {});
   });
   dispatcher_ = delivery::Dispatcher::create(
       {*delivery_loop_, *spool_, *mainlog_, *log_, counters_, [this] { return engine_->current(); },
@@ -234,8 +230,8 @@ Result<> Daemon::start_listening() {
   auth_desk_ = std::move(*desk);
   admission_ = std::make_unique<Admission>(*injector_, *log_, *main_);
   rejections_ = std::make_unique<Rejections>(counters_, *log_, *rejectlog_);
-  services_ = std::make_unique<MailServices>(MailServices{*injector_, counters_, *log_, tls_, tracers_, *auth_desk_,
-                                                          *admission_, *rejections_, spool_->node()});
+  services_ = std::make_unique<SessionServices>(SessionServices{
+      *injector_, counters_, *log_, tls_, tracers_, *auth_desk_, *admission_, *rejections_, spool_->node()});
   process_ = std::make_unique<ProcessService>(ProcessParts{counters_, *log_, *mainlog_, *acctlog_, *rejectlog_, tls_,
                                                            loops_, *main_, *delivery_loop_, *spool_, *snapshots_});
   gate_ = std::make_unique<ConsoleGate>(*acctlog_, *auth_desk_);

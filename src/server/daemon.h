@@ -11,12 +11,12 @@
 #include "server/console_service.h"
 #include "server/listeners.h"
 #include "server/loops.h"
-#include "server/mail_session.h"
 #include "server/notify.h"
 #include "server/privileges.h"
 #include "server/process_service.h"
 #include "server/proxy_gate.h"
 #include "server/rejections.h"
+#include "server/session_services.h"
 #include "server/snapshot_keeper.h"
 #include "server/tls_store.h"
 #include "server/watchdog.h"
@@ -104,7 +104,7 @@ class Daemon : private config::Participant {
   std::unique_ptr<AuthDesk> auth_desk_;
   std::unique_ptr<Admission> admission_;
   std::unique_ptr<Rejections> rejections_;
-  std::unique_ptr<MailServices> services_;
+  std::unique_ptr<SessionServices> services_;
   Loops loops_;
   std::unique_ptr<Listeners> listeners_;
   std::unique_ptr<ProcessService> process_;

@@ -1,7 +1,7 @@
 #include "server/follow.h"
 
 #include "base/clock.h"
-#include "server/mail_session.h"
+#include "server/client_session.h"
 
 #include <latch>
 #include <memory>

@@ -5,6 +5,7 @@ libserver_a_SOURCES = \
 	src/server/access_check.cc src/server/access_check.h \
 	src/server/admission.cc src/server/admission.h \
 	src/server/auth_desk.cc src/server/auth_desk.h \
+	src/server/client_session.cc src/server/client_session.h \
 	src/server/configuration_check.cc src/server/configuration_check.h \
 	src/server/console_gate.cc src/server/console_gate.h \
 	src/server/console_connection.cc src/server/console_connection.h \
@@ -26,6 +27,7 @@ libserver_a_SOURCES = \
 	src/server/service.cc src/server/service.h \
 	src/server/proxy_gate.cc src/server/proxy_gate.h \
 	src/server/serving.cc src/server/serving.h \
+	src/server/session_services.h \
 	src/server/settings.cc src/server/settings.h \
 	src/server/snapshot_keeper.cc src/server/snapshot_keeper.h \
 	src/server/throttle.cc src/server/throttle.h \

@@ -16,7 +16,7 @@
 
 namespace impulse::server {
 
-class MailSession;
+class ClientSession;
 
 // One loop and what lives on it. Everything but `loop` itself is touched by
 // the loop's own thread only.
@@ -24,7 +24,7 @@ struct Worker {
   std::unique_ptr<net::Loop> loop;
   std::thread thread;
   config::SnapshotPtr snapshot;
-  std::unordered_map<uint64_t, MailSession*> sessions;  // by session id; they remove themselves
+  std::unordered_map<uint64_t, ClientSession*> sessions;  // by session id; they remove themselves
   // Proxies that have not named their client yet (proxy_gate.h).
   std::unordered_map<uint64_t, std::unique_ptr<net::ProxyPreface>> prefaces;
 };

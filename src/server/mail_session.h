@@ -1,113 +1,61 @@
-// MailSession: one ESMTP client. Joins a net::Connection, the sans-IO engine
-// smtp::ServerSession, and the injector; owns itself until the connection is
-// closed. Lives on one worker's loop.
+// MailSession: one ESMTP or LMTP client: a ClientSession that joins the sans-IO
+// engine smtp::ServerSession and the injector.
 #pragma once
 
-#include "config/snapshot.h"
-#include "inject/injector.h"
-#include "net/connection.h"
-#include "server/admission.h"
-#include "server/auth_desk.h"
-#include "server/incoming.h"
-#include "server/loops.h"
-#include "server/rejections.h"
-#include "server/tls_store.h"
+#include "server/client_session.h"
 #include "smtp/server_session.h"
-#include "telemetry/counters.h"
-#include "telemetry/log.h"
-#include "telemetry/smtp_trace.h"
 
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <string>
+#include <string_view>
 
 namespace impulse::server {
 
-// What every mail session needs of the daemon; borrowed, outliving them all.
-struct MailServices {
-  inject::Injector& injector;
-  telemetry::Counters& counters;
-  telemetry::Log& log;
-  TlsStore& tls;
-  telemetry::SmtpTracers& tracers;
-  AuthDesk& auth;
-  Admission& admission;
-  Rejections& rejections;
-  std::string node;
-};
-
-class MailSession : private net::ConnectionHandler, private smtp::ServerHost {
+class MailSession final : public ClientSession, private smtp::ServerHost {
  public:
-  // On the worker's loop. `worker.loop->sessions` was raised by the caller
-  // when it chose the worker.
-  static void begin(MailServices& services, Worker& worker, uint64_t id, Incoming incoming);
-  ~MailSession() override;
+  // On the worker's loop; see ClientSession::serve().
+  static void begin(SessionServices& services, Worker& worker, uint64_t id, Incoming incoming);
 
-  // A newer snapshot is in force: an idle session looks at once, a busy one at
-  // its next safe point (DESIGN §3, Reconfig_Policy).
-  void configuration_changed();
-  // The daemon ends: 421 at the next safe moment.
-  void shut_down();
-  // By an operator: 421 and close, at once, but behind a commit under way.
-  void kill();
-  // Tracers came or went.
-  void retrace();
-  // At once, without a word.
-  void drop();
-  bool committing() const { return out_.next == smtp::Next::submit; }
-
-  uint64_t id() const { return id_; }
-  config::ScopeKind listener() const { return listener_; }
-  const Endpoint& listen() const { return listen_; }
-  const Endpoint& peer() const { return peer_; }
-  // Who stands between us and the peer; null: nobody.
-  const Endpoint* proxy() const { return proxied_ ? &proxied_->proxy : nullptr; }
-  size_t held() const { return connection_->unsent() + engine_->held(); }  // bytes in buffers
-  uint64_t bytes_in() const { return connection_->bytes_in(); }
-  uint64_t generation() const { return snapshot_->generation(); }
-  SteadyTime began() const { return began_; }
-  const smtp::ServerSession& engine() const { return *engine_; }
+  void configuration_changed() override;
+  void kill() override;
+  void retrace() override;
+  bool committing() const override { return out_.next == smtp::Next::submit; }
+  size_t held() const override { return connection().unsent() + engine_->held(); }
 
  private:
-  MailSession(MailServices& services, Worker& worker, uint64_t id, const Incoming& incoming);
-  bool attach(Incoming incoming);
-  void start();
+  MailSession(SessionServices& services, Worker& worker, uint64_t id, const Incoming& incoming);
   void carry_out();
   void reply_sent();
   void arm_deadline();
-  void arm_lifetime();
-  void end(std::string_view text);  // 421 at the next safe moment
-  void turn_away(const smtp::HostRefusal& refusal);
-  Admission::Guest guest() const;
-  net::TlsContextPtr tls_context(const config::Options& options) const;
-  void start_tls();
   void submit();
   void submitted(const Result<MessageId>& result);
   std::shared_ptr<const smtp::Policy> policy_for(const config::Options& options) const;
-  Result<const config::ListenConf*> listen_under(const config::Snapshot& next) const;
-
-  // net::ConnectionHandler
-  size_t on_data(std::string_view bytes) override;
-  void on_tls(const net::TlsInfo& info) override;
-  void on_deadline() override;
-  void on_drained() override;
-  void on_closed(net::CloseReason reason, std::string_view detail) override;
   smtp::TlsState tls_state(const net::TlsInfo& info) const;
-  std::string own_identity(std::string identity) const;
-  void count_for_tenant();
+
+  // ClientSession
+  void make_engine() override;
+  void open(const net::TlsInfo* tls) override;
+  void turn_away(const smtp::HostRefusal& refusal) override;
+  void upgraded(const net::TlsInfo& info) override;
+  void expired() override;
+  void say_end(std::string_view text) override;
+  void fill(control::InboundSession& row) const override;
+  size_t on_data(std::string_view bytes) override;
+  void on_drained() override;
+
+  void refused(const smtp::Refusal& refusal) override;  // of both
 
   // smtp::ServerHost
   Result<std::shared_ptr<const smtp::Policy>> safe_point() override;
   std::optional<smtp::HostRefusal> admit(Stage stage) override;
   WallTime now() override;
-  uint64_t number() override { return id_; }
+  uint64_t number() override { return id(); }
   Result<std::shared_ptr<const smtp::Policy>> client_is(const smtp::ClientInfo& client) override;
-  Result<std::unique_ptr<message::BodySink>> large_body() override { return services_.injector.stream(); }
-  std::optional<smtp::HostRefusal> has_room(uint64_t size) override { return visit_.has_room(size); }
-  void refused(const smtp::Refusal& refusal) override;
-  void abandoned() override { visit_.not_accepted(); }
-  std::optional<smtp::HostRefusal> place_for_client() override { return visit_.become(guest()); }
+  Result<std::unique_ptr<message::BodySink>> large_body() override { return services().injector.stream(); }
+  std::optional<smtp::HostRefusal> has_room(uint64_t size) override { return visit().has_room(size); }
+  void abandoned() override { visit().not_accepted(); }
+  std::optional<smtp::HostRefusal> place_for_client() override { return visit().become(guest()); }
   std::optional<smtp::HostRefusal> may_authenticate() override;
   bool usable(const auth::Source& source) override;
   Result<std::unique_ptr<auth::SaslExchange>> authenticate(const auth::Source& source) override;
@@ -115,28 +63,11 @@ class MailSession : private net::ConnectionHandler, private smtp::ServerHost {
   AuthDesk::Visitor visitor() const;
   bool can_bind() const;  // the TLS connection has bytes for SCRAM-…-PLUS
 
-  MailServices& services_;
-  Worker& worker_;
-  const uint64_t id_;
-  const config::ScopeKind listener_;
-  Endpoint listen_;  // moves along when a Listen does
-  Endpoint peer_;    // named by a PROXY header, or who connected
-  std::shared_ptr<const Proxied> proxied_;
-  IpAddress client_;              // loopback for Unix sockets
-  config::SnapshotPtr snapshot_;  // pinned; options_ points into it
-  const config::Options* options_ = nullptr;
-  telemetry::Counters::Scope* tenant_ = nullptr;  // whose client it is; null: nobody's
-  SteadyTime began_;
-  Admission::Visit visit_;
-  std::unique_ptr<net::Timer> lifetime_;  // Max_Connection_Lifetime; null: none
-  std::unique_ptr<net::Connection> connection_;
   std::unique_ptr<smtp::ServerSession> engine_;
   smtp::Output out_;
   std::optional<smtp::Waiting> armed_;  // what the deadline runs for
   net::Timer tarpit_;
-  bool holding_ = false;                // tarpit: reply and reading wait
-  uint64_t looked_at_ = 0;              // newest generation that configuration_changed() has seen
-  std::shared_ptr<MailSession*> self_;  // null inside once we are gone: late answers of the spool look
+  bool holding_ = false;  // tarpit: reply and reading wait
 };
 
 }  // namespace impulse::server

@@ -1,7 +1,7 @@
 #include "server/process_service.h"
 
 #include "net/certificate.h"
-#include "server/mail_session.h"
+#include "server/client_session.h"
 #include "server/proc.h"
 
 #include <unistd.h>

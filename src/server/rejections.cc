@@ -26,13 +26,12 @@ std::string group_of(const config::Snapshot& snapshot, std::string_view pathway)
 }  // namespace
 
 void Rejections::tell(const Client& client, const smtp::Refusal& refusal) const {
-  const std::string_view phase = client.engine.state();
   const std::string_view listener = config::scope_def(client.listener).name;
   const std::string listen = client.listen.to_string();
   const std::string& tenant = client.options[key::tenant];
   telemetry::Counters::Scope* const of_tenant = counters_.tenant(tenant);
   const Counter cause = telemetry::refusal_counter(refusal.cause);
-  counters_.add(of_tenant, phase == "data" ? Counter::messages_refused : Counter::commands_refused);
+  counters_.add(of_tenant, client.phase == "data" ? Counter::messages_refused : Counter::commands_refused);
   counters_.refused(counters_.scope(fmt::format("{} {}", listener, listen)), cause);
   if (of_tenant != nullptr) of_tenant->add(cause);
   if (log_.wants(Level::info, Area::smtp))
@@ -52,12 +51,12 @@ void Rejections::tell(const Client& client, const smtp::Refusal& refusal) const 
   line.tenant = tenant;
   line.pathway = pathway;
   line.group = group;
-  line.phase = phase;
+  line.phase = client.phase;
   line.code = refusal.code;
   line.cause = refusal.cause;
   line.text = refusal.text;
-  line.helo = client.engine.helo();
-  line.user = client.engine.user();
+  line.helo = client.helo;
+  line.user = client.user;
   line.command = refusal.command;
   line.in_transaction = refusal.in_transaction;
   line.sender = refusal.sender;

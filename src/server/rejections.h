@@ -10,6 +10,7 @@
 #include "telemetry/rejectlog.h"
 
 #include <cstdint>
+#include <string_view>
 
 namespace impulse::server {
 
@@ -28,7 +29,9 @@ class Rejections {
     Endpoint local;
     const config::Snapshot& snapshot;
     const config::Options& options;
-    const smtp::ServerSession& engine;
+    std::string_view phase;  // what the session is at
+    std::string_view helo;   // how the client calls itself; empty: it did not say
+    std::string_view user;   // who authenticated; empty: nobody
   };
   // Any thread.
   void tell(const Client& client, const smtp::Refusal& refusal) const;

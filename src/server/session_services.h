@@ -1,0 +1,30 @@
+// SessionServices: what every session that brings mail needs of the daemon;
+// borrowed, outliving them all.
+#pragma once
+
+#include "inject/injector.h"
+#include "server/admission.h"
+#include "server/auth_desk.h"
+#include "server/rejections.h"
+#include "server/tls_store.h"
+#include "telemetry/counters.h"
+#include "telemetry/log.h"
+#include "telemetry/smtp_trace.h"
+
+#include <string>
+
+namespace impulse::server {
+
+struct SessionServices {
+  inject::Injector& injector;
+  telemetry::Counters& counters;
+  telemetry::Log& log;
+  TlsStore& tls;
+  telemetry::SmtpTracers& tracers;
+  AuthDesk& auth;
+  Admission& admission;
+  Rejections& rejections;
+  std::string node;
+};
+
+}  // namespace impulse::server
