@@ -12,10 +12,9 @@ Injector::Injector(spool::Spool& spool, telemetry::Mainlog& mainlog, telemetry::
 
 Result<> Injector::admission() const { return spool_.admission(); }
 
-void Injector::accepted(MessageId id, const std::shared_ptr<const spool::Incoming>& message,
+void Injector::accepted(MessageId id, std::shared_ptr<const message::Envelope> shared, uint64_t size, bool with_id,
                         const std::string& protocol) {
-  const message::Envelope& envelope = message->envelope;
-  const uint64_t size = message->trace.size() + message->body_size();
+  const message::Envelope& envelope = *shared;
   telemetry::Counters::Scope* const tenant = counters_.tenant(envelope.tenant);
   counters_.add(tenant, Counter::messages_received);
   counters_.add(tenant, Counter::recipients_received, static_cast<int64_t>(envelope.recipients.size()));
@@ -35,7 +34,8 @@ void Injector::accepted(MessageId id, const std::shared_ptr<const spool::Incomin
     record.domain = message::domain_of(recipient.address);
     mainlog_.reception(record);
   }
-  enqueue_({id, message});
+  if (with_id) size += MessageId::text_length(spool_.node());
+  enqueue_({id, std::move(shared), size});
 }
 
 void Injector::submit(spool::Incoming incoming, std::string protocol, net::Loop& loop,
@@ -43,13 +43,77 @@ void Injector::submit(spool::Incoming incoming, std::string protocol, net::Loop&
   auto message = std::make_shared<const spool::Incoming>(std::move(incoming));
   spool_.commit(message, [this, message, protocol = std::move(protocol), &loop,
                           done = std::move(done)](Result<MessageId> id) mutable {
-    // On the committer's thread: everything here has to be quick.
+    // On the committer's thread: everything here has to be quick. The envelope is
+    // copied, so that the body goes when the session is done with it.
     if (id)
-      accepted(*id, message, protocol);
+      accepted(*id, std::make_shared<const message::Envelope>(message->envelope),
+               message->trace.size() + message->body_size(), message->id_offset != spool::Incoming::no_id, protocol);
     else
       counters_.add(Counter::spool_failures);
     loop.post([done = std::move(done), id = std::move(id)] { done(id); });
   });
+}
+
+Result<std::unique_ptr<Batch>> Injector::begin_batch(std::string protocol, net::Loop& loop) {
+  auto batch = spool_.begin_batch();
+  if (!batch) return std::unexpected(std::move(batch.error()));
+  return std::unique_ptr<Batch>(new Batch(*this, std::move(*batch), std::move(protocol), loop));
+}
+
+struct Batch::Log {
+  struct Message {
+    std::shared_ptr<const message::Envelope> envelope;
+    uint64_t size = 0;
+    bool with_id = false;
+  };
+  std::string protocol;
+  std::vector<Message> messages;
+};
+
+Batch::Batch(Injector& injector, std::unique_ptr<spool::Batch> batch, std::string protocol, net::Loop& loop)
+    : injector_(injector), loop_(loop), batch_(std::move(batch)), log_(std::make_shared<Log>()) {
+  log_->protocol = std::move(protocol);
+}
+
+Batch::~Batch() = default;
+
+Result<> Batch::add(spool::Incoming incoming) {
+  auto message = std::make_shared<const spool::Incoming>(std::move(incoming));
+  Log::Message noted{std::make_shared<const message::Envelope>(message->envelope),
+                     message->trace.size() + message->body_size(), message->id_offset != spool::Incoming::no_id};
+  auto added = batch_->add(std::move(message));
+  if (added) log_->messages.push_back(std::move(noted));
+  return added;
+}
+
+size_t Batch::size() const { return log_->messages.size(); }
+uint64_t Batch::waiting() const { return batch_->waiting(); }
+bool Batch::full() const { return batch_->full(); }
+
+void Batch::on_room(std::function<void()> callback) {
+  batch_->on_room([&loop = loop_, alive = std::weak_ptr(alive_), callback = std::move(callback)] {
+    loop.post([alive, callback] {
+      if (alive.lock()) callback();
+    });
+  });
+}
+
+void Batch::commit(std::optional<spool::Receipt> receipt, std::function<void(Result<std::vector<MessageId>>)> done) {
+  alive_.reset();
+  batch_->commit(std::move(receipt), [&injector = injector_, &loop = loop_, log = std::move(log_),
+                                      done = std::move(done)](Result<std::vector<MessageId>> ids) mutable {
+    // On the committer's thread.
+    if (ids) {
+      for (size_t i = 0; i < ids->size(); ++i) {
+        Log::Message& message = log->messages[i];
+        injector.accepted((*ids)[i], std::move(message.envelope), message.size, message.with_id, log->protocol);
+      }
+    } else {
+      injector.counters_.add(Counter::spool_failures);
+    }
+    loop.post([done = std::move(done), ids = std::move(ids)]() mutable { done(std::move(ids)); });
+  });
+  log_ = std::make_shared<Log>();  // size() stays callable
 }
 
 }  // namespace impulse::inject

@@ -9,16 +9,62 @@
 #include "telemetry/counters.h"
 #include "telemetry/mainlog.h"
 
+#include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 namespace impulse::inject {
+
+class Injector;
 
 // A message that has become durable, on its way to the queue.
 struct Accepted {
   MessageId id;
-  std::shared_ptr<const spool::Incoming> message;
+  std::shared_ptr<const message::Envelope> envelope;
+  uint64_t size = 0;  // as delivered: trace, id and body
+};
+
+// Messages that are accepted together or not at all: one API request, one
+// ECStream batch. Over spool::Batch, see there; what is committed is logged,
+// counted and queued message by message, as if each had come alone. Bodies go
+// to the disk as they come, envelopes stay in memory until the commit.
+// Destroyed uncommitted, nothing of it ever was. One thread: that of the loop
+// given to it.
+class Batch {
+ public:
+  ~Batch();
+  Batch(const Batch&) = delete;
+  Batch& operator=(const Batch&) = delete;
+
+  // Errors spoil the whole batch, and are told again by commit().
+  Result<> add(spool::Incoming message);
+  size_t size() const;  // messages added
+  // Bytes that wait to be written; full(): stop adding, until on_room() calls.
+  uint64_t waiting() const;
+  bool full() const;
+  // Calls `callback` once on the loop when there is room or the batch has
+  // failed; not any more when the batch is gone or being committed.
+  void on_room(std::function<void()> callback);
+
+  // The last call; the batch may be destroyed at once. `done` is called on the
+  // loop, once, when all is on stable storage and on its way to the queue: with
+  // the ids in the order of add(), or with the reason why nothing is.
+  void commit(std::optional<spool::Receipt> receipt, std::function<void(Result<std::vector<MessageId>>)> done);
+
+ private:
+  friend class Injector;
+  struct Log;  // what of each message is needed after the commit
+  Batch(Injector& injector, std::unique_ptr<spool::Batch> batch, std::string protocol, net::Loop& loop);
+
+  Injector& injector_;
+  net::Loop& loop_;
+  std::unique_ptr<spool::Batch> batch_;
+  std::shared_ptr<Log> log_;
+  std::shared_ptr<const bool> alive_ = std::make_shared<const bool>(true);
 };
 
 class Injector {
@@ -41,8 +87,18 @@ class Injector {
   void submit(spool::Incoming message, std::string protocol, net::Loop& loop,
               std::function<void(Result<MessageId>)> done);
 
+  // A group of messages, answered on `loop`. Fails as admission() does. The batch
+  // has to be committed, or gone, before the injector. Any thread.
+  Result<std::unique_ptr<Batch>> begin_batch(std::string protocol, net::Loop& loop);
+  // What was committed with that owner and key before; see Spool::receipt(). Any thread.
+  Result<std::optional<spool::Receipt>> receipt(std::string_view owner, std::string_view key) const {
+    return spool_.receipt(owner, key);
+  }
+
  private:
-  void accepted(MessageId id, const std::shared_ptr<const spool::Incoming>& message, const std::string& protocol);
+  friend class Batch;
+  void accepted(MessageId id, std::shared_ptr<const message::Envelope> envelope, uint64_t size, bool with_id,
+                const std::string& protocol);
 
   spool::Spool& spool_;
   telemetry::Mainlog& mainlog_;

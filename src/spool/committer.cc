@@ -115,13 +115,13 @@ void Committer::process() {
 void Committer::commit_batch(size_t& next) {
   auto& messages = work_.messages;
   const uint64_t limit = segment_size();
-  const auto fits = [&](const Batch& batch, size_t at) {
+  const auto fits = [&](const WriteGroup& batch, size_t at) {
     return writer_.next_offset(batch) + (at < messages.size() ? messages[at].record_size() : 0) <= limit;
   };
   // Refused messages have no size: the first one behind them decides, since it goes into an empty batch untested.
   size_t real = next;
   while (real < messages.size() && messages[real].refused) ++real;
-  Batch batch;
+  WriteGroup batch;
   const bool told_enough = writer_.told_size() >= tuning_.max_told;
   if (!writer_.empty() && (told_enough || !fits(batch, real))) {
     close_segment();
@@ -159,7 +159,7 @@ void Committer::commit_batch(size_t& next) {
 
 // The record of each such message says it itself; that is all that is written
 // now: beside it, a record that says so could survive a power cut without it.
-void Committer::add_told(Batch& batch, size_t first, size_t next) {
+void Committer::add_told(WriteGroup& batch, size_t first, size_t next) {
   std::string entries;
   for (size_t i = first; i < next; ++i) {
     if (work_.messages[i].refused || work_.messages[i].message->told.empty()) continue;
@@ -180,7 +180,7 @@ void Committer::apply_told(const Incoming& report, uint32_t number) {
   }
 }
 
-void Committer::add_entries(Batch& batch, size_t& taken) {
+void Committer::add_entries(WriteGroup& batch, size_t& taken) {
   std::string payload;
   size_t count = 0;
   const auto flush = [&] {
@@ -281,7 +281,7 @@ bool Committer::ready() {
     return false;
   }
   // Zeros written ahead and synced: the disk has room again, and works.
-  Batch nothing;
+  WriteGroup nothing;
   if (auto proved = writer_.write(nothing, true); !proved) {
     failed(0, 0, proved.error());
     return false;

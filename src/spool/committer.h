@@ -53,11 +53,11 @@ class Committer {
   void run();
   void process();
   void commit_batch(size_t& next);
-  void add_entries(Batch& batch, size_t& taken);
+  void add_entries(WriteGroup& batch, size_t& taken);
   void complete(size_t first, const std::vector<Index::Message>& written, size_t entries, bool checkpoints);
   void failed(size_t first, size_t next, const Error& why);
   void remove_rest(const Rest& rest);
-  void add_told(Batch& batch, size_t first, size_t next);
+  void add_told(WriteGroup& batch, size_t first, size_t next);
   void apply_told(const Incoming& report, uint32_t number);
   void refuse(size_t first, const Error& why);
   bool ready();

@@ -42,13 +42,13 @@ std::string encode_other(uint32_t number, uint32_t nonce, uint64_t offset, Recor
 
 }  // namespace
 
-void Batch::add(std::string_view bytes) {
+void WriteGroup::add(std::string_view bytes) {
   if (bytes.empty()) return;
   parts_.push_back({const_cast<char*>(bytes.data()), bytes.size()});
   size_ += bytes.size();
 }
 
-void Batch::pad() { add({zeros, static_cast<size_t>(aligned(size_) - size_)}); }
+void WriteGroup::pad() { add({zeros, static_cast<size_t>(aligned(size_) - size_)}); }
 
 void Seal::add_told(std::string_view entries) {
   const uint64_t at = end_ + bytes_.size();
@@ -95,7 +95,7 @@ Result<> SegmentWriter::begin(int64_t seconds, bool durable) {
   return {};
 }
 
-uint32_t SegmentWriter::add_message(Batch& batch, std::string& head, uint32_t meta_crc,
+uint32_t SegmentWriter::add_message(WriteGroup& batch, std::string& head, uint32_t meta_crc,
                                     const std::vector<std::string_view>& body, uint32_t body_length,
                                     uint32_t body_crc) {
   RecordHeader header;
@@ -114,13 +114,13 @@ uint32_t SegmentWriter::add_message(Batch& batch, std::string& head, uint32_t me
   return header.offset;
 }
 
-void SegmentWriter::add_other(Batch& batch, RecordType type, std::string_view payload) {
+void SegmentWriter::add_other(WriteGroup& batch, RecordType type, std::string_view payload) {
   const auto offset = static_cast<uint32_t>(next_offset(batch));
   batch.add(batch.own_.emplace_back(encode_other(last_number_, nonce_, offset, type, payload, false)));
   batch.others_.push_back({type, offset, static_cast<uint32_t>(payload.size())});
 }
 
-void SegmentWriter::add_told(Batch& batch, std::string_view entries) {
+void SegmentWriter::add_told(WriteGroup& batch, std::string_view entries) {
   batch.others_.push_back({RecordType::journal, 0, static_cast<uint32_t>(entries.size())});
   batch.told_ += entries;
 }
@@ -128,7 +128,7 @@ void SegmentWriter::add_told(Batch& batch, std::string_view entries) {
 // A file that grows makes the file system commit its own journal with every
 // sync. So small batches write some zeros beyond themselves, into which the
 // next ones go: they cost a third less. Returns where the file ends then.
-uint64_t SegmentWriter::extend(Batch& batch) {
+uint64_t SegmentWriter::extend(WriteGroup& batch) {
   const uint64_t end = end_ + batch.size_;
   if (end <= file_end_) return file_end_;
   if (zero_ahead_ == 0 || batch.size_ > small_batch) return end;
@@ -139,7 +139,7 @@ uint64_t SegmentWriter::extend(Batch& batch) {
   return std::max(end, target);
 }
 
-Result<> SegmentWriter::write(Batch& batch, bool sync) {
+Result<> SegmentWriter::write(WriteGroup& batch, bool sync) {
   const uint64_t new_end = end_ + batch.size_;
   const uint64_t new_file_end = extend(batch);
   if (const int result = file_->write(batch.parts_, end_); result < 0)

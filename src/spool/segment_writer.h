@@ -44,7 +44,7 @@ class Seal {
 
 // A batch of records that is written, and made durable, as one. Borrows what
 // is added to it, until it is cleared.
-class Batch {
+class WriteGroup {
  public:
   bool empty() const { return parts_.empty(); }
   uint64_t size() const { return size_; }
@@ -80,18 +80,18 @@ class SegmentWriter {
   Result<> begin(int64_t seconds, bool durable);
 
   // Where the next record of the batch would lie. The caller keeps it below segment_limit.
-  uint64_t next_offset(const Batch& batch) const { return end_ + batch.size(); }
+  uint64_t next_offset(const WriteGroup& batch) const { return end_ + batch.size(); }
   // Adds a message; `head` has record_header_size bytes in front of the
   // metadata, which are filled in. Returns its offset.
-  uint32_t add_message(Batch& batch, std::string& head, uint32_t meta_crc, const std::vector<std::string_view>& body,
-                       uint32_t body_length, uint32_t body_crc);
-  void add_other(Batch& batch, RecordType type, std::string_view payload);
+  uint32_t add_message(WriteGroup& batch, std::string& head, uint32_t meta_crc,
+                       const std::vector<std::string_view>& body, uint32_t body_length, uint32_t body_crc);
+  void add_other(WriteGroup& batch, RecordType type, std::string_view payload);
   // What a message of the batch tells, as journal entries: kept until seal().
-  static void add_told(Batch& batch, std::string_view entries);
+  static void add_told(WriteGroup& batch, std::string_view entries);
   uint64_t told_size() const { return told_.size(); }  // what is kept, bytes
   // Writes the batch and, with `sync`, makes it durable. After an error the
   // segment must be abandoned. Empties the batch on success.
-  Result<> write(Batch& batch, bool sync);
+  Result<> write(WriteGroup& batch, bool sync);
 
   // Closes the segment with a footer. It is complete without one too (the next
   // start scans it then), so that a failure does no harm.
@@ -101,7 +101,7 @@ class SegmentWriter {
   std::optional<VoidRange> abandon();
 
  private:
-  uint64_t extend(Batch& batch);
+  uint64_t extend(WriteGroup& batch);
 
   SegmentFiles& files_;
   uint32_t last_number_;
@@ -110,7 +110,7 @@ class SegmentWriter {
   uint32_t nonce_ = 0;
   uint64_t end_ = 0;                   // of the good records
   uint64_t file_end_ = 0;              // of the file: zeros from end_ on
-  std::vector<Footer::Other> others_;  // as in Batch
+  std::vector<Footer::Other> others_;  // as in WriteGroup
   std::string told_;
 };
 

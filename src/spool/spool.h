@@ -14,7 +14,9 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace impulse::spool {
@@ -85,6 +87,51 @@ struct Summary {
   uint64_t size = 0;  // trace and body, bytes
 };
 
+// What an owner (a stream, a user) has to remember of what it handed in: durable
+// with the batch it came with, until it expires. A later one of the same owner
+// and key replaces it.
+struct Receipt {
+  std::string owner;  // 1 to 4096 bytes, any
+  std::string key;    // 0 to 4096 bytes, any
+  std::string value;  // up to 64 bytes stay in memory; up to 1 MiB is read back from the disk
+  WallTime expires;   // never before that of the one it replaces: that is moved up
+  friend bool operator==(const Receipt&, const Receipt&) = default;
+
+  static constexpr size_t max_name = 4096;
+  static constexpr size_t max_value = 1 << 20;
+};
+
+// Messages that become live and durable together, or not at all. Made by
+// begin_batch(). They go into the log while the batch grows; nobody sees them
+// before the commit. Destroyed uncommitted none of it ever was, and so it is
+// after a crash; both cheap. One thread at a time; of any thread.
+class Batch {
+ public:
+  virtual ~Batch() = default;
+
+  // Adds a message; its id will be the next in the answer to commit(). What is
+  // wrong with it is said here (invalid), and spoils the whole batch, as does
+  // what the disk refuses meanwhile, said here or by commit(). Never blocks. No
+  // outcomes (Incoming::told). Borrowed until it is written; `rest` is kept.
+  virtual Result<> add(std::shared_ptr<const Incoming> message) = 0;
+
+  // Bytes added and not yet written. Who has much to add stops when full(), and
+  // goes on when there is room: then memory stays bounded. Who has little need not look.
+  virtual uint64_t waiting() const = 0;
+  virtual bool full() const = 0;
+  // Calls `callback` once, when there is room again or the batch has failed: at
+  // once, or later on the committer's thread (post from it). Replaces the one
+  // before; never called after the destructor or commit().
+  virtual void on_room(std::function<void()> callback) = 0;
+
+  // Makes it all durable: `done` as in Spool::commit(), with the ids in the
+  // order of add(). A receipt may come without messages. The last call; the
+  // batch may be destroyed at once.
+  virtual void commit(std::optional<Receipt> receipt, std::function<void(Result<std::vector<MessageId>>)> done) = 0;
+
+  static constexpr size_t max_messages = 1000000;
+};
+
 struct RecoveryReport {
   uint64_t segments = 0;
   uint64_t footers_used = 0;       // segments whose index was read, not scanned
@@ -92,6 +139,8 @@ struct RecoveryReport {
   uint64_t damaged = 0;            // records kept aside in <base>/quarantine
   uint64_t torn_bytes = 0;         // cut from the tail of the last segment
   uint64_t orphans = 0;            // files of large bodies that no message names, removed
+  uint64_t receipts = 0;           // remembered
+  uint64_t uncommitted = 0;        // messages of batches that were never committed: not there
   std::vector<std::string> notes;  // one line each, for the log
 };
 
@@ -104,6 +153,7 @@ struct Status {
   uint64_t free_bytes = 0;  // of the file system
   uint64_t commits = 0;     // batches since start
   uint64_t committed = 0;   // messages since start
+  uint64_t receipts = 0;    // remembered
 };
 
 class Spool {
@@ -133,6 +183,19 @@ class Spool {
   // thread; everything streamed has to be gone, or handed in, before the spool.
   virtual Result<std::unique_ptr<message::BodySink>> stream() {
     return fail(Errc::unavailable, "this spool keeps bodies in memory");
+  }
+
+  // A group of messages that is committed as one. Fails as admission() does.
+  // Any thread; its messages have to be committed, or it gone, before the spool.
+  virtual Result<std::unique_ptr<Batch>> begin_batch() {
+    return fail(Errc::unavailable, "this spool knows no batches");
+  }
+
+  // The newest durable receipt of that owner and key that has not expired, or
+  // nothing. Any thread; values over 64 bytes are read from the disk (invalid:
+  // damaged, io: cannot be read now), others cost a look-up in memory.
+  virtual Result<std::optional<Receipt>> receipt(std::string_view /*owner*/, std::string_view /*key*/) const {
+    return std::nullopt;
   }
 
   // Journals what became of recipient number `recipient`. Written with the
