@@ -15,15 +15,6 @@ constexpr uint64_t most_iterations = 10'000'000;  // the client has to do them: 
 
 bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; }
 
-// Names go into logs, replies and the roles' patterns: whole, and harmless.
-std::string wrong_with_user(std::string_view user) {
-  if (user.empty()) return "a user name is expected";
-  if (user.size() > longest_user) return fmt::format("a user name has at most {} bytes", longest_user);
-  if (std::any_of(user.begin(), user.end(), is_control) || !is_utf8(user) || trim(user) != user)
-    return "a user name is UTF-8 without control characters, and without blanks at its ends";
-  return {};
-}
-
 std::string wrong_with_password(std::string_view password) {
   if (password.empty()) return "an empty password";
   if (password.size() > longest_password) return fmt::format("a password has at most {} bytes", longest_password);
@@ -110,6 +101,15 @@ Parsed parse_rest(Format format, std::string_view rest) {
 }
 
 }  // namespace
+
+// Names go into logs, replies and the roles' patterns: whole, and harmless.
+std::string wrong_with_user(std::string_view user) {
+  if (user.empty()) return "a user name is expected";
+  if (user.size() > longest_user) return fmt::format("a user name has at most {} bytes", longest_user);
+  if (std::any_of(user.begin(), user.end(), is_control) || !is_utf8(user) || trim(user) != user)
+    return "a user name is UTF-8 without control characters, and without blanks at its ends";
+  return {};
+}
 
 std::shared_ptr<const Credentials> Credentials::parse(Format format, std::string_view text, std::vector<BadLine>& bad) {
   auto made = std::make_shared<Credentials>();

@@ -39,6 +39,9 @@ struct BadLine {
   std::string why;
 };
 
+// What is wrong with the name of a user, for all files; empty: nothing.
+std::string wrong_with_user(std::string_view user);
+
 // Immutable, shared between threads.
 class Credentials {
  public:

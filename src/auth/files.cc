@@ -20,6 +20,23 @@ std::string tell(const std::string& path, const std::vector<BadLine>& bad) {
                      bad.size() == 1 ? std::string() : fmt::format(" (and {} more bad lines)", bad.size() - 1));
 }
 
+// `exposed`: what everybody can do with a file of that mode and should not; empty: nothing.
+template <class Parse, class Exposed>
+Files::Verdict inspect(const std::string& path, Parse parse, Exposed exposed) {
+  Files::Verdict verdict;
+  const auto text = read_file(path, Files::largest);
+  if (!text) {
+    verdict.readable = std::unexpected(text.error());
+    return verdict;
+  }
+  parse(*text, verdict.bad);
+  struct stat status{};
+  if (::stat(path.c_str(), &status) != 0) return verdict;
+  if (const std::string_view done = exposed(status.st_mode); !done.empty())
+    verdict.warning = fmt::format("{} can be {} by everybody on this machine", path, done);
+  return verdict;
+}
+
 }  // namespace
 
 template <class T, class Key, class Parse>
@@ -65,32 +82,35 @@ std::shared_ptr<const Groups> Files::groups(const std::string& path) {
                  [](std::string_view text, std::vector<BadLine>& bad) { return Groups::parse(text, bad); });
 }
 
+std::shared_ptr<const Keys> Files::keys(const std::string& path) {
+  return look_up(keys_, path, path,
+                 [](std::string_view text, std::vector<BadLine>& bad) { return Keys::parse(text, bad); });
+}
+
+bool Files::keys_readable(const std::string& path) const {
+  const std::lock_guard lock(mutex_);
+  const auto at = keys_.find(path);
+  return at != keys_.end() && at->second.readable;
+}
+
 Files::Verdict Files::inspect_credentials(Format format, const std::string& path) {
-  Verdict verdict;
-  const auto text = read_file(path, largest);
-  if (!text) {
-    verdict.readable = std::unexpected(text.error());
-    return verdict;
-  }
-  Credentials::parse(format, *text, verdict.bad);
-  struct stat status{};
-  if (::stat(path.c_str(), &status) == 0 && (status.st_mode & S_IROTH) != 0)
-    verdict.warning = fmt::format("{} can be read by everybody on this machine", path);
-  return verdict;
+  return inspect(
+      path, [format](std::string_view text, std::vector<BadLine>& bad) { Credentials::parse(format, text, bad); },
+      [](mode_t mode) { return (mode & S_IROTH) != 0 ? "read" : ""; });
 }
 
 Files::Verdict Files::inspect_groups(const std::string& path) {
-  Verdict verdict;
-  const auto text = read_file(path, largest);
-  if (!text) {
-    verdict.readable = std::unexpected(text.error());
-    return verdict;
-  }
-  Groups::parse(*text, verdict.bad);
-  struct stat status{};
-  if (::stat(path.c_str(), &status) == 0 && (status.st_mode & S_IWOTH) != 0)
-    verdict.warning = fmt::format("{} can be written by everybody on this machine", path);
-  return verdict;
+  return inspect(
+      path, [](std::string_view text, std::vector<BadLine>& bad) { Groups::parse(text, bad); },
+      [](mode_t mode) { return (mode & S_IWOTH) != 0 ? "written" : ""; });
+}
+
+Files::Verdict Files::inspect_keys(const std::string& path) {
+  return inspect(
+      path, [](std::string_view text, std::vector<BadLine>& bad) { Keys::parse(text, bad); },
+      [](mode_t mode) { return (mode & S_IWOTH) != 0   ? "written"
+                               : (mode & S_IROTH) != 0 ? "read"
+                                                       : ""; });
 }
 
 }  // namespace impulse::auth

@@ -1,9 +1,10 @@
-// Files: the password and group files in use, in memory. Each look-up asks the
+// Files: the files of passwords, keys and groups in use, in memory. Each look-up asks the
 // system whether the file is still the same, and reads it again when it is not.
 #pragma once
 
 #include "auth/credentials.h"
 #include "auth/groups.h"
+#include "auth/keys.h"
 #include "base/result.h"
 
 #include <functional>
@@ -26,9 +27,11 @@ class Files {
   // it stays in use, or when there was none, its good lines.
   std::shared_ptr<const Credentials> credentials(Format format, const std::string& path);
   std::shared_ptr<const Groups> groups(const std::string& path);
+  std::shared_ptr<const Keys> keys(const std::string& path);
   // Whether the file was there and could be read when credentials() looked last:
   // tells trouble of ours from users who are not there.
   bool readable(Format format, const std::string& path) const;
+  bool keys_readable(const std::string& path) const;  // keys() looked last
 
   // What a commit wants to know of a file before it uses it. `warning`: what
   // works and should not be (others may read the passwords); may be empty.
@@ -39,6 +42,7 @@ class Files {
   };
   static Verdict inspect_credentials(Format format, const std::string& path);
   static Verdict inspect_groups(const std::string& path);
+  static Verdict inspect_keys(const std::string& path);
 
   static constexpr size_t largest = size_t{16} << 20;  // bytes of a file
 
@@ -57,6 +61,7 @@ class Files {
   mutable std::mutex mutex_;  // guards what follows
   std::map<std::pair<Format, std::string>, Entry<Credentials>> credentials_;
   std::map<std::string, Entry<Groups>> groups_;
+  std::map<std::string, Entry<Keys>> keys_;
 };
 
 }  // namespace impulse::auth

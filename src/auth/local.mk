@@ -4,6 +4,9 @@ libauth_a_SOURCES = \
 	src/auth/failure_rate.cc src/auth/failure_rate.h \
 	src/auth/files.cc src/auth/files.h \
 	src/auth/groups.cc src/auth/groups.h \
+	src/auth/key_file.cc src/auth/key_file.h \
+	src/auth/key_rights.cc src/auth/key_rights.h \
+	src/auth/keys.cc src/auth/keys.h \
 	src/auth/mechanism.cc src/auth/mechanism.h \
 	src/auth/parameters.cc src/auth/parameters.h \
 	src/auth/password.cc src/auth/password.h \

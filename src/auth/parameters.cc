@@ -141,6 +141,28 @@ Result<GroupSource> read_group_parameters(const config::Dictionary& dictionary) 
   return source;
 }
 
+Result<KeySource> read_key_parameters(const config::Dictionary& dictionary) {
+  KeySource source;
+  if (dictionary.empty()) return source;
+  for (const auto& [name, value] : dictionary) {
+    if (iequals(name, "uri")) {
+      auto uri = parse_uri(value);
+      if (!uri) return std::unexpected(uri.error());
+      if (uri->scheme != "keys")
+        return fail(Errc::invalid, "uri: keys:///path is expected, not {}://", escape_line(uri->scheme, 40));
+      source.path = std::move(uri->path);
+    } else if (iequals(name, "log_authentication")) {
+      const auto log = parse_boolean(name, value);
+      if (!log) return std::unexpected(log.error());
+      source.log = *log;
+    } else {
+      return fail(Errc::invalid, "'{}' is not known here", escape_line(name, 80));
+    }
+  }
+  if (source.path.empty()) return fail(Errc::invalid, "uri is missing");
+  return source;
+}
+
 std::span<const ParameterOption> console_parameters() { return parameter_options; }
 
 std::span<const ParameterOption> mail_parameters() { return mail_options; }
@@ -154,6 +176,10 @@ std::vector<Source> mail_sources(const config::Options& options) { return source
 
 GroupSource console_groups(const config::Options& options) {
   return read_group_parameters(options[key::authorizationparameters]).value_or(GroupSource{});
+}
+
+KeySource key_source(const config::Options& options) {
+  return read_key_parameters(options[key::api_keys]).value_or(KeySource{});
 }
 
 }  // namespace impulse::auth

@@ -4,6 +4,7 @@
 //   uri = "digest:///path"   user:realm:hash
 //   uri = "scram:///path"    keys of SCRAM
 //   uri = "groups:///path"   who is in which group
+//   uri = "keys:///path"     API keys
 #pragma once
 
 #include "auth/credentials.h"
@@ -32,11 +33,17 @@ struct GroupSource {
   bool log = true;   // log_authorization
 };
 
+struct KeySource {
+  std::string path;  // absolute; empty: none
+  bool log = true;   // log_authentication
+};
+
 // What one option says. An empty dictionary: nothing. Errors say which key is
 // wrong and why. AuthScramParameters gives four sources: one a hash function,
 // with and without channel binding.
 Result<std::vector<Source>> read_parameters(Mechanism mechanism, const config::Dictionary& dictionary);
 Result<GroupSource> read_group_parameters(const config::Dictionary& dictionary);
+Result<KeySource> read_key_parameters(const config::Dictionary& dictionary);
 
 // The options in which mechanisms are configured for a console.
 struct ParameterOption {
@@ -52,5 +59,7 @@ std::vector<Source> console_sources(const config::Options& options);
 std::vector<Source> mail_sources(const config::Options& options);
 std::span<const ParameterOption> mail_parameters();
 GroupSource console_groups(const config::Options& options);
+// API_Keys of a listener for HTTP or ECStream.
+KeySource key_source(const config::Options& options);
 
 }  // namespace impulse::auth

@@ -130,6 +130,7 @@ class AccessCheck {
       if (const config::Setting* setting = scope.find(config::definition(option.key)))
         parameters(option.mechanism, *setting);
     if (const config::Setting* setting = scope.find(config::definition(key::authorizationparameters))) groups(*setting);
+    if (const config::Setting* setting = scope.find(config::definition(key::api_keys))) keys(*setting);
   }
 
   void say(Severity severity, std::string_view id, const config::Origin& origin, std::string message) {
@@ -153,6 +154,14 @@ class AccessCheck {
       return say(Severity::error, "config-auth-parameters", setting.origin,
                  fmt::format("{}: {}", setting.option->name, source.error().message));
     if (!source->path.empty()) verdict(setting, source->path, auth::Files::inspect_groups(source->path));
+  }
+
+  void keys(const config::Setting& setting) {
+    const auto source = auth::read_key_parameters(std::get<config::Dictionary>(setting.value));
+    if (!source)
+      return say(Severity::error, "config-auth-parameters", setting.origin,
+                 fmt::format("{}: {}", setting.option->name, source.error().message));
+    if (!source->path.empty()) verdict(setting, source->path, auth::Files::inspect_keys(source->path));
   }
 
   void verdict(const config::Setting& setting, const std::string& path, const auth::Files::Verdict& verdict) {
