@@ -2,6 +2,7 @@ dist_man_MANS += doc/ec_console.1 doc/ec_passwd.1 doc/impulse-options.5 doc/impu
 dist_doc_DATA = \
 	doc/control-protocol.md \
 	doc/delivery.md \
+	doc/ecstream.md \
 	doc/listeners.md \
 	doc/logs.md \
 	doc/messages.md \

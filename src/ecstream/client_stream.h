@@ -1,0 +1,55 @@
+// ClientStream: the messages of one stream from the client's side, across
+// connections: what was sent and is not acknowledged is kept, so that a new
+// connection can go on where the last one broke (doc/ecstream.md §6).
+#pragma once
+
+#include "base/result.h"
+#include "ecstream/envelope_codec.h"
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace impulse::ecstream {
+
+class ClientStream {
+ public:
+  // `name`: empty, or 1 to 64 octets from '!' to '~'. `acknowledged`: how far it
+  // has come, as far as the caller remembers; with `fresh` nobody can know it yet.
+  explicit ClientStream(std::string name, uint64_t acknowledged = 0, bool fresh = false);
+
+  // Takes a message; its sequence. The body is kept until it is acknowledged.
+  // Errc::invalid: an envelope that no frame can carry.
+  Result<uint64_t> add(const MessageHead& head, std::string body, bool want_id);
+  // Its sequence is used up all the same (SKIP), unless it is acknowledged already.
+  void give_up(uint64_t sequence);
+
+  const std::string& name() const { return name_; }
+  uint64_t acknowledged() const { return done_; }
+  uint64_t last() const { return done_ + entries_.size(); }  // the highest sequence that was given out
+  size_t waiting() const { return entries_.size(); }         // messages not acknowledged, refused ones included
+  size_t bytes() const { return bytes_; }                    // of memory for them
+
+ private:
+  friend class ClientSession;
+  struct Entry {
+    std::string envelope;  // encoded
+    std::string body;
+    bool want_id = false;
+    bool skip = false;     // refused, or given up: SKIP stands in its place
+    bool refused = false;  // … by the server, which was told to the application
+  };
+  Entry* find(uint64_t sequence);
+  void clear(Entry& entry);  // its bytes are not needed any more
+  void done(uint64_t sequence);
+
+  std::string name_;
+  bool fresh_ = false;
+  uint64_t done_ = 0;
+  std::deque<Entry> entries_;  // of done_ + 1 and on
+  size_t bytes_ = 0;
+};
+
+}  // namespace impulse::ecstream

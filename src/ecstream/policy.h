@@ -1,0 +1,76 @@
+// Policy: everything an ECStream server session has to know about its
+// configuration, compiled once per commit and Peer chain, shared by all
+// sessions under it.
+#pragma once
+
+#include "auth/parameters.h"
+#include "base/clock.h"
+#include "message/fixups.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace impulse::config {
+class Options;
+}
+
+namespace impulse::ecstream {
+
+struct Policy {
+  std::string hostname;           // HELLO's field 7
+  std::string received_hostname;  // Received_Hostname
+
+  uint32_t window = 4096;                           // ECStream_Window, at least 1
+  uint32_t max_batch = 10000;                       // ECStream_Max_Batch_Size, messages; at least 1
+  uint64_t max_batch_bytes = uint64_t{16} << 20;    // of bodies in memory, and envelopes, that gather
+  uint32_t max_frame = uint32_t{256} << 10;         // payload; at least smallest_max_frame
+  Duration idle_time = std::chrono::seconds(300);   // ECStream_Idle_Time; 0 no limit
+  Duration hello_time = std::chrono::seconds(30);   // until OPEN, each step
+  Duration frame_time = std::chrono::seconds(300);  // for 16 KiB of a frame that has begun
+
+  std::vector<auth::Source> auth_sources;  // the best first
+  bool auth_external = true;               // EXTERNAL is listed where the connection has an identity
+  bool auth_required = false;              // Enable_Authentication
+  bool auth_requires_tls = true;
+  bool always_allow = false;
+  bool always_deny = false;
+  uint32_t auth_failure_limit = 3;  // in a session; 0 no limit
+  enum class SenderMatch : uint8_t { off, domain, address };
+  SenderMatch sender_match = SenderMatch::off;  // Sender_Must_Match_User
+  bool verified_peer_can_relay = false;
+  bool tls_required = false;
+  bool deny = false;
+
+  bool allow_null_sender = true;
+  bool allow_ip_literal = true;
+  bool pedantic_addresses = true;
+  uint64_t max_message_size = 52428800;  // octets; 0 no limit
+  uint32_t max_recipients = 0;           // a message; 0 no limit
+  uint32_t max_received_headers = 100;   // 0 no limit
+  uint64_t large_message = 131072;       // octets of a body kept in memory
+  size_t body_block = 16384;             // Growbuf_Size
+  Duration max_hold = std::chrono::days(7);
+
+  enum class LoneLf : uint8_t { ignore, pedantic, fix };
+  LoneLf lone_lf_body = LoneLf::pedantic;
+  LoneLf lone_lf_headers = LoneLf::pedantic;
+  bool trace_headers = true;
+  message::FixupPolicy fixups;
+  std::vector<std::pair<std::string, std::string>> context;
+  std::string tenant;
+
+  std::string reconfig_message = "4.3.2 Reconfiguration in progress";
+  bool reconfig_always = false;
+
+  friend bool operator==(const Policy&, const Policy&) = default;
+};
+
+// The policy of a Peer chain. Who may relay is not in it: see
+// ServerHost::admit_recipient. Names that are not set are the system's host name.
+std::shared_ptr<const Policy> make_policy(const config::Options& options);
+
+}  // namespace impulse::ecstream
