@@ -1,0 +1,6 @@
+check_PROGRAMS += t/unit/http_tests
+t_unit_http_tests_SOURCES = t/unit/main.cc \
+	t/unit/http/framing_test.cc \
+	t/unit/http/support.h
+t_unit_http_tests_CXXFLAGS = $(AM_CXXFLAGS) $(CPPUNIT_CFLAGS) $(ZLIB_CFLAGS)
+t_unit_http_tests_LDADD = libhttp.a libbase.a $(ZLIB_LIBS) $(BASE_LIBS) $(CPPUNIT_LIBS)
