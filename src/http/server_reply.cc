@@ -50,7 +50,7 @@ void ServerSession::Impl::forget_request() {
   head_known_ = false;
   inflater_.reset();
   if (phase_ != Phase::drain) framing_.reset();
-  body_ = {};
+  std::string().swap(body_);  // an assignment would keep its memory
   sent_size_ = progress_ = 0;
   body_began_ = false;
 }
