@@ -1,70 +1,22 @@
-// ec_passwd: makes and edits the password files that Auth…Parameters name. See
-// doc/ec_passwd.1.
+// ec_passwd: makes and edits the files that Auth…Parameters and API_Keys name.
+// Passwords here, keys in passwd_keys.cc. See doc/ec_passwd.1.
 #include "auth/password_file.h"
-#include "base/fd.h"
-#include "base/files.h"
 #include "base/tenant.h"
 #include "base/text.h"
+#include "console/passwd.h"
 #include "console/password.h"
 
 #include "config.h"
 
-#include <fcntl.h>
 #include <getopt.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include <cerrno>
 #include <cstdio>
-#include <filesystem>
 #include <optional>
 
 namespace impulse::console {
 namespace {
 
-namespace fs = std::filesystem;
-
-constexpr std::string_view usage_text =
-    "usage: ec_passwd [-f FORMAT] [-r REALM] [-t TENANT] [-i COUNT] [--hash HASH] [--stdin] FILE USER\n"
-    "       ec_passwd --delete [-r REALM] [-t TENANT] FILE USER\n"
-    "       ec_passwd --verify [-r REALM] [-t TENANT] [--stdin] FILE USER\n"
-    "       ec_passwd --list FILE\n"
-    "       ec_passwd --help | --version\n";
-
-constexpr std::string_view help_text =
-    "\n"
-    "Makes and edits the password files that impulsed reads. Without an action it\n"
-    "adds USER to FILE, or gives USER another password; a FILE that is not there is\n"
-    "made, for its owner alone. impulsed sees the change at the next attempt.\n"
-    "\n"
-    "  -f, --format FORMAT   scram (of a new file), digest, or file (in clear)\n"
-    "  -r, --realm REALM     of digest: AuthDigestMD5Parameters' realm, or Hostname\n"
-    "  -t, --tenant TENANT   whose user it is: the file says TENANT/USER\n"
-    "  -i, --iterations N    of scram: 4096 and more (4096)\n"
-    "      --hash HASH       of scram: sha256, sha1 or both (sha256)\n"
-    "      --stdin           the password is the first line of standard input\n"
-    "      --delete          take USER out\n"
-    "      --verify          say whether that is USER's password\n"
-    "      --list            say who is in FILE\n"
-    "\n"
-    "Exit status: 0 done, 1 wrong password or no such user, 2 usage, 3 a file that\n"
-    "cannot be read, written or understood, 4 no password was given.\n";
-
-enum Status : int { status_done = 0, status_no = 1, status_usage = 2, status_file = 3, status_no_password = 4 };
-
-void print(std::FILE* stream, std::string_view text) { std::fwrite(text.data(), 1, text.size(), stream); }
-
-int complain(Status status, std::string_view text) {
-  print(stderr, fmt::format("ec_passwd: {}\n", text));
-  return status;
-}
-
-int misused(std::string_view text) {
-  complain(status_usage, text);
-  print(stderr, usage_text);
-  return status_usage;
-}
+using namespace passwd;
 
 struct Arguments {
   enum class Action : uint8_t { set, remove, verify, list } action = Action::set;
@@ -157,37 +109,6 @@ std::string read_option(int found, Arguments& arguments) {
   }
 }
 
-// One editor at a time, in that folder; the lock goes with the descriptor.
-Result<UniqueFd> lock_folder(const fs::path& folder) {
-  UniqueFd fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!fd || ::flock(fd.get(), LOCK_EX) != 0) return fail_errno(errno, folder.string());
-  return fd;
-}
-
-// The new content in the old one's place. Whoever had the file keeps it, also
-// when it is root who edits; and a group that could read it still can.
-Result<> put(const fs::path& path, std::string_view text) {
-  struct stat before{};
-  const bool there = ::stat(path.c_str(), &before) == 0;
-  const std::string fresh = fmt::format("{}.new.{}", path.string(), ::getpid());
-  const UniqueFd fd(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
-  if (!fd) return fail_errno(errno, fresh);
-  Result<> done = write_all(fd.get(), text);
-  // By the descriptor: the name may be somebody else's to change.
-  if (done && there && (before.st_uid != ::geteuid() || before.st_gid != ::getegid()) &&
-      ::fchown(fd.get(), before.st_uid, before.st_gid) != 0)
-    done = fail_errno(errno, fresh);
-  const bool group = there && (before.st_mode & S_IRGRP) != 0;
-  if (done && ::fchmod(fd.get(), group ? 0640 : 0600) != 0) done = fail_errno(errno, fresh);
-  if (done && ::fsync(fd.get()) != 0) done = fail_errno(errno, fresh);
-  if (done && ::rename(fresh.c_str(), path.c_str()) != 0) done = fail_errno(errno, path.string());
-  if (!done) {
-    ::unlink(fresh.c_str());
-    return done;
-  }
-  return sync_directory(path.parent_path().string());
-}
-
 struct Password {
   std::string text;
   int status = status_done;  // else: why there is none was said
@@ -231,7 +152,7 @@ void list(const auth::PasswordFile& file) {
     print(stdout, user.qualifier.empty() ? user.name + "\n" : fmt::format("{} {}\n", user.name, user.qualifier));
 }
 
-int act(const Arguments& arguments, const fs::path& path, auth::PasswordFile& file, auth::Format format) {
+int act(const Arguments& arguments, const EditedFile& edited, auth::PasswordFile& file, auth::Format format) {
   using Action = Arguments::Action;
   if (arguments.action == Action::list) {
     list(file);
@@ -242,7 +163,7 @@ int act(const Arguments& arguments, const fs::path& path, auth::PasswordFile& fi
   const std::string missing = fmt::format("{} is not in {}", shown, arguments.file);
   if (arguments.action == Action::remove) {
     if (file.remove(entry, arguments.realm) == 0) return complain(status_no, missing);
-    if (const auto written = put(path, file.text()); !written) return complain(status_file, written.error().message);
+    if (const auto written = edited.put(file.text()); !written) return complain(status_file, written.error().message);
     return status_done;
   }
   if (format == auth::Format::digest && arguments.realm.empty()) return misused("a file of digests needs --realm");
@@ -262,26 +183,22 @@ int act(const Arguments& arguments, const fs::path& path, auth::PasswordFile& fi
   credential.hashes = arguments.hashes;
   const auto there = file.set(credential);
   if (!there) return complain(status_usage, there.error().message);
-  if (const auto written = put(path, file.text()); !written) return complain(status_file, written.error().message);
+  if (const auto written = edited.put(file.text()); !written) return complain(status_file, written.error().message);
   print(stderr, fmt::format("{} {} in {}\n", *there ? "changed" : "added", shown, arguments.file));
   return status_done;
 }
 
+EditedFile::Purpose purpose_of(Arguments::Action action) {
+  using Action = Arguments::Action;
+  if (action == Action::set) return EditedFile::Purpose::make;
+  return action == Action::remove ? EditedFile::Purpose::edit : EditedFile::Purpose::look;
+}
+
 int run(const Arguments& arguments) {
   using Action = Arguments::Action;
-  std::error_code failed;
-  // Of a link, what it leads to: that is what impulsed reads.
-  const fs::path path = fs::weakly_canonical(fs::absolute(arguments.file, failed), failed);
-  if (failed || path.empty()) return complain(status_file, fmt::format("{}: {}", arguments.file, failed.message()));
-  const auto lock = lock_folder(path.parent_path());
-  if (!lock) return complain(status_file, lock.error().message);
-  std::string text;
-  const bool there = fs::exists(path, failed);
-  if (there || arguments.action != Action::set) {
-    auto content = read_file(path.string(), size_t{16} << 20);
-    if (!content) return complain(status_file, content.error().message);
-    text = std::move(*content);
-  }
+  const auto edited = EditedFile::open(arguments.file, purpose_of(arguments.action));
+  if (!edited) return complain(status_file, edited.error().message);
+  const std::string& text = edited->text();
   const auto format = arguments.format ? arguments.format : auth::PasswordFile::guess(text);
   const auth::Format used = format.value_or(auth::Format::scram);
   if (arguments.action == Action::set && arguments.of_scram && used != auth::Format::scram)
@@ -292,17 +209,18 @@ int run(const Arguments& arguments) {
   if (!file)
     return complain(status_file, fmt::format("{}: {}; nothing was changed (--format says of what format it is)",
                                              arguments.file, file.error().message));
-  return act(arguments, path, *file, used);
+  return act(arguments, *edited, *file, used);
 }
 
 int main_of(int argc, char** argv) {
+  // A password file of that name is still to be had, as ./key.
+  if (argc > 2 && argv[1] == std::string_view("key") && is_key_action(argv[2])) return run_keys(argc - 1, argv + 1);
   Arguments arguments;
   opterr = 0;
   for (int found = 0; (found = ::getopt_long(argc, argv, ":f:r:t:i:h", long_options, nullptr)) != -1;) {
     switch (found) {
       case 'h':
-        print(stdout, usage_text);
-        print(stdout, help_text);
+        print_help();
         return status_done;
       case 'V':
         print(stdout, "ec_passwd (impulse) " PACKAGE_VERSION "\n");

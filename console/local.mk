@@ -32,6 +32,9 @@ ec_console_CXXFLAGS = $(AM_CXXFLAGS) $(EDITLINE_CFLAGS)
 ec_console_LDADD = libectl.a libbase.a $(EDITLINE_LIBS) $(ECTL_LIBS) $(BASE_LIBS)
 
 bin_PROGRAMS += ec_passwd
-ec_passwd_SOURCES = console/ec_passwd.cc
+ec_passwd_SOURCES = \
+	console/ec_passwd.cc \
+	console/passwd.cc console/passwd.h \
+	console/passwd_keys.cc
 ec_passwd_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)
 ec_passwd_LDADD = libectl.a libauth.a libbase.a $(ECTL_LIBS) $(BASE_LIBS)

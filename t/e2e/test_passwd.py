@@ -1,6 +1,8 @@
 """ec_passwd: password files made and edited, and that impulsed takes them at once."""
 
+import datetime
 import fcntl
+import hashlib
 import os
 import pty
 import stat
@@ -109,6 +111,97 @@ class Passwd(TestCase):
         status, shown = self.typed("one", "two")
         self.assertEqual(4, status, shown)
         self.assertEqual(before, self.file.read_text())
+
+
+class Keys(TestCase):
+    """ec_passwd key: files of API keys."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.file = Path(folder.name) / "keys"
+
+    def run_it(self, *words, key=None, status=0):
+        done = subprocess.run([str(BINDIR / "ec_passwd"), "key", *map(str, words)], text=True, capture_output=True,
+                              input="" if key is None else key + "\n", timeout=60 * SCALE)
+        self.assertEqual(status, done.returncode, done.stderr)
+        return done
+
+    def add(self, *words):
+        return self.run_it("add", *words, self.file).stdout.removesuffix("\n")
+
+    def row(self, name):
+        return next(line.split() for line in self.run_it("list", self.file).stdout.splitlines() if name in line)
+
+    def test_a_life(self):
+        key = self.add("--user", "alice", "--tenant", "Blue", "--rights", "metrics,inject", "--expires", "2199-01-31",
+                       "--label", "news: weekly")
+        self.assertRegex(key, r"\Aimp_[0-9a-z]{12}_[0-9A-Za-z]{43}\Z")
+        _, name, secret = key.split("_")
+        self.assertEqual(0o600, stat.S_IMODE(self.file.stat().st_mode))
+        text = self.file.read_text()
+        self.assertNotIn(secret, text)
+        digest = hashlib.sha256(key.encode()).hexdigest()
+        self.assertEqual(f"{name}:{digest}:alice:blue:inject,metrics:21990131T000000Z:news: weekly\n", text)
+        self.assertEqual([name, "alice", "blue", "inject,metrics", "21990131T000000Z", "news:", "weekly"],
+                         self.row(name))
+        self.assertEqual(f"{name} blue/alice inject,metrics\n", self.run_it("verify", self.file, key=key).stdout)
+        self.run_it("verify", self.file, key=key[:-1], status=1)
+        self.run_it("expire", self.file, name)
+        self.assertIn("(expired)", self.row(name))
+        self.assertIn("has expired", self.run_it("verify", self.file, key=key, status=1).stderr)
+        self.run_it("expire", "--expires", "never", self.file, name)
+        self.assertIn("never", self.row(name))
+        self.run_it("verify", self.file, key=key)
+        other = self.add("-u", "bob", "--rights", "admin")
+        self.run_it("revoke", self.file, name)
+        self.assertNotIn("expired", self.run_it("verify", self.file, key=key, status=1).stderr)
+        self.run_it("verify", self.file, key=other)
+        before = self.file.read_text()
+        self.run_it("revoke", self.file, name, status=1)
+        self.run_it("expire", self.file, name, status=1)
+        self.assertEqual(before, self.file.read_text())
+        self.assertEqual({"keys"}, {path.name for path in self.file.parent.iterdir()})
+
+    def test_durations(self):
+        for word, least in (("2d", 86400), ("2h", 3600), ("2m", 60)):
+            name = self.add("-u", "a", "--rights", "inject", "--expires", word).split("_")[1]
+            end = datetime.datetime.strptime(self.row(name)[4] + "+0000", "%Y%m%dT%H%M%SZ%z")
+            self.assertGreater((end - datetime.datetime.now(datetime.timezone.utc)).total_seconds(), least)
+
+    def test_at_the_same_time(self):
+        command = [str(BINDIR / "ec_passwd"), "key", "add", "-u", "a", "--rights", "inject", str(self.file)]
+        children = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+                    for _ in range(8)]
+        keys = [child.communicate(timeout=60 * SCALE)[0].strip() for child in children]
+        for key in keys:
+            self.run_it("verify", self.file, key=key)
+
+    def test_what_is_refused(self):
+        good = ("--user", "a", "--rights", "inject")
+        for words in (("add", self.file), ("add", "-u", "a", self.file), ("add", "--rights", "inject", self.file),
+                      ("add", *good), ("add", *good, self.file, "x"), ("add", *good, ""),
+                      ("add", "-u", "a", "--rights", "root", self.file), ("add", "-u", "a:b", *good[2:], self.file),
+                      ("add", *good, "-t", "a/b", self.file), ("add", *good, "--label", "a\nb", self.file),
+                      ("add", *good, "--expires", "soon", self.file), ("add", *good, "--expires", "0d", self.file),
+                      ("add", *good, "--expires", "2026-02-30", self.file), ("add", "--nonsense", self.file),
+                      ("list", "-u", "a", self.file), ("list", "--expires", "1d", self.file), ("list",),
+                      ("revoke", self.file), ("revoke", self.file, "imp_a_b"), ("expire", self.file, "")):
+            self.run_it(*words, status=2)
+        self.assertFalse(self.file.exists())
+        for words in (("list", self.file), ("revoke", self.file, "a"), ("expire", self.file, "a"),
+                      ("add", *good, self.file.parent / "no" / "keys")):
+            self.run_it(*words, status=3)
+        self.run_it("verify", self.file, key="", status=4)
+        self.file.write_text("# mine\nnonsense\n")
+        self.assertIn("line 2", self.run_it("add", *good, self.file, status=3).stderr)
+        self.assertEqual("# mine\nnonsense\n", self.file.read_text())
+
+    def test_a_password_file_called_key(self):
+        done = subprocess.run([str(BINDIR / "ec_passwd"), "--stdin", "key", "add"], input="sesame\n", text=True,
+                              capture_output=True, timeout=60 * SCALE, cwd=self.file.parent)
+        self.assertEqual(0, done.returncode, done.stderr)
+        self.assertIn("add:SCRAM", (self.file.parent / "key").read_text())
 
 
 @needs("openssl")
