@@ -1,6 +1,6 @@
 # Fuzz targets, built by `make fuzz-targets` in a tree configured with
 # --enable-fuzzing and clang++ (fuzz/run does both). Seeds: fuzz/corpus/NAME/.
-FUZZ_TARGETS = fuzz/addresses fuzz/config_parse fuzz/control_protocol fuzz/headers fuzz/prefix_matcher \
+FUZZ_TARGETS = fuzz/addresses fuzz/config_parse fuzz/control_protocol fuzz/headers fuzz/http_request fuzz/prefix_matcher \
 	fuzz/proxy_header fuzz/smtp_client fuzz/smtp_server fuzz/tls_preface fuzz/writeback
 EXTRA_PROGRAMS = $(FUZZ_TARGETS)
 LIBFUZZER = $(AM_LDFLAGS) -fsanitize=fuzzer
@@ -21,6 +21,10 @@ fuzz_control_protocol_LDADD = libcontrol.a libauth.a libtelemetry.a libconfig.a 
 fuzz_headers_SOURCES = fuzz/headers.cc
 fuzz_headers_LDFLAGS = $(LIBFUZZER)
 fuzz_headers_LDADD = libmessage.a libbase.a $(BASE_LIBS)
+
+fuzz_http_request_SOURCES = fuzz/http_request.cc
+fuzz_http_request_LDFLAGS = $(LIBFUZZER)
+fuzz_http_request_LDADD = libhttp.a libbase.a $(ZLIB_LIBS) $(BASE_LIBS)
 
 fuzz_prefix_matcher_SOURCES = fuzz/prefix_matcher.cc
 fuzz_prefix_matcher_LDFLAGS = $(LIBFUZZER)

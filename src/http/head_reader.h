@@ -28,7 +28,7 @@ class HeadReader {
  public:
   // Returns how many bytes were taken: all, or up to the end of the head, or to the fault.
   size_t feed(std::string_view bytes, const Policy& policy);
-  bool begun() const { return !text_.empty(); }  // an empty line in front counts as nothing (RFC 9112 §2.2)
+  bool begun() const { return !text_.empty() && text_ != "\r"; }  // an empty line in front is nothing (RFC 9112 §2.2)
   bool done() const { return done_; }
   const std::optional<Fault>& fault() const { return fault_; }
 

@@ -328,6 +328,7 @@ class SessionTest : public CppUnit::TestFixture {
       Waiting waiting;
       std::string events;
     } const cases[] = {{"", Waiting::idle, ""},
+                       {"\r", Waiting::idle, ""},
                        {"\r\n", Waiting::idle, ""},
                        {"G", Waiting::head, "408 timeout"},
                        {"GET / HTTP/1.1\r\nHost: a\r\n", Waiting::head, "408 timeout"},
