@@ -8,10 +8,7 @@
 
 namespace impulse::http {
 
-void ServerSession::Impl::begin(Output& out) {
-  out_ = &out;
-  out.restart_deadline = false;
-}
+void ServerSession::Impl::begin(Output& out) { out_ = &out; }
 
 void ServerSession::Impl::enter(Phase phase) {
   if (phase != phase_) restart_ = true;
@@ -19,7 +16,7 @@ void ServerSession::Impl::enter(Phase phase) {
 }
 
 void ServerSession::Impl::finish() {
-  out_->restart_deadline = std::exchange(restart_, false);
+  if (std::exchange(restart_, false)) out_->restart_deadline = true;
   out_->next = Next::read;
   switch (phase_) {
     case Phase::idle:

@@ -45,8 +45,8 @@ struct Output {
   Next next = Next::read;
   Waiting waiting = Waiting::idle;
   // The deadline for `waiting` begins anew: something else is waited for, a new
-  // request began, or 16 KiB of a body came. When false an earlier deadline goes
-  // on (a slow dribble of bytes gains a client no time).
+  // request began, or 16 KiB of a body came. While false an earlier deadline goes
+  // on (a slow dribble of bytes gains a client no time). The owner clears it.
   bool restart_deadline = false;
 };
 
@@ -56,7 +56,7 @@ struct Replied {
   // Stable word. "answered": the owner's, from answered(). "host": on_head's. Else the engine's, as in the
   // JSON error's code: "request_line", "target", "version", "method", "header", "header_size", "request_line_length",
   // "host", "length", "transfer_coding", "framing", "chunk", "expectation", "coding", "coded_body", "size",
-  // "timeout", "shutdown".
+  // "memory", "timeout", "shutdown".
   std::string_view cause;
   std::string_view message;           // of the engine's own; else empty
   const RequestHead* head = nullptr;  // null: it never came whole

@@ -102,7 +102,7 @@ class Dialogue {
 
   void look() {
     replies += std::exchange(out.reply, {});
-    restarts += out.restart_deadline ? 1 : 0;
+    restarts += std::exchange(out.restart_deadline, false) ? 1 : 0;
     closed = out.next == Next::close;
     if (out.next != Next::answer || due) return;
     requests.push_back(session->take_request());
