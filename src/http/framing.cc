@@ -159,8 +159,10 @@ size_t Framing::Impl::feed_line(std::string_view bytes) {
     fault = bad_chunk("There is more framing than body");
   else if (read.verdict == LineGuard::Verdict::length && at == At::trailers)
     fault = Fault{.status = 431, .cause = "header_size", .message = "The trailers are too large"};
+  else if (read.verdict == LineGuard::Verdict::line && at == At::size_line)
+    size_line();
   else if (read.verdict == LineGuard::Verdict::line)
-    at == At::size_line ? size_line() : trailer();
+    trailer();
   else if (read.verdict != LineGuard::Verdict::more)
     fault = bad_chunk(std::string(line_fault(read.verdict)));
   return read.used;
