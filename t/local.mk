@@ -12,6 +12,7 @@ include t/unit/queue/local.mk
 include t/unit/smtp/local.mk
 include t/unit/smtp_client/local.mk
 include t/unit/http/local.mk
+include t/unit/ecstream/local.mk
 include t/unit/delivery/local.mk
 include t/unit/control/local.mk
 include t/unit/console/local.mk

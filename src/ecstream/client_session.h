@@ -17,6 +17,7 @@
 #include "ecstream/hello.h"
 
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -99,15 +100,19 @@ class ClientSession {
 
   void on_frame(const Frame& frame, ClientOutput& out);
   void on_hello(const Frame& frame, ClientOutput& out);
+  void begin_auth(ClientOutput& out);
   void on_auth(const Frame& frame, ClientOutput& out);
+  void open_stream(ClientOutput& out);
   void on_opened(const Frame& frame, ClientOutput& out);
   void on_ack(const Frame& frame, ClientOutput& out);
   void on_nak(const Frame& frame, ClientOutput& out);
+  void on_window(const Frame& frame, ClientOutput& out);
   void on_goaway(const Frame& frame, ClientOutput& out);
-  void open_stream(ClientOutput& out);
   void raise_limit();
-  bool send_entry(ClientStream::Entry& entry, uint64_t sequence, ClientOutput& out);
-  void write(ClientOutput& out, const Frame& frame) const;
+  bool send_next(ClientOutput& out);
+  void send_chunk(ClientStream::Entry& entry, ClientOutput& out);
+  void write_parts(const Frame& frame, std::initializer_list<std::string_view> parts, ClientOutput& out);
+  void write(const Frame& frame, ClientOutput& out) const;
   // The server, or we, broke the rules: GOAWAY, and the end.
   void fail_with(GoAway code, std::string_view text, ClientOutput& out, uint16_t auth_code = 0);
 

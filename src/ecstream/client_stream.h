@@ -17,11 +17,15 @@ namespace impulse::ecstream {
 class ClientStream {
  public:
   // `name`: empty, or 1 to 64 octets from '!' to '~'. `acknowledged`: how far it
-  // has come, as far as the caller remembers; with `fresh` nobody can know it yet.
-  explicit ClientStream(std::string name, uint64_t acknowledged = 0, bool fresh = false);
+  // has come, as far as the caller remembers, who then adds what comes behind
+  // that again; nothing: the caller does not know, and has to wait for OPENED
+  // before it adds anything, as it would number what comes wrongly.
+  ClientStream(std::string name, std::optional<uint64_t> acknowledged);
+  // One that nobody can know yet (NEW); or without a name, and so without memory.
+  static ClientStream fresh(std::string name);
 
   // Takes a message; its sequence. The body is kept until it is acknowledged.
-  // Errc::invalid: an envelope that no frame can carry.
+  // Errc::invalid: an envelope that no frame can carry; Errc::busy: OPENED has to come first.
   Result<uint64_t> add(const MessageHead& head, std::string body, bool want_id);
   // Its sequence is used up all the same (SKIP), unless it is acknowledged already.
   void give_up(uint64_t sequence);
@@ -31,6 +35,7 @@ class ClientStream {
   uint64_t last() const { return done_ + entries_.size(); }  // the highest sequence that was given out
   size_t waiting() const { return entries_.size(); }         // messages not acknowledged, refused ones included
   size_t bytes() const { return bytes_; }                    // of memory for them
+  bool numbered() const { return numbered_; }                // add() can be called
 
  private:
   friend class ClientSession;
@@ -47,6 +52,7 @@ class ClientStream {
 
   std::string name_;
   bool fresh_ = false;
+  bool numbered_ = true;  // done_ is known
   uint64_t done_ = 0;
   std::deque<Entry> entries_;  // of done_ + 1 and on
   size_t bytes_ = 0;

@@ -91,7 +91,7 @@ class FrameReader {
   Result feed(std::string_view bytes);
 
   void expect_checksums(bool expected) { checksums_ = expected; }
-  bool within_frame() const { return !held_.empty() || skipping_ > 0; }
+  bool within_frame() const { return (!held_.empty() && !complete_) || skipping_ > 0; }
   size_t held() const { return held_.capacity(); }  // bytes of memory
 
  private:

@@ -24,7 +24,8 @@ struct Policy {
   std::string hostname;           // HELLO's field 7
   std::string received_hostname;  // Received_Hostname
 
-  uint32_t window = 4096;                           // ECStream_Window, at least 1
+  static constexpr uint32_t largest_window = 32768;
+  uint32_t window = 4096;                           // ECStream_Window, 1 to largest_window
   uint32_t max_batch = 10000;                       // ECStream_Max_Batch_Size, messages; at least 1
   uint64_t max_batch_bytes = uint64_t{16} << 20;    // of bodies in memory, and envelopes, that gather
   uint32_t max_frame = uint32_t{256} << 10;         // payload; at least smallest_max_frame

@@ -90,9 +90,9 @@ enum class Next : uint8_t { read, submit, open, hold, close };
 
 // Why the owner does not want something.
 struct HostRefusal {
-  int code = 0;               // 4xx or 5xx
-  std::string_view enhanced;  // "4.3.1"; this and cause are literals
-  std::string_view cause;     // stable word, as Refusal::cause
+  int code = 0;                 // 4xx or 5xx
+  std::string_view enhanced{};  // "4.3.1"; this and cause are literals
+  std::string_view cause{};     // stable word, as Refusal::cause
   std::string text;
 };
 
@@ -114,9 +114,9 @@ struct Refusal {
   // Stable word: "relay", "size", "address", "sender", "recipients", "lone_lf", "loop", "admission", "syntax",
   // "utf8", "sender_mismatch", "injection", "auth", "auth_required", "auth_weak", "auth_rate", "denied",
   // "tls_required", "protocol", and what fix-ups and the host call it.
-  std::string_view cause;
-  std::string_view text;  // with the enhanced code
-  uint64_t sequence = 0;  // of the message; 0: none
+  std::string_view cause{};
+  std::string_view text{};  // with the enhanced code
+  uint64_t sequence = 0;    // of the message; 0: none
   std::string_view sender{};
   std::string_view recipient{};
 };
@@ -131,7 +131,8 @@ class ServerHost {
   // Whether a message would be taken now, of `size` octets where that is known
   // (0: not); nothing: yes. Code 421: GOAWAY limits instead of a NAK.
   virtual std::optional<HostRefusal> admit(uint64_t size) = 0;
-  // Messages that were admitted and have not come to submit: refused, aborted, or the session ended.
+  // Messages that were admitted and have not come to submit: refused, aborted, or
+  // the session said GOAWAY. The destructor tells nothing.
   virtual void abandoned(size_t /*messages*/) {}
   // Who may send where. `known`: authenticated, or verified and
   // verified_peer_can_relay. Addresses as in message::Envelope; asked for every

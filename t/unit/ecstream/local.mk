@@ -1,0 +1,7 @@
+check_PROGRAMS += t/unit/ecstream_tests
+t_unit_ecstream_tests_SOURCES = t/unit/main.cc \
+	t/unit/ecstream/frame_test.cc \
+	t/unit/ecstream/session_test.cc \
+	t/unit/ecstream/support.h
+t_unit_ecstream_tests_CXXFLAGS = $(AM_CXXFLAGS) $(CPPUNIT_CFLAGS) $(GSASL_CFLAGS)
+t_unit_ecstream_tests_LDADD = libecserver.a libauth.a libconfig.a libmessage.a libbase.a $(GSASL_LIBS) $(OPENSSL_LIBS) $(BASE_LIBS) $(CPPUNIT_LIBS)
