@@ -3,8 +3,10 @@ dist_doc_DATA = \
 	doc/control-protocol.md \
 	doc/delivery.md \
 	doc/ecstream.md \
+	doc/http-admin.md \
 	doc/listeners.md \
 	doc/logs.md \
 	doc/messages.md \
+	doc/openapi.json \
 	doc/options.md \
 	doc/spool-format.md

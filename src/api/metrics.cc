@@ -1,0 +1,110 @@
+#include "api/metrics.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+namespace impulse::api {
+
+namespace {
+
+using telemetry::Counter;
+using telemetry::CounterDef;
+using Type = MetricsWriter::Type;
+using Scopes = std::vector<std::pair<std::string, const telemetry::Counters::Scope*>>;
+
+Type type_of(const CounterDef& def) { return def.gauge ? Type::gauge : Type::counter; }
+
+void write_scopes(MetricsWriter& writer, const Scopes& scopes, std::string_view kind, bool CounterDef::* kept) {
+  if (scopes.empty()) return;
+  size_t index = 0;
+  for (const CounterDef& def : telemetry::counter_defs()) {
+    const auto counter = static_cast<Counter>(index++);
+    if (!(def.*kept) && !(def.refusal && kept == &CounterDef::tenant)) continue;
+    writer.family(fmt::format("impulse_{}_{}", kind, def.name), type_of(def), def.help);
+    for (const auto& [name, scope] : scopes) writer.sample({{kind, name}}, scope->value(counter));
+  }
+}
+
+void write_counters(MetricsWriter& writer, const telemetry::Counters& counters) {
+  size_t index = 0;
+  for (const CounterDef& def : telemetry::counter_defs()) {
+    writer.family(fmt::format("impulse_{}", def.name), type_of(def), def.help);
+    writer.sample(counters.value(static_cast<Counter>(index++)));
+  }
+  Scopes listeners;
+  Scopes tenants;
+  counters.each_scope([&](const std::string& name, const telemetry::Counters::Scope& scope) {
+    if (name.starts_with(telemetry::tenant_scope))
+      tenants.emplace_back(name.substr(telemetry::tenant_scope.size()), &scope);
+    else
+      listeners.emplace_back(name, &scope);
+  });
+  // Families of their own: the sum over a family counts nothing twice.
+  write_scopes(writer, listeners, "listener", &CounterDef::refusal);
+  write_scopes(writer, tenants, "tenant", &CounterDef::tenant);
+}
+
+void gauge(MetricsWriter& writer, std::string_view name, std::string_view help, uint64_t value) {
+  writer.family(name, Type::gauge, help);
+  writer.sample(static_cast<int64_t>(value));
+}
+
+void count(MetricsWriter& writer, std::string_view name, std::string_view help, uint64_t value) {
+  writer.family(name, Type::counter, help);
+  writer.sample(static_cast<int64_t>(value));
+}
+
+void write_listens(MetricsWriter& writer, const std::vector<Figures::Listen>& listens) {
+  if (listens.empty()) return;
+  const auto each = [&](std::string_view name, std::string_view help, auto value) {
+    writer.family(name, Type::gauge, help);
+    for (const Figures::Listen& listen : listens)
+      writer.sample({{"listener", fmt::format("{} {}", listen.listener, listen.endpoint)}}, value(listen));
+  };
+  each("impulse_listener_up", "whether the Listen is bound", [](const auto& listen) { return listen.bound ? 1 : 0; });
+  each("impulse_listener_sessions_open", "sessions of the Listen open now",
+       [](const auto& listen) { return static_cast<int64_t>(listen.sessions); });
+}
+
+void write_spool(MetricsWriter& writer, const spool::Status& spool) {
+  gauge(writer, "impulse_spool_accepting", "whether the spool takes new messages", spool.accepting ? 1 : 0);
+  gauge(writer, "impulse_spool_messages", "messages in the spool", spool.messages);
+  gauge(writer, "impulse_spool_segments", "segments of the spool", spool.segments);
+  gauge(writer, "impulse_spool_bytes", "bytes of the spool on its disk", spool.bytes);
+  gauge(writer, "impulse_spool_free_bytes", "bytes free on the spool's file system", spool.free_bytes);
+  count(writer, "impulse_spool_commits", "batches made durable", spool.commits);
+  count(writer, "impulse_spool_committed_messages", "messages made durable", spool.committed);
+}
+
+void write_queue(MetricsWriter& writer, const Figures::Queue& queue) {
+  gauge(writer, "impulse_queue_domains", "domains that recipients wait for", queue.domains);
+  writer.family("impulse_queue_recipients", Type::gauge, "recipients in the queue, by what they wait for");
+  writer.sample({{"state", "active"}}, static_cast<int64_t>(queue.active));
+  writer.sample({{"state", "delayed"}}, static_cast<int64_t>(queue.delayed));
+  writer.sample({{"state", "in_flight"}}, static_cast<int64_t>(queue.in_flight));
+}
+
+}  // namespace
+
+std::string write_metrics(const telemetry::Counters& counters, const Figures& figures, MetricsFormat format) {
+  MetricsWriter writer(format);
+  writer.family("impulse_build_info", Type::gauge, "the program and its node; always 1");
+  writer.sample({{"version", figures.version}, {"node", figures.node}}, 1);
+  gauge(writer, "impulse_config_generation", "the configuration in force", figures.generation);
+  // What everybody's dashboards know by these names.
+  writer.family("process_start_time_seconds", Type::gauge, "when the daemon was started, in seconds since 1970");
+  writer.seconds(std::chrono::duration_cast<Duration>(figures.started.time_since_epoch()).count());
+  if (figures.process) {
+    gauge(writer, "process_resident_memory_bytes", "memory in use", figures.process->resident);
+    gauge(writer, "process_open_fds", "descriptors in use", figures.process->descriptors);
+    gauge(writer, "process_max_fds", "descriptors that may be in use", figures.process->descriptor_limit);
+  }
+  write_listens(writer, figures.listens);
+  if (figures.spool) write_spool(writer, *figures.spool);
+  if (figures.queue) write_queue(writer, *figures.queue);
+  write_counters(writer, counters);
+  return writer.finish();
+}
+
+}  // namespace impulse::api
