@@ -101,7 +101,9 @@ int set_groups(SSL_CTX* context, const char* list) {
 }  // namespace
 
 Result<> use_lists(SSL_CTX* context, const TlsSettings& settings) {
-  if (settings.prefer_server_ciphers) SSL_CTX_set_options(context, SSL_OP_CIPHER_SERVER_PREFERENCE);
+  // With ChaCha20 first a client says that it has no AES in hardware.
+  if (settings.prefer_server_ciphers)
+    SSL_CTX_set_options(context, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
   auto done = use_protocols(context, settings.protocols);
   if (done) done = use_list(context, settings.ciphers, "TLS 1.2 cipher", SSL_CTX_set_cipher_list);
   if (done) done = use_list(context, settings.ciphersuites, "TLS 1.3 cipher suite", SSL_CTX_set_ciphersuites);

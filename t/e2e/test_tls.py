@@ -140,14 +140,22 @@ class Basics(Tls):
         self.assertIn("TLSv1 is broken", self.refused(listen='TLS_Protocols = "+TLSv1.0:+TLSv1.2"'))
 
     def test_S20_S21_ciphers_and_whose_order_counts(self):
-        server_first = free_port()
+        client_first = free_port()
+        chacha = free_port()
         ciphers = 'TLS_Ciphers = "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-AES128-GCM-SHA256"'
         self.serve(listener=ciphers,
-                   listens=f'Listen "127.0.0.1:{server_first}" {{ Use_SSL = true TLS_Prefer_Server_Ciphers = true }}')
+                   listens=f"""
+            Listen "127.0.0.1:{client_first}" {{ Use_SSL = true TLS_Prefer_Server_Ciphers = false }}
+            Listen "127.0.0.1:{chacha}" {{
+              Use_SSL = true
+              TLS_Ciphers = "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305"
+            }}""")
         context = self.context(ssl.TLSVersion.TLSv1_2)
         context.set_ciphers("ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384")
-        self.assertEqual("ECDHE-ECDSA-AES128-GCM-SHA256", self.connect(context).cipher()[0])
-        self.assertEqual("ECDHE-ECDSA-AES256-GCM-SHA384", self.connect(context, port=server_first).cipher()[0])
+        self.assertEqual("ECDHE-ECDSA-AES256-GCM-SHA384", self.connect(context).cipher()[0])
+        self.assertEqual("ECDHE-ECDSA-AES128-GCM-SHA256", self.connect(context, port=client_first).cipher()[0])
+        context.set_ciphers("ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-ECDSA-AES256-GCM-SHA384")
+        self.assertEqual("ECDHE-ECDSA-CHACHA20-POLY1305", self.connect(context, port=chacha).cipher()[0])
         context.set_ciphers("ECDHE-ECDSA-CHACHA20-POLY1305")
         self.assertIn("HANDSHAKE_FAILURE", self.fails(context).upper())
         self.assertIn("NO-SUCH-CIPHER", self.refused(listen='TLS_Ciphers = "HIGH:NO-SUCH-CIPHER"'))
@@ -463,7 +471,7 @@ class Audit(Tls):
     def test_testssl_finds_nothing_of_medium_or_higher(self):
         self.mx = self.ca.issue("mx.test.example", SERVER_NAMES, rsa=True,
                                 more=["crlDistributionPoints=URI:http://crl.test.example/ca.crl"])
-        self.serve(listener="TLS_Prefer_Server_Ciphers = true")
+        self.serve()
         report = self.dir / "testssl.json"
         done = subprocess.run(
             [find_program("testssl"), "--quiet", "--color", "0", "--warnings", "off", "--add-ca",
