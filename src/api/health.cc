@@ -2,7 +2,6 @@
 
 #include "base/text.h"
 
-#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 namespace impulse::api {
@@ -29,8 +28,7 @@ HealthAnswer ready_answer(const HealthState& state) {
   if (state.stopping) say("stopping", "the server is shutting down");
   if (!state.listening) say("no_listener", "no listener for mail is bound");
   if (state.spool) say("spool", *state.spool);
-  if (state.memory_over)
-    say("memory", fmt::format("{} % of the memory is in use, over Memory_HWM", *state.memory_over));
+  if (state.memory) say("memory", *state.memory);
   const bool good = reasons.empty();
   return {good ? 200 : 503, body(good, std::move(reasons))};
 }

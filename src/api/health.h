@@ -9,10 +9,10 @@ namespace impulse::api {
 
 // As it is now; whoever answers the request fills it in.
 struct HealthState {
-  bool stopping = false;                  // the daemon is shutting down
-  bool listening = true;                  // a listener for mail is bound and not stopped
-  std::optional<std::string> spool;       // why the spool takes no message
-  std::optional<unsigned> memory_over{};  // percent in use, when it is over Memory_HWM
+  bool stopping = false;              // the daemon is shutting down
+  bool listening = true;              // a listener for mail is bound and not stopped
+  std::optional<std::string> spool;   // why the spool takes no message
+  std::optional<std::string> memory;  // why no new work is begun: over Memory_HWM
 };
 
 struct HealthAnswer {

@@ -13,24 +13,59 @@ using telemetry::CounterDef;
 using Type = MetricsWriter::Type;
 using Scopes = std::vector<std::pair<std::string, const telemetry::Counters::Scope*>>;
 
+constexpr std::string_view refusal_prefix = "refused_";
+
 Type type_of(const CounterDef& def) { return def.gauge ? Type::gauge : Type::counter; }
 
-void write_scopes(MetricsWriter& writer, const Scopes& scopes, std::string_view kind, bool CounterDef::* kept) {
-  if (scopes.empty()) return;
+void write_tenants(MetricsWriter& writer, const Scopes& tenants) {
+  if (tenants.empty()) return;
   size_t index = 0;
   for (const CounterDef& def : telemetry::counter_defs()) {
     const auto counter = static_cast<Counter>(index++);
-    if (!(def.*kept) && !(def.refusal && kept == &CounterDef::tenant)) continue;
-    writer.family(fmt::format("impulse_{}_{}", kind, def.name), type_of(def), def.help);
-    for (const auto& [name, scope] : scopes) writer.sample({{kind, name}}, scope->value(counter));
+    if (!def.tenant || def.refusal) continue;
+    writer.family(fmt::format("impulse_tenant_{}", def.name), type_of(def), def.help);
+    for (const auto& [name, scope] : tenants) writer.sample({{"tenant", name}}, scope->value(counter));
   }
+}
+
+// visit(counter, cause)
+template <class Visit>
+void each_refusal(Visit visit) {
+  size_t index = 0;
+  for (const CounterDef& def : telemetry::counter_defs()) {
+    const auto counter = static_cast<Counter>(index++);
+    if (def.refusal) visit(counter, def.name.substr(refusal_prefix.size()));
+  }
+}
+
+// Of tenants, of which there may be many, only what happened.
+void write_refusals(MetricsWriter& writer, const telemetry::Counters& counters, const Scopes& listeners,
+                    const Scopes& tenants) {
+  writer.family("impulse_refused", Type::counter, "what was refused: sessions, commands, requests, messages; by cause");
+  each_refusal(
+      [&](Counter counter, std::string_view cause) { writer.sample({{"cause", cause}}, counters.value(counter)); });
+  if (!listeners.empty())
+    writer.family("impulse_listener_refused", Type::counter, "what was refused on a Listen, by cause");
+  for (const auto& [name, scope] : listeners)
+    each_refusal([&](Counter counter, std::string_view cause) {
+      writer.sample({{"listener", name}, {"cause", cause}}, scope->value(counter));
+    });
+  if (!tenants.empty())
+    writer.family("impulse_tenant_refused", Type::counter, "what a tenant's clients were refused, by cause");
+  for (const auto& [name, scope] : tenants)
+    each_refusal([&](Counter counter, std::string_view cause) {
+      if (const int64_t value = scope->value(counter); value != 0)
+        writer.sample({{"tenant", name}, {"cause", cause}}, value);
+    });
 }
 
 void write_counters(MetricsWriter& writer, const telemetry::Counters& counters) {
   size_t index = 0;
   for (const CounterDef& def : telemetry::counter_defs()) {
+    const auto counter = static_cast<Counter>(index++);
+    if (def.refusal) continue;
     writer.family(fmt::format("impulse_{}", def.name), type_of(def), def.help);
-    writer.sample(counters.value(static_cast<Counter>(index++)));
+    writer.sample(counters.value(counter));
   }
   Scopes listeners;
   Scopes tenants;
@@ -40,9 +75,9 @@ void write_counters(MetricsWriter& writer, const telemetry::Counters& counters) 
     else
       listeners.emplace_back(name, &scope);
   });
-  // Families of their own: the sum over a family counts nothing twice.
-  write_scopes(writer, listeners, "listener", &CounterDef::refusal);
-  write_scopes(writer, tenants, "tenant", &CounterDef::tenant);
+  // Families of their own for each kind of scope: the sum over a family counts nothing twice.
+  write_tenants(writer, tenants);
+  write_refusals(writer, counters, listeners, tenants);
 }
 
 void gauge(MetricsWriter& writer, std::string_view name, std::string_view help, uint64_t value) {

@@ -13,8 +13,9 @@ using http::Method;
 using enum auth::Right;
 
 constexpr Route table[] = {
-    {Method::post, "/api/v1/transmissions", Module::inject, inject, Handler::transmissions, "createTransmission"},
-    {Method::post, "/api/inject/v1", Module::inject, inject, Handler::inject, "injectMessages"},
+    {Method::post, "/api/v1/transmissions", Module::inject, inject, Handler::transmissions, "createTransmission",
+     Style::transmissions},
+    {Method::post, "/api/inject/v1", Module::inject, inject, Handler::inject, "injectMessages", Style::inject},
     {Method::post, "/api/impulse/v1/messages", Module::inject, inject, Handler::messages, "submitMessage"},
     {Method::get, "/api/impulse/v1/messages/{id}", Module::inject, inject, Handler::message_state, "messageState"},
     {Method::post, "/api/impulse/v1/control", Module::admin, admin, Handler::control, "runCommand"},

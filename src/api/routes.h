@@ -3,6 +3,7 @@
 // doc/openapi.json is checked against it.
 #pragma once
 
+#include "api/error.h"
 #include "auth/key_rights.h"
 #include "base/result.h"
 #include "http/message.h"
@@ -58,7 +59,8 @@ struct Route {
   Module module;
   std::optional<auth::Right> right;  // that a client needs; none: everybody may
   Handler handler;
-  std::string_view operation;  // operationId in doc/openapi.json
+  std::string_view operation;    // operationId in doc/openapi.json
+  Style style = Style::impulse;  // of errors, and of the answer
 };
 std::span<const Route> routes();
 

@@ -46,11 +46,11 @@ class HealthTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT(codes(ready_answer(state)) == std::vector{"spool"s});
     CPPUNIT_ASSERT(ready_answer(state).body.find("the disk is full") != std::string::npos);
     state = {};
-    state.memory_over = 97;
+    state.memory = "97 % is in use";
     CPPUNIT_ASSERT(codes(ready_answer(state)) == std::vector{"memory"s});
     CPPUNIT_ASSERT(ready_answer(state).body.find("97 %") != std::string::npos);
   }
-  void all_of_them() { CPPUNIT_ASSERT_EQUAL(size_t{4}, codes(ready_answer({true, false, "sick", 99})).size()); }
+  void all_of_them() { CPPUNIT_ASSERT_EQUAL(size_t{4}, codes(ready_answer({true, false, "sick", "full"})).size()); }
   void a_reason_of_any_bytes() {
     HealthState state;
     state.spool = "/a\xff/\"b\"\n";

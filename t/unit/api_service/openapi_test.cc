@@ -120,7 +120,7 @@ class OpenApiTest : public CppUnit::TestFixture {
       for (const auto& [status, response] : operation.at("responses").items())
         CPPUNIT_ASSERT_MESSAGE(where + " " + status,
                                status.size() == 3 && (response.contains("$ref") || response.contains("description")));
-      for (const Json& wanted : operation.at("security"))
+      for (const Json& wanted : operation.at("security"))  // {}: where no authentication is asked for
         for (const auto& [scheme, scopes] : wanted.items())
           CPPUNIT_ASSERT_MESSAGE(scheme, document_.at("components").at("securitySchemes").contains(scheme));
       const bool guarded = operation.contains("x-right");
