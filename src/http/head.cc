@@ -15,8 +15,9 @@ namespace impulse::http {
 namespace {
 
 // A second one of these would be a second reading.
-constexpr std::string_view singletons[] = {
-    "Authorization", "Content-Encoding", "Content-Length", "Content-Type", "Expect", "Host", "Transfer-Encoding"};
+constexpr std::string_view singletons[] = {"Authorization",   "Content-Encoding", "Content-Length",
+                                           "Content-Type",    "Expect",           "Host",
+                                           "Idempotency-Key", "Transfer-Encoding"};
 
 Fault refusal(int status, std::string_view cause, std::string message) {
   return {.status = status, .cause = cause, .message = std::move(message)};

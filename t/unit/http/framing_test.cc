@@ -117,6 +117,7 @@ const std::vector<Case> headers{
     {"Host as half IPv6", "GET / HTTP/1.1\r\nHost: [::1\r\n\r\n", "400 host"},
     {"Host as no IPv6", "GET / HTTP/1.1\r\nHost: [a]\r\n\r\n", "400 host"},
     {"two of Authorization", head("Authorization: a\r\nauthorization: b\r\n"), bad_header},
+    {"two of Idempotency-Key", head("Idempotency-Key: a\r\nIdempotency-Key: a\r\n"), bad_header},
     {"two of Content-Type", head("Content-Type: a/b\r\nContent-Type: a/c\r\n"), bad_header},
     {"Connection is no list", head("Connection: a b\r\n"), bad_header},
     {"an unknown expectation", head("Expect: 200-ok\r\n"), "417 expectation"},
