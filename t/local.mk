@@ -9,10 +9,13 @@ include t/unit/telemetry/local.mk
 include t/unit/auth/local.mk
 include t/unit/spool/local.mk
 include t/unit/queue/local.mk
+include t/unit/compose/local.mk
 include t/unit/smtp/local.mk
 include t/unit/smtp_client/local.mk
 include t/unit/http/local.mk
 include t/unit/ecstream/local.mk
+include t/unit/api/local.mk
+include t/unit/api_service/local.mk
 include t/unit/delivery/local.mk
 include t/unit/control/local.mk
 include t/unit/console/local.mk

@@ -36,5 +36,7 @@ std::string_view code_of(Fault fault);  // "bad_json", "missing_field" …; stab
 // {"errors": [{"message", "code", "field", "description"}]}. Codes are
 // SparkPost's numbers in answers to transmissions where it has one, else words.
 std::string error_body(const Error& error, Style style);
+// One object of that array.
+std::string error_object(const Error& error, Style style);
 
 }  // namespace impulse::api

@@ -21,21 +21,24 @@ enum class Dialect : uint8_t {
 
 // What the text becomes a part of; by that values are escaped.
 enum class Context : uint8_t {
-  text,    // as they are
-  html,    // & < > " ' / as entities
-  header,  // as they are; but one with a control character (CR, LF, NUL …) is an error
+  text,     // as they are
+  html,     // & < > " ' / as entities
+  header,   // as they are; but one with a control character (CR, LF, NUL …) is an error
+  section,  // … and none may begin a line: so it makes no field (a header section that is one template)
 };
 
 struct TemplateError {
   size_t line = 1;    // from 1
   size_t column = 1;  // in characters, from 1
   std::string reason;
+  bool unsafe = false;            // a value would have made a header line
   std::string to_string() const;  // "line 3, column 7: reason"
 };
 
 struct Limits {
   size_t output = size_t{64} << 20;   // bytes a rendering may have
   uint32_t iterations = 100'000;      // of all its loops together
+  uint32_t dynamic = 4;               // render_dynamic_content within itself
   static constexpr int nesting = 32;  // of blocks in each other, and of an expression's parts
 };
 

@@ -55,6 +55,9 @@ struct Member {
 // address.city does not hide everybody's address.country.
 struct Scope {
   std::vector<const Value*> layers;
+  // Where SparkPost's dynamic content is: what the request has for all, no
+  // recipient's. Null: there is none.
+  const Value* dynamic = nullptr;
 };
 
 }  // namespace impulse::compose

@@ -1,0 +1,182 @@
+#include "api/mailing.h"
+
+#include "api/content.h"
+#include "api/submission.h"
+#include "compose/header_field.h"
+#include "compose/transfer.h"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+
+namespace impulse::api {
+
+Mailing::Mailing(Plan plan) : plan_(std::move(plan)) {
+  if (plan_.values) values_ = to_value(*plan_.values);
+  if (plan_.metadata) metadata_ = to_value(*plan_.metadata);
+}
+
+std::string_view Mailing::protocol() const { return protocol_of(plan_.call); }
+
+// The names that the APIs define themselves.
+compose::Value Mailing::reserved(const Person& person, const std::string& sender, const std::string& to) const {
+  using compose::Value;
+  const auto text = [](const std::string& from) { return Value(std::string_view(from)); };
+  Value::Object out;
+  out.push_back({"email", text(person.email)});
+  if (plan_.style == Style::inject) {
+    if (!person.name.empty()) out.push_back({"name", text(person.name)});
+    out.push_back({"to_header", text(to)});
+    return Value(std::move(out));
+  }
+  out.push_back({"email_id", text(person.email)});
+  Value::Object address;
+  address.push_back({"email", text(person.email)});
+  if (!person.name.empty()) address.push_back({"name", text(person.name)});
+  out.push_back({"address", Value(std::move(address))});
+  out.push_back({"env_from", text(sender)});
+  out.push_back({"return_path", text(sender)});
+  return Value(std::move(out));
+}
+
+// What the request says about the message besides: into its context.
+std::expected<void, Error> Mailing::describe(message::Envelope& envelope, const Person& person) const {
+  for (const auto& [name, value] : plan_.context) set_context(envelope, name, value);
+  if (!person.tags.empty()) set_context(envelope, "tags", person.tags);
+  size_t size = 0;
+  for (const auto& metadata : {plan_.metadata, person.metadata}) {
+    if (!metadata) continue;
+    for (const auto& [name, value] : simdjson::dom::object(*metadata)) {
+      std::string text = plain_text(Element(value));
+      size += name.size() + text.size();
+      if (size > max_metadata)
+        return std::unexpected(Error{Fault::invalid, "metadata",
+                                     fmt::format("the metadata of one message is over {} bytes", max_metadata)});
+      set_context(envelope, fmt::format("metadata.{}", name), std::move(text));
+    }
+  }
+  return {};
+}
+
+std::string Mailing::supplement(const Person& person) const {
+  nlohmann::json payload;
+  payload["_@_"] = "\\_/";
+  payload["recipient"] = person.email;
+  for (const std::string& name : plan_.supplement->names)
+    if (person.metadata) {
+      Element value;
+      if ((*person.metadata).at_key(name).get(value) == simdjson::SUCCESS)
+        payload[name] = nlohmann::json::parse(std::string(simdjson::minify(value)));
+    }
+  // In words that a line can hold.
+  const std::string text = compose::base64(payload.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  std::string out;
+  for (size_t at = 0; at < text.size(); at += 70) (out += out.empty() ? "" : " ") += text.substr(at, 70);
+  return compose::make_field(plan_.supplement->header, out).value_or("");
+}
+
+// Of an error that is one recipient's doing: whose.
+Error Mailing::located(Error error, const Person& person) const {
+  if (plan_.people.size() > 1) error.reason += fmt::format(" (recipient {})", person.given);
+  if (error.field.empty()) error.field = plan_.content_field;
+  return error;
+}
+
+std::expected<spool::Incoming, Error> Mailing::build(size_t index) {
+  const Person& person = plan_.people.at(index);
+  const Policy& policy = *plan_.policy;
+  const std::string unique = unique_name(plan_.call, index);
+  const std::string sender = person.sender ? *person.sender : plan_.sender.value_or("");
+  const compose::Mailbox to{person.name, person.to.empty() ? person.email : person.to};
+  const std::string to_header = plan_.style == Style::inject ? compose::to_header(to) : std::string();
+
+  const compose::Value own = person.values ? to_value(*person.values) : compose::Value();
+  const compose::Value own_metadata = person.metadata ? to_value(*person.metadata) : compose::Value();
+  const compose::Value given = reserved(person, sender, to_header);
+  compose::Scope scope;
+  if (plan_.style == Style::inject)
+    scope.layers = {&own, &given, &values_};
+  else
+    scope.layers = {&given, &own, &own_metadata, &values_, &metadata_};
+  if (plan_.style == Style::transmissions) scope.dynamic = &values_;
+
+  compose::Occasion occasion{.values = scope};
+  occasion.to = to;
+  occasion.now = plan_.call.now;
+  occasion.unique = unique;
+  occasion.hostname = policy.hostname;
+  if (policy.max_message_size != 0) occasion.max_size = policy.max_message_size;
+  auto composed = plan_.composer->compose(occasion);
+  if (!composed) return std::unexpected(located(to_error(composed.error()), person));
+  if (plan_.supplement) composed->message.insert(0, supplement(person));
+
+  message::Envelope envelope = envelope_of(plan_.call, policy);
+  envelope.recipients.push_back({person.email});
+  envelope.sender = sender;
+  if (!person.sender && !plan_.sender) {
+    if (composed->from.empty())
+      return std::unexpected(Error{Fault::missing, plan_.sender_field,
+                                   "there is no From field to take the envelope sender from: give it"});
+    auto checked = envelope_sender(composed->from, plan_.sender_field, plan_.call, policy);
+    if (!checked) return std::unexpected(located(std::move(checked.error()), person));
+    envelope.sender = std::move(*checked);
+  }
+  envelope.hold_until = plan_.hold_until;
+  if (auto done = describe(envelope, person); !done) return std::unexpected(located(done.error(), person));
+  auto incoming = submit(
+      composed->message, std::move(envelope),
+      Submission{
+          .call = plan_.call, .policy = policy, .field = plan_.content_field, .unique = unique, .trace = plan_.trace});
+  if (!incoming) return std::unexpected(located(std::move(incoming.error()), person));
+  return incoming;
+}
+
+namespace {
+
+std::string text_of(const nlohmann::ordered_json& json) {
+  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+}  // namespace
+
+std::string Mailing::answer(std::span<const MessageId> ids, std::string_view node) const {
+  return plan_.style == Style::inject ? inject_answer(ids, node) : transmission_answer(ids, node);
+}
+
+std::string Mailing::transmission_answer(std::span<const MessageId> ids, std::string_view node) const {
+  nlohmann::ordered_json out;
+  auto& results = out["results"];
+  results["total_rejected_recipients"] = plan_.rejected.size();
+  results["total_accepted_recipients"] = plan_.people.size();
+  results["id"] = std::to_string(plan_.call.number);
+  auto& recipients = results["recipients"] = nlohmann::ordered_json::array();
+  for (size_t i = 0; i < ids.size() && i < plan_.people.size(); ++i)
+    recipients.push_back({{"to", plan_.people[i].given}, {"id", ids[i].to_string(node)}});
+  if (plan_.rejected.empty()) return text_of(out);
+  auto& errors = results["rcpt_to_errors"] = nlohmann::ordered_json::array();
+  for (const Rejected& one : plan_.rejected) {
+    if (plan_.errors_told && errors.size() >= *plan_.errors_told) break;
+    errors.push_back(nlohmann::ordered_json::parse(error_object(one.error, plan_.style)));
+  }
+  out["errors"] = {{{"message", "transmission created, but with validation errors"}, {"code", "2000"}}};
+  return text_of(out);
+}
+
+std::string Mailing::inject_answer(std::span<const MessageId> ids, std::string_view node) const {
+  nlohmann::ordered_json out;
+  out["success_count"] = plan_.people.size();
+  out["fail_count"] = plan_.rejected.size();
+  auto& failed = out["failed_recipients"] = nlohmann::ordered_json::array();
+  auto& errors = out["errors"] = nlohmann::ordered_json::array();
+  for (const Rejected& one : plan_.rejected) {
+    failed.push_back(one.given);
+    errors.push_back(fmt::format("{}: {}", one.error.field, one.error.reason));
+  }
+  auto& recipients = out["recipients"] = nlohmann::ordered_json::array();
+  for (size_t i = 0; i < ids.size() && i < plan_.people.size(); ++i)
+    recipients.push_back({{"email", plan_.people[i].given}, {"id", ids[i].to_string(node)}});
+  return text_of(out);
+}
+
+}  // namespace impulse::api

@@ -1,0 +1,86 @@
+// Mailing: a job of one message for each recipient, filled with what is known
+// of that one. Transmissions and KumoMTA's injection are read into it.
+#pragma once
+
+#include "api/job.h"
+#include "api/json.h"
+#include "compose/composer.h"
+
+#include <cstddef>
+#include <expected>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace impulse::api {
+
+using Context = std::vector<std::pair<std::string, std::string>>;
+
+class Mailing : public Job {
+ public:
+  struct Person {
+    std::string email;                    // checked
+    std::string given;                    // as the request has it, for the answer
+    std::string name{};                   // in the To field
+    std::string to{};                     // address in the To field; empty: email
+    std::optional<std::string> sender{};  // its own envelope sender, checked
+    std::optional<Element> values{};
+    std::optional<Element> metadata{};
+    std::string tags{};  // as JSON; empty: none
+  };
+  struct Rejected {
+    std::string given;
+    Error error;
+  };
+  // KumoMTA's header for feedback loops.
+  struct Supplement {
+    std::string header;
+    std::vector<std::string> names;  // of metadata that it tells
+  };
+  struct Plan {
+    Style style = Style::transmissions;
+    Call call;  // without its body
+    std::shared_ptr<const Policy> policy;
+    std::unique_ptr<Json> json;  // keeps what the elements are of
+    std::unique_ptr<compose::Composer> composer;
+    std::vector<Person> people;
+    std::vector<Rejected> rejected;
+    std::optional<size_t> errors_told;  // num_rcpt_errors
+    std::optional<std::string> sender;  // of all; nothing: the From field's address
+    std::string sender_field;           // how the request names it
+    std::string content_field = "content";
+    std::optional<Element> values;
+    std::optional<Element> metadata;
+    WallTime hold_until{};
+    Context context;
+    bool trace = true;
+    std::optional<Supplement> supplement;
+  };
+
+  explicit Mailing(Plan plan);
+  size_t total() const override { return plan_.people.size(); }
+  std::expected<spool::Incoming, Error> build(size_t index) override;
+  std::string answer(std::span<const MessageId> ids, std::string_view node) const override;
+  std::string_view protocol() const override;
+
+ private:
+  std::string transmission_answer(std::span<const MessageId> ids, std::string_view node) const;
+  std::string inject_answer(std::span<const MessageId> ids, std::string_view node) const;
+  compose::Value reserved(const Person& person, const std::string& sender, const std::string& to) const;
+  std::expected<void, Error> describe(message::Envelope& envelope, const Person& person) const;
+  std::string supplement(const Person& person) const;
+  Error located(Error error, const Person& person) const;
+
+  Plan plan_;
+  compose::Value values_;
+  compose::Value metadata_;
+};
+
+// Bytes that names and values of one message's metadata may have together.
+constexpr size_t max_metadata = 10'000;
+
+}  // namespace impulse::api

@@ -1,0 +1,105 @@
+#include "compose/attachment.h"
+
+#include "base/text.h"
+#include "compose/escape.h"
+#include "compose/header_field.h"
+#include "compose/transfer.h"
+
+#include <gmime/gmime.h>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+namespace impulse::compose {
+
+namespace {
+
+struct Unref {
+  void operator()(gpointer object) const { g_object_unref(object); }
+};
+template <class T>
+using Ref = std::unique_ptr<T, Unref>;
+
+std::unexpected<Fault> wrong(const AttachmentSource& source, std::string_view member, std::string reason,
+                             Fault::Kind kind = Fault::Kind::invalid) {
+  return std::unexpected(Fault{kind, fmt::format("{}.{}", source.field, member), std::move(reason)});
+}
+
+bool is_token(std::string_view text) {
+  return !text.empty() && std::ranges::all_of(text, [](char c) {
+    return c > 0x20 && c < 0x7F && !std::string_view("()<>@,;:\\\"/[]?=").contains(c);
+  });
+}
+
+// "; name=value" as RFC 2231 has it, folded.
+std::string parameters(GMimeParamList* list) {
+  const std::unique_ptr<GMimeFormatOptions, decltype(&g_mime_format_options_free)> options(g_mime_format_options_new(),
+                                                                                           &g_mime_format_options_free);
+  GString* text = g_string_new(nullptr);
+  g_mime_param_list_encode(list, options.get(), TRUE, text);
+  std::string out(text->str, text->len);
+  g_string_free(text, TRUE);
+  return with_line_ends(out);
+}
+
+std::expected<std::string, Fault> content_type(const AttachmentSource& source) {
+  const std::string_view text = source.type;
+  if (has_control(text))
+    return wrong(source, "type", "the value holds a line break or another control character", Fault::Kind::unsafe);
+  const std::string_view media = trim(text.substr(0, text.find(';')));
+  const size_t slash = media.find('/');
+  if (slash == std::string_view::npos || !is_token(media.substr(0, slash)) || !is_token(media.substr(slash + 1)) ||
+      media.size() > 127 || text.size() > 900 || !is_ascii(text))
+    return wrong(source, "type", fmt::format("{} is not a media type", escape_line(text, 80)));
+  if (istarts_with(media, "multipart/") || istarts_with(media, "message/"))
+    return wrong(source, "type", fmt::format("parts of type {} cannot be attached", media), Fault::Kind::unsupported);
+  const Ref<GMimeContentType> parsed(g_mime_content_type_parse(nullptr, source.type.c_str()));
+  if (parsed == nullptr) return wrong(source, "type", fmt::format("{} is not a media type", escape_line(text, 80)));
+  std::string out = fmt::format("Content-Type: {}", media);
+  GMimeParamList* list = g_mime_content_type_get_parameters(parsed.get());
+  if (list != nullptr && g_mime_param_list_length(list) > 0) out += parameters(list);
+  return out.ends_with("\r\n") ? out : out + "\r\n";
+}
+
+}  // namespace
+
+std::expected<std::string, Fault> make_part(const AttachmentSource& source) {
+  start_mime();
+  auto out = content_type(source);
+  if (!out) return out;
+  if (has_control(source.name) || source.name.contains('\t'))
+    return wrong(source, "name", "the value holds a line break or another control character", Fault::Kind::unsafe);
+  if (source.name.size() > 255) return wrong(source, "name", "the name is longer than 255 bytes");
+  const bool is_inline = !source.content_id.empty();
+  out->append("Content-Disposition: ").append(is_inline ? "inline" : "attachment");
+  if (source.name.empty()) {
+    *out += "\r\n";
+  } else {
+    const Ref<GMimeParamList> list(g_mime_param_list_new());
+    g_mime_param_list_set_parameter(list.get(), "filename", source.name.c_str());
+    if (GMimeParam* param = g_mime_param_list_get_parameter(list.get(), "filename"))
+      g_mime_param_set_charset(param, "utf-8");
+    *out += parameters(list.get());
+    if (!out->ends_with("\r\n")) *out += "\r\n";
+  }
+  if (is_inline) {
+    const std::string_view id = source.content_id;
+    if (has_control(id))
+      return wrong(source, "content_id", "the value holds a line break or another control character",
+                   Fault::Kind::unsafe);
+    if (id.size() > 255 ||
+        !std::ranges::all_of(id, [](char c) { return c > 0x20 && c < 0x7F && c != '<' && c != '>'; }))
+      return wrong(source, "content_id", "a Content-ID is up to 255 printable characters of ASCII without spaces");
+    out->append("Content-ID: <").append(id).append(">\r\n");
+  }
+  *out += "Content-Transfer-Encoding: base64\r\n\r\n";
+  if (!source.base64) return *out += base64_lines(source.data);
+  auto lines = base64_checked(source.data);
+  if (!lines) return wrong(source, "data", lines.error().message);
+  return *out += *lines;
+}
+
+}  // namespace impulse::compose

@@ -1,0 +1,40 @@
+// MimeScan: where the texts of a MIME message are (RFC 2046), as stretches of
+// its bytes. Finds the first text/plain and the first text/html that are no
+// attachments: those are the ones that SparkPost fills.
+#pragma once
+
+#include "base/result.h"
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace impulse::compose {
+
+struct MimeLeaf {
+  size_t header = 0;  // offset of its header section
+  size_t body = 0;    // … of its body, behind the empty line
+  size_t end = 0;     // behind its body, the line end of a boundary apart
+  bool html = false;
+  std::string charset;   // lower case; "us-ascii" when none is named
+  std::string encoding;  // of transfer, lower case; "7bit" when none is named
+};
+
+struct MimeScan {
+  std::optional<MimeLeaf> plain;
+  std::optional<MimeLeaf> html;
+  std::vector<std::string> boundaries;  // of all multiparts that were looked into
+};
+
+// `message` has CRLF line ends. What is signed or encrypted is not looked
+// into, nor are messages within the message. invalid: a multipart without
+// boundary, or nested more than 16 deep.
+Result<MimeScan> scan_mime(std::string_view message);
+
+// The bytes of a leaf's body as UTF-8 text. invalid: an unknown encoding or
+// charset, or bytes that are not what they should be.
+Result<std::string> leaf_text(std::string_view message, const MimeLeaf& leaf);
+
+}  // namespace impulse::compose

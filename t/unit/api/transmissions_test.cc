@@ -1,0 +1,376 @@
+#include "kit.h"
+
+using namespace impulse;
+using namespace impulse::api;
+
+namespace {
+
+Made transmit(std::string body, std::shared_ptr<Policy> policy = usual_policy()) {
+  return make(Style::transmissions, std::move(body), std::move(policy));
+}
+
+// A usual one, with members changed: {"content": {"subject": null}} takes one away.
+std::string patched(const nlohmann::json& patch) {
+  auto body = nlohmann::json::parse(R"({
+    "recipients": [{"address": {"email": "wilma@flintstone.com", "name": "Wilma"}}],
+    "content": {"from": {"email": "fred@flintstone.com", "name": "Fred"}, "subject": "Hello", "text": "Hi"}})");
+  body.merge_patch(patch);
+  return body.dump();
+}
+std::string with(std::string_view patch) { return patched(nlohmann::json::parse(patch)); }
+
+class TransmissionsTest : public CppUnit::TestFixture {
+  CPPUNIT_TEST_SUITE(TransmissionsTest);
+  CPPUNIT_TEST(documented_request);
+  CPPUNIT_TEST(documented_precedence);
+  CPPUNIT_TEST(documented_rfc822);
+  CPPUNIT_TEST(envelope_and_trace);
+  CPPUNIT_TEST(senders);
+  CPPUNIT_TEST(recipients_are_rejected_singly);
+  CPPUNIT_TEST(header_to_and_copies);
+  CPPUNIT_TEST(start_time);
+  CPPUNIT_TEST(what_is_not_supported_is_named);
+  CPPUNIT_TEST(wrong_requests);
+  CPPUNIT_TEST(media_types_and_query);
+  CPPUNIT_TEST(fixups_and_sizes);
+  CPPUNIT_TEST(many_recipients);
+  CPPUNIT_TEST_SUITE_END();
+
+  // As SparkPost's manual has it, but with tracking off: there is none.
+  void documented_request() {
+    const Made made = transmit(R"({
+      "options": {"open_tracking": false, "click_tracking": false, "transactional": true},
+      "campaign_id": "christmas_campaign", "description": "Christmas Campaign Email",
+      "metadata": {"user_type": "students", "education_level": "college"},
+      "substitution_data": {"sender": "Big Store Team", "discount": "25"},
+      "recipients": [{"address": {"email": "wilma@flintstone.com", "name": "Wilma Flintstone"},
+                      "tags": ["prehistoric"], "metadata": {"age": "24", "place": "Bedrock", "n": 5, "user_type": "own"},
+                      "substitution_data": {"customer_type": "Platinum", "year": "Freshman"}}],
+      "content": {"from": {"name": "Fred Flintstone", "email": "fred@flintstone.com"},
+                  "subject": "Big Christmas savings!", "reply_to": "Christmas Sales <sales@flintstone.com>",
+                  "headers": {"X-Customer-Campaign-ID": "christmas_campaign"},
+                  "text": "Hi {{address.name}}\nSave big this Christmas in your area {{place}}!\n{{sender}} {{user_type}}",
+                  "html": "<p>Hi {{address.name}}\nget a {{discount}}% discount\n</p><p>{{user_type}}\n</p>",
+                  "attachments": [{"name": "billing.pdf", "type": "application/pdf", "data": "Q29uZ3JhdHVsYXRpb25z"}],
+                  "inline_images": [{"name": "my_image.jpeg", "type": "image/jpeg", "data": "VGhpcw=="}]}})");
+    const spool::Incoming incoming = built(made);
+    for (const std::string_view part :
+         {"From: Fred Flintstone <fred@flintstone.com>\r\n", "Subject: Big Christmas savings!\r\n",
+          "Reply-To: Christmas Sales <sales@flintstone.com>\r\n", "X-Customer-Campaign-ID: christmas_campaign\r\n",
+          "To: Wilma Flintstone <wilma@flintstone.com>\r\n", "Date: Tue, 21 Nov 2023 09:05:00 +0000\r\n",
+          "Hi Wilma Flintstone\r\nSave big this Christmas in your area Bedrock!\r\nBig Store Team own\r\n",
+          "get a 25% discount\r\n", "Content-ID: <my_image.jpeg>\r\n", "filename=billing.pdf\r\n"})
+      contains(incoming, part);
+    const message::Envelope& envelope = incoming.envelope;
+    CPPUNIT_ASSERT_EQUAL(std::string("fred@flintstone.com"), envelope.sender);
+    CPPUNIT_ASSERT_EQUAL(size_t{1}, envelope.recipients.size());
+    CPPUNIT_ASSERT_EQUAL(std::string("wilma@flintstone.com"), envelope.recipients.front().address);
+    const std::pair<std::string, std::string> context[] = {{"campaign_id", "christmas_campaign"},
+                                                           {"description", "Christmas Campaign Email"},
+                                                           {"transactional", "true"},
+                                                           {"tags", "[\"prehistoric\"]"},
+                                                           {"metadata.user_type", "own"},
+                                                           {"metadata.place", "Bedrock"},
+                                                           {"metadata.n", "5"},
+                                                           {"transmission_id", "42"},
+                                                           {"stream", "main"}};
+    for (const auto& [name, value] : context) CPPUNIT_ASSERT_EQUAL(value, context_of(envelope, name));
+    CPPUNIT_ASSERT_EQUAL(nlohmann::json::parse(R"({"results": {"total_rejected_recipients": 0,
+                             "total_accepted_recipients": 1, "id": "42",
+                             "recipients": [{"to": "wilma@flintstone.com", "id": "00000001/00000000-node"}]}})")
+                             .dump(),
+                         answered(made).dump());
+  }
+
+  void documented_precedence() {
+    auto body = nlohmann::json::parse(R"({
+      "metadata": {"city": "San Francisco"}, "substitution_data": {"city": "Seattle"},
+      "recipients": [{"address": "wilma@flintstone.com", "metadata": {"city": "Baltimore"},
+                      "substitution_data": {"city": "New York"}}],
+      "content": {"from": "fred@flintstone.com", "subject": "Hello", "html": "Hello, {{city}}!"}})");
+    contains(built(transmit(body.dump())), "Hello, New York!\r\n");
+    body["recipients"][0].erase("substitution_data");
+    contains(built(transmit(body.dump())), "Hello, Baltimore!\r\n");
+    body["recipients"][0].erase("metadata");
+    contains(built(transmit(body.dump())), "Hello, Seattle!\r\n");
+    body.erase("substitution_data");
+    contains(built(transmit(body.dump())), "Hello, San Francisco!\r\n");
+    body["content"]["html"] =
+        "{{email}} {{email_id}} {{address.email}} {{env_from}} {{return_path}} {{{address.name}}}";
+    body["return_path"] = "bounce@flintstone.com";
+    contains(built(transmit(body.dump())),
+             "wilma@flintstone.com wilma@flintstone.com wilma@flintstone.com bounce@flintstone.com "
+             "bounce@flintstone.com \r\n");
+    body["substitution_data"] = {{"dynamic_html", {{"x", "<b>{{email}}</b>"}}}};
+    body["content"]["html"] = "{{render_dynamic_content(dynamic_html.x)}}";
+    contains(built(transmit(body.dump())), "<b>wilma@flintstone.com</b>");
+    // A recipient's data is no program.
+    body["recipients"][0]["substitution_data"] = body["substitution_data"];
+    body.erase("substitution_data");
+    CPPUNIT_ASSERT_EQUAL(std::string("422 invalid_value content.html"), outcome(transmit(body.dump())));
+  }
+
+  void documented_rfc822() {
+    const std::string body = R"({"description": "Christmas Campaign Email",
+      "recipients": [{"address": {"email": "wilma@flintstone.com", "name": "Wilma Flintstone"},
+                      "substitution_data": {"first_name": "Wilma", "customer_type": "Platinum", "year": "Freshman"}}],
+      "return_path": "fred@flintstone.com",
+      "content": {"email_rfc822": "Content-Type: text\/plain\r\nTo: \"{{address.name}}\" <{{address.email}}>\r\n\r\n Hi {{first_name}} \nSave big this Christmas in your area {{place}}! \nClick http://www.mysite.com and get huge discount\n Hurry, this offer is only to {{customer_type}}\n {{sender}}\r\n"}})";
+    const spool::Incoming incoming = built(transmit(body));
+    contains(incoming, "To: \"Wilma Flintstone\" <wilma@flintstone.com>\r\n");
+    contains(incoming, "\r\n\r\n Hi Wilma \r\nSave big this Christmas in your area ! \r\n");
+    CPPUNIT_ASSERT(incoming.trace.contains("\r\nMessage-ID: <"));  // by the fix-ups
+    CPPUNIT_ASSERT_EQUAL(std::string("422 missing_field return_path"),
+                         outcome(transmit(with(R"({"content": {"from": null, "subject": null, "text": null,
+                                                   "email_rfc822": "Subject: x\n\nHi {{name}}"}})"))));
+    CPPUNIT_ASSERT_EQUAL(std::string("a@b.example"),
+                         built(transmit(with(R"({"content": {"from": null, "subject": null, "text": null,
+                                                 "email_rfc822": "From: {{x}}a@b.example\n\nHi"}})")))
+                             .envelope.sender);
+  }
+
+  void envelope_and_trace() {
+    Call call = usual_call(with("{}"));
+    call.tls = "TLSv1.3 TLS_AES_256_GCM_SHA384";
+    call.tls_bits = 256;
+    auto policy = usual_policy();
+    policy->tenant = "acme";
+    const Made made = make_job(Style::transmissions, call, policy);
+    const spool::Incoming incoming = built(made);
+    CPPUNIT_ASSERT_EQUAL(std::string("HTTPS"), std::string((*made)->protocol()));
+    CPPUNIT_ASSERT_EQUAL(std::string("Received: from unknown (unknown [192.0.2.7])\r\n\tby mx.example with HTTPS id "),
+                         incoming.trace.substr(0, incoming.id_offset));
+    CPPUNIT_ASSERT(incoming.trace.contains("(TLSv1.3 TLS_AES_256_GCM_SHA384 256 bits)"));
+    CPPUNIT_ASSERT(incoming.trace.contains("for <wilma@flintstone.com>;\r\n\tTue, 21 Nov 2023 09:05:00 +0000\r\n"));
+    const message::Envelope& envelope = incoming.envelope;
+    CPPUNIT_ASSERT_EQUAL(std::string("192.0.2.7"), envelope.client.to_string());
+    CPPUNIT_ASSERT(envelope.client_port == 4711 && envelope.listener == "*:80" && envelope.user == "app" &&
+                   envelope.tenant == "acme" && envelope.received == call.now && !envelope.smtputf8 &&
+                   envelope.body_type == message::BodyType::seven_bit);
+    policy->trace_headers = false;
+    CPPUNIT_ASSERT_EQUAL(std::string(), built(make_job(Style::transmissions, call, policy)).trace);
+
+    // Beyond ASCII: domains become A-labels, local parts need SMTPUTF8.
+    CPPUNIT_ASSERT_EQUAL(
+        std::string("w@xn--bcher-kva.example"),
+        built(transmit(with(R"({"recipients": [{"address": "w@bücher.example"}]})"))).envelope.recipients[0].address);
+    const message::Envelope utf8 =
+        built(transmit(with(R"({"recipients": [{"address": "wü@bücher.example"}]})"))).envelope;
+    CPPUNIT_ASSERT(utf8.smtputf8 && utf8.recipients[0].address == "wü@bücher.example");
+  }
+
+  void senders() {
+    const auto sender = [](std::string_view patch) { return built(transmit(with(patch))).envelope.sender; };
+    CPPUNIT_ASSERT_EQUAL(std::string("b@x.example"), sender(R"({"return_path": "b@x.example"})"));
+    CPPUNIT_ASSERT_EQUAL(std::string("own@x.example"), sender(R"({"return_path": "b@x.example",
+                         "recipients": [{"address": "a@b.example", "return_path": "own@x.example"}]})"));
+    CPPUNIT_ASSERT_EQUAL(std::string(), sender(R"({"return_path": "<>"})"));
+    CPPUNIT_ASSERT_EQUAL(
+        std::string("y@x.example"),
+        sender(R"({"content": {"from": "{{u}} <{{u}}@x.example>"}, "substitution_data": {"u": "y"}})"));
+    auto policy = usual_policy();
+    policy->allow_null_sender = false;
+    CPPUNIT_ASSERT_EQUAL(std::string("403 refused return_path"),
+                         outcome(transmit(with(R"({"return_path": ""})"), policy)));
+    Call call = usual_call(with("{}"));
+    call.may_send = [](std::string_view who) -> Result<> {
+      if (who == "fred@flintstone.com") return fail(Errc::denied, "not yours");
+      return {};
+    };
+    CPPUNIT_ASSERT_EQUAL(std::string("403 refused return_path"),
+                         outcome(make_job(Style::transmissions, call, usual_policy())));
+    call.body = with(R"({"return_path": "x@y.example"})");
+    CPPUNIT_ASSERT_EQUAL(std::string("ok"), outcome(make_job(Style::transmissions, call, usual_policy())));
+  }
+
+  void recipients_are_rejected_singly() {
+    const std::string body = with(R"({"recipients": [{"address": "good@b.example"}, {"address": "bad"}, {"address": {}},
+        {"tags": []}, {"address": {"email": 5}}, {"address": {"email": "also@b.example"}},
+        {"address": "x@b.example", "return_path": "none"}, {"address": {"email": "x@b.example", "header_to": "y"}}]})");
+    const Made made = transmit(body);
+    CPPUNIT_ASSERT_EQUAL(std::string("ok"), outcome(made));
+    CPPUNIT_ASSERT_EQUAL(size_t{2}, (*made)->total());
+    CPPUNIT_ASSERT_EQUAL(std::string("also@b.example"), built(made, 1).envelope.recipients[0].address);
+    const nlohmann::json answer = answered(made);
+    CPPUNIT_ASSERT_EQUAL(6, answer["results"]["total_rejected_recipients"].get<int>());
+    CPPUNIT_ASSERT_EQUAL(std::string("2000"), answer["errors"][0]["code"].get<std::string>());
+    const auto& errors = answer["results"]["rcpt_to_errors"];
+    std::string fields;
+    for (const auto& error : errors) fields += error["field"].get<std::string>() + " ";
+    CPPUNIT_ASSERT_EQUAL(std::string("recipients[1].address recipients[2].address.email recipients[3].address "
+                                     "recipients[4].address.email recipients[6].return_path "
+                                     "recipients[7].address.header_to "),
+                         fields);
+    CPPUNIT_ASSERT_EQUAL(std::string("1400"), errors[1]["code"].get<std::string>());
+    CPPUNIT_ASSERT_EQUAL(std::string("address.email is required for each recipient"),
+                         errors[1]["description"].get<std::string>());
+    Call call = usual_call(body);
+    call.query = {{"num_rcpt_errors", "3"}};
+    const Made few = make_job(Style::transmissions, call, usual_policy());
+    CPPUNIT_ASSERT_EQUAL(size_t{3}, answered(few)["results"]["rcpt_to_errors"].size());
+    CPPUNIT_ASSERT_EQUAL(6, answered(few)["results"]["total_rejected_recipients"].get<int>());
+
+    const Made none = transmit(with(R"({"recipients": [{"address": "bad"}]})"));
+    CPPUNIT_ASSERT_EQUAL(std::string("400 no_recipients recipients[0].address"), outcome(none));
+    CPPUNIT_ASSERT(error_body(none.error(), Style::transmissions).contains("\"code\":\"5002\""));
+    CPPUNIT_ASSERT_EQUAL(std::string("400 no_recipients recipients"), outcome(transmit(with(R"({"recipients": []})"))));
+  }
+
+  void header_to_and_copies() {
+    const Made made = transmit(with(R"({"recipients": [
+        {"address": {"email": "to@b.example", "name": "To"}},
+        {"address": {"email": "cc@b.example", "header_to": "to@b.example"}},
+        {"address": {"email": "bcc@b.example", "name": "To", "header_to": "to@b.example"}}],
+        "content": {"headers": {"CC": "cc@b.example"}}})"));
+    for (size_t i = 0; i < 3; ++i) {
+      contains(built(made, i), i == 1 ? "\r\nTo: to@b.example\r\n" : "\r\nTo: To <to@b.example>\r\n");
+      contains(built(made, i), "\r\nCC: cc@b.example\r\n");
+      CPPUNIT_ASSERT(!built(made, i).body.to_string().contains("bcc"));
+    }
+    CPPUNIT_ASSERT_EQUAL(std::string("bcc@b.example"), built(made, 2).envelope.recipients[0].address);
+  }
+
+  void start_time() {
+    const auto hold = [](std::string_view time) {
+      return built(transmit(patched({{"options", {{"start_time", time}}}}))).envelope.hold_until;
+    };
+    CPPUNIT_ASSERT(hold("2023-11-22T09:05:00-01:00") == WallTime(std::chrono::seconds(1700557500 + 90000)));
+    CPPUNIT_ASSERT(hold("2023-11-20T09:05:00+00:00") == WallTime{});
+    CPPUNIT_ASSERT(hold("now") == WallTime{});
+    for (const std::string_view bad : {"2023-12-22T09:05:00Z", "tomorrow", "2023-11-22", "", "2023-11-22T09:05:00"})
+      CPPUNIT_ASSERT_EQUAL(std::string("422 invalid_value options.start_time"),
+                           outcome(transmit(patched({{"options", {{"start_time", bad}}}}))));
+  }
+
+  void what_is_not_supported_is_named() {
+    const std::pair<std::string_view, std::string> table[] = {
+        {R"({"options": {"open_tracking": true}})", "options.open_tracking"},
+        {R"({"options": {"click_tracking": true}})", "options.click_tracking"},
+        {R"({"options": {"sandbox": true}})", "options.sandbox"},
+        {R"({"options": {"inline_css": true}})", "options.inline_css"},
+        {R"({"options": {"ip_pool": "x"}})", "options.ip_pool"},
+        {R"({"recipients": {"list_id": "x"}})", "recipients.list_id"},
+        {R"({"content": {"template_id": "x"}})", "content.template_id"},
+        {R"({"content": {"ab_test_id": "x"}})", "content.ab_test_id"},
+        {R"({"content": {"headers": {"Content-Type": "x"}}})", "content.headers.Content-Type"},
+        {R"({"content": {"headers": {"bcc": "a@b.example"}}})", "content.headers.bcc"},
+        {R"({"content": {"push": {}}})", "content.push"},
+        {R"({"recipients": [{"address": "a@b.example", "multichannel_addresses": []}]})",
+         "recipients[0].multichannel_addresses"},
+        {R"({"recipients": [{"address": {"email": "a@b.example", "x": 1}}]})", "recipients[0].address.x"},
+        {R"({"content": {"attachments": [{"name": "a", "type": "a/b", "data": "", "x": 1}]}})",
+         "content.attachments[0].x"},
+        {R"({"anything": 1})", "anything"},
+    };
+    for (const auto& [patch, field] : table)
+      CPPUNIT_ASSERT_EQUAL("422 unsupported " + field, outcome(transmit(with(patch))));
+  }
+
+  void wrong_requests() {
+    const std::pair<std::string_view, std::string> table[] = {
+        {R"({"content": null})", "422 missing_field content"},
+        {R"({"recipients": null})", "422 missing_field recipients"},
+        {R"({"content": {"from": null}})", "422 missing_field content.from"},
+        {R"({"content": {"subject": null}})", "422 missing_field content.subject"},
+        {R"({"content": {"text": null}})", "422 missing_field content.text"},
+        {R"({"content": "x"})", "422 invalid_value content"},
+        {R"({"content": {"from": 5}})", "422 invalid_value content.from"},
+        {R"({"content": {"from": "nobody"}})", "422 invalid_value content.from"},
+        {R"({"content": {"from": {"email": "nobody"}}})", "422 invalid_value content.from.email"},
+        {R"({"content": {"from": {"email": null}}})", "422 missing_field content.from.email"},
+        {R"({"content": {"reply_to": "a@b.example,"}})", "422 invalid_value content.reply_to"},
+        {R"({"content": {"text": 5}})", "422 invalid_value content.text"},
+        {R"({"content": {"text": "{{if}}"}})", "422 template_syntax content.text"},
+        {R"({"content": {"html": "{{end}}"}})", "422 template_syntax content.html"},
+        {R"({"content": {"subject": "{{"}})", "422 template_syntax content.subject"},
+        {R"({"content": {"headers": []}})", "422 invalid_value content.headers"},
+        {R"({"content": {"headers": {"X": 5}}})", "422 invalid_value content.headers.X"},
+        {R"({"content": {"headers": {"X-A": "1", "x-a": "2"}}})", "422 invalid_value content.headers.x-a"},
+        {R"({"content": {"attachments": [{"name": "a", "type": "a/b"}]}})",
+         "422 missing_field content.attachments[0].data"},
+        {R"({"content": {"attachments": [{"name": "a", "type": "ab", "data": ""}]}})",
+         "422 invalid_value content.attachments[0].type"},
+        {R"({"content": {"attachments": [{"name": "a", "type": "a/b", "data": "*"}]}})",
+         "422 invalid_value content.attachments[0].data"},
+        {R"({"content": {"email_rfc822": "A: b"}})", "422 invalid_value content"},
+        {R"({"recipients": "a@b.example"})", "422 invalid_value recipients"},
+        {R"({"recipients": ["a@b.example"]})", "422 invalid_value recipients[0]"},
+        {R"({"recipients": [{"address": "a@b.example", "tags": "x"}]})", "422 invalid_value recipients[0].tags"},
+        {R"({"recipients": [{"address": "a@b.example", "tags": [5]}]})", "422 invalid_value recipients[0].tags[0]"},
+        {R"({"recipients": [{"address": "a@b.example", "metadata": 5}]})", "422 invalid_value recipients[0].metadata"},
+        {R"({"substitution_data": []})", "422 invalid_value substitution_data"},
+        {R"({"metadata": "x"})", "422 invalid_value metadata"},
+        {R"({"options": []})", "422 invalid_value options"},
+        {R"({"options": {"open_tracking": 0}})", "422 invalid_value options.open_tracking"},
+        {R"({"return_path": "x"})", "422 invalid_value return_path"},
+    };
+    for (const auto& [patch, expected] : table) CPPUNIT_ASSERT_EQUAL(expected, outcome(transmit(with(patch))));
+    CPPUNIT_ASSERT_EQUAL(std::string("422 invalid_value campaign_id"),
+                         outcome(transmit(patched({{"campaign_id", std::string(65, 'x')}}))));
+    CPPUNIT_ASSERT_EQUAL(std::string("422 invalid_value metadata"),
+                         outcome(transmit(patched({{"metadata", {{"a", std::string(10'001, 'x')}}}}))));
+    for (const std::string_view top : {"[]", "5", "\"x\"", "null", "{}"})
+      CPPUNIT_ASSERT(outcome(transmit(std::string(top))).starts_with("422 "));
+  }
+
+  void media_types_and_query() {
+    Call call = usual_call(with("{}"));
+    for (const std::string_view type :
+         {"", "application/json", "Application/JSON; charset=utf-8", "application/x+json"}) {
+      call.content_type = type;
+      CPPUNIT_ASSERT_EQUAL(std::string("ok"), outcome(make_job(Style::transmissions, call, usual_policy())));
+    }
+    for (const std::string_view type : {"application/x-www-form-urlencoded", "text/json", "message/rfc822"}) {
+      call.content_type = type;
+      CPPUNIT_ASSERT_EQUAL(std::string("415 media_type"),
+                           outcome(make_job(Style::transmissions, call, usual_policy())));
+    }
+    call.content_type.clear();
+    call.query = {{"num_rcpt_errors", "-1"}};
+    CPPUNIT_ASSERT_EQUAL(std::string("422 invalid_value num_rcpt_errors"),
+                         outcome(make_job(Style::transmissions, call, usual_policy())));
+    call.query = {{"x\n", "1"}};
+    CPPUNIT_ASSERT_EQUAL(std::string("422 unsupported x\\n"),
+                         outcome(make_job(Style::transmissions, call, usual_policy())));
+  }
+
+  void fixups_and_sizes() {
+    auto policy = usual_policy();
+    policy->max_message_size = 1000;
+    CPPUNIT_ASSERT_EQUAL(std::string("413 too_large content"),
+                         outcome(transmit(patched({{"content", {{"text", std::string(1000, 'x')}}}}), policy)));
+    policy = usual_policy();
+    policy->fixups.message_id = message::AddField::always;
+    const spool::Incoming incoming = built(transmit(with("{}"), policy));
+    CPPUNIT_ASSERT(incoming.trace.contains("Message-ID: ") && !incoming.body.to_string().contains("Message-ID"));
+    policy->fixups.missing = message::MissingHeaders::reject;
+    const auto raw = [](std::string_view text) {
+      return patched(
+          {{"return_path", "a@b.example"},
+           {"content", {{"from", nullptr}, {"subject", nullptr}, {"text", nullptr}, {"email_rfc822", text}}}});
+    };
+    CPPUNIT_ASSERT_EQUAL(std::string("400 bad_message content.email_rfc822"),
+                         outcome(transmit(raw("\n\nbody"), policy)));
+    std::string loop;
+    for (int i = 0; i < 101; ++i) loop += "Received: x\n";
+    CPPUNIT_ASSERT_EQUAL(std::string("400 bad_message content.email_rfc822"), outcome(transmit(raw(loop + "\nx"))));
+  }
+
+  void many_recipients() {
+    nlohmann::json recipients = nlohmann::json::array();
+    for (int i = 0; i < 10'000; ++i)
+      recipients.push_back(
+          {{"address", {{"email", fmt::format("user{}@b.example", i)}, {"name", fmt::format("User {}", i)}}},
+           {"substitution_data", {{"n", i}, {"city", "Berlin"}}}});
+    const Made made = transmit(
+        patched({{"recipients", recipients},
+                 {"content", {{"subject", "Offer {{n}}"}, {"html", "<p>{{address.name}}: {{n}} {{city}}</p>"}}}}));
+    CPPUNIT_ASSERT_EQUAL(std::string("ok"), outcome(made));
+    CPPUNIT_ASSERT_EQUAL(size_t{10'000}, (*made)->total());
+    contains(built(made, 9'999), "<p>User 9999: 9999 Berlin</p>");
+    contains(built(made, 5'000), "Subject: Offer 5000\r\n");
+  }
+};
+CPPUNIT_TEST_SUITE_REGISTRATION(TransmissionsTest);
+
+}  // namespace
