@@ -1,5 +1,6 @@
 #include "spool/commit_queue.h"
 
+#include <iterator>
 #include <utility>
 
 namespace impulse::spool {
@@ -21,7 +22,24 @@ void CommitQueue::put(PendingMessage message) {
   const uint64_t bytes = message.refused ? 0 : message.record_size();
   waiting_ += bytes;
   std::unique_lock lock(mutex_);
+  work_.parts += message.part ? 1 : 0;
   work_.messages.push_back(std::move(message));
+  work_.bytes += bytes;
+  wake(lock);
+}
+
+void CommitQueue::put(std::vector<PendingMessage> messages) {
+  uint64_t bytes = 0;
+  size_t parts = 0;
+  for (const PendingMessage& message : messages) {
+    bytes += message.refused ? 0 : message.record_size();
+    parts += message.part ? 1 : 0;
+  }
+  waiting_ += bytes;
+  std::unique_lock lock(mutex_);
+  work_.messages.insert(work_.messages.end(), std::make_move_iterator(messages.begin()),
+                        std::make_move_iterator(messages.end()));
+  work_.parts += parts;
   work_.bytes += bytes;
   wake(lock);
 }
@@ -53,6 +71,7 @@ void CommitQueue::take(Work& work, Duration timeout, Duration delay) {
   std::swap(work.messages, work_.messages);
   std::swap(work.entries, work_.entries);
   work.bytes = std::exchange(work_.bytes, 0);
+  work.parts = std::exchange(work_.parts, 0);
   work.stop = work_.stop;
 }
 

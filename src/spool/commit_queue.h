@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "spool/journal.h"
 #include "spool/large_body.h"
+#include "spool/open_batch.h"
 #include "spool/spool.h"
 
 #include <atomic>
@@ -18,8 +19,8 @@
 
 namespace impulse::spool {
 
-// A message made ready by the thread that hands it in: the committer only adds
-// where it lies.
+// A message, or what ends a batch, made ready by the thread that hands it in:
+// the committer only adds where it lies.
 struct PendingMessage {
   std::shared_ptr<const Incoming> message;
   std::function<void(Result<MessageId>)> done;
@@ -29,7 +30,8 @@ struct PendingMessage {
   uint32_t body_length = 0;
   uint32_t meta_crc = 0;
   uint32_t body_crc = 0;
-  LargeBody* rest = nullptr;  // in message, and durable already
+  LargeBody* rest = nullptr;        // in message, and durable already
+  std::unique_ptr<BatchPart> part;  // of a batch; null as a rule
 
   uint64_t record_size() const { return aligned(head.size() + body_length); }
 };
@@ -48,12 +50,14 @@ class CommitQueue {
     std::vector<PendingMessage> messages;
     std::vector<PendingEntry> entries;
     uint64_t bytes = 0;  // of the messages
+    size_t parts = 0;    // how many of them are parts of batches
     bool stop = false;
 
     bool empty() const { return messages.empty() && entries.empty(); }
   };
 
   void put(PendingMessage message);
+  void put(std::vector<PendingMessage> messages);  // together
   void put(PendingEntry entry);
   void stop();
   // Waits until there is something, or stop(), or `timeout` is over; then up

@@ -1,8 +1,10 @@
 #include "spool/committer.h"
 
+#include "base/crc32c.h"
 #include "base/thread_name.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 namespace impulse::spool {
@@ -11,6 +13,8 @@ namespace {
 
 // Entries of one journal record: a damaged one costs no more than these.
 constexpr size_t entries_per_record = 64;
+// Nobody waits for it, but it should not take long either.
+constexpr Duration settle_wait = std::chrono::milliseconds(2);
 // Journal entries may run over the end of a segment by that much.
 constexpr uint64_t overrun = 64ULL << 20;
 
@@ -19,18 +23,21 @@ int64_t system_seconds() { return std::chrono::floor<std::chrono::seconds>(wall_
 }  // namespace
 
 Committer::Committer(SegmentFiles& files, const LargeFiles& large, LargeWork& large_work, Index& index, Health& health,
-                     CommitQueue& queue, const Settings& settings, Tuning tuning, Log log, uint32_t last_number)
+                     Receipts& receipts, CommitQueue& queue, const Settings& settings, Tuning tuning, Log log,
+                     uint32_t last_number)
     : files_(files),
       large_(large),
       large_work_(large_work),
       index_(index),
       health_(health),
+      receipts_(receipts),
       queue_(queue),
       tuning_(std::move(tuning)),
       log_(std::move(log)),
       settings_(settings),
       writer_(files, last_number, tuning_.zero_ahead),
-      now_(settings) {}
+      now_(settings),
+      open_batches_(index, receipts) {}
 
 Committer::~Committer() {
   if (!thread_.joinable()) return;
@@ -38,7 +45,9 @@ Committer::~Committer() {
   thread_.join();
 }
 
-Result<> Committer::start() {
+Result<> Committer::start(std::vector<Batches::Settling> settling) {
+  for (Batches::Settling& each : settling) open_batches_.settle(std::move(each));
+  if (open_batches_.to_settle()) format_ = batch_format;
   if (auto begun = begin_segment(true); !begun) return begun;
   look_at_space(true);
   thread_ = std::thread([this] { run(); });
@@ -60,6 +69,7 @@ uint64_t Committer::segment_size() const {
 }
 
 Duration Committer::idle_wait() const {
+  if (open_batches_.to_settle() && !sick_) return settle_wait;
   if (low_ || removal_failed_) return tuning_.space_every;
   Duration wait = health_.free_bytes() / 2 > free_wanted_ ? tuning_.space_every * 10 : tuning_.space_every;
   if (sick_) wait = std::min(wait, std::chrono::duration_cast<Duration>(next_probe_ - steady_now()));
@@ -73,6 +83,7 @@ void Committer::run() {
     queue_.take(work_, idle_wait(), now_.commit_delay);
     now_ = settings();
     process();
+    receipts_.expire(tuning_.time());
     maintain();
     look_at_space(false);
   } while (!work_.stop || !work_.messages.empty());
@@ -89,10 +100,17 @@ void Committer::process() {
   entries_.insert(entries_.end(), std::make_move_iterator(work_.entries.begin()),
                   std::make_move_iterator(work_.entries.end()));
   work_.entries.clear();
+  if (work_.parts > 0) {
+    format_ = batch_format;
+    open_batches_.begin_round(work_.messages);
+  }
+  // By itself only when there is nothing that it can go with.
+  const bool settle = work_.messages.empty() && entries_.empty() && open_batches_.to_settle();
   size_t next = 0;
   bool probed = false;
   for (;;) {
-    const bool more = next < work_.messages.size() || !entries_.empty() || !checkpoints_.empty() || !voids_.empty();
+    const bool more = next < work_.messages.size() || !entries_.empty() || !checkpoints_.empty() || !copies_.empty() ||
+                      !voids_.empty() || (settle && open_batches_.to_settle());
     if (!more && (!sick_ || probed)) break;
     probed = true;
     if (!ready()) {
@@ -108,65 +126,80 @@ void Committer::process() {
   }
   queue_.finished(std::exchange(work_.bytes, 0));
   work_.messages.clear();
+  if (std::exchange(work_.parts, 0) > 0) open_batches_.finish_round();
 }
 
 // Writes messages from `next` on, as many as belong into this segment and
-// batch, and, when no message is left, the journal. Advances `next`.
+// group, and, when no message is left, the journal. Advances `next`.
 void Committer::commit_batch(size_t& next) {
   auto& messages = work_.messages;
   const uint64_t limit = segment_size();
-  const auto fits = [&](const WriteGroup& batch, size_t at) {
-    return writer_.next_offset(batch) + (at < messages.size() ? messages[at].record_size() : 0) <= limit;
+  const auto fits = [&](const WriteGroup& group, size_t at) {
+    return writer_.next_offset(group) + (at < messages.size() ? messages[at].record_size() : 0) <= limit;
   };
-  // Refused messages have no size: the first one behind them decides, since it goes into an empty batch untested.
+  // Those of which nothing is written have no size: the first one behind them decides, since it goes into an empty
+  // group untested.
   size_t real = next;
-  while (real < messages.size() && messages[real].refused) ++real;
-  WriteGroup batch;
+  while (real < messages.size() && !Batches::writes(messages[real])) ++real;
+  WriteGroup group;
   const bool told_enough = writer_.told_size() >= tuning_.max_told;
-  if (!writer_.empty() && (told_enough || !fits(batch, real))) {
+  if (writer_.format() < format_ || (!writer_.empty() && (told_enough || !fits(group, real)))) {
     close_segment();
     if (auto begun = begin_segment(false); !begun) return go_sick(begun.error());
   }
+  Written written;
+  // In front of all that may be said of their messages.
+  if ((written.settled = open_batches_.to_settle()))
+    writer_.add_other(group, RecordType::settled, open_batches_.settled_record(),
+                      open_batches_.settles_elsewhere(writer_.number()));
+  const uint64_t settled_size = group.size();
   const size_t first = next;
-  std::vector<Index::Message> written;
-  while (next < messages.size() && (batch.empty() || (fits(batch, next) && batch.size() < tuning_.max_batch))) {
+  bool any = false;
+  while (next < messages.size() && (!any || (fits(group, next) && group.size() < tuning_.max_batch))) {
     PendingMessage& message = messages[next++];
-    written.emplace_back();
-    if (message.refused) continue;
+    written.messages.emplace_back();
+    if (!Batches::writes(message)) continue;
+    any = true;
     const auto meta_length = static_cast<uint32_t>(message.head.size() - record_header_size);
-    const uint32_t offset =
-        writer_.add_message(batch, message.head, message.meta_crc, message.body, message.body_length, message.body_crc);
-    written.back() = {offset, meta_length, message.body_length,
-                      static_cast<uint32_t>(message.message->envelope.recipients.size())};
+    const RecordType type = message.part ? open_batches_.join(message) : RecordType::message;
+    const uint32_t offset = writer_.add_record(group, type, message.head, message.meta_crc, message.body,
+                                               message.body_length, message.body_crc);
+    const size_t recipients = message.message ? message.message->envelope.recipients.size() : 0;
+    written.messages.back() = {offset, meta_length, message.body_length, static_cast<uint32_t>(recipients)};
+    // A checkpoint planned before does not list what this makes live.
+    if (type == RecordType::commit) checkpoints_.clear();
   }
-  add_told(batch, first, next);
-  for (const VoidRange& range : voids_) writer_.add_other(batch, RecordType::void_range, range.encode());
-  const bool with_checkpoints = next == messages.size() && !checkpoints_.empty();
-  for (size_t i = 0; with_checkpoints && i < checkpoints_.size(); ++i)
-    writer_.add_other(batch, RecordType::checkpoint, checkpoints_[i].encode());
-  size_t taken = 0;
-  if (next == messages.size()) add_entries(batch, taken);
+  add_told(group, first, next);
+  for (const VoidRange& range : voids_) writer_.add_other(group, RecordType::void_range, range.encode());
+  const bool last = next == messages.size();
+  written.checkpoints = last && !checkpoints_.empty();
+  for (size_t i = 0; written.checkpoints && i < checkpoints_.size(); ++i)
+    writer_.add_other(group, RecordType::checkpoint, checkpoints_[i].encode());
+  written.copies = last && !copies_.empty();
+  if (written.copies) add_copies(group);
+  if (last) add_entries(group, written.entries);
 
-  // A checkpoint replaces what is removed then: never unsynced.
-  if (!batch.empty()) {
-    if (auto done = writer_.write(batch, now_.force_fsync || with_checkpoints); !done) {
+  if (!group.empty()) {
+    // What checkpoints and copies replace is removed then: they are never unsynced. Nothing waits for what settles.
+    const bool bare = group.size() == settled_size;
+    const bool sync = now_.force_fsync && !bare;
+    if (auto done = writer_.write(group, sync || written.checkpoints || written.copies); !done)
       return failed(first, std::exchange(next, first), done.error());
-    }
-    ++batches_;
+    if (!bare) ++groups_;
   }
-  complete(first, written, taken, with_checkpoints);
+  complete(first, written);
 }
 
 // The record of each such message says it itself; that is all that is written
 // now: beside it, a record that says so could survive a power cut without it.
-void Committer::add_told(WriteGroup& batch, size_t first, size_t next) {
+void Committer::add_told(WriteGroup& group, size_t first, size_t next) {
   std::string entries;
   for (size_t i = first; i < next; ++i) {
-    if (work_.messages[i].refused || work_.messages[i].message->told.empty()) continue;
+    const Incoming* message = work_.messages[i].message.get();  // none: refused, or a commit
+    if (message == nullptr || message->told.empty()) continue;
     entries.clear();
-    for (const Told& told : work_.messages[i].message->told)
-      encode_entry({told.id, told.recipient, told.state}, entries);
-    SegmentWriter::add_told(batch, entries);
+    for (const Told& told : message->told) encode_entry({told.id, told.recipient, told.state}, entries);
+    SegmentWriter::add_told(group, entries);
     // A checkpoint planned before would undo it at the next start.
     checkpoints_.clear();
   }
@@ -180,16 +213,16 @@ void Committer::apply_told(const Incoming& report, uint32_t number) {
   }
 }
 
-void Committer::add_entries(WriteGroup& batch, size_t& taken) {
+void Committer::add_entries(WriteGroup& group, size_t& taken) {
   std::string payload;
   size_t count = 0;
   const auto flush = [&] {
-    if (!payload.empty()) writer_.add_other(batch, RecordType::journal, payload);
+    if (!payload.empty()) writer_.add_other(group, RecordType::journal, payload);
     payload.clear();
     count = 0;
   };
   const uint64_t end = segment_limit + overrun;
-  for (; taken < entries_.size() && writer_.next_offset(batch) < end && batch.size() < tuning_.max_batch + overrun;
+  for (; taken < entries_.size() && writer_.next_offset(group) < end && group.size() < tuning_.max_batch + overrun;
        ++taken) {
     payload += entries_[taken].bytes;
     if (++count == entries_per_record) flush();
@@ -197,35 +230,30 @@ void Committer::add_entries(WriteGroup& batch, size_t& taken) {
   flush();
 }
 
-// A batch is durable: into the index with it, and say so.
-void Committer::complete(size_t first, const std::vector<Index::Message>& written, size_t entries, bool checkpoints) {
+// A group is durable: into the index with it, and say so.
+void Committer::complete(size_t first, const Written& written) {
   const uint32_t number = writer_.number();
-  std::vector<Index::Message> accepted;
-  accepted.reserve(written.size());
-  for (size_t i = 0; i < written.size(); ++i) {
-    if (written[i].recipients == 0) continue;
-    accepted.push_back(written[i]);
-    if (LargeBody* rest = work_.messages[first + i].rest) {
-      index_.add_rest({number, written[i].offset}, rest->rest());
-      rest->keep();
-    }
-  }
-  if (!accepted.empty()) index_.add_messages(number, accepted);
-  for (size_t i = 0; i < written.size(); ++i)
-    if (written[i].recipients != 0) apply_told(*work_.messages[first + i].message, number);
+  if (written.settled) open_batches_.settled(number);
+  complete_messages(first, written.messages);
   index_.set_bytes(number, writer_.end());
-  committed_ += accepted.size();
   for (const VoidRange& range : voids_) index_.add_target(number, range.segment);
   voids_.clear();
-  if (checkpoints) {
+  if (written.checkpoints) {
     for (const Checkpoint& checkpoint : checkpoints_) index_.add_checkpoint(number, checkpoint, false);
     checkpoints_.clear();
   }
-  for (size_t i = 0; i < entries; ++i)
-    if (!entries_[i].bytes.empty()) index_.add_target(number, entries_[i].target.segment);
-  std::vector<PendingEntry> done(std::make_move_iterator(entries_.begin()),
-                                 std::make_move_iterator(entries_.begin() + static_cast<std::ptrdiff_t>(entries)));
-  entries_.erase(entries_.begin(), entries_.begin() + static_cast<std::ptrdiff_t>(entries));
+  if (written.copies) {
+    for (const Copy& copy : copies_)
+      receipts_.apply(copy.record, {number, writer_.nonce(), copy.offset,
+                                    static_cast<uint32_t>(copy.head.size() - record_header_size),
+                                    static_cast<uint32_t>(copy.value.size())});
+    copies_.clear();
+  }
+  const auto end = entries_.begin() + static_cast<std::ptrdiff_t>(written.entries);
+  for (auto entry = entries_.begin(); entry != end; ++entry)
+    if (!entry->bytes.empty()) index_.add_target(number, entry->target.segment);
+  std::vector<PendingEntry> done(std::make_move_iterator(entries_.begin()), std::make_move_iterator(end));
+  entries_.erase(entries_.begin(), end);
   for (PendingEntry& entry : done) {
     if (entry.rest) remove_rest(*entry.rest);
     if (!entry.done) continue;
@@ -234,19 +262,47 @@ void Committer::complete(size_t first, const std::vector<Index::Message>& writte
     else
       entry.done({});
   }
-  for (size_t i = 0; i < written.size(); ++i) {
+  for (size_t i = 0; i < written.messages.size(); ++i) {
     PendingMessage& message = work_.messages[first + i];
-    if (message.refused)
+    if (message.part)
+      open_batches_.answer(message);
+    else if (message.refused)
       message.done(std::unexpected(std::move(*message.refused)));
     else
-      message.done(MessageId{number, written[i].offset});
+      message.done(MessageId{number, written.messages[i].offset});
   }
+}
+
+void Committer::complete_messages(size_t first, const std::vector<Index::Message>& written) {
+  const uint32_t number = writer_.number();
+  std::vector<Index::Message> accepted;
+  accepted.reserve(written.size());
+  for (size_t i = 0; i < written.size(); ++i) {
+    PendingMessage& message = work_.messages[first + i];
+    if (message.part) {
+      committed_ += open_batches_.durable(message, number, writer_.nonce(), written[i]);
+      continue;
+    }
+    if (written[i].recipients == 0) continue;
+    accepted.push_back(written[i]);
+    if (LargeBody* rest = message.rest) {
+      index_.add_rest({number, written[i].offset}, rest->rest());
+      rest->keep();
+    }
+  }
+  if (!accepted.empty()) index_.add_messages(number, accepted);
+  for (size_t i = 0; i < written.size(); ++i)
+    if (written[i].recipients != 0) apply_told(*work_.messages[first + i].message, number);
+  committed_ += accepted.size();
 }
 
 void Committer::refuse(size_t first, const Error& why) {
   for (size_t i = first; i < work_.messages.size(); ++i) {
     PendingMessage& message = work_.messages[i];
-    message.done(std::unexpected(message.refused ? *message.refused : why));
+    if (message.part)
+      open_batches_.refuse(message, why);
+    else
+      message.done(std::unexpected(message.refused ? *message.refused : why));
   }
   work_.messages.resize(std::min(first, work_.messages.size()));
 }
@@ -258,12 +314,13 @@ void Committer::failed(size_t first, size_t next, const Error& why) {
   if (const auto range = writer_.abandon()) {
     voids_.push_back(*range);
     // Their records may come back with a power cut: so their files stay, for the next start to see to.
-    for (size_t i = first; i < next; ++i)
-      if (work_.messages[i].rest != nullptr) work_.messages[i].rest->keep();
+    for (size_t i = first; i < next; ++i) Batches::leave_rests(work_.messages[i]);
   }
   index_.set_bytes(number, writer_.end());
   index_.seal(number);
   checkpoints_.clear();  // planned anew
+  copies_.clear();
+  receipts_.refused();
   go_sick(why);
 }
 
@@ -291,8 +348,9 @@ bool Committer::ready() {
 }
 
 Result<> Committer::begin_segment(bool durable) {
-  auto begun = writer_.begin(tuning_.seconds ? tuning_.seconds() : system_seconds(), durable);
+  auto begun = writer_.begin(tuning_.seconds ? tuning_.seconds() : system_seconds(), durable, format_);
   if (!begun) return begun;
+  open_batches_.begin_segment();
   index_.add_segment(writer_.number(), writer_.nonce());
   index_.set_bytes(writer_.number(), writer_.end());
   return {};
@@ -301,7 +359,9 @@ Result<> Committer::begin_segment(bool durable) {
 void Committer::close_segment() {
   const uint32_t number = writer_.number();
   // Without a footer the next start scans it: nothing is lost but time.
-  if (auto sealed = writer_.seal(index_.live_in(number)); !sealed)
+  const std::set<uint32_t> receipts = receipts_.offsets_in(number);
+  const auto wanted = [&](uint32_t offset) { return open_batches_.crosses(offset) || receipts.contains(offset); };
+  if (auto sealed = writer_.seal(index_.live_in(number), open_batches_.open_in(number), wanted); !sealed)
     log_(fmt::format("no footer could be written: {}", sealed.error().message));
   index_.set_bytes(number, writer_.end());
   index_.seal(number);
@@ -314,10 +374,52 @@ void Committer::maintain() {
       removal_failed_ = true;
       return;
     }
-    if (plan.checkpoints.empty() || sick_) continue;
+    if ((plan.checkpoints.empty() && plan.receipts.empty()) || sick_) continue;
     checkpoints_ = std::move(plan.checkpoints);
+    plan_copies(plan.receipts);
     work_.messages.clear();
     process();
+  }
+}
+
+// Receipts that are all that is needed of some segments go where the log is.
+void Committer::plan_copies(const std::vector<uint32_t>& segments) {
+  copies_.clear();
+  uint64_t size = 0;
+  for (const uint32_t segment : segments) {
+    for (Receipts::Found& found : receipts_.in(segment)) {
+      if (size >= tuning_.max_copies) return;  // the others next
+      Copy copy;
+      if (found.value_in_body) {
+        auto value = read_value(files_, found.place);
+        if (!value) {
+          index_.keep(segment);
+          log_(fmt::format("a receipt cannot be copied, its segment stays: {}", value.error().message));
+          break;
+        }
+        copy.value = std::move(*value);
+      }
+      copy.record.sequence = found.sequence;
+      copy.record.settled = true;
+      copy.record.value_in_body = found.value_in_body;
+      copy.record.receipt = std::move(found.receipt);
+      copy.record.forgotten = receipts_.forgotten();
+      copy.head.assign(record_header_size, '\0');
+      copy.record.encode(copy.head);
+      size += copy.head.size() + copy.value.size();
+      copies_.push_back(std::move(copy));
+    }
+  }
+  if (!copies_.empty()) format_ = batch_format;
+}
+
+void Committer::add_copies(WriteGroup& group) {
+  for (Copy& copy : copies_) {
+    const auto meta_crc = crc32c(0, std::string_view(copy.head).substr(record_header_size));
+    std::vector<std::string_view> body;
+    if (!copy.value.empty()) body.push_back(copy.value);
+    copy.offset = writer_.add_record(group, RecordType::commit, copy.head, meta_crc, body,
+                                     static_cast<uint32_t>(copy.value.size()), crc32c(0, copy.value));
   }
 }
 

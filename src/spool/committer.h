@@ -3,9 +3,11 @@
 #pragma once
 
 #include "base/clock.h"
+#include "spool/batches.h"
 #include "spool/commit_queue.h"
 #include "spool/health.h"
 #include "spool/index.h"
+#include "spool/receipts.h"
 #include "spool/segment_files.h"
 #include "spool/segment_writer.h"
 #include "spool/spool.h"
@@ -26,11 +28,18 @@ struct Tuning {
   uint64_t max_waiting = 256ULL << 20;                    // bytes in the queue, beyond which commits are busy
   uint64_t max_batch = 64ULL << 20;                       // bytes written before a sync
   uint64_t max_told = 16ULL << 20;                        // bytes that wait for a segment's footer
+  uint64_t batch_piece = 1ULL << 20;                      // bytes of a batch that go to the queue together
+  uint64_t batch_window = 8ULL << 20;                     // bytes of a batch that may wait for the disk
+  uint64_t max_copies = 16ULL << 20;                      // bytes of receipts that are copied forward at once
+  size_t max_receipts = 1000000;                          // remembered; beyond that the oldest are forgotten
   uint64_t zero_ahead = 512ULL << 10;                     // see SegmentWriter::extend; 0: off
   size_t large_block = 64 << 10;                          // see LargeBody::Setup
   Duration probe_every = std::chrono::seconds(2);         // when the disk failed
   Duration space_every = std::chrono::milliseconds(100);  // between looks at the free space
   std::function<int64_t()> seconds;                       // since 1970, for segment numbers; null: the system's clock
+  std::function<WallTime()> now = nullptr;                // for receipts that expire; null: the system's clock
+
+  WallTime time() const { return now ? now() : wall_now(); }
 };
 
 class Committer {
@@ -39,25 +48,37 @@ class Committer {
 
   // All borrowed, and outliving it.
   Committer(SegmentFiles& files, const LargeFiles& large, LargeWork& large_work, Index& index, Health& health,
-            CommitQueue& queue, const Settings& settings, Tuning tuning, Log log, uint32_t last_number);
+            Receipts& receipts, CommitQueue& queue, const Settings& settings, Tuning tuning, Log log,
+            uint32_t last_number);
   ~Committer();  // commits what waits, seals the open segment
 
-  // Makes the first segment, and starts the thread.
-  Result<> start();
+  // Makes the first segment, and starts the thread. `settling`: batches that were found whole, which the log does
+  // not say yet.
+  Result<> start(std::vector<Batches::Settling> settling);
   void set(const Settings& settings);
 
-  uint64_t batches() const { return batches_; }
+  uint64_t batches() const { return groups_; }
   uint64_t committed() const { return committed_; }
 
  private:
   void run();
   void process();
   void commit_batch(size_t& next);
-  void add_entries(WriteGroup& batch, size_t& taken);
-  void complete(size_t first, const std::vector<Index::Message>& written, size_t entries, bool checkpoints);
+  void add_entries(WriteGroup& group, size_t& taken);
+  void plan_copies(const std::vector<uint32_t>& segments);
+  void add_copies(WriteGroup& group);
+  struct Written {  // what a group holds
+    std::vector<Index::Message> messages;
+    size_t entries = 0;
+    bool settled = false;
+    bool checkpoints = false;
+    bool copies = false;
+  };
+  void complete(size_t first, const Written& written);
+  void complete_messages(size_t first, const std::vector<Index::Message>& written);
   void failed(size_t first, size_t next, const Error& why);
   void remove_rest(const Rest& rest);
-  void add_told(WriteGroup& batch, size_t first, size_t next);
+  void add_told(WriteGroup& group, size_t first, size_t next);
   void apply_told(const Incoming& report, uint32_t number);
   void refuse(size_t first, const Error& why);
   bool ready();
@@ -77,13 +98,14 @@ class Committer {
   LargeWork& large_work_;
   Index& index_;
   Health& health_;
+  Receipts& receipts_;
   CommitQueue& queue_;
   const Tuning tuning_;
   const Log log_;
 
   mutable std::mutex settings_mutex_;
   Settings settings_;
-  std::atomic<uint64_t> batches_{0};
+  std::atomic<uint64_t> groups_{0};
   std::atomic<uint64_t> committed_{0};
 
   // The thread's own.
@@ -93,6 +115,14 @@ class Committer {
   std::vector<PendingEntry> entries_;    // not yet durable
   std::vector<Checkpoint> checkpoints_;  // wanted, to free segments
   std::vector<VoidRange> voids_;         // to be written before anything is acknowledged
+  struct Copy {                          // of a receipt whose segment shall go
+    CommitRecord record;
+    std::string head, value;
+    uint32_t offset = 0;
+  };
+  std::vector<Copy> copies_;
+  Batches open_batches_;
+  uint32_t format_ = plain_format;  // of segments to come
   std::optional<Error> sick_;
   SteadyTime sick_since_{};
   SteadyTime next_probe_{};

@@ -43,6 +43,30 @@ void Index::keep(uint32_t segment) {
   if (const auto found = segments_.find(segment); found != segments_.end()) found->second.kept = true;
 }
 
+void Index::pin(uint32_t segment) {
+  const std::lock_guard lock(mutex_);
+  ++segments_[segment].pins;
+}
+
+void Index::unpin(uint32_t segment) {
+  const std::lock_guard lock(mutex_);
+  const auto found = segments_.find(segment);
+  if (found != segments_.end() && --found->second.pins == 0) changed_ = true;
+}
+
+void Index::add_receipt(uint32_t segment, uint64_t bytes) {
+  const std::lock_guard lock(mutex_);
+  segments_[segment].receipt_bytes += bytes;
+}
+
+void Index::drop_receipt(uint32_t segment, uint64_t bytes) {
+  const std::lock_guard lock(mutex_);
+  const auto found = segments_.find(segment);
+  if (found == segments_.end()) return;
+  found->second.receipt_bytes -= bytes;
+  if (found->second.finished()) changed_ = true;
+}
+
 void Index::set_note(Entry& entry, uint32_t recipient, const RecipientState& state) {
   if (!entry.notes) entry.notes = std::make_unique<Note[]>(entry.recipients);
   Note& note = entry.notes[recipient];
@@ -206,8 +230,7 @@ Index::Removal Index::plan_removal() const {
   const uint32_t newest = segments_.rbegin()->first;
   std::vector<uint32_t> wanted;
   for (const auto& [number, segment] : segments_) {
-    if (!segment.live.empty() || !segment.rests.empty() || !segment.sealed || segment.kept || number == newest)
-      continue;
+    if (!segment.finished() || number == newest || segment.receipt_bytes * 4 > segment.bytes) continue;
     std::vector<uint32_t> needed_by;
     uint64_t cost = 0;
     for (const uint32_t target : segment.targets) {
@@ -221,10 +244,12 @@ Index::Removal Index::plan_removal() const {
       for (const auto& [offset, entry] : found->second.live)
         if (entry.notes) cost += checkpoint_cost * entry.recipients;
     }
-    if (needed_by.empty())
+    if (!needed_by.empty() && cost * 4 > segment.bytes) continue;
+    wanted.insert(wanted.end(), needed_by.begin(), needed_by.end());
+    if (segment.receipt_bytes > 0)
+      removal.receipts.push_back(number);
+    else if (needed_by.empty())
       removal.removable.push_back(number);
-    else if (cost * 4 <= segment.bytes)
-      wanted.insert(wanted.end(), needed_by.begin(), needed_by.end());
   }
   std::sort(wanted.begin(), wanted.end());
   wanted.erase(std::unique(wanted.begin(), wanted.end()), wanted.end());

@@ -40,6 +40,13 @@ class Index {
   // kept aside, or could not be read now. Nothing when it is gone.
   void keep(uint32_t segment);
 
+  // There are messages of a batch that may yet be committed: it stays.
+  void pin(uint32_t segment);
+  void unpin(uint32_t segment);
+  // A receipt's record in it, of so many bytes, is needed; and not any more.
+  void add_receipt(uint32_t segment, uint64_t bytes);
+  void drop_receipt(uint32_t segment, uint64_t bytes);
+
   // Final states are never changed: `already`. `finished`: that was the last
   // pending recipient, and the message is not in the index any more.
   Applied apply(const JournalEntry& entry);
@@ -62,10 +69,12 @@ class Index {
 
   // What may be removed now, ascending; and, for segments that only still
   // hold journal entries for older ones, the checkpoints that would free them
-  // (never more to write than a quarter of what that frees).
+  // (never more to write than a quarter of what that frees); and the segments
+  // of which only some receipts are needed, no more than a quarter of them.
   struct Removal {
     std::vector<uint32_t> removable;
     std::vector<Checkpoint> checkpoints;
+    std::vector<uint32_t> receipts;
   };
   Removal plan_removal() const;
   void remove(uint32_t segment);
@@ -97,10 +106,14 @@ class Index {
     uint64_t bytes = 0;
     bool sealed = false;
     bool kept = false;
+    uint32_t pins = 0;
+    uint64_t receipt_bytes = 0;
     uint32_t checkpoint = 0;        // newest segment that holds a checkpoint of this one; 0: none
     std::vector<uint32_t> targets;  // sorted
     std::unordered_map<uint32_t, Entry> live;
     std::unordered_map<uint32_t, Rest> rests;  // of live ones; few
+
+    bool finished() const { return sealed && !kept && pins == 0 && live.empty() && rests.empty(); }
   };
 
   static void set_note(Entry& entry, uint32_t recipient, const RecipientState& state);

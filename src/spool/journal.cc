@@ -6,6 +6,24 @@ namespace impulse::spool {
 
 namespace {
 
+constexpr size_t message_size = 16;
+constexpr size_t other_size = 12;
+constexpr size_t member_size = message_size + 8;
+
+void put_message(const Footer::Message& message, std::string& out) {
+  put(out, message.offset);
+  put(out, message.meta_length);
+  put(out, message.body_length);
+  put(out, message.recipients);
+}
+
+void get_message(WireReader& reader, Footer::Message& message) {
+  message.offset = reader.get<uint32_t>();
+  message.meta_length = reader.get<uint32_t>();
+  message.body_length = reader.get<uint32_t>();
+  message.recipients = reader.get<uint32_t>();
+}
+
 void put_state(const RecipientState& state, std::string& out) {
   const std::string_view error = cut_error(state.last_error);
   put(out, static_cast<uint8_t>(state.state));
@@ -100,21 +118,36 @@ std::optional<VoidRange> VoidRange::decode(std::string_view payload) {
   return range;
 }
 
+std::string encode_settled(const std::vector<uint64_t>& batches) {
+  std::string out;
+  for (const uint64_t batch : batches) put(out, batch);
+  return out;
+}
+
+std::optional<std::vector<uint64_t>> decode_settled(std::string_view payload) {
+  WireReader reader(payload);
+  std::vector<uint64_t> batches;
+  while (reader.left() > 0) batches.push_back(reader.get<uint64_t>());
+  if (reader.failed()) return std::nullopt;
+  return batches;
+}
+
 std::string Footer::encode() const {
   std::string out;
-  out.reserve(8 + messages.size() * 16 + others.size() * 12);
+  out.reserve(12 + messages.size() * message_size + others.size() * other_size + members.size() * member_size);
   put(out, static_cast<uint32_t>(messages.size()));
   put(out, static_cast<uint32_t>(others.size()));
-  for (const Message& message : messages) {
-    put(out, message.offset);
-    put(out, message.meta_length);
-    put(out, message.body_length);
-    put(out, message.recipients);
-  }
+  for (const Message& message : messages) put_message(message, out);
   for (const Other& other : others) {
     put(out, static_cast<uint32_t>(other.type));
     put(out, other.offset);
     put(out, other.meta_length);
+  }
+  if (members.empty()) return out;
+  put(out, static_cast<uint32_t>(members.size()));
+  for (const Member& member : members) {
+    put_message(member.message, out);
+    put(out, member.batch);
   }
   return out;
 }
@@ -123,20 +156,24 @@ std::optional<Footer> Footer::decode(std::string_view payload) {
   WireReader reader(payload);
   const auto messages = reader.get<uint32_t>();
   const auto others = reader.get<uint32_t>();
-  if (reader.left() != uint64_t{messages} * 16 + uint64_t{others} * 12) return std::nullopt;
+  if (reader.left() < uint64_t{messages} * message_size + uint64_t{others} * other_size) return std::nullopt;
   Footer footer;
   footer.messages.resize(messages);
-  for (Message& message : footer.messages) {
-    message.offset = reader.get<uint32_t>();
-    message.meta_length = reader.get<uint32_t>();
-    message.body_length = reader.get<uint32_t>();
-    message.recipients = reader.get<uint32_t>();
-  }
+  for (Message& message : footer.messages) get_message(reader, message);
   footer.others.resize(others);
   for (Other& other : footer.others) {
     other.type = static_cast<RecordType>(reader.get<uint32_t>());
     other.offset = reader.get<uint32_t>();
     other.meta_length = reader.get<uint32_t>();
+  }
+  if (reader.left() > 0) {
+    const auto members = reader.get<uint32_t>();
+    if (reader.left() != uint64_t{members} * member_size) return std::nullopt;
+    footer.members.resize(members);
+    for (Member& member : footer.members) {
+      get_message(reader, member.message);
+      member.batch = reader.get<uint64_t>();
+    }
   }
   if (reader.failed()) return std::nullopt;
   return footer;

@@ -1,5 +1,5 @@
 // The journal: what became of messages after they were accepted. Payloads of
-// the journal, checkpoint, void and footer records.
+// the journal, checkpoint, void, settled and footer records.
 #pragma once
 
 #include "spool/record.h"
@@ -58,6 +58,10 @@ struct VoidRange {
   static std::optional<VoidRange> decode(std::string_view payload);
 };
 
+// Batches whose commits were durable before this record was written.
+std::string encode_settled(const std::vector<uint64_t>& batches);
+std::optional<std::vector<uint64_t>> decode_settled(std::string_view payload);
+
 // The index at the end of a sealed segment.
 struct Footer {
   struct Message {
@@ -71,8 +75,13 @@ struct Footer {
     uint32_t offset = 0;
     uint32_t meta_length = 0;
   };
+  struct Member {  // of a batch that was not committed yet
+    Message message;
+    uint64_t batch = 0;
+  };
   std::vector<Message> messages;  // live when the segment was sealed, ascending
   std::vector<Other> others;      // in the order in which they count
+  std::vector<Member> members;    // in the batch format only
 
   std::string encode() const;
   static std::optional<Footer> decode(std::string_view payload);

@@ -68,6 +68,13 @@ Result<> LargeBody::sync() {
   return {};
 }
 
+std::unique_ptr<LargeBody> LargeBody::hand_over() {
+  std::unique_ptr<LargeBody> other(new LargeBody(setup_, {number_, std::move(file_)}));
+  other->size_ = size_;
+  other->crc_ = crc_;
+  return other;
+}
+
 void LargeBody::keep() { file_.reset(); }
 
 // Removing a large file takes its time.

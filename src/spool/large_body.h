@@ -35,6 +35,8 @@ class LargeBody final : public message::BodySink {
   // Makes the file and its name durable; blocks. After finish(), on any thread.
   Result<> sync();
   Rest rest() const { return {number_, size_, crc_}; }
+  // The file alone, for one who outlives the message; this has none then.
+  std::unique_ptr<LargeBody> hand_over();
   // It belongs to a message in the spool now, or is left to the next start.
   void keep();
 

@@ -1,15 +1,21 @@
 noinst_LIBRARIES += libspool.a
 libspool_a_SOURCES = \
+	src/spool/batch_recovery.cc src/spool/batch_recovery.h \
+	src/spool/batches.cc src/spool/batches.h \
 	src/spool/commit_queue.cc src/spool/commit_queue.h \
+	src/spool/commit_record.cc src/spool/commit_record.h \
 	src/spool/committer.cc src/spool/committer.h \
 	src/spool/file_ops.cc src/spool/file_ops.h \
 	src/spool/health.h \
 	src/spool/index.cc src/spool/index.h \
+	src/spool/intake.cc src/spool/intake.h \
 	src/spool/journal.cc src/spool/journal.h \
 	src/spool/large_body.cc src/spool/large_body.h \
 	src/spool/large_files.cc src/spool/large_files.h \
 	src/spool/log_spool.cc src/spool/log_spool.h \
 	src/spool/message_codec.cc src/spool/message_codec.h \
+	src/spool/open_batch.cc src/spool/open_batch.h \
+	src/spool/receipts.cc src/spool/receipts.h \
 	src/spool/record.cc src/spool/record.h \
 	src/spool/recovery.cc src/spool/recovery.h \
 	src/spool/segment_files.cc src/spool/segment_files.h \

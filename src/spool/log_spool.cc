@@ -1,16 +1,16 @@
 #include "spool/log_spool.h"
 
-#include "base/crc32c.h"
 #include "base/text.h"
+#include "spool/intake.h"
 #include "spool/large_body.h"
 #include "spool/message_codec.h"
+#include "spool/receipts.h"
 #include "spool/recovery.h"
 #include "spool/segment_reader.h"
 
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <cerrno>
 #include <set>
 
@@ -43,50 +43,56 @@ class LogSpool final : public Spool {
  public:
   LogSpool(std::shared_ptr<FileOps> ops, const Tuning& tuning, const Settings& settings, std::string node,
            std::function<void(std::string_view)> log)
-      : max_waiting_(tuning.max_waiting),
+      : tuning_(tuning),
         node_(std::move(node)),
         log_(log ? std::move(log) : [](std::string_view) {}),
         files_(ops, settings.base, settings.mode),
         large_(ops, settings.base, settings.mode),
-        large_block_(tuning.large_block),
-        force_fsync_(settings.force_fsync) {}
+        receipts_(index_, tuning.max_receipts),
+        intake_(queue_, health_, large_, *large_work_, node_,
+                {tuning.max_waiting, tuning.batch_piece, tuning.batch_window}, settings.force_fsync) {}
   ~LogSpool() override { large_work_->stop(); }  // what it has done goes to the committer, which ends then
 
-  Result<> start(std::unique_ptr<File> lock, const Tuning& tuning, const Settings& settings,
-                 const std::function<void(Summary)>& live, RecoveryReport& report, bool log_notes) {
+  Result<> start(std::unique_ptr<File> lock, const Settings& settings, const std::function<void(Summary)>& live,
+                 RecoveryReport& report, bool log_notes) {
     lock_ = std::move(lock);
     if (auto made = large_.make_folder(); !made) return made;
-    auto recovered = recover(files_, large_, index_, live, report);
+    auto recovered = recover(files_, large_, index_, receipts_, tuning_.time(), live, report);
     if (!recovered) return std::unexpected(recovered.error());
     for (const std::string& note : report.notes)
       if (log_notes) log_(note);
     for (const JournalEntry& tombstone : recovered->tombstones) journal(tombstone, std::nullopt, nullptr, true);
-    committer_ = std::make_unique<Committer>(files_, large_, *large_work_, index_, health_, queue_, settings, tuning,
-                                             log_, recovered->last_number);
-    return committer_->start();
+    committer_ = std::make_unique<Committer>(files_, large_, *large_work_, index_, health_, receipts_, queue_, settings,
+                                             tuning_, log_, recovered->last_number);
+    return committer_->start(std::move(recovered->settling));
   }
 
   void commit(std::shared_ptr<const Incoming> message, std::function<void(Result<MessageId>)> done) override {
-    PendingMessage pending;
-    pending.done = std::move(done);
-    if (auto made = prepare(*message, pending); !made) {
-      pending = {.message = nullptr,
-                 .done = std::move(pending.done),
-                 .refused = std::move(made.error()),
-                 .head = {},
-                 .body = {}};
-    } else {
-      pending.message = std::move(message);
-    }
-    if (pending.rest != nullptr)
-      put_behind_rest(std::move(pending));
-    else
-      queue_.put(std::move(pending));
+    intake_.commit(std::move(message), std::move(done));
   }
 
   Result<std::unique_ptr<message::BodySink>> stream() override {
     if (auto admitted = health_.admission(); !admitted) return std::unexpected(std::move(admitted.error()));
-    return LargeBody::create({.files = large_, .health = health_, .work = large_work_, .block = large_block_});
+    return LargeBody::create({.files = large_, .health = health_, .work = large_work_, .block = tuning_.large_block});
+  }
+
+  Result<std::unique_ptr<Batch>> begin_batch() override { return intake_.begin_batch(); }
+
+  Result<std::optional<Receipt>> receipt(std::string_view owner, std::string_view key) const override {
+    for (;;) {
+      auto found = receipts_.find(owner, key, tuning_.time());
+      if (!found) return std::nullopt;
+      if (!found->value_in_body) return std::move(found->receipt);
+      auto value = read_value(files_, found->place);
+      if (value) {
+        found->receipt.value = std::move(*value);
+        return std::move(found->receipt);
+      }
+      // It may have been copied, and its segment removed, meanwhile.
+      const auto again = receipts_.find(owner, key, tuning_.time());
+      if (again && again->sequence == found->sequence && again->place == found->place)
+        return std::unexpected(std::move(value.error()));
+    }
   }
 
   void record(MessageId id, uint32_t recipient, const RecipientState& state,
@@ -116,10 +122,7 @@ class LogSpool final : public Spool {
     return summary;
   }
 
-  Result<> admission() const override {
-    if (queue_.waiting() > max_waiting_) return busy();
-    return health_.admission();
-  }
+  Result<> admission() const override { return intake_.admission(); }
 
   Result<> room(uint64_t bytes) const override { return health_.room(bytes); }
 
@@ -134,11 +137,12 @@ class LogSpool final : public Spool {
     status.free_bytes = health_.free_bytes();
     status.commits = committer_->batches();
     status.committed = committer_->committed();
+    status.receipts = receipts_.size();
     return status;
   }
 
   void set_live_settings(const Settings& settings) override {
-    force_fsync_ = settings.force_fsync;
+    intake_.set_force_fsync(settings.force_fsync);
     committer_->set(settings);
   }
   const std::string& node() const override { return node_; }
@@ -147,52 +151,6 @@ class LogSpool final : public Spool {
   std::unexpected<Error> gone(MessageId id) const {
     return fail(Errc::not_found, "{}: no such message, or it is finished", id.to_string(node_));
   }
-  std::unexpected<Error> busy() const {
-    return fail(Errc::busy, "{} bytes are waiting to be written", queue_.waiting());
-  }
-
-  // Everything that can be done on the caller's thread.
-  Result<> prepare(const Incoming& message, PendingMessage& pending) const {
-    const size_t recipients = message.envelope.recipients.size();
-    if (recipients == 0 || recipients >= JournalEntry::whole_message)
-      return fail(Errc::invalid, "a message needs recipients");
-    if (message.id_offset != Incoming::no_id && message.id_offset > message.trace.size())
-      return fail(Errc::invalid, "the id has no place in the trace");
-    const uint64_t waiting = queue_.waiting();
-    if (waiting > 0 && waiting + message.body.size() > max_waiting_) return busy();
-    pending.head.assign(record_header_size, '\0');
-    encode_message(message, node_, pending.head);
-    if (message.rest && message.rest->size() > 0) {
-      auto* rest = dynamic_cast<LargeBody*>(message.rest.get());
-      if (rest == nullptr || !rest->belongs_to(large_)) return fail(Errc::invalid, "a body of another spool");
-      if (auto finished = rest->finish(); !finished) return finished;
-      encode_rest(rest->rest(), pending.head);
-      pending.rest = rest;
-    }
-    if (pending.head.size() + message.body.size() > segment_limit - segment_header_size)
-      return fail(Errc::invalid, "a message of {} bytes is too large for the spool", message.body.size());
-    pending.body = message.body.parts();
-    pending.body_length = static_cast<uint32_t>(message.body.size());
-    pending.meta_crc = crc32c(0, std::string_view(pending.head).substr(record_header_size));
-    for (const std::string_view part : pending.body) pending.body_crc = crc32c(pending.body_crc, part);
-    return {};
-  }
-
-  // Its file is durable before its record is written, and not on the
-  // committer's thread: other messages do not wait for a large one.
-  void put_behind_rest(PendingMessage pending) {
-    auto shared = std::make_shared<PendingMessage>(std::move(pending));
-    large_work_->post([this, shared] {
-      if (force_fsync_)
-        if (auto synced = shared->rest->sync(); !synced) {
-          shared->refused = std::move(synced.error());
-          shared->rest = nullptr;
-          shared->message = nullptr;
-        }
-      queue_.put(std::move(*shared));
-    });
-  }
-
   void journal(const JournalEntry& entry, std::optional<Error> refused, std::function<void(Result<>)> done, bool write,
                const std::optional<Rest>& rest = std::nullopt) {
     PendingEntry pending{entry.target, {}, std::move(refused), std::move(done), rest};
@@ -266,18 +224,18 @@ class LogSpool final : public Spool {
     log_(fmt::format("{}: {}; {}", id.to_string(node_), why.message, kept));
   }
 
-  const uint64_t max_waiting_;
+  const Tuning tuning_;
   const std::string node_;
   const std::function<void(std::string_view)> log_;
   std::unique_ptr<File> lock_;
   SegmentFiles files_;
   LargeFiles large_;
-  const size_t large_block_;
-  std::atomic<bool> force_fsync_;
   std::shared_ptr<LargeWork> large_work_ = std::make_shared<LargeWork>();
   mutable Index index_;  // a reader who finds damage pins its segment
   Health health_;
+  Receipts receipts_;
   CommitQueue queue_;
+  Intake intake_;
   mutable std::mutex damaged_mutex_;
   mutable std::set<MessageId> damaged_;
   std::unique_ptr<Committer> committer_;  // last: ends first
@@ -296,7 +254,7 @@ Result<std::unique_ptr<Spool>> open_log_spool(std::shared_ptr<FileOps> ops, cons
   if (!lock) return std::unexpected(lock.error());
   auto spool = std::make_unique<LogSpool>(ops, tuning, settings, std::move(node), std::move(log));
   RecoveryReport unwanted;
-  auto started = spool->start(std::move(*lock), tuning, settings, live, report ? *report : unwanted, report == nullptr);
+  auto started = spool->start(std::move(*lock), settings, live, report ? *report : unwanted, report == nullptr);
   if (!started) return std::unexpected(started.error());
   return spool;
 }

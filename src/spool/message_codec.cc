@@ -39,6 +39,7 @@ enum Tag : uint8_t {
   tag_told = 25,          // of a report: journal entries that count since it is there
   tag_require_tls = 128,  // a version that knew nothing of it would send the message in the clear
   tag_rest = 129,         // number, length, checksum of the file where the body goes on
+  tag_batch = 130,        // number of the batch it is a part of
 };
 constexpr uint8_t must_understand = 0x80;
 
@@ -231,6 +232,11 @@ Result<> get_field(uint8_t tag, std::string_view value, MessageMeta& meta) {
     case tag_rest:
       good = get_rest(value, meta.rest);
       break;
+    case tag_batch: {  // whether it counts was seen to before
+      uint64_t batch = 0;
+      good = get_number(value, batch);
+      break;
+    }
     case tag_node:
       meta.node = value;
       break;
@@ -322,6 +328,18 @@ void encode_rest(const Rest& rest, std::string& out) {
   put(value, rest.length);
   put(value, rest.crc);
   put_field(out, tag_rest, value);
+}
+
+void encode_batch(uint64_t batch, std::string& out) { put_number(out, tag_batch, batch); }
+
+uint64_t batch_of(std::string_view bytes) {
+  WireReader reader(bytes);
+  uint8_t tag = 0;
+  std::string_view value;
+  uint64_t batch = 0;
+  while (next_field(reader, tag, value))
+    if (tag == tag_batch) get_number(value, batch);
+  return batch;
 }
 
 std::string MessageMeta::trace_with(MessageId id) const {

@@ -17,6 +17,11 @@ namespace impulse::spool {
 // called later.
 void encode_message(const Incoming& message, std::string_view node, std::string& out);
 
+// Appends of which batch it is a part: it counts only when that was committed.
+void encode_batch(uint64_t batch, std::string& out);
+// That of a message; 0: none.
+uint64_t batch_of(std::string_view bytes);
+
 // Appends where the rest of the body is.
 void encode_rest(const Rest& rest, std::string& out);
 

@@ -9,7 +9,10 @@
 
 namespace impulse::spool {
 
-inline constexpr uint32_t format_version = 1;
+// Of a segment: the plain one, which all versions read, and the one that may
+// hold batches and receipts. Only what needs it is written in the latter.
+inline constexpr uint32_t plain_format = 1;
+inline constexpr uint32_t batch_format = 2;
 inline constexpr std::string_view segment_magic = "IMPULSEG";
 inline constexpr size_t segment_header_size = 64;
 inline constexpr size_t record_header_size = 40;
@@ -24,6 +27,8 @@ enum class RecordType : uint8_t {
   checkpoint = 3,  // all that is live in one older segment
   void_range = 4,  // an older segment is void from an offset on
   footer = 5,      // index of the segment; only as its last record
+  commit = 6,      // of a batch, and a receipt (commit_record.h)
+  settled = 7,     // batches whose commits were durable before this was written
 };
 
 constexpr uint64_t aligned(uint64_t size) { return (size + record_alignment - 1) & ~uint64_t{record_alignment - 1}; }
@@ -31,7 +36,7 @@ constexpr uint64_t aligned(uint64_t size) { return (size + record_alignment - 1)
 // First bytes of a file. The nonce is random, and in each record: what a
 // sender puts into a body can never be taken for a record.
 struct SegmentHeader {
-  uint32_t version = format_version;
+  uint32_t version = plain_format;
   uint32_t segment = 0;
   uint32_t nonce = 0;
   int64_t created = 0;  // microseconds since 1970

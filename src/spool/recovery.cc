@@ -1,5 +1,7 @@
 #include "spool/recovery.h"
 
+#include "spool/batch_recovery.h"
+#include "spool/commit_record.h"
 #include "spool/message_codec.h"
 #include "spool/segment_reader.h"
 #include "spool/segment_writer.h"
@@ -26,16 +28,17 @@ void cut(SegmentContent& content, uint64_t offset) {
   content.torn = 0;
   const auto voided = [&](const auto& record) { return record.offset >= offset; };
   std::erase_if(content.messages, voided);
+  std::erase_if(content.members, [&](const Footer::Member& member) { return voided(member.message); });
   std::erase_if(content.others, voided);
   std::erase_if(content.damage, voided);
 }
 
 class Recovery {
  public:
-  Recovery(SegmentFiles& files, const LargeFiles& large, Index& index, RecoveryReport& report)
-      : files_(files), large_(large), index_(index), report_(report) {}
+  Recovery(SegmentFiles& files, const LargeFiles& large, Index& index, Receipts& receipts, RecoveryReport& report)
+      : files_(files), large_(large), index_(index), receipts_(receipts), batches_(index), report_(report) {}
 
-  Result<Recovered> run(const std::function<void(Summary)>& live) {
+  Result<Recovered> run(const std::function<void(Summary)>& live, WallTime now) {
     // What was removed before must not come back when that which remembers its end is removed, too.
     if (auto synced = files_.sync_names(); !synced) return std::unexpected(synced.error());
     std::vector<std::string> names;
@@ -53,6 +56,7 @@ class Recovery {
         if (range.segment == segment.number && !segment.content.by_footer) cut(segment.content, range.offset);
       take(segment.number, segment.content);
     }
+    resolve(now);
     for (const Waiting& segment : waiting_)
       if (!segment.content.by_footer) finish(segment.number, segment.content);
     std::set<uint32_t> scanned;
@@ -144,11 +148,12 @@ class Recovery {
     index_.add_segment(number, content.nonce);
     index_.set_bytes(number, content.file_size);
     index_.add_messages(number, content.messages);
-    for (const OtherRecord& record : content.others) take(number, record);
+    for (const Footer::Member& member : content.members) batches_.add(number, member);
+    for (const OtherRecord& record : content.others) take(number, content, record);
     index_.seal(number);
   }
 
-  void take(uint32_t holder, const OtherRecord& record) {
+  void take(uint32_t holder, const SegmentContent& content, const OtherRecord& record) {
     bool good = true;
     if (record.type == RecordType::journal) {
       good = decode_entries(record.payload, [&](const JournalEntry& entry) {
@@ -157,12 +162,60 @@ class Recovery {
       });
     } else if (record.type == RecordType::checkpoint) {
       const auto checkpoint = Checkpoint::decode(record.payload);
-      if ((good = checkpoint.has_value())) index_.add_checkpoint(holder, *checkpoint, true);
+      if ((good = checkpoint.has_value())) {
+        batches_.checkpoint(*checkpoint);
+        index_.add_checkpoint(holder, *checkpoint, true);
+      }
     } else if (record.type == RecordType::void_range) {
       const auto range = VoidRange::decode(record.payload);
       if ((good = range.has_value())) index_.add_target(holder, range->segment);
+    } else if (record.type == RecordType::commit) {
+      const auto commit = CommitRecord::decode(record.payload);
+      if ((good = commit.has_value())) take_commit(holder, content, record, *commit);
+    } else if (record.type == RecordType::settled) {
+      const auto settled = decode_settled(record.payload);
+      if ((good = settled.has_value()))
+        for (const uint64_t batch : *settled) batches_.settled(holder, batch);
     }
     if (!good) note("{} at {:08X}: the record is malformed and was ignored", segment_name(holder), record.offset);
+  }
+
+  void take_commit(uint32_t holder, const SegmentContent& content, const OtherRecord& record,
+                   const CommitRecord& commit) {
+    const MessageId at{holder, record.offset};
+    const Receipts::Place place{holder, content.nonce, record.offset, static_cast<uint32_t>(record.payload.size()),
+                                record.body_length};
+    // A footer is written when all in front of it is durable.
+    if (batches_.commit(at, commit, content.by_footer))
+      receipts_.apply(commit, place);
+    else
+      unproven_.emplace_back(commit, place);
+  }
+
+  // All is read: what is no part of a batch that counts is dead.
+  void resolve(WallTime now) {
+    for (const auto& [commit, place] : unproven_)
+      if (!batches_.is_torn({place.segment, place.offset})) receipts_.apply(commit, place);
+    receipts_.recovered(now);
+    report_.receipts = receipts_.size();
+    report_.uncommitted = batches_.left();
+    bool unread = unread_;
+    for (const Waiting& segment : waiting_) unread |= segment.content.unreadable;
+    for (const BatchRecovery::Torn& torn : batches_.torn()) {
+      note("{} at {:08X}: a batch of {} messages, of which {} are there: it is left out, as one that was never acknowledged{}",
+           segment_name(torn.commit.segment), torn.commit.offset, torn.members, torn.found.size(),
+           unread ? ", until the disk can read all" : "");
+      if (!unread) continue;
+      leave_batch(torn.commit.segment);
+      for (const MessageId id : torn.found) leave_batch(id.segment);
+    }
+    recovered_.settling = batches_.settling();
+  }
+
+  // Whether it counts shows when all of it can be read.
+  void leave_batch(uint32_t number) {
+    index_.keep(number);
+    untouched_.insert(number);
   }
 
   // A segment without a footer gets one, when what is no record is safe.
@@ -173,7 +226,7 @@ class Recovery {
     if (content.torn > 0) safe &= keep_aside(number, {content.end, content.torn}, "torn", "is torn");
     report_.torn_bytes += content.torn;
     if (content.unreadable) leave(number);
-    if (!safe || content.unreadable) return;  // as it is
+    if (!safe || content.unreadable || untouched_.contains(number)) return;  // as it is
     // An empty one too: what a process before cut off must not come back with a power cut.
     if (auto sealed = seal(number, content); !sealed)
       note("{}: no footer: {}", segment_name(number), sealed.error().message);
@@ -194,6 +247,7 @@ class Recovery {
     if (!file) return std::unexpected(file.error());
     Seal made(number, content.nonce, content.end);
     for (const OtherRecord& record : content.others) {
+      if (record.type == RecordType::commit && batches_.is_torn({number, record.offset})) continue;
       if (record.within)
         made.add_told(record.payload);
       else
@@ -277,19 +331,23 @@ class Recovery {
   SegmentFiles& files_;
   const LargeFiles& large_;
   Index& index_;
+  Receipts& receipts_;
+  BatchRecovery batches_;
   RecoveryReport& report_;
   Recovered recovered_;
   std::vector<Waiting> waiting_;  // from the oldest without a footer on
   std::vector<VoidRange> voids_;
-  std::set<uint64_t> rests_;  // of live messages
-  bool unread_ = false;       // there is what the disk did not give
+  std::vector<std::pair<CommitRecord, Receipts::Place>> unproven_;
+  std::set<uint32_t> untouched_;  // segments of batches that cannot be judged yet
+  std::set<uint64_t> rests_;      // of live messages
+  bool unread_ = false;           // there is what the disk did not give
 };
 
 }  // namespace
 
-Result<Recovered> recover(SegmentFiles& files, const LargeFiles& large, Index& index,
+Result<Recovered> recover(SegmentFiles& files, const LargeFiles& large, Index& index, Receipts& receipts, WallTime now,
                           const std::function<void(Summary)>& live, RecoveryReport& report) {
-  return Recovery(files, large, index, report).run(live);
+  return Recovery(files, large, index, receipts, report).run(live, now);
 }
 
 Result<Summary> read_summary(const SegmentFiles& files, MessageId id, Located located, std::optional<Rest>* rest) {

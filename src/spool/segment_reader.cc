@@ -134,13 +134,17 @@ class Scanner {
                       window_.crc(meta_at + header.meta_length, header.body_length) == header.body_crc;
     if (good && header.type == RecordType::message) {
       if (const auto recipients = count_recipients(meta)) {
-        content_.messages.push_back({header.offset, header.meta_length, header.body_length, *recipients});
+        const Footer::Message message{header.offset, header.meta_length, header.body_length, *recipients};
+        if (const uint64_t batch = batch_of(meta); batch != 0)
+          content_.members.push_back({message, batch});
+        else
+          content_.messages.push_back(message);
         if (std::string told = told_in(meta); !told.empty())
-          content_.others.push_back({RecordType::journal, header.offset, std::move(told), true});
+          content_.others.push_back({RecordType::journal, header.offset, std::move(told), 0, true});
         return;
       }
     } else if (good) {
-      content_.others.push_back({header.type, header.offset, meta, false});
+      content_.others.push_back({header.type, header.offset, meta, header.body_length, false});
       return;
     }
     content_.damage.push_back({header.offset, header.content_size()});
@@ -176,7 +180,7 @@ Result<uint32_t> find_nonce(Window& window, uint32_t number) {
 Result<uint32_t> nonce_of(Window& window, uint32_t number) {
   const auto header = SegmentHeader::decode(window.at(0, segment_header_size));
   if (!header) return find_nonce(window, number);
-  if (header->version != format_version)
+  if (header->version < plain_format || header->version > batch_format)
     return fail(Errc::unavailable, "{}: written by a newer version (format {})", segment_name(number), header->version);
   if (header->segment != number)
     return fail(Errc::invalid, "{}: holds segment {:08X}", segment_name(number), header->segment);
@@ -200,10 +204,11 @@ std::optional<SegmentContent> by_footer(const File& file, Window& window, uint32
   content.end = trailer->footer;
   content.by_footer = true;
   content.messages = std::move(footer->messages);
+  content.members = std::move(footer->members);
   for (const Footer::Other& other : footer->others) {
     auto record = read_head(file, number, nonce, other.type, other.offset, other.meta_length);
     if (!record) return std::nullopt;  // let the scan find out what is damaged
-    content.others.push_back({other.type, other.offset, std::move(record->meta), false});
+    content.others.push_back({other.type, other.offset, std::move(record->meta), record->header.body_length, false});
   }
   return content;
 }

@@ -23,7 +23,8 @@ struct OtherRecord {
   RecordType type{};
   uint32_t offset = 0;
   std::string payload;
-  bool within = false;  // the journal entries of the message at `offset`, which is a report
+  uint32_t body_length = 0;  // of a commit: of a receipt's long value
+  bool within = false;       // the journal entries of the message at `offset`, which is a report
 };
 
 struct SegmentContent {
@@ -32,6 +33,7 @@ struct SegmentContent {
   uint64_t end = segment_header_size;  // of its last good record, footer not counted
   bool by_footer = false;
   std::vector<Footer::Message> messages;  // ascending
+  std::vector<Footer::Member> members;    // of batches: whether they count is said elsewhere
   std::vector<OtherRecord> others;        // in the order in which they count, without the footer
   std::vector<Damage> damage;             // in front of `end`, or whole records
   uint64_t torn = 0;                      // bytes behind `end` that are no record (zeros are not counted)

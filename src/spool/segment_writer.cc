@@ -56,20 +56,21 @@ void Seal::add_told(std::string_view entries) {
   bytes_ += encode_other(number_, nonce_, at, RecordType::journal, entries, true);
 }
 
-std::string Seal::finish(std::vector<Footer::Message> live) {
+std::string Seal::finish(std::vector<Footer::Message> live, std::vector<Footer::Member> members) {
   const uint64_t at = end_ + bytes_.size();
-  const Footer footer{std::move(live), std::move(others_)};
+  const Footer footer{std::move(live), std::move(others_), std::move(members)};
   bytes_ += encode_other(number_, nonce_, at, RecordType::footer, footer.encode(), false);
   bytes_ += Trailer{number_, nonce_, static_cast<uint32_t>(at)}.encode();
   return std::move(bytes_);
 }
 
-Result<> SegmentWriter::begin(int64_t seconds, bool durable) {
+Result<> SegmentWriter::begin(int64_t seconds, bool durable, uint32_t format) {
   const int64_t number = std::max(int64_t{last_number_} + 1, seconds);
   if (number > UINT32_MAX) return fail(Errc::io, "segment numbers are used up");
   auto made = files_.create(static_cast<uint32_t>(number));
   if (!made) return std::unexpected(made.error());
   SegmentHeader header;
+  header.version = format;
   header.segment = static_cast<uint32_t>(number);
   header.nonce = std::random_device()();
   header.created = wall_now().time_since_epoch().count();
@@ -89,17 +90,17 @@ Result<> SegmentWriter::begin(int64_t seconds, bool durable) {
   file_ = std::move(*made);
   last_number_ = header.segment;
   nonce_ = header.nonce;
+  format_ = format;
   end_ = file_end_ = segment_header_size;
   others_.clear();
   told_.clear();
   return {};
 }
 
-uint32_t SegmentWriter::add_message(WriteGroup& batch, std::string& head, uint32_t meta_crc,
-                                    const std::vector<std::string_view>& body, uint32_t body_length,
-                                    uint32_t body_crc) {
+uint32_t SegmentWriter::add_record(WriteGroup& batch, RecordType type, std::string& head, uint32_t meta_crc,
+                                   const std::vector<std::string_view>& body, uint32_t body_length, uint32_t body_crc) {
   RecordHeader header;
-  header.type = RecordType::message;
+  header.type = type;
   header.segment = last_number_;
   header.nonce = nonce_;
   header.offset = static_cast<uint32_t>(next_offset(batch));
@@ -111,13 +112,14 @@ uint32_t SegmentWriter::add_message(WriteGroup& batch, std::string& head, uint32
   batch.add(head);
   for (const std::string_view part : body) batch.add(part);
   batch.pad();
+  if (type != RecordType::message) batch.others_.push_back({type, header.offset, header.meta_length});
   return header.offset;
 }
 
-void SegmentWriter::add_other(WriteGroup& batch, RecordType type, std::string_view payload) {
+void SegmentWriter::add_other(WriteGroup& batch, RecordType type, std::string_view payload, bool listed) {
   const auto offset = static_cast<uint32_t>(next_offset(batch));
   batch.add(batch.own_.emplace_back(encode_other(last_number_, nonce_, offset, type, payload, false)));
-  batch.others_.push_back({type, offset, static_cast<uint32_t>(payload.size())});
+  if (listed) batch.others_.push_back({type, offset, static_cast<uint32_t>(payload.size())});
 }
 
 void SegmentWriter::add_told(WriteGroup& batch, std::string_view entries) {
@@ -159,7 +161,8 @@ Result<> SegmentWriter::write(WriteGroup& batch, bool sync) {
   return {};
 }
 
-Result<> SegmentWriter::seal(std::vector<Footer::Message> live) {
+Result<> SegmentWriter::seal(std::vector<Footer::Message> live, std::vector<Footer::Member> members,
+                             const std::function<bool(uint32_t offset)>& wanted) {
   const std::shared_ptr<File> file = std::move(file_);
   Seal made(last_number_, nonce_, end_);
   size_t at = 0, waiting = 0;  // of told_
@@ -168,6 +171,7 @@ Result<> SegmentWriter::seal(std::vector<Footer::Message> live) {
     at += std::exchange(waiting, 0);
   };
   for (const Footer::Other& other : others_) {
+    if (other.type == RecordType::commit && !wanted(other.offset)) continue;
     if (other.offset != 0 || waiting + other.meta_length > told_record) flush();
     if (other.offset != 0)
       made.add(other);
@@ -175,7 +179,7 @@ Result<> SegmentWriter::seal(std::vector<Footer::Message> live) {
       waiting += other.meta_length;
   }
   flush();
-  const std::string seal = made.finish(std::move(live));
+  const std::string seal = made.finish(std::move(live), std::move(members));
   others_.clear();
   told_ = {};
   int result = file->write(seal, end_);

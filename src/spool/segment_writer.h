@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -32,7 +33,7 @@ class Seal {
   void add(const Footer::Other& other) { others_.push_back(other); }
   void add_told(std::string_view entries);
   // All its bytes, to be written at `end`.
-  std::string finish(std::vector<Footer::Message> live);
+  std::string finish(std::vector<Footer::Message> live, std::vector<Footer::Member> members = {});
 
  private:
   uint32_t number_;
@@ -73,19 +74,21 @@ class SegmentWriter {
   uint32_t nonce() const { return nonce_; }
   uint64_t end() const { return end_; }
   bool empty() const { return end_ == segment_header_size; }
+  uint32_t format() const { return format_; }
 
   // Makes a new segment, numbered `seconds` since 1970 or one more than the
   // last; its name is durable on return, its header with the first batch (at
   // once with `durable`). On failure nothing is open.
-  Result<> begin(int64_t seconds, bool durable);
+  Result<> begin(int64_t seconds, bool durable, uint32_t format);
 
   // Where the next record of the batch would lie. The caller keeps it below segment_limit.
   uint64_t next_offset(const WriteGroup& batch) const { return end_ + batch.size(); }
-  // Adds a message; `head` has record_header_size bytes in front of the
+  // Adds a message, or a commit record; `head` has record_header_size bytes in front of the
   // metadata, which are filled in. Returns its offset.
-  uint32_t add_message(WriteGroup& batch, std::string& head, uint32_t meta_crc,
-                       const std::vector<std::string_view>& body, uint32_t body_length, uint32_t body_crc);
-  void add_other(WriteGroup& batch, RecordType type, std::string_view payload);
+  uint32_t add_record(WriteGroup& batch, RecordType type, std::string& head, uint32_t meta_crc,
+                      const std::vector<std::string_view>& body, uint32_t body_length, uint32_t body_crc);
+  // Not `listed`: the footer does not name it, only a scan finds it.
+  void add_other(WriteGroup& batch, RecordType type, std::string_view payload, bool listed = true);
   // What a message of the batch tells, as journal entries: kept until seal().
   static void add_told(WriteGroup& batch, std::string_view entries);
   uint64_t told_size() const { return told_.size(); }  // what is kept, bytes
@@ -94,8 +97,11 @@ class SegmentWriter {
   Result<> write(WriteGroup& batch, bool sync);
 
   // Closes the segment with a footer. It is complete without one too (the next
-  // start scans it then), so that a failure does no harm.
-  Result<> seal(std::vector<Footer::Message> live);
+  // start scans it then), so that a failure does no harm. `members`: of batches
+  // not committed yet. `wanted`: whether the commit record at that offset says
+  // something that the footer does not.
+  Result<> seal(std::vector<Footer::Message> live, std::vector<Footer::Member> members,
+                const std::function<bool(uint32_t offset)>& wanted);
   // Closes the segment after a failed write: what lies behind its last good
   // byte is cut off, durably; else the range that must be voided elsewhere.
   std::optional<VoidRange> abandon();
@@ -108,6 +114,7 @@ class SegmentWriter {
   uint64_t zero_ahead_;
   std::shared_ptr<File> file_;
   uint32_t nonce_ = 0;
+  uint32_t format_ = plain_format;
   uint64_t end_ = 0;                   // of the good records
   uint64_t file_end_ = 0;              // of the file: zeros from end_ on
   std::vector<Footer::Other> others_;  // as in WriteGroup

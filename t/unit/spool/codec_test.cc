@@ -182,7 +182,7 @@ class CodecTest : public CppUnit::TestFixture {
     const auto skipped = decode_message(bytes + std::string("\177\2ab"));
     CPPUNIT_ASSERT(skipped.has_value());
     CPPUNIT_ASSERT(skipped->envelope == everything().envelope);
-    const auto refused = decode_message(bytes + std::string("\202\1\1"));
+    const auto refused = decode_message(bytes + std::string("\203\1\1"));
     CPPUNIT_ASSERT(!refused && refused.error().code == Errc::unavailable);
   }
   void rest_of_the_body() {

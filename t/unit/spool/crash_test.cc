@@ -38,8 +38,10 @@ class CrashTest : public CppUnit::TestFixture {
         model.check(spool);
         const unsigned operations = random() % 120;
         for (unsigned i = 0; i < operations; ++i) {
-          const unsigned what = random() % 16;
-          if (what < 5)
+          const unsigned what = random() % 20;
+          if (what >= 16)
+            model.batch(*spool, static_cast<unsigned>(random()));
+          else if (what < 5)
             model.commit(*spool, random() % (what == 0 ? 9000 : 700), 1 + random() % 3);
           else if (what < 15)
             model.record(*spool, static_cast<unsigned>(random()));
@@ -50,6 +52,7 @@ class CrashTest : public CppUnit::TestFixture {
         if (end != 0 && random() % 2 == 0) kit::settle(*spool);
         if (end != 0) disk->die_now();
         most = std::max(most, spool->status().segments);
+        model.give_up_all();
         spool.spool.reset();
         disk->restart(end == 2);
       }
@@ -136,10 +139,12 @@ class CrashTest : public CppUnit::TestFixture {
         disk->set_fault([&](Call, uint64_t) { return luck() % 12 == 0 ? (luck() % 2 == 0 ? EIO : ENOSPC) : 0; });
         for (unsigned i = 0; i < 60; ++i) {
           if (i % 3 == 0) model.commit(*spool, random() % 1500, 1 + random() % 2);
+          if (i % 3 == 1) model.batch(*spool, static_cast<unsigned>(random()));
           model.record(*spool, static_cast<unsigned>(random()));
           if (i % 8 == 0) kit::settle(*spool);
         }
         if (session % 2 == 0) disk->die_now();
+        model.give_up_all();
         spool.spool.reset();
         disk->restart(session % 4 == 0);
       }

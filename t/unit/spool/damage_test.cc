@@ -320,7 +320,7 @@ class DamageTest : public CppUnit::TestFixture {
   void newer_versions_are_refused() {
     fill(true);
     SegmentHeader header = *SegmentHeader::decode(content_);
-    header.version = 2;
+    header.version = 3;
     put_back(header.encode() + content_.substr(segment_header_size));
     const auto spool = kit::try_open(disk_, settings_, tuning_);
     CPPUNIT_ASSERT(!spool && spool.error().code == Errc::unavailable);

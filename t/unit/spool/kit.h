@@ -13,6 +13,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -68,6 +69,29 @@ inline MessageId accept(Spool& spool, std::shared_ptr<const Incoming> incoming) 
   auto id = commit(spool, std::move(incoming));
   CPPUNIT_ASSERT_MESSAGE(id ? "" : id.error().message, id.has_value());
   return *id;
+}
+inline Result<std::vector<MessageId>> commit(Batch& batch, std::optional<Receipt> receipt = std::nullopt) {
+  auto promise = std::make_shared<std::promise<Result<std::vector<MessageId>>>>();
+  auto future = promise->get_future();
+  batch.commit(std::move(receipt), [promise](auto ids) { promise->set_value(std::move(ids)); });
+  return future.get();
+}
+inline std::vector<MessageId> accept(Batch& batch, std::optional<Receipt> receipt = std::nullopt) {
+  auto ids = commit(batch, std::move(receipt));
+  CPPUNIT_ASSERT_MESSAGE(ids ? "" : ids.error().message, ids.has_value());
+  return *ids;
+}
+inline std::unique_ptr<Batch> begin(Spool& spool) {
+  auto batch = spool.begin_batch();
+  CPPUNIT_ASSERT_MESSAGE(batch ? "" : batch.error().message, batch.has_value());
+  return std::move(*batch);
+}
+// Without messages: the receipt alone.
+inline void remember(Spool& spool, Receipt receipt) { accept(*begin(spool), std::move(receipt)); }
+// Its value; "-" when there is none, "!" when it cannot be read.
+inline std::string remembered(const Spool& spool, std::string_view key, std::string_view owner = "owner") {
+  const auto receipt = spool.receipt(owner, key);
+  return !receipt ? "!" : *receipt ? (*receipt)->value : "-";
 }
 inline Result<> record(Spool& spool, MessageId id, uint32_t recipient, const RecipientState& state) {
   auto promise = std::make_shared<std::promise<Result<>>>();
@@ -139,7 +163,9 @@ struct Opened {
 
 // Everything happens early, and nothing by the clock.
 inline Tuning small_tuning() {
-  return {.zero_ahead = 8192,
+  return {.batch_piece = 1000,
+          .batch_window = 4000,
+          .zero_ahead = 8192,
           .large_block = 300,
           .probe_every = Duration(1000),
           .space_every = Duration(1000),

@@ -1,5 +1,7 @@
 check_PROGRAMS += t/unit/spool_tests
 t_unit_spool_tests_SOURCES = t/unit/main.cc \
+	t/unit/spool/batch_crash_test.cc \
+	t/unit/spool/batch_test.cc \
 	t/unit/spool/codec_test.cc \
 	t/unit/spool/crash_test.cc \
 	t/unit/spool/damage_test.cc \
@@ -8,6 +10,7 @@ t_unit_spool_tests_SOURCES = t/unit/main.cc \
 	t/unit/spool/kit.h \
 	t/unit/spool/large_test.cc \
 	t/unit/spool/model.h \
+	t/unit/spool/receipt_test.cc \
 	t/unit/spool/removal_test.cc \
 	t/unit/spool/spool_test.cc \
 	t/unit/spool/told_test.cc

@@ -5,6 +5,7 @@
 #include "fake_disk.h"
 #include "kit.h"
 
+#include <iterator>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -44,6 +45,28 @@ class Model {
       else
         refused_.insert(body);
     });
+  }
+
+  // Some step with one of a few batches: begun, grown, committed with a receipt
+  // or without, given up.
+  void batch(Spool& spool, unsigned random) {
+    if (open_.size() < 3 && random % 4 == 0) {
+      if (auto begun = spool.begin_batch()) open_.push_back({std::move(*begun), {}});
+      return;
+    }
+    if (open_.empty()) return;
+    auto open = open_.begin() + static_cast<std::ptrdiff_t>(random / 4 % open_.size());
+    if (random % 4 < 3) {
+      for (unsigned i = random / 16 % 4; i < 4; ++i)
+        if (!add(spool, *open, random / 64 % 1200, 1 + i % 2)) return give_up(open);
+      return;
+    }
+    if (random / 16 % 5 == 0) return give_up(open);
+    commit(open, random / 128);
+  }
+  // As when their clients go away; before the spool.
+  void give_up_all() {
+    while (!open_.empty()) give_up(open_.begin());
   }
 
   // Says something about some recipient that is still pending.
@@ -98,9 +121,16 @@ class Model {
       live.erase(found);
       ++it;
     }
+    std::map<uint64_t, size_t> found;  // of batches, how many messages
     for (const auto& [id, summary] : live) {
       const auto stored = spool->read(id);
       CPPUNIT_ASSERT_MESSAGE("a message nobody sent", stored.has_value());
+      CPPUNIT_ASSERT_MESSAGE("a message of a batch that was given up", !never_.contains(stored->body));
+      if (const auto batch = batch_of_.find(stored->body); batch != batch_of_.end()) {
+        ++found[batch->second];
+        accepted_[id] = {stored->body, std::vector<Recipient>(stored->states.size())};
+        continue;
+      }
       const bool refused = refused_.contains(stored->body);
       CPPUNIT_ASSERT_MESSAGE("a refused message came back", !refused || refused_may_return);
       const bool known = refused || unknown_.contains(stored->body);
@@ -108,6 +138,7 @@ class Model {
       accepted_[id] = {stored->body, std::vector<Recipient>(stored->states.size())};
     }
     unknown_.clear();
+    check_batches(found, *spool.spool);
     CPPUNIT_ASSERT_EQUAL(static_cast<uint64_t>(accepted_.size()), spool->status().messages);
     size_t large = 0;
     for (const auto& [id, message] : accepted_) large += message.body.starts_with("large") ? 1 : 0;
@@ -124,6 +155,100 @@ class Model {
   }
 
  private:
+  struct Recipient {
+    std::optional<State> asked;  // final outcome, recorded
+    bool durable = false;        // and acknowledged
+    uint32_t attempts = 0;
+    uint32_t durable_attempts = 0;
+  };
+  struct Message {
+    std::string body;
+    std::vector<Recipient> recipients;
+  };
+  struct Open {
+    std::unique_ptr<Batch> batch;
+    std::vector<Message> messages;
+  };
+  // A batch that was not answered with its ids.
+  struct Unsure {
+    size_t messages = 0;
+    bool refused = false;
+    std::string key, value;
+  };
+
+  bool add(Spool& spool, Open& open, size_t size, size_t recipients) {
+    ++number_;
+    const bool large = number_ % 5 == 0;
+    const std::string body =
+        fmt::format("{} {} ", large ? "large" : "batch", number_) + noise(size, static_cast<unsigned>(number_));
+    open.messages.push_back({body, std::vector<Recipient>(recipients)});
+    auto incoming = message(std::string_view(body).substr(0, large ? 7 : body.size()), recipients);
+    if (large && !stream(spool, *incoming, std::string_view(body).substr(7))) return false;
+    return open.batch->add(std::move(incoming)).has_value();
+  }
+
+  void give_up(std::vector<Open>::iterator open) {
+    {
+      const std::lock_guard lock(mutex_);
+      for (const Message& message : open->messages) never_.insert(message.body);
+    }
+    open_.erase(open);
+  }
+
+  void commit(std::vector<Open>::iterator place, unsigned random) {
+    Open open = std::move(*place);
+    open_.erase(place);
+    const uint64_t number = ++number_;
+    std::optional<Receipt> receipt;
+    if (random % 3 != 0)
+      receipt = Receipt{"owner", fmt::format("key{}", random % 5),
+                        fmt::format("{} ", number) + std::string(random % 2 == 0 ? 5 : 200, 'r'), far_future};
+    Unsure unsure{open.messages.size(), false, receipt ? receipt->key : "", receipt ? receipt->value : ""};
+    auto messages = std::make_shared<std::vector<Message>>(std::move(open.messages));
+    open.batch->commit(std::move(receipt),
+                       [this, number, messages, unsure](Result<std::vector<MessageId>> ids) mutable {
+                         const std::lock_guard lock(mutex_);
+                         if (ids) {
+                           CPPUNIT_ASSERT_EQUAL(messages->size(), ids->size());
+                           for (size_t i = 0; i < ids->size(); ++i) accepted_[(*ids)[i]] = std::move((*messages)[i]);
+                           if (!unsure.key.empty()) receipts_[unsure.key] = unsure.value;
+                           return;
+                         }
+                         unsure.refused = !disk_->dead();
+                         for (const Message& message : *messages) batch_of_[message.body] = number;
+                         unsure_[number] = std::move(unsure);
+                       });
+  }
+
+  // All or nothing, and the receipt with it; and no receipt goes back.
+  void check_batches(const std::map<uint64_t, size_t>& found, const Spool& spool) {
+    for (const auto& [number, batch] : unsure_) {
+      const auto at = found.find(number);
+      const size_t there = at == found.end() ? 0 : at->second;
+      CPPUNIT_ASSERT_MESSAGE("a part of a batch", there == 0 || there == batch.messages);
+      CPPUNIT_ASSERT_MESSAGE("a refused batch came back", there == 0 || !batch.refused || refused_may_return);
+      if (batch.key.empty()) continue;
+      const std::string value = remembered(spool, batch.key);
+      const bool its = value == batch.value;
+      if (batch.messages > 0) CPPUNIT_ASSERT_MESSAGE("a receipt without its batch", there > 0 || !its);
+      CPPUNIT_ASSERT_MESSAGE("a receipt of a refused batch", !its || !batch.refused || refused_may_return);
+      const auto before = receipts_.find(batch.key);
+      const bool newer = value != "-" && (before == receipts_.end() || value != before->second);
+      CPPUNIT_ASSERT_MESSAGE("a batch without its receipt", there == 0 || newer || batch.refused);
+    }
+    for (unsigned i = 0; i < 5; ++i) {
+      const std::string key = fmt::format("key{}", i);
+      const std::string value = remembered(spool, key);
+      const auto known = receipts_.find(key);
+      bool good = value == (known == receipts_.end() ? "-" : known->second);
+      for (const auto& [number, batch] : unsure_) good |= batch.key == key && batch.value == value;
+      CPPUNIT_ASSERT_MESSAGE("a receipt is lost, or went back", good);
+      if (value != "-") receipts_[key] = value;
+    }
+    // What was refused may come back later still.
+    std::erase_if(unsure_, [&](const auto& each) { return !each.second.refused || found.contains(each.first); });
+  }
+
   static bool stream(Spool& spool, Incoming& incoming, std::string_view rest) {
     auto sink = spool.stream();
     if (!sink) return false;
@@ -135,17 +260,6 @@ class Model {
     }
     return true;
   }
-
-  struct Recipient {
-    std::optional<State> asked;  // final outcome, recorded
-    bool durable = false;        // and acknowledged
-    uint32_t attempts = 0;
-    uint32_t durable_attempts = 0;
-  };
-  struct Message {
-    std::string body;
-    std::vector<Recipient> recipients;
-  };
 
   static std::string error_of(uint32_t attempts) {
     return attempts == 0 ? "" : "421 try " + std::string(attempts * 5, 'x');
@@ -178,7 +292,13 @@ class Model {
   uint64_t number_ = 0;
   std::map<MessageId, Message> accepted_;
   std::set<std::string> refused_;
-  std::map<std::string, size_t> unknown_;  // not answered when the process died
+  static constexpr WallTime far_future{std::chrono::hours(24 * 365 * 200)};
+  std::vector<Open> open_;
+  std::set<std::string> never_;
+  std::map<std::string, std::string> receipts_;  // of acknowledged batches
+  std::map<uint64_t, Unsure> unsure_;
+  std::map<std::string, uint64_t> batch_of_;  // body
+  std::map<std::string, size_t> unknown_;     // not answered when the process died
 };
 
 }  // namespace impulse::spool::kit

@@ -1,0 +1,81 @@
+// Batches: what the committer knows of those under way, and does for them. Its
+// thread's own.
+#pragma once
+
+#include "spool/commit_queue.h"
+#include "spool/index.h"
+#include "spool/open_batch.h"
+#include "spool/receipts.h"
+
+#include <cstdint>
+#include <memory>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+namespace impulse::spool {
+
+class Batches {
+ public:
+  // Both borrowed.
+  Batches(Index& index, Receipts& receipts) : index_(index), receipts_(receipts) {}
+
+  // Whether anything of it is to be written.
+  static bool writes(const PendingMessage& message) {
+    if (message.refused) return false;
+    return !message.part || (!message.part->skip && !message.head.empty());
+  }
+
+  // A round begins, which deals with all of `messages`: decides once which parts
+  // are worth writing. finish_round() tells those who wait for room.
+  void begin_round(const std::vector<PendingMessage>& messages);
+  void finish_round();
+
+  // A part that writes() is put into the group that is being made: its record's
+  // type. Fills in what a commit record says.
+  RecordType join(PendingMessage& message);
+  // That group is durable, in segment `number`, and the part lies at `where`
+  // (nothing written: all 0). Returns how many messages became live.
+  size_t durable(PendingMessage& message, uint32_t number, uint32_t nonce, const Index::Message& where);
+  // Afterwards, for each part: calls `done` of a commit.
+  void answer(PendingMessage& message);
+  // It was not written, or not made durable: nothing of its batch counts.
+  void refuse(PendingMessage& message, const Error& why);
+  // The group might come back in spite of its failure: what it commits keeps its files.
+  static void leave_rests(PendingMessage& message);
+
+  // For the footer of segment `number`: what is not committed yet, and which commit records it needs.
+  std::vector<Footer::Member> open_in(uint32_t number) const;
+  bool crosses(uint32_t offset) const { return crossing_.contains(offset); }
+  void begin_segment() { crossing_.clear(); }
+
+  // Commits that are durable, and of which the log does not say so yet. While
+  // it does not, a scan that finds one of the messages damaged must take the
+  // batch for one that was torn while it was being written.
+  struct Settling {
+    uint64_t batch = 0;
+    uint32_t segment = 0;            // of the commit record
+    std::vector<uint32_t> segments;  // of the messages
+  };
+  void settle(Settling settling) { settling_.push_back(std::move(settling)); }
+  bool to_settle() const { return !settling_.empty(); }
+  std::string settled_record() const;
+  // Whether one of them lies in another segment than that: then footers have to name the record.
+  bool settles_elsewhere(uint32_t number) const;
+  void settled(uint32_t number);
+
+ private:
+  size_t commit(BatchPart& part, uint32_t number, uint32_t nonce, const PendingMessage& message, uint32_t offset);
+  void release(OpenBatch& batch);
+
+  Index& index_;
+  Receipts& receipts_;
+  std::unordered_map<uint64_t, std::shared_ptr<OpenBatch>> open_;         // with durable messages
+  std::vector<std::pair<std::shared_ptr<OpenBatch>, uint64_t>> waiting_;  // bytes of this round
+  std::set<uint32_t> crossing_;  // commit records of the open segment with messages elsewhere
+  std::vector<Settling> settling_;
+};
+
+}  // namespace impulse::spool
