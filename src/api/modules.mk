@@ -1,6 +1,7 @@
 # What a HTTP listener serves besides injection: the table of routes, metrics,
 # health, and the description of it all, which is built in.
 libapi_a_SOURCES += \
+	src/api/control_call.cc src/api/control_call.h \
 	src/api/docs_page.cc \
 	src/api/health.cc src/api/health.h \
 	src/api/metrics.cc src/api/metrics.h \

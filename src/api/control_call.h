@@ -1,0 +1,54 @@
+// One command of the console, as POST /api/impulse/v1/control has it: from JSON to
+// a request of ECTL/1 (doc/control-protocol.md), and from the reply to JSON.
+// Whoever owns the control session carries the bytes between the two; who may
+// run what is decided there, as for every other console.
+#pragma once
+
+#include "api/error.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <expected>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace impulse::api {
+
+// {"command": "…", "payload": "…", "json": false} as the bytes of exactly one
+// request, whatever stands in them. `content_type`: the header field as it came.
+// Errors as those of injection: bad_json, missing, invalid, unsupported, media_type.
+std::expected<std::string, Error> read_control(std::string_view content_type, const std::string& body);
+
+// The reply to it, piece by piece.
+class ControlReply {
+ public:
+  static constexpr size_t largest = size_t{8} << 20;  // bytes of a reply that is kept
+
+  // Takes what the session says: its greeting too, and notices, which are left out.
+  void feed(std::string_view bytes);
+  // The status line has come: nothing more is taken.
+  bool done() const { return code_.has_value(); }
+  // It is over `largest`: the session is not to be asked for more.
+  bool too_large() const { return too_large_; }
+
+  // When it is done or too large. 200; 403: these roles do not allow it; 413: too large for this way.
+  int http_status() const;
+  std::string body() const;  // JSON
+
+ private:
+  void take(std::string_view line);
+  void take_status(std::string_view line);
+
+  std::string rest_;  // of a line
+  size_t size_ = 0;
+  bool too_large_ = false;
+  std::optional<unsigned> code_;
+  std::string word_;
+  std::string output_;  // JSON arrays and objects without their brackets: no second copy is made
+  std::string messages_;
+  std::string fields_;
+  std::string first_;  // text of the first message
+};
+
+}  // namespace impulse::api
