@@ -12,6 +12,12 @@ constexpr size_t shortest = 78;
 
 bool is_blank(std::string_view text) { return text.find_first_not_of(blanks) == std::string_view::npos; }
 
+std::string_view without_end(std::string_view line) {
+  if (line.ends_with('\n')) line.remove_suffix(1);
+  if (line.ends_with('\r')) line.remove_suffix(1);  // may be half of a CRLF
+  return line;
+}
+
 // Not behind `at`, and not within a UTF-8 character; `at` when there is none.
 size_t character_start(std::string_view text, size_t at) {
   for (size_t back = 0; back < 4 && back < at; ++back)
@@ -76,14 +82,26 @@ void Rewriter::text(std::string_view bytes) {
   if (passed > 0) emit_(bytes.substr(0, passed));
 }
 
+// White space between a field's name and a colon out of reach (RFC 5322 §4.5)
+// becomes one blank: the line cannot be folded there.
+void Rewriter::close_up() {
+  const size_t first = held_.find_first_of(blanks);
+  if (first == 0 || first >= limit_ || held_.find(':') < first) return;
+  const size_t last = std::min(held_.find_first_not_of(blanks, first), held_.size());
+  held_.erase(first + 1, last - first - 1);
+}
+
 // Adds to the line that goes on, and writes what can be written of it.
 void Rewriter::hold(std::string_view bytes, bool complete) {
   held_ += bytes;
-  std::string_view content = held_;
-  if (content.ends_with('\n')) content.remove_suffix(1);
-  if (content.ends_with('\r')) content.remove_suffix(1);  // may be half of a CRLF
-  const std::string_view end = std::string_view(held_).substr(content.size());
+  std::string_view content = without_end(held_);
   long_ = long_ || content.size() > fixups_.max_line_length;
+  if (long_ && header_ && first_ && (close_up_ || (content.size() > limit_ && content.find(':') >= limit_))) {
+    close_up_ = true;
+    close_up();
+    content = without_end(held_);
+  }
+  const std::string_view end = std::string_view(held_).substr(content.size());
   if (long_) {
     while (content.size() + (indent_ ? 1 : 0) > limit_) {
       const size_t size = piece(content, header_);
@@ -110,7 +128,7 @@ void Rewriter::hold(std::string_view bytes, bool complete) {
     emit_(end);
   }
   held_.clear();
-  long_ = indent_ = false;
+  long_ = indent_ = close_up_ = false;
   first_ = true;
 }
 

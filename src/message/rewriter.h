@@ -33,6 +33,7 @@ class Rewriter {
  private:
   void text(std::string_view bytes);
   void hold(std::string_view bytes, bool complete);
+  void close_up();
   size_t piece(std::string_view content, bool header) const;
 
   const Fixups& fixups_;
@@ -44,9 +45,10 @@ class Rewriter {
   bool header_ = true;      // the line stage is within the header section
   // The line that goes on.
   std::string held_;
-  bool long_ = false;    // it is too long, and its beginning was written already
-  bool first_ = true;    // nothing of it was written yet
-  bool indent_ = false;  // a space goes in front of what is held
+  bool long_ = false;      // it is too long, and its beginning was written already
+  bool first_ = true;      // nothing of it was written yet
+  bool indent_ = false;    // a space goes in front of what is held
+  bool close_up_ = false;  // its colon was not in reach
 };
 
 // A whole body rewritten; `block` as Chunks has it.

@@ -82,6 +82,7 @@ class FixupsTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(senders);
   CPPUNIT_TEST(test_group71_results_are_cut);
   CPPUNIT_TEST(test_group71_wrapping_makes_no_name_ours);
+  CPPUNIT_TEST(names_stay_with_their_colons);
   CPPUNIT_TEST(long_lines_are_refused);
   CPPUNIT_TEST(long_headers_are_folded);
   CPPUNIT_TEST(long_body_lines_are_cut);
@@ -231,6 +232,26 @@ class FixupsTest : public CppUnit::TestFixture {
     // Lines that may be read as fields are not cut into new ones.
     expect(narrow, "garbage\r\n" + std::string(80, 'g') + field + " mx.example\r\n\r\n", "",
            "garbage\r\n" + std::string(80, 'g') + "\r\n " + field + " mx.example\r\n\r\n", {.trace = false});
+  }
+  // Far from its name, a colon would be in another line.
+  void names_stay_with_their_colons() {
+    const FixupPolicy narrow{AddField::never, AddField::never, MissingHeaders::fix, LongLines::wrap, 80};
+    const std::string rest = "To: b\r\n\r\n";
+    for (const size_t blanks : {30, 74, 75, 76, 77, 78, 79, 130, 900})
+      for (const size_t value : {1, 60}) {
+        const std::string text = "From" + std::string(blanks, ' ') + ":" + std::string(value, 'a') + "\r\n";
+        if (text.size() <= 82)
+          expect(narrow, text + rest, "", text + rest);
+        else if (4 + blanks < 80)
+          expect(narrow, text + rest, "", text.substr(0, 80) + "\r\n " + text.substr(80) + rest);
+        else
+          expect(narrow, text + rest, "", "From :" + std::string(value, 'a') + "\r\n" + rest);
+      }
+    // A value keeps its white space, and so does a line that is folded already.
+    const std::string spaced = "From: a" + std::string(60, ' ') + "b c d e f g h i j k";
+    expect(narrow, spaced + "\r\n\r\n", "", spaced.substr(0, 80) + "\r\n" + spaced.substr(80) + "\r\n\r\n");
+    const std::string folded = "From: a\r\n " + std::string(20, 'b') + std::string(50, ' ') + "c d e f g h";
+    expect(narrow, folded + "\r\n\r\n", "", folded.substr(0, 9 + 80) + "\r\n" + folded.substr(9 + 80) + "\r\n\r\n");
   }
   void long_lines_are_refused() {
     FixupPolicy policy{AddField::never, AddField::never, MissingHeaders::accept, LongLines::reject};
