@@ -13,6 +13,7 @@ include t/unit/compose/local.mk
 include t/unit/smtp/local.mk
 include t/unit/smtp_client/local.mk
 include t/unit/http/local.mk
+include t/unit/inject/local.mk
 include t/unit/ecstream/local.mk
 include t/unit/api/local.mk
 include t/unit/api_service/local.mk

@@ -1,0 +1,165 @@
+// A batch through the one door: logged, counted and queued message by message
+// when it is durable, answered on its loop; or nothing of it at all.
+#include "../net/kit.h"
+#include "inject/injector.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <mutex>
+#include <sstream>
+#include <string>
+#include <vector>
+
+using namespace impulse;
+using telemetry::Counter;
+
+namespace {
+
+class InjectBatchTest : public CppUnit::TestFixture {
+  CPPUNIT_TEST_SUITE(InjectBatchTest);
+  CPPUNIT_TEST(each_message_is_accepted);
+  CPPUNIT_TEST(nothing_of_a_bad_batch);
+  CPPUNIT_TEST(given_up);
+  CPPUNIT_TEST(room_is_told_on_the_loop);
+  CPPUNIT_TEST_SUITE_END();
+
+  std::string dir_;
+  std::unique_ptr<net::Loop> loop_;
+  std::unique_ptr<spool::Spool> spool_;
+  std::unique_ptr<telemetry::Mainlog> mainlog_;
+  telemetry::Counters counters_;
+  std::mutex mutex_;
+  std::vector<inject::Accepted> queued_;
+  std::unique_ptr<inject::Injector> injector_;
+
+ public:
+  void setUp() override {
+    char name[] = "/tmp/impulse-inject-XXXXXX";
+    CPPUNIT_ASSERT(::mkdtemp(name));
+    dir_ = name;
+    loop_ = std::move(*net::Loop::create("test"));
+    spool::Settings settings;
+    settings.base = dir_ + "/spool";
+    settings.min_free_percent = 0;
+    spool_ = std::move(*spool::Spool::open(settings, "mx1", nullptr, [](std::string_view) {}));
+    mainlog_ = std::move(*telemetry::Mainlog::open(dir_ + "/mainlog"));
+    injector_ = std::make_unique<inject::Injector>(*spool_, *mainlog_, counters_, [this](inject::Accepted accepted) {
+      const std::lock_guard lock(mutex_);
+      queued_.push_back(std::move(accepted));
+    });
+  }
+  void tearDown() override {
+    spool_.reset();
+    injector_.reset();
+    mainlog_.reset();
+    loop_.reset();
+    std::filesystem::remove_all(dir_);
+  }
+
+ private:
+  static spool::Incoming message(const std::string& body, size_t recipients = 1) {
+    spool::Incoming incoming;
+    incoming.envelope.sender = "sender@example.com";
+    for (size_t i = 0; i < recipients; ++i)
+      incoming.envelope.recipients.push_back({"user" + std::to_string(i) + "@example.net"});
+    incoming.envelope.received = wall_now();
+    incoming.trace = "Received: by mx1 id ;\r\n";
+    incoming.id_offset = 20;
+    incoming.body.append(body);
+    return incoming;
+  }
+  std::unique_ptr<inject::Batch> begin() {
+    auto batch = injector_->begin_batch("ECSTREAM", *loop_);
+    CPPUNIT_ASSERT(batch.has_value());
+    return std::move(*batch);
+  }
+  Result<std::vector<MessageId>> commit(inject::Batch& batch, std::optional<spool::Receipt> receipt = std::nullopt) {
+    std::optional<Result<std::vector<MessageId>>> answer;
+    batch.commit(std::move(receipt), [&](auto ids) { answer = std::move(ids); });
+    net::test::run_until(*loop_, [&] { return answer.has_value(); }, "an answer");
+    return std::move(*answer);
+  }
+  // Receptions in the log.
+  size_t logged() {
+    mainlog_.reset();  // all is written then
+    std::ifstream file(dir_ + "/mainlog");
+    size_t lines = 0;
+    for (std::string line; std::getline(file, line);) lines += line.find("ecstream") != line.npos ? 1 : 0;
+    return lines;
+  }
+  int64_t count(Counter counter) const { return counters_.value(counter); }
+
+  void each_message_is_accepted() {
+    auto batch = begin();
+    CPPUNIT_ASSERT(batch->add(message("first", 2)));
+    CPPUNIT_ASSERT(batch->add(message("the second")));
+    CPPUNIT_ASSERT_EQUAL(size_t{2}, batch->size());
+    CPPUNIT_ASSERT_EQUAL(int64_t{0}, count(Counter::messages_received));
+    const WallTime soon = wall_now() + std::chrono::hours(1);
+    const auto ids = commit(*batch, spool::Receipt{"stream", "7", "2", soon});
+    CPPUNIT_ASSERT(ids.has_value());
+    CPPUNIT_ASSERT_EQUAL(size_t{2}, ids->size());
+    CPPUNIT_ASSERT_EQUAL(std::string("2"), (*injector_->receipt("stream", "7"))->value);
+    CPPUNIT_ASSERT(!*injector_->receipt("stream", "8"));
+    CPPUNIT_ASSERT_EQUAL(int64_t{2}, count(Counter::messages_received));
+    CPPUNIT_ASSERT_EQUAL(int64_t{3}, count(Counter::recipients_received));
+    CPPUNIT_ASSERT_EQUAL(size_t{2}, queued_.size());
+    for (size_t i = 0; i < 2; ++i) {
+      CPPUNIT_ASSERT(queued_[i].id == (*ids)[i]);
+      const auto stored = spool_->read(queued_[i].id);
+      CPPUNIT_ASSERT(stored->envelope == *queued_[i].envelope);
+      CPPUNIT_ASSERT_EQUAL(stored->size(), queued_[i].size);
+    }
+    CPPUNIT_ASSERT_EQUAL(size_t{3}, logged());
+  }
+
+  void nothing_of_a_bad_batch() {
+    auto batch = begin();
+    CPPUNIT_ASSERT(batch->add(message("good")));
+    CPPUNIT_ASSERT(!batch->add(message("to nobody", 0)));
+    const auto ids = commit(*batch, spool::Receipt{"stream", "7", "2", wall_now() + std::chrono::hours(1)});
+    CPPUNIT_ASSERT(!ids && ids.error().code == Errc::invalid);
+    CPPUNIT_ASSERT(!*injector_->receipt("stream", "7"));
+    CPPUNIT_ASSERT(queued_.empty());
+    CPPUNIT_ASSERT_EQUAL(int64_t{0}, count(Counter::messages_received));
+    CPPUNIT_ASSERT_EQUAL(int64_t{1}, count(Counter::spool_failures));
+    CPPUNIT_ASSERT_EQUAL(size_t{0}, logged());
+  }
+
+  void given_up() {
+    CPPUNIT_ASSERT(begin()->add(message("x")));
+    auto batch = begin();
+    CPPUNIT_ASSERT_EQUAL(size_t{0}, commit(*batch)->size());
+    CPPUNIT_ASSERT(queued_.empty());
+    CPPUNIT_ASSERT_EQUAL(uint64_t{0}, spool_->status().messages);
+  }
+
+  void room_is_told_on_the_loop() {
+    auto batch = begin();
+    const std::string body(300000, 'x');
+    bool told = false;
+    size_t waits = 0;
+    for (int i = 0; i < 60; ++i) {
+      CPPUNIT_ASSERT(batch->add(message(body)));
+      if (!batch->full()) continue;
+      ++waits;
+      told = false;
+      batch->on_room([&] { told = true; });
+      CPPUNIT_ASSERT(!told);  // never within the call
+      net::test::run_until(*loop_, [&] { return told; }, "room");
+    }
+    CPPUNIT_ASSERT(batch->waiting() < 20 * body.size() || waits > 0);
+    told = false;
+    batch->on_room([&] { told = true; });
+    CPPUNIT_ASSERT_EQUAL(size_t{60}, commit(*batch)->size());
+    CPPUNIT_ASSERT(!told);  // it was committed
+    CPPUNIT_ASSERT_EQUAL(size_t{60}, queued_.size());
+  }
+};
+CPPUNIT_TEST_SUITE_REGISTRATION(InjectBatchTest);
+
+}  // namespace
