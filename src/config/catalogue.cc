@@ -40,18 +40,22 @@ constexpr ScopeSet unbuilt_of(Row row) {
     case Row::authorizationparameters:
       return in_mail_listeners;
     case Row::enable_authentication:
-    case Row::authloginparameters:
     case Row::authplainparameters:
-    case Row::authcrammd5parameters:
     case Row::auth_failure_limit:
     case Row::auth_failure_rate:
     case Row::auth_requires_tls:
-    case Row::authdigestmd5parameters:
-    case Row::authscramparameters:
     case Row::always_allow:
     case Row::always_deny:
+      return in_ecstream;
+    case Row::authloginparameters:
+    case Row::authcrammd5parameters:
+    case Row::authdigestmd5parameters:
+    case Row::authscramparameters:
     case Row::sender_must_match_user:
       return in_http | in_ecstream;
+    case Row::api_keys:
+    case Row::tls_verified_peer_is_authorized:
+      return in_smtp_listeners | in_ecstream | in_control;
     case Row::event_loop:  // consoles are served by the main loop
     case Row::pool_name:
     case Row::concurrency:
@@ -101,7 +105,7 @@ constexpr std::array<ScopeDef, scope_kinds> scope_table{{
     {debug_flags, "Debug_Flags", in_global, Instance::none, available, "what the diagnostic log tells"},
     {esmtp_listener, "ESMTP_Listener", in_global, Instance::none, available, "mail in by SMTP"},
     {lmtp_listener, "LMTP_Listener", in_global, Instance::none, available, "mail in by LMTP"},
-    {http_listener, "HTTP_Listener", nowhere, Instance::none, unavailable, "mail in by HTTP"},
+    {http_listener, "HTTP_Listener", in_global, Instance::none, available, "mail in by HTTP"},
     {ecstream_listener, "ECStream_Listener", nowhere, Instance::none, unavailable, "mail in by ECStream"},
     {control_listener, "Control_Listener", in_global, Instance::none, available, "the console's door"},
     {listen, "Listen", in_listeners, Instance::endpoint, available, "an address to listen on"},

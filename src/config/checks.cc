@@ -23,8 +23,9 @@ constexpr std::array mechanism_names{
 #include "config/mechanisms.def"
 #undef MECHANISM
     std::string_view("EXTERNAL")};
-constexpr std::array<std::string_view, 10> areas{"server", "config", "net",      "tls",     "smtp",
-                                                 "spool",  "queue",  "delivery", "control", "ALL"};
+constexpr std::array<std::string_view, 12> areas{"server", "config",   "net",     "tls",  "smtp",     "spool",
+                                                 "queue",  "delivery", "control", "http", "ecstream", "ALL"};
+constexpr std::array<std::string_view, 4> http_modules{"inject", "metrics", "health", "docs"};
 constexpr std::array<std::string_view, 6> tls_versions{"SSLv2", "SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"};
 
 template <size_t N>
@@ -89,6 +90,29 @@ Result<> check_protocols(Strings& protocols) {
       return fail(Errc::invalid, "expected HELO or EHLO, got '{}'", escape_line(protocol, 80));
   }
   if (protocols.empty()) return fail(Errc::invalid, "expected HELO, EHLO or both, got nothing");
+  return {};
+}
+
+Result<> check_http_versions(const Strings& versions) {
+  for (const std::string& version : versions)
+    if (version != "1.0" && version != "1.1")
+      return version.starts_with('2') || version.starts_with('3')
+                 ? fail(Errc::unavailable, "HTTP/{} is not available in this version", escape_line(version, 80))
+                 : fail(Errc::invalid, "expected 1.0, 1.1 or both, got '{}'", escape_line(version, 80));
+  if (versions.empty()) return fail(Errc::invalid, "expected 1.0, 1.1 or both, got nothing");
+  return {};
+}
+
+Result<> check_http_modules(Strings& modules) {
+  for (std::string& module : modules) {
+    const auto word = canonical_word(http_modules, module);
+    if (!word.empty())
+      module = word;
+    else if (iequals(module, "admin"))
+      return fail(Errc::unavailable, "the module admin is not available in this version");
+    else
+      return fail(Errc::invalid, "expected modules of {}, got '{}'", word_list(http_modules), escape_line(module, 80));
+  }
   return {};
 }
 
@@ -294,6 +318,10 @@ Result<> check_value(const OptionDef& option, Value& value) {
       return check_extensions(std::get<Strings>(value));
     case Row::smtp_protocols:
       return check_protocols(std::get<Strings>(value));
+    case Row::http_versions:
+      return check_http_versions(std::get<Strings>(value));
+    case Row::http_modules:
+      return check_http_modules(std::get<Strings>(value));
     case Row::critical:
     case Row::error:
     case Row::warning:

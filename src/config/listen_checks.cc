@@ -111,8 +111,8 @@ void ListenChecks::check_listen(const ListenConf& conf) {
   if (!can_secure(options)) {
     for (const auto key : {key::use_ssl, key::tls_required})
       if (options[key]) needs_certificate(next_, findings_, path, definition(key), conf.origin());
-    if (conf.listener() != ScopeKind::control_listener &&
-        std::ranges::find(options[key::smtp_extensions], "STARTTLS") != options[key::smtp_extensions].end())
+    const bool smtp = conf.listener() == ScopeKind::esmtp_listener || conf.listener() == ScopeKind::lmtp_listener;
+    if (smtp && std::ranges::find(options[key::smtp_extensions], "STARTTLS") != options[key::smtp_extensions].end())
       findings_.say(
           Diagnostic::Severity::warning, id::needs_option,
           origin_of(next_, path, definition(key::smtp_extensions), conf.origin()),

@@ -21,7 +21,7 @@ void collect(const Scope& scope, TenantNames& names) {
 
 TenantNames tenant_names(const Snapshot& snapshot) {
   TenantNames names;
-  for (const ScopeKind kind : {ScopeKind::esmtp_listener, ScopeKind::lmtp_listener})
+  for (const ScopeKind kind : {ScopeKind::esmtp_listener, ScopeKind::lmtp_listener, ScopeKind::http_listener})
     if (const ScopePtr listener = snapshot.root()->child(kind, {})) collect(*listener, names);
   for (const ScopeKind kind : {ScopeKind::pathway_group, ScopeKind::pathway})
     snapshot.root()->children(kind).each([&](const ChildMap::Entry& entry) { collect(*entry.scope, names); });

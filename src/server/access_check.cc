@@ -86,6 +86,32 @@ std::shared_ptr<const Advice> advise(const config::Options& options) {
   return std::make_shared<const Advice>(std::move(advice));
 }
 
+// The same for HTTP.
+struct HttpAdvice : Advice {};
+
+std::shared_ptr<const HttpAdvice> advise_http(const config::Options& options) {
+  HttpAdvice advice;
+  const bool keys = !auth::key_source(options).path.empty();
+  const auto plain = auth::read_parameters(auth::Mechanism::plain, options[key::authplainparameters]);
+  const bool passwords = plain && !plain->empty();
+  const bool by_connection = options[key::tls_identity_as_user].index != 0 || options[key::tls_psk] ||
+                             options[key::proxy_identity_as_user] || options[key::tls_verified_peer_is_authorized];
+  if (options[key::enable_authentication] && !keys && !passwords && !by_connection && !options[key::always_allow])
+    advice.items.push_back({"config-no-mechanism",
+                            "Enable_Authentication, and no way to authenticate: API_Keys or another way is needed"});
+  if (!(keys || passwords) || options[key::use_ssl] || options[key::tls_required])
+    return std::make_shared<const HttpAdvice>(std::move(advice));
+  if (options[key::auth_requires_tls])
+    advice.items.push_back(
+        {"config-auth-needs-tls",
+         "nobody from afar can authenticate: keys and passwords wait for TLS (Auth_Requires_TLS), which needs Use_SSL",
+         true});
+  else
+    advice.items.push_back({"config-auth-in-clear",
+                            "keys and passwords may cross the network in clear: Auth_Requires_TLS is false", true});
+  return std::make_shared<const HttpAdvice>(std::move(advice));
+}
+
 class AccessCheck {
  public:
   explicit AccessCheck(config::Diagnostics& diagnostics) : diagnostics_(diagnostics) {}
@@ -110,7 +136,11 @@ class AccessCheck {
   // By its own options, without any Peer.
   void mail(const config::ListenConf& listen) {
     const bool at_home = listen.endpoint().is_unix() || listen.endpoint().address().is_loopback();
-    const auto advice = listen.options().derived<Advice>(advise);
+    std::shared_ptr<const Advice> advice;
+    if (listen.listener() == config::ScopeKind::http_listener)
+      advice = listen.options().derived<HttpAdvice>(advise_http);
+    else
+      advice = listen.options().derived<Advice>(advise);
     for (const Advice::Item& item : advice->items)
       if (!item.from_afar || !at_home)
         say(Severity::warning, item.id, listen.origin(),
@@ -184,7 +214,7 @@ class AccessCheck {
 void check_access(const config::Snapshot& next, config::Diagnostics& diagnostics) {
   AccessCheck check(diagnostics);
   using enum config::ScopeKind;
-  for (const config::ScopeKind kind : {control_listener, esmtp_listener, lmtp_listener})
+  for (const config::ScopeKind kind : {control_listener, esmtp_listener, lmtp_listener, http_listener})
     if (const auto listener = next.root()->child(kind, {})) check.scope(*listener);
   for (const config::ScopeKind kind : {pathway_group, pathway})
     next.root()->children(kind).each([&](const auto& entry) { check.scope(*entry.scope); });

@@ -50,23 +50,39 @@ std::optional<HostRefusal> Admission::Visit::become(const Guest& guest) {
                                    guest.options[key::tenant]);
 }
 
-std::optional<HostRefusal> Admission::Visit::admit(const Guest& guest, smtp::ServerHost::Stage stage) {
-  not_accepted();
-  if (admission_.memory_.full(guest.global[key::memory_goal], guest.global[key::memory_hwm], guest.now))
+std::optional<HostRefusal> Admission::closed(const config::Options& global, SteadyTime now) {
+  if (memory_.full(global[key::memory_goal], global[key::memory_hwm], now))
     return HostRefusal{452, "4.3.1", "memory", "Not enough memory now, try again later"};
-  if (const Result<> admission = admission_.injector_.admission(); !admission) {
-    if (admission.error().code == Errc::no_space)
-      return HostRefusal{452, "4.3.1", "admission", "Not enough storage now, try again later"};
-    return HostRefusal{451, "4.3.0", "admission", "Cannot take mail now, try again later"};
-  }
+  const Result<> admission = injector_.admission();
+  if (admission) return std::nullopt;
+  if (admission.error().code == Errc::no_space)
+    return HostRefusal{452, "4.3.1", "admission", "Not enough storage now, try again later"};
+  return HostRefusal{451, "4.3.0", "admission", "Cannot take mail now, try again later"};
+}
+
+std::optional<HostRefusal> Admission::Visit::admit(const Guest& guest, smtp::ServerHost::Stage stage) {
+  return admit(guest, 1, stage == smtp::ServerHost::Stage::data);
+}
+
+std::optional<HostRefusal> Admission::Visit::admit_all(const Guest& guest, uint64_t messages) {
+  return admit(guest, messages, true);
+}
+
+std::optional<HostRefusal> Admission::Visit::admit(const Guest& guest, uint64_t messages, bool begins) {
+  not_accepted();
+  if (auto refusal = admission_.closed(guest.global, guest.now)) return refusal;
   ThrottlePtr throttle =
       admission_.throttles_.of(guest.snapshot, guest.options, guest.listener, guest.listen, guest.client, guest.now);
   if (!throttle) return std::nullopt;
   const config::Rate& rate = guest.options[key::inbound_throttle_messages];
-  const bool begins = stage == smtp::ServerHost::Stage::data;
-  if (begins ? !throttle->take(rate, guest.now) : throttle->full(rate, guest.now))
+  if (rate.count != 0 && messages > rate.count)
+    return HostRefusal{552, "5.7.1", "throttle", fmt::format("At most {} messages at once are taken", rate.count)};
+  if (begins ? !throttle->take(rate, guest.now, messages) : throttle->full(rate, guest.now))
     return HostRefusal{451, "4.7.1", "throttle", "Too many messages, try again later"};
-  if (begins) counted_ = std::move(throttle);
+  if (begins) {
+    counted_ = std::move(throttle);
+    messages_ = messages;
+  }
   return std::nullopt;
 }
 
@@ -76,7 +92,7 @@ std::optional<HostRefusal> Admission::Visit::has_room(uint64_t size) const {
 }
 
 void Admission::Visit::not_accepted() {
-  if (const ThrottlePtr counted = std::exchange(counted_, nullptr)) counted->give_back();
+  if (const ThrottlePtr counted = std::exchange(counted_, nullptr)) counted->give_back(messages_);
 }
 
 }  // namespace impulse::server

@@ -47,16 +47,24 @@ class Admission {
     // At MAIL, and at DATA or the first BDAT, where the message begins to count
     // for Inbound_Throttle_Messages.
     std::optional<smtp::HostRefusal> admit(const Guest& guest, smtp::ServerHost::Stage stage);
+    // As at DATA, for so many messages that come as one.
+    std::optional<smtp::HostRefusal> admit_all(const Guest& guest, uint64_t messages);
     std::optional<smtp::HostRefusal> has_room(uint64_t size) const;
-    // What became of the message that began last.
+    // What became of what began last.
     void accepted() { counted_.reset(); }
     void not_accepted();
 
    private:
+    std::optional<smtp::HostRefusal> admit(const Guest& guest, uint64_t messages, bool begins);
+
     Admission& admission_;
     Limits::Place place_;
-    ThrottlePtr counted_;  // has counted a message that is not accepted yet
+    ThrottlePtr counted_;  // has counted what is not accepted yet
+    uint64_t messages_ = 0;  // … so many
   };
+
+  // Why no mail is taken now, from anybody; nothing: it is.
+  std::optional<smtp::HostRefusal> closed(const config::Options& global, SteadyTime now);
 
  private:
   const inject::Injector& injector_;

@@ -53,7 +53,7 @@ std::optional<smtp::HostRefusal> AuthDesk::may_try(const Visitor& visitor) const
       !failures_.refused(visitor.client.address, rate.count, steady_now(), visitor.tenant))
     return std::nullopt;
   log_.write(
-      Level::notice, Area::smtp, "auth-locked-out",
+      Level::notice, visitor.area, "auth-locked-out",
       fmt::format("session {} from {}: too many failures from this address", visitor.session, name_of(visitor.client)));
   return smtp::HostRefusal{421, "4.7.0", "auth_rate", "Too many failures to authenticate, try again later"};
 }
@@ -78,10 +78,11 @@ Result<std::unique_ptr<auth::SaslExchange>> AuthDesk::begin(const Visitor& visit
   settings.admits =
       [this, now = visitor.now, tenant = std::string(visitor.tenant), unix = visitor.client.unix_socket,
        from = visitor.client.address, count = visitor.options[key::auth_failure_rate].count,
-       who = fmt::format("session {} from {}", visitor.session, name_of(visitor.client))](std::string_view user) {
+       who = fmt::format("session {} from {}", visitor.session, name_of(visitor.client)),
+       area = visitor.area](std::string_view user) {
         if (tenant.empty() && is_foreign(*now, user)) return false;
         if (unix || !failures_.user_refused(from, user_key(tenant, user), count, steady_now())) return true;
-        log_.write(Level::notice, Area::smtp, "auth-locked-out",
+        log_.write(Level::notice, area, "auth-locked-out",
                    fmt::format("{}: too many failures to be {}", who, escape_line(tenant_name(tenant, user), 255)));
         return false;
       };
@@ -116,6 +117,15 @@ bool AuthDesk::has_users(const auth::Source& source) {
   return credentials->any(auth::credential_qualifier(source.mechanism, false, {})) != nullptr;
 }
 
+Result<auth::KeyEntry> AuthDesk::check_key(const Visitor& visitor, const auth::KeySource& source,
+                                           std::string_view presented) {
+  const auto keys = files_.keys(source.path);
+  if (!files_.keys_readable(source.path)) return fail(Errc::unavailable, "{} cannot be read", source.path);
+  auto entry = keys->check(presented, wall_now());
+  if (entry && !entry->serves(visitor.tenant)) return fail(Errc::denied, "this API key is not for this door");
+  return entry;
+}
+
 void AuthDesk::told(const Visitor& visitor, const smtp::ServerHost::AuthOutcome& outcome) {
   const smtp::ClientInfo& client = visitor.client;
   counters_.add(counters_.tenant(visitor.tenant), outcome.success ? Counter::auth_successes : Counter::auth_failures);
@@ -131,8 +141,8 @@ void AuthDesk::told(const Visitor& visitor, const smtp::ServerHost::AuthOutcome&
     acctlog_.authentication({wall_now(), client.listener, client.unix_socket ? std::string() : name_of(client), user},
                             outcome.success);
   const Level level = outcome.success ? Level::info : Level::notice;
-  if (!log_.wants(level, Area::smtp)) return;
-  log_.write(level, Area::smtp, outcome.success ? "auth-succeeded" : "auth-failed",
+  if (!log_.wants(level, visitor.area)) return;
+  log_.write(level, visitor.area, outcome.success ? "auth-succeeded" : "auth-failed",
              fmt::format("session {} from {}: {} by {}", visitor.session, name_of(client),
                          user.empty() ? std::string("nobody") : escape_line(user, 255), outcome.how));
 }

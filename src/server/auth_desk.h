@@ -39,6 +39,7 @@ class AuthDesk {
     std::string_view tenant;  // users of one are not those of another
     uint64_t session = 0;
     config::SnapshotPtr now{};  // that is in force, whatever the session works under
+    telemetry::Area area = telemetry::Area::smtp;
   };
 
   // Whether a user of that name cannot be in a session without a tenant: it
@@ -58,6 +59,11 @@ class AuthDesk {
   // Whether anybody at all can come in by that: a file of SCRAM has keys for
   // one hash function, or for both.
   bool has_users(const auth::Source& source);
+
+  // Whose API key that is; told() has to follow. Errc::denied: nobody's, or not
+  // of the visitor's tenant; timeout: it has expired; unavailable: the file of
+  // keys cannot be read.
+  Result<auth::KeyEntry> check_key(const Visitor& visitor, const auth::KeySource& source, std::string_view presented);
 
   // An exchange is over: counts, and writes it down, without secrets.
   void told(const Visitor& visitor, const smtp::ServerHost::AuthOutcome& outcome);

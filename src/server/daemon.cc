@@ -3,6 +3,7 @@
 #include "base/files.h"
 #include "base/text.h"
 #include "server/follow.h"
+#include "server/http_session.h"
 #include "server/mail_session.h"
 #include "server/settings.h"
 
@@ -230,8 +231,9 @@ Result<> Daemon::start_listening() {
   auth_desk_ = std::move(*desk);
   admission_ = std::make_unique<Admission>(*injector_, *log_, *main_);
   rejections_ = std::make_unique<Rejections>(counters_, *log_, *rejectlog_);
-  services_ = std::make_unique<SessionServices>(SessionServices{
-      *injector_, counters_, *log_, tls_, tracers_, *auth_desk_, *admission_, *rejections_, spool_->node()});
+  services_ = std::make_unique<SessionServices>(SessionServices{*injector_, *spool_, counters_, *log_, tls_, tracers_,
+                                                                *auth_desk_, *admission_, *rejections_, http_desk_,
+                                                                spool_->node()});
   process_ = std::make_unique<ProcessService>(ProcessParts{counters_, *log_, *mainlog_, *acctlog_, *rejectlog_, tls_,
                                                            loops_, *main_, *delivery_loop_, *spool_, *snapshots_});
   gate_ = std::make_unique<ConsoleGate>(*acctlog_, *auth_desk_);
@@ -240,7 +242,11 @@ Result<> Daemon::start_listening() {
                    [this]() -> Listeners& { return *listeners_; }, [this] { begin_shutdown(); }, *process_,
                    [this] { main_->post([this] { keep_time(); }); }, *gate_});
   proxy_gate_ = std::make_unique<ProxyGate>(*log_, counters_, [this](Worker& worker, Incoming incoming) {
-    MailSession::begin(*services_, worker, next_session_.fetch_add(1, std::memory_order_relaxed), std::move(incoming));
+    const uint64_t id = next_session_.fetch_add(1, std::memory_order_relaxed);
+    if (incoming.listener == config::ScopeKind::http_listener)
+      HttpSession::begin(*services_, worker, id, std::move(incoming));
+    else
+      MailSession::begin(*services_, worker, id, std::move(incoming));
   });
   listeners_ = std::make_unique<Listeners>(
       *main_, loops_, *log_, counters_,
@@ -329,6 +335,7 @@ void Daemon::begin_shutdown() {
   if (shutdown_deadline_) return;
   const Duration patience = engine_->current()->global()[key::shutdown_timeout];
   shutdown_deadline_ = steady_now() + patience;
+  http_desk_.stop();
   log_->write(Level::notice, Area::server, "server-stopping", "shutting down");
   notify_.stopping();
   listeners_->close_all();

@@ -104,6 +104,7 @@ class Daemon : private config::Participant {
   std::unique_ptr<AuthDesk> auth_desk_;
   std::unique_ptr<Admission> admission_;
   std::unique_ptr<Rejections> rejections_;
+  HttpDesk http_desk_;
   std::unique_ptr<SessionServices> services_;
   Loops loops_;
   std::unique_ptr<Listeners> listeners_;

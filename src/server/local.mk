@@ -12,6 +12,14 @@ libserver_a_SOURCES = \
 	src/server/console_service.cc src/server/console_service.h \
 	src/server/daemon.cc src/server/daemon.h \
 	src/server/follow.cc src/server/follow.h \
+	src/server/http_desk.cc src/server/http_desk.h \
+	src/server/http_gate.cc src/server/http_gate.h \
+	src/server/http_idempotency.cc src/server/http_idempotency.h \
+	src/server/http_injection.cc src/server/http_injection.h \
+	src/server/http_pages.cc src/server/http_pages.h \
+	src/server/http_requests.cc \
+	src/server/http_rules.cc src/server/http_rules.h \
+	src/server/http_session.cc src/server/http_session.h \
 	src/server/incoming.h \
 	src/server/limits.cc src/server/limits.h \
 	src/server/listeners.cc src/server/listeners.h \

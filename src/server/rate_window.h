@@ -14,26 +14,26 @@ namespace impulse::server {
 
 class RateWindow {
  public:
-  // Whether one more would be too many. A rate of count 0 has no limit.
-  bool full(const config::Rate& rate, SteadyTime now) {
+  // Whether one more, or so many, would be too many. A rate of count 0 has no limit.
+  bool full(const config::Rate& rate, SteadyTime now, uint64_t more = 1) {
     if (rate.count == 0) return false;
     roll(rate.per, now);
     const double passed = std::chrono::duration<double>(now - began_) / std::chrono::duration<double>(rate.per);
     const double share = std::clamp(1.0 - passed, 0.0, 1.0);
-    return static_cast<double>(before_) * share + static_cast<double>(count_) + 1 > static_cast<double>(rate.count);
+    return static_cast<double>(before_) * share + static_cast<double>(count_) + static_cast<double>(more) >
+           static_cast<double>(rate.count);
   }
-  // One more; false, and nothing is counted, when that is too many.
-  bool take(const config::Rate& rate, SteadyTime now) {
-    if (full(rate, now)) return false;
-    if (rate.count != 0) ++count_;
+  // One more, or so many at once; false, and nothing is counted, when that is too many.
+  bool take(const config::Rate& rate, SteadyTime now, uint64_t more = 1) {
+    if (full(rate, now, more)) return false;
+    if (rate.count != 0) count_ += more;
     return true;
   }
   // What was taken last did not happen after all.
-  void give_back() {
-    if (count_ > 0)
-      --count_;
-    else if (before_ > 0)
-      --before_;
+  void give_back(uint64_t taken = 1) {
+    const uint64_t of_now = std::min(count_, taken);
+    count_ -= of_now;
+    before_ -= std::min(before_, taken - of_now);
   }
   // Nothing in it counts any more.
   bool over(Duration per, SteadyTime now) const { return (count_ == 0 && before_ == 0) || now - began_ >= 2 * per; }

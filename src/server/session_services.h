@@ -5,8 +5,10 @@
 #include "inject/injector.h"
 #include "server/admission.h"
 #include "server/auth_desk.h"
+#include "server/http_desk.h"
 #include "server/rejections.h"
 #include "server/tls_store.h"
+#include "spool/spool.h"
 #include "telemetry/counters.h"
 #include "telemetry/log.h"
 #include "telemetry/smtp_trace.h"
@@ -17,6 +19,7 @@ namespace impulse::server {
 
 struct SessionServices {
   inject::Injector& injector;
+  const spool::Spool& spool;
   telemetry::Counters& counters;
   telemetry::Log& log;
   TlsStore& tls;
@@ -24,6 +27,7 @@ struct SessionServices {
   AuthDesk& auth;
   Admission& admission;
   Rejections& rejections;
+  HttpDesk& http;
   std::string node;
 };
 

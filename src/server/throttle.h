@@ -24,16 +24,16 @@ class Throttle {
     const std::lock_guard lock(mutex_);
     return window_.full(rate, now);
   }
-  // Counts one more message; false: it is one too many.
-  bool take(const config::Rate& rate, SteadyTime now) {
+  // Counts one more message, or so many at once; false: that is too many.
+  bool take(const config::Rate& rate, SteadyTime now, uint64_t messages = 1) {
     const std::lock_guard lock(mutex_);
     per_ = rate.per;
-    return window_.take(rate, now);
+    return window_.take(rate, now, messages);
   }
   // Nothing was accepted after all.
-  void give_back() {
+  void give_back(uint64_t messages = 1) {
     const std::lock_guard lock(mutex_);
-    window_.give_back();
+    window_.give_back(messages);
   }
   bool over(SteadyTime now) const {
     const std::lock_guard lock(mutex_);

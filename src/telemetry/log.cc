@@ -21,8 +21,8 @@ namespace {
 
 constexpr size_t text_limit = 8192;
 constexpr std::string_view level_names[] = {"critical", "error", "warning", "notice", "info", "debug"};
-constexpr std::string_view area_names[] = {"server", "config", "net",      "tls",    "smtp",
-                                           "spool",  "queue",  "delivery", "control"};
+constexpr std::string_view area_names[] = {"server", "config",   "net",     "tls",  "smtp",    "spool",
+                                           "queue",  "delivery", "control", "http", "ecstream"};
 static_assert(std::size(area_names) == static_cast<size_t>(Area::count_));
 
 // Level and area stand in the message itself: spdlog's levels have no notice.

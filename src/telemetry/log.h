@@ -15,7 +15,7 @@ namespace impulse::telemetry {
 enum class Level : uint8_t { critical, error, warning, notice, info, debug };
 
 // Where a line comes from; Debug_Flags sets a level for each.
-enum class Area : uint8_t { server, config, net, tls, smtp, spool, queue, delivery, control, count_ };
+enum class Area : uint8_t { server, config, net, tls, smtp, spool, queue, delivery, control, http, ecstream, count_ };
 std::string_view to_string(Level level);
 std::string_view to_string(Area area);
 

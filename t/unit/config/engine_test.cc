@@ -314,7 +314,7 @@ class EngineTest : public CppUnit::TestFixture {
         {"domain a.example hostname x.example", "console: alice:1:18: error: Hostname may not stand in Domain"},
         {"domain a.example hostname x.example", "it may stand in the global scope"},
         {"shutdown_timeout soon", "console: alice:1:18: error: Shutdown_Timeout: expected a duration"},
-        {"esmtp_listener api_keys x", "API_Keys is not available in this version"},
+        {"esmtp_listener trust_forwarded x", "Trust_Forwarded is not available in this version"},
         {"esmtp_listener tenant a/b", "console: alice:1:23: error: Tenant: expected a name of at most 64 letters"},
         {"esmtp_listener listen :25 tls_certificate foo", "there is no Certificate \"foo\""},
         {"esmtp_listener listen :25 use_ssl on", "Use_SSL needs a TLS_Certificate"},

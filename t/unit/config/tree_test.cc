@@ -138,7 +138,7 @@ class TreeTest : public CppUnit::TestFixture {
   void option_in_the_wrong_scope_names_the_right_ones() {
     const std::string text = mistakes("Listen_Backlog = 5\n");
     ASSERT_HOLDS("test.conf:1:1: error: Listen_Backlog may not stand in the global scope", text);
-    ASSERT_HOLDS("it may stand in ESMTP_Listener, LMTP_Listener, Control_Listener or Listen", text);
+    ASSERT_HOLDS("it may stand in ESMTP_Listener, LMTP_Listener, HTTP_Listener, Control_Listener or Listen", text);
     ASSERT_HOLDS("Spoolbase may not stand in Domain", mistakes("Domain a.example { Spoolbase = /x }\n"));
     ASSERT_HOLDS("Enable may not stand in Peer", mistakes("ESMTP_Listener { Peer 10.0.0.0/8 { Enable = no } }\n"));
   }
@@ -148,11 +148,11 @@ class TreeTest : public CppUnit::TestFixture {
     ASSERT_HOLDS("config-bad-value", text);
   }
   void what_is_not_in_this_version_is_refused_by_name() {
-    ASSERT_HOLDS("test.conf:1:18: error: API_Keys is not available in this version",
-                 mistakes("ESMTP_Listener { API_Keys = a }\n"));
+    ASSERT_HOLDS("test.conf:1:18: error: Trust_Forwarded is not available in this version",
+                 mistakes("ESMTP_Listener { Trust_Forwarded = a }\n"));
     // Also where it would not fit, and with any value.
     ASSERT_HOLDS("Routes is not available in this version", mistakes("Routes = [ x = y ]\n"));
-    for (const char* scope : {"http_listener", "ECStream_Listener", "ECCluster_Listener", "Cluster"}) {
+    for (const char* scope : {"ecstream_listener", "ECStream_Listener", "ECCluster_Listener", "Cluster"}) {
       const std::string text = mistakes(std::string(scope) + " { Nonsense = 1 }\n");
       ASSERT_HOLDS("is not available in this version", text);
       CPPUNIT_ASSERT(!holds(text, "Nonsense = 1\n\n") && !holds(text, "unknown"));
@@ -175,7 +175,8 @@ class TreeTest : public CppUnit::TestFixture {
     ASSERT_HOLDS("unknown scope 'ESTMP_Listener'", mistakes("ESTMP_Listener { }\n"));
     ASSERT_HOLDS("did you mean 'ESMTP_Listener'?", mistakes("ESTMP_Listener { }\n"));
     ASSERT_HOLDS("Listen may not stand in the global scope", mistakes("Listen \":25\" { }\n"));
-    ASSERT_HOLDS("it may stand in ESMTP_Listener, LMTP_Listener or Control_Listener", mistakes("Listen \":25\" { }\n"));
+    ASSERT_HOLDS("it may stand in ESMTP_Listener, LMTP_Listener, HTTP_Listener or Control_Listener",
+                 mistakes("Listen \":25\" { }\n"));
     ASSERT_HOLDS("Peer may not stand in Domain", mistakes("Domain a.example { Peer 10.0.0.0/8 { } }\n"));
     ASSERT_HOLDS("expected an address such as", mistakes("ESMTP_Listener { Listen { } }\n"));
     ASSERT_HOLDS("test.conf:1:25: error: expected an address", mistakes("ESMTP_Listener { Listen \"mx:25\" { } }\n"));
@@ -323,7 +324,8 @@ class TreeTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT_EQUAL(std::string("domain example.com|2"), path_of({"Domain", "Example.com"}));
     CPPUNIT_ASSERT_EQUAL(std::string("debug_flags|1"), path_of({"debug_flags", "debug", "smtp"}));
     ASSERT_HOLDS(
-        "Listen may not stand in the global scope; it may stand in ESMTP_Listener, LMTP_Listener or Control_Listener",
+        "Listen may not stand in the global scope; it may stand in ESMTP_Listener, LMTP_Listener, HTTP_Listener or "
+        "Control_Listener",
         path_of({"listen", ":25"}));
     ASSERT_HOLDS("expected an address", path_of({"esmtp_listener", "listen"}));
     ASSERT_HOLDS("expected an address", path_of({"esmtp_listener", "listen", "enable", "false"}));
@@ -335,7 +337,8 @@ class TreeTest : public CppUnit::TestFixture {
                          path_of({"Binding_Group", "g", "Binding", "b", "Domain", "D.example", "Retry_Interval"}));
     CPPUNIT_ASSERT_EQUAL(std::string("authorization role root|3"), path_of({"authorization", "Role", "root", "allow"}));
     ASSERT_HOLDS("Role may not stand in the global scope; it may stand in Authorization", path_of({"Role", "x"}));
-    ASSERT_HOLDS("refused: HTTP_Listener is not available in this version", path_of({"HTTP_Listener", "listen"}));
+    ASSERT_HOLDS("refused: ECStream_Listener is not available in this version",
+                 path_of({"ECStream_Listener", "listen"}));
   }
   void M21_a_bare_port_names_the_listen_that_is_there() {
     const auto named = [](const char* text) {

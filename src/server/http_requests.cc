@@ -1,0 +1,294 @@
+// What HTTP requests ask for: which are taken, by their heads; and what becomes
+// of those that are.
+#include "api/metrics.h"
+#include "api/openapi.h"
+#include "base/text.h"
+#include "config/keys.h"
+#include "http/error.h"
+#include "message/envelope.h"
+#include "server/http_pages.h"
+#include "server/http_session.h"
+#include "smtp/relay.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "config.h"
+
+namespace impulse::server {
+
+namespace key = config::key;
+using telemetry::Area;
+using telemetry::Level;
+
+namespace {
+
+// Causes of jobs' refusals, in the words of the counters.
+std::string_view cause_of(api::Fault fault) {
+  switch (fault) {
+    case api::Fault::too_large:
+      return "size";
+    case api::Fault::refused:
+      return "relay";
+    case api::Fault::no_recipients:
+      return "recipients";
+    default:
+      return "syntax";
+  }
+}
+
+HttpRefusal in_use() {
+  return {409, "conflict", "bad_sequence", "a request with this Idempotency-Key is being carried out", 1, false};
+}
+
+}  // namespace
+
+AuthDesk::Visitor HttpSession::visitor() const {
+  return {options(), info_, options()[key::tenant], id(), worker().snapshot, Area::http};
+}
+
+HttpGate::Connection HttpSession::connection_says() const {
+  return {!tls_.empty() || info_.unix_socket || client().is_loopback(), certificate_, identity_};
+}
+
+std::optional<http::Response> HttpSession::on_head(const http::RequestHead& head) {
+  const uint64_t number = task_.number;
+  task_ = {};
+  task_.number = number != 0 ? number : services().http.number();
+  task_.target = api::find_route(head.method, head.path, rules_->modules);
+  auto response = no_such_page(head, task_.target);
+  if (!response)
+    if (const auto refusal = why_not(head)) response = refuse(*refusal, "head");
+  if (response) task_ = {};
+  return response;
+}
+
+std::optional<http::Response> HttpSession::no_such_page(const http::RequestHead& head, const api::Routing& target) {
+  if (target.route != nullptr) return std::nullopt;
+  if (target.allow.empty()) return refuse({404, "not_found", "syntax", "there is nothing under this path"}, "head");
+  if (head.method == http::Method::options) {
+    http::Response response;
+    response.status = 204;
+    response.with("Allow", target.allow);
+    return response;
+  }
+  http::Response response = refuse({405, "method", "syntax", fmt::format("this path takes {}", target.allow)}, "head");
+  response.with("Allow", target.allow);
+  return response;
+}
+
+std::optional<HttpRefusal> HttpSession::why_not(const http::RequestHead& head) {
+  const api::Route& route = *task_.target.route;
+  if (rules_->tls_required && tls_.empty())
+    return HttpRefusal{403, "tls_required", "tls_required", "this listener is served over TLS only", 0, true};
+  if (!route.right) return std::nullopt;  // everybody may ask
+  auto caller = gate_.who(visitor(), *rules_, connection_says(), head.fields.find("Authorization").value_or(""));
+  if (!caller) return std::move(caller.error());
+  if (!caller->known && (rules_->auth_required || rules_->always_deny))
+    return HttpRefusal{401, "unauthorized", "auth_required", "authentication is required"};
+  if (!caller->rights.has(*route.right))
+    return HttpRefusal{403, "forbidden", "auth",
+                       fmt::format("this API key has not the right to {}", auth::name(*route.right))};
+  task_.caller = std::move(*caller);
+  if (route.module != api::Module::inject || route.handler == api::Handler::message_state) return std::nullopt;
+  return why_no_mail(head);
+}
+
+std::optional<HttpRefusal> HttpSession::why_no_mail(const http::RequestHead& head) {
+  if (const auto idempotency = head.fields.find("Idempotency-Key")) {
+    if (head.fields.count("Idempotency-Key") > 1 || !is_idempotency_key(*idempotency))
+      return HttpRefusal{400, "idempotency_key", "syntax",
+                         "an Idempotency-Key is 1 to 255 visible characters of ASCII, and comes once"};
+    task_.owner = idempotency_owner(task_.caller, client());
+    task_.key = *idempotency;
+  }
+  if (const auto refusal = visit().admit(guest(), smtp::ServerHost::Stage::mail)) return to_http(*refusal);
+  if (head.content_length)
+    if (const auto refusal = visit().has_room(*head.content_length)) return to_http(*refusal);
+  return std::nullopt;
+}
+
+void HttpSession::handle(http::Request request) {
+  switch (task_.target.route->handler) {
+    case api::Handler::transmissions:
+    case api::Handler::inject:
+    case api::Handler::messages:
+      return inject(std::move(request));
+    case api::Handler::message_state:
+      return answer(message_page(services().spool, task_.target.parameter, task_.caller.tenant));
+    case api::Handler::metrics:
+      return answer(metrics(request.head.fields.find("Accept").value_or("")));
+    case api::Handler::live:
+      return answer(health_page(api::live_answer()));
+    case api::Handler::ready:
+      return answer(health_page(api::ready_answer(health())));
+    case api::Handler::docs:
+      return answer(docs_page());
+    case api::Handler::openapi:
+      return answer(json_response(200, std::string(api::openapi_json())));
+    case api::Handler::control:  // its module cannot be asked for
+      return answer(HttpRefusal{501, "not_built", "syntax", "this is not in this version"});
+  }
+}
+
+api::HealthState HttpSession::health() const {
+  api::HealthState state;
+  state.stopping = services().http.stopping();
+  if (const auto closed = services().admission.closed(worker().snapshot->global(), worker().loop->now())) {
+    if (closed->cause == "memory")
+      state.memory = closed->text;
+    else
+      state.spool = services().spool.status().reason;
+  }
+  return state;
+}
+
+http::Response HttpSession::metrics(std::string_view accept) const {
+  api::Figures figures;
+  figures.version = PACKAGE_VERSION;
+  figures.node = services().node;
+  figures.started = services().http.started();
+  figures.generation = worker().snapshot->generation();
+  figures.spool = services().spool.status();
+  const api::MetricsFormat format = api::negotiate_metrics(accept);
+  http::Response response;
+  response.body = api::write_metrics(services().counters, figures, format);
+  response.with("Content-Type", std::string(api::content_type(format)));
+  return response;
+}
+
+void HttpSession::inject(http::Request request) {
+  if (!task_.key.empty() && known_already(request)) return;
+  auto job = api::make_job(task_.target.route->style, call_of(std::move(request)), mail_policy());
+  if (!job) return answer(job.error());
+  if ((*job)->total() == 0) return answer(json_response(200, (*job)->answer({}, services().node)));
+  if (const auto refusal = visit().admit_all(guest(), (*job)->total())) return answer(to_http(*refusal));
+  begin_injection(std::move(*job));
+}
+
+// A request that was carried out before is answered as it was then.
+bool HttpSession::known_already(const http::Request& request) {
+  task_.claim = services().http.claim(fmt::format("{}{}{}", task_.owner, '\0', task_.key));
+  if (!task_.claim) return answer(in_use()), true;
+  task_.remembered.digest = request_digest(task_.target.route->style, request);
+  const auto receipt = services().injector.receipt(task_.owner, task_.key);
+  const HttpRefusal unreadable{503, "unavailable", "spool", "what was done before cannot be read now", 30};
+  if (!receipt || task_.remembered.digest.empty()) return answer(unreadable), true;
+  if (!*receipt) return false;
+  const auto before = from_value((*receipt)->value);
+  if (!before) return answer(unreadable), true;
+  if (before->digest != task_.remembered.digest) {
+    answer(HttpRefusal{422, "idempotency_key", "syntax", "this Idempotency-Key came with another request before"});
+    return true;
+  }
+  std::string body = before->answer;
+  if (body.empty())
+    body = fmt::format(R"({{"results":{{"total_accepted_recipients":{},"total_rejected_recipients":0,"id":"{}"}}}})",
+                       before->messages, before->number);
+  answer(json_response(200, std::move(body)).with("Idempotent-Replayed", "true"));
+  return true;
+}
+
+void HttpSession::begin_injection(std::unique_ptr<api::Job> job) {
+  std::optional<spool::Receipt> receipt;
+  if (!task_.key.empty()) {
+    task_.remembered.number = task_.number;
+    task_.remembered.messages = job->total();
+    task_.remembered.answer = job->answer({}, services().node);  // without ids, as long as there are none
+    receipt = make_receipt(task_.owner, task_.key, task_.remembered, wall_now());
+  }
+  task_.injection = std::make_unique<HttpInjection>(
+      services().injector, *worker().loop, std::move(job),
+      [this](const spool::Incoming& message) {
+        task_.recipients += message.envelope.recipients.size();
+        return may_relay(message);
+      },
+      std::move(receipt), [this](HttpInjection::Outcome outcome) { injected(std::move(outcome)); });
+  task_.injection->start();
+}
+
+// Who is known may send to everybody; others where SMTP's rules let them.
+std::optional<api::Error> HttpSession::may_relay(const spool::Incoming& message) const {
+  if (task_.caller.known) return std::nullopt;
+  for (const message::Recipient& recipient : message.envelope.recipients)
+    if (!smtp::may_relay(*rules_->relay, client(), message.envelope.sender, recipient.address))
+      return api::Error{api::Fault::refused,
+                        {},
+                        fmt::format("relaying denied for <{}>: authentication is needed", recipient.address)};
+  return std::nullopt;
+}
+
+void HttpSession::injected(HttpInjection::Outcome outcome) {
+  if (const auto* error = std::get_if<api::Error>(&outcome)) {
+    visit().not_accepted();
+    return answer(*error);
+  }
+  if (const auto* error = std::get_if<Error>(&outcome)) {
+    visit().not_accepted();
+    services().log.write(Level::error, Area::spool, "message-refused",
+                         fmt::format("session {}: {}", id(), error->message));
+    const bool full = error->code == Errc::no_space;
+    return answer(HttpRefusal{full ? 507 : 503, full ? "no_storage" : "unavailable", "spool",
+                              "what was sent could not be made durable, try again later", 30});
+  }
+  visit().accepted();
+  const auto& ids = std::get<std::vector<MessageId>>(outcome);
+  messages_ += ids.size();
+  recipients_ += task_.recipients;
+  std::string body = task_.injection->job().answer(ids, services().node);
+  if (!task_.key.empty()) return remember(std::move(body));
+  answer(json_response(200, std::move(body)));
+}
+
+// The answer is in the spool before it is given: it will be the same again. Ids
+// are known only now; that the request was carried out is durable already.
+void HttpSession::remember(std::string body) {
+  task_.remembered.answer = body;
+  auto batch = services().injector.begin_batch("HTTP", *worker().loop);
+  if (!batch) return answer(json_response(200, std::move(body)));
+  (*batch)->commit(make_receipt(task_.owner, task_.key, task_.remembered, wall_now()),
+                   [self = self(), body = std::move(body)](const Result<std::vector<MessageId>>&) mutable {
+                     if (*self != nullptr)
+                       static_cast<HttpSession*>(*self)->answer(json_response(200, std::move(body)));
+                   });
+}
+
+void HttpSession::answer(const api::Error& error) {
+  const int status = api::status_of(error.fault);
+  smtp::Refusal told;
+  told.code = status;
+  told.cause = cause_of(error.fault);
+  told.text = error.field.empty() ? error.reason : fmt::format("{}: {}", error.field, error.reason);
+  refuse_for_log(told, "data", {}, task_.caller.user);
+  answer(json_response(status, api::error_body(error, task_.target.route->style)));
+}
+
+api::Call HttpSession::call_of(http::Request request) const {
+  api::Call call;
+  call.body = std::move(request.body);
+  call.content_type = request.head.fields.find("Content-Type").value_or("");
+  call.query = std::move(request.head.query);
+  for (const http::Field& field : request.head.fields)
+    if (istarts_with(field.name, "X-")) call.headers.emplace_back(field.name, field.value);
+  call.client = client();
+  call.client_port = info_.port;
+  call.unix_socket = info_.unix_socket;
+  call.listener = info_.listener;
+  call.user = task_.caller.user;
+  call.tls = tls_;
+  call.tls_bits = tls_bits_;
+  call.now = wall_now();
+  call.number = task_.number;
+  return call;
+}
+
+// A key may be of a tenant where the connection is of none.
+std::shared_ptr<const api::Policy> HttpSession::mail_policy() const {
+  if (task_.caller.tenant == rules_->mail->tenant) return rules_->mail;
+  api::Policy policy = *rules_->mail;
+  policy.tenant = task_.caller.tenant;
+  return std::make_shared<const api::Policy>(std::move(policy));
+}
+
+}  // namespace impulse::server

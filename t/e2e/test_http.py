@@ -1,0 +1,594 @@
+"""Injection by HTTP: the three APIs, who may use them, and what is durable when."""
+
+import base64
+import gzip
+import http.client
+import json
+import socket
+import ssl
+import subprocess
+import tempfile
+import threading
+
+from harness import BASE_CONFIG, SCALE, Daemon, TestCase, free_port, needs, wait_for
+from pki import Authority
+from sink import SmtpSink
+from test_passwd import passwd
+from test_proxy import v2
+
+LISTENER = """
+HTTP_Listener {
+  HTTP_Modules = ( inject health metrics docs )
+  @options@
+  Listen "127.0.0.1:@http@" { @listen@ }
+  @listens@
+}
+Domain "sink.example" { Gateway = "127.0.0.1:@sink@" }
+"""
+RFC822 = b"From: a@client.example\r\nTo: bob@local.example\r\nSubject: hello\r\n\r\nhello\r\n"
+
+
+def transmission(*recipients, **content):
+    return {"recipients": [{"address": recipient} for recipient in recipients or ("bob@local.example",)],
+            "content": {"from": "alice@client.example", "subject": "hello", "text": "hello there", **content}}
+
+
+class Answer:
+    def __init__(self, response):
+        self.status = response.status
+        self.headers = response.headers
+        self.body = response.read()
+        self.closes = response.will_close
+
+    @property
+    def json(self):
+        return json.loads(self.body)
+
+    @property
+    def code(self):
+        return self.json["errors"][0]["code"]
+
+    def __repr__(self):
+        return f"{self.status} {self.body[:500]!r}"
+
+
+class Client:
+    def __init__(self, port, tls=None, source=None):
+        self.connection = (
+            http.client.HTTPSConnection("127.0.0.1", port, context=tls, timeout=60 * SCALE) if tls else
+            http.client.HTTPConnection("127.0.0.1", port, timeout=60 * SCALE, source_address=source and (source, 0)))
+
+    def ask(self, method, path, body=None, **headers):
+        headers = {name.replace("_", "-"): value for name, value in headers.items()}
+        if isinstance(body, dict):
+            body = json.dumps(body)
+            headers.setdefault("Content-Type", "application/json")
+        self.connection.request(method, path, body, headers)
+        return Answer(self.connection.getresponse())
+
+    def post(self, path, body, **headers):
+        return self.ask("POST", path, body, **headers)
+
+    def get(self, path, **headers):
+        return self.ask("GET", path, **headers)
+
+    def transmit(self, body=None, **headers):
+        return self.post("/api/v1/transmissions", body or transmission(), **headers)
+
+    def close(self):
+        self.connection.close()
+
+
+class Case(TestCase):
+    def begin(self, options="", listen="", listens="", more="", files=(), **values):
+        self.daemon = Daemon(self, BASE_CONFIG, more=LISTENER + more,
+                             **{"http": free_port(), "options": options, "listen": listen, "listens": listens,
+                                "sink": 9, **values})
+        for name, text in dict(files).items():
+            (self.daemon.dir / name).write_text(text)
+            (self.daemon.dir / name).chmod(0o600)
+        return self.daemon.start()
+
+    def client(self, port=None, **more):
+        client = Client(port or self.daemon.values["http"], **more)
+        self.addCleanup(client.close)
+        return client
+
+    def raw(self, data, port=None):
+        """What comes back until the end of the connection."""
+        with socket.create_connection(("127.0.0.1", port or self.daemon.values["http"]), timeout=60 * SCALE) as plain:
+            plain.sendall(data)
+            plain.shutdown(socket.SHUT_WR)
+            came = b""
+            while chunk := plain.recv(65536):
+                came += chunk
+        return came
+
+    def key(self, user="app", rights="inject", *more):
+        done = passwd("key", "add", "--user", user, "--rights", rights, *more, self.daemon.dir / "keys")
+        self.assertEqual(0, done.returncode, done.stderr)
+        return done.stdout.split()[-1]
+
+    def queued(self):
+        return self.daemon.counters().get("Messages Received", 0)
+
+
+class Inject(Case):
+    def test_three_apis_arrive_in_a_sink(self):
+        sink = SmtpSink(self)
+        self.begin(sink=sink.port)
+        client = self.client()
+        first = client.transmit(transmission("one@sink.example", "two@sink.example", subject="number {{ n }}")
+                                | {"substitution_data": {"n": 1}, "return_path": "bounces@client.example"})
+        self.assertEqual(200, first.status, first)
+        results = first.json["results"]
+        self.assertEqual((2, 0), (results["total_accepted_recipients"], results["total_rejected_recipients"]))
+        self.assertEqual(2, len({recipient["id"] for recipient in results["recipients"]}))
+        second = client.post("/api/inject/v1", {
+            "envelope_sender": "kumo@client.example", "recipients": [{"email": "three@sink.example", "name": "Three"}],
+            "content": "Subject: kumo\r\nFrom: kumo@client.example\r\n\r\nhello {{ name }}\r\n"})
+        self.assertEqual(200, second.status, second)
+        self.assertEqual((1, 0), (second.json["success_count"], second.json["fail_count"]))
+        third = client.post("/api/impulse/v1/messages", RFC822, Content_Type="message/rfc822",
+                            X_Envelope_From="raw@client.example", X_Envelope_To="four@sink.example")
+        self.assertEqual(200, third.status, third)
+        messages = sink.wait(4)
+        self.assertEqual({"bounces@client.example", "kumo@client.example", "raw@client.example"},
+                         {message.sender for message in messages})
+        whole = b"".join(message.data for message in messages)
+        for text in (b"Subject: number 1\r\n", b"hello Three\r\n", b"with HTTP", b"Subject: hello\r\n"):
+            self.assertIn(text, whole)
+        wait_for(lambda: len(self.daemon.mainlog("R")) == 4, "four lines of reception")
+        self.assertEqual({"http"}, {line["protocol"] for line in self.daemon.mainlog("R")})
+
+    def test_a_kept_connection_and_pipelining(self):
+        self.begin()
+        body = json.dumps(transmission()).encode()
+        request = (b"POST /api/v1/transmissions HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\n"
+                   b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
+        health = b"GET /healthz/live HTTP/1.1\r\nHost: h\r\n\r\n"
+        last = b"GET /healthz/ready HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
+        came = self.raw(health + request * 20 + health + last)
+        self.assertEqual(23, came.count(b"HTTP/1.1 200 OK\r\n"), came[-2000:])
+        self.assertTrue(came.endswith(b'{"status":"ok","reasons":[]}\n'), came[-200:])
+        self.daemon.wait_mail("bob", 20)
+
+    def test_100_continue_is_said_when_the_body_is_wanted(self):
+        self.begin(options="Max_Request_Size = 1k")
+        body = json.dumps(transmission()).encode()
+        head = (b"POST %b HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nContent-Length: %d\r\n"
+                b"Expect: 100-continue\r\n\r\n")
+        for path, length, status in ((b"/api/v1/transmissions", len(body), b"HTTP/1.1 100 Continue\r\n\r\n"),
+                                     (b"/api/v1/transmissions", 2000, b"HTTP/1.1 413 "),
+                                     (b"/nothing", len(body), b"HTTP/1.1 404 ")):
+            with socket.create_connection(("127.0.0.1", self.daemon.values["http"]), timeout=60 * SCALE) as plain:
+                plain.sendall(head % (path, length))
+                came = plain.recv(65536)
+                self.assertTrue(came.startswith(status), came)
+                if b"100" in status:
+                    plain.sendall(body)
+                    self.assertTrue(plain.recv(65536).startswith(b"HTTP/1.1 200 "))
+
+    @needs("curl")
+    def test_curl(self):
+        self.begin()
+        (self.daemon.dir / "message").write_bytes(RFC822)
+        done = subprocess.run(
+            ["curl", "-sS", "--fail-with-body", "-H", "Content-Type: message/rfc822", "-H",
+             "X-Envelope-From: a@client.example", "-H", "X-Envelope-To: bob@local.example", "--data-binary",
+             f"@{self.daemon.dir}/message", f"http://127.0.0.1:{self.daemon.values['http']}/api/impulse/v1/messages"],
+            capture_output=True, text=True, timeout=60 * SCALE)
+        self.assertEqual(0, done.returncode, done.stdout + done.stderr)
+        self.daemon.wait_mail("bob")
+
+    def test_what_was_answered_survives_a_kill(self):
+        self.begin(more='Domain "later.example" { Gateway = "127.0.0.1:9" }\n')
+        people = [f"u{i}@later.example" for i in range(500)]
+        answer = self.client().transmit(transmission(*people))
+        self.daemon.kill9()
+        self.assertEqual(200, answer.status, answer)
+        ids = {recipient["id"] for recipient in answer.json["results"]["recipients"]}
+        self.assertEqual(500, len(ids))
+        self.daemon.start()
+        client = self.client()
+        for number in (0, 250, 499):
+            name = answer.json["results"]["recipients"][number]["id"].replace("/", "%2F")
+            state = client.get(f"/api/impulse/v1/messages/{name}")
+            self.assertEqual(200, state.status, state)
+            self.assertEqual([people[number]], [row["address"] for row in state.json["recipients"]])
+
+    def test_ten_thousand_recipients_and_others_meanwhile(self):
+        self.begin(more='Domain "later.example" { Gateway = "127.0.0.1:9" }\nEventLoop "default" { Concurrency = 1 }\n')
+        people = [{"address": f"u{i}@later.example", "substitution_data": {"n": i}} for i in range(10000)]
+        body = transmission(text="hello {{ n }}") | {"recipients": people}
+        done = []
+        thread = threading.Thread(target=lambda: done.append(self.client().transmit(body)))
+        thread.start()
+        other = self.client()
+        served = 0
+        while thread.is_alive():
+            self.assertEqual(200, other.get("/healthz/live").status)
+            served += 1
+        thread.join()
+        self.assertEqual(200, done[0].status, done[0])
+        self.assertEqual(10000, len({row["id"] for row in done[0].json["results"]["recipients"]}))
+        self.assertGreater(served, 5)
+
+    def test_a_refused_request_queues_nothing(self):
+        self.begin()
+        client = self.client()
+        good = transmission()
+        bad = transmission("bob@local.example", text="{{ each x }}")
+        unsafe = transmission("bob@local.example", subject="{{ s }}") | {"substitution_data": {"s": "a\r\nBcc: x@y.example"}}
+        late = {"recipients": [{"address": "bob@local.example", "substitution_data": {"s": "fine"}}] * 300 + [
+            {"address": "bob@local.example", "substitution_data": {"s": "not\r\nfine: x"}}],
+            "content": {"from": "alice@client.example", "subject": "{{ s }}", "text": "x"}}
+        for body, status in ((bad, 422), (unsafe, 400), (late, 400), (good | {"what": 1}, 422),
+                             (good | {"recipients": []}, 400), (good | {"content": {}}, 422)):
+            answer = client.transmit(body)
+            self.assertEqual(status, answer.status, answer)
+            self.assertIn("message", answer.json["errors"][0])
+        self.assertEqual([], self.daemon.mainlog("R"))
+        self.assertEqual(200, client.transmit().status)
+        self.daemon.wait_mail("bob")
+
+    def test_idempotency(self):
+        self.begin()
+        client = self.client()
+        first = client.transmit(Idempotency_Key="k-1")
+        again = client.transmit(Idempotency_Key="k-1")
+        self.assertEqual((200, 200), (first.status, again.status), (first, again))
+        self.assertEqual(first.body, again.body)
+        self.assertEqual("true", again.headers["Idempotent-Replayed"])
+        self.assertEqual(422, client.transmit(transmission("eve@local.example"), Idempotency_Key="k-1").status)
+        self.daemon.wait_mainlog("R", 1)
+        self.daemon.kill9()
+        self.daemon.start()
+        after = self.client().transmit(Idempotency_Key="k-1")
+        self.assertEqual((200, first.body), (after.status, after.body))
+        self.assertEqual(200, self.client().transmit(Idempotency_Key="k-2").status)
+        self.assertEqual(2, len(self.daemon.wait_mainlog("R", 2)))
+        for key in ("", "a b", "x" * 256):
+            self.assertEqual(400, self.client().transmit(Idempotency_Key=key).status, key)
+
+    def test_one_of_those_who_come_at_once_with_a_key(self):
+        self.begin(more='Domain "later.example" { Gateway = "127.0.0.1:9" }\nEventLoop "default" { Concurrency = 2 }\n')
+        body = transmission(*(f"u{i}@later.example" for i in range(2000)))
+        answers = []
+        threads = [threading.Thread(target=lambda: answers.append(self.client().transmit(body, Idempotency_Key="k")))
+                   for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertLessEqual({answer.status for answer in answers}, {200, 409}, answers)
+        self.assertEqual(1, len({answer.body for answer in answers if answer.status == 200}))
+        self.assertEqual(2000, len(self.daemon.wait_mainlog("R", 2000)))
+
+    def test_gzip(self):
+        self.begin(options="Max_Request_Size = 64k")
+        client = self.client()
+        packed = gzip.compress(json.dumps(transmission()).encode())
+        answer = client.post("/api/v1/transmissions", packed, Content_Type="application/json", Content_Encoding="gzip")
+        self.assertEqual(200, answer.status, answer)
+        bomb = gzip.compress(json.dumps(transmission(text="x" * 1000000)).encode())
+        answer = client.post("/api/v1/transmissions", bomb, Content_Type="application/json", Content_Encoding="gzip")
+        self.assertEqual(413, answer.status, answer)
+
+
+class Pages(Case):
+    def test_what_is_not_there(self):
+        self.begin()
+        client = self.client()
+        for method, path, status in (("GET", "/", 404), ("GET", "/api/v1/transmissions", 405), ("DELETE", "/metrics", 405),
+                                     ("GET", "/api/impulse/v1/messages/nonsense", 404),
+                                     ("GET", "/api/impulse/v1/messages/00000001/00000000-node1", 404)):
+            answer = client.ask(method, path)
+            self.assertEqual(status, answer.status, path)
+            self.assertIn("errors", answer.json)
+            self.assertEqual("application/json", answer.headers["Content-Type"])
+        self.assertEqual("POST, OPTIONS", client.get("/api/v1/transmissions").headers["Allow"])
+
+    def test_modules(self):
+        self.begin(listens='Listen "127.0.0.1:@few@" { HTTP_Modules = ( health ) }', few=free_port())
+        few = self.client(self.daemon.values["few"])
+        self.assertEqual(200, few.get("/healthz/live").status)
+        for path in ("/metrics", "/docs", "/openapi.json", "/api/v1/transmissions"):
+            self.assertEqual(404, few.get(path).status, path)
+        self.assertIn("HTTP_Modules", self.daemon.console("config", "set", "http_listener", "HTTP_Modules", "=", "(",
+                                                          "nonsense", ")", status=1).stderr)
+        self.daemon.console("config", "set", "http_listener", "listen", f"127.0.0.1:{self.daemon.values['few']}",
+                            "HTTP_Modules", "=", "( health docs )")
+        self.assertEqual(200, few.get("/openapi.json").status)  # on the same connection
+
+    def test_metrics(self):
+        self.begin()
+        client = self.client()
+        client.transmit()
+        client.transmit(transmission(text="{{ each x }}"))
+        page = client.get("/metrics")
+        self.assertEqual("text/plain; version=0.0.4; charset=utf-8", page.headers["Content-Type"])
+        text = page.body.decode()
+        self.assertRegex(text, r"(?m)^impulse_messages_received_total 1$")
+        self.assertRegex(text,
+                         r'(?m)^impulse_listener_refused_total\{[^}]*cause="syntax"[^}]*\} 1$')
+        names = [line.split("{")[0].split()[0] for line in text.splitlines() if not line.startswith("#")]
+        families = [line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")]
+        self.assertEqual(len(families), len(set(families)))
+        self.assertLessEqual(set(names), set(families))
+        modern = client.get("/metrics", Accept="application/openmetrics-text; version=1.0.0").body.decode()
+        self.assertTrue(modern.endswith("# EOF\n"))
+        self.assertIn("# TYPE impulse_messages_received counter\n", modern)
+
+    def test_ready_says_why_not(self):
+        self.begin()
+        self.daemon.console("config", "set", "Memory_HWM", "=", "1")
+        answer = self.client().get("/healthz/ready")
+        self.assertEqual((503, ["memory"]), (answer.status, [row["code"] for row in answer.json["reasons"]]), answer)
+        refused = self.client().transmit()
+        self.assertEqual(503, refused.status, refused)
+        self.assertIn("Retry-After", refused.headers)
+        self.assertEqual(200, self.client().get("/healthz/live").status)
+
+    def test_docs(self):
+        self.begin()
+        client = self.client()
+        self.assertEqual("3.1.0", client.get("/openapi.json").json["openapi"])
+        self.assertIn(b"/api/v1/transmissions", client.get("/docs").body)
+        head = client.ask("HEAD", "/docs")
+        self.assertEqual((200, b""), (head.status, head.body))
+
+
+AUTH = """
+  Enable_Authentication = true
+  API_Keys = [ uri = "keys://@dir@/keys" ]
+  AuthPlainParameters = [ uri = "file://@dir@/users" ]
+"""
+FILES = {"keys": "# none yet\n", "users": "alice:sesame\n"}
+
+
+def basic(user, password):
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+
+
+class Auth(Case):
+    def test_keys_and_passwords(self):
+        self.begin(options=AUTH, files=FILES, more='Acctlog = "@dir@/acctlog"\n')
+        key = self.key()
+        client = self.client()
+        for authorization in (key, f"Bearer {key}", f"bearer {key}", basic("alice", "sesame")):
+            answer = client.transmit(Authorization=authorization)
+            self.assertEqual(200, answer.status, answer)
+        self.daemon.wait_mail("bob", 4)
+        for authorization in (key[:-1] + "x", "Bearer nonsense", basic("alice", "wrong"), basic("bob", "sesame"),
+                              "Basic %%%", "Digest x", None):
+            answer = self.client().transmit(**({"Authorization": authorization} if authorization else {}))
+            self.assertEqual((401, "unauthorized"), (answer.status, answer.code), authorization)
+            self.assertIn("Bearer", answer.headers["WWW-Authenticate"])
+        self.assertEqual(200, self.client().get("/healthz/live").status)
+        self.assertEqual(401, self.client().get("/metrics").status)
+        self.assertEqual(4, len(self.daemon.wait_mainlog("R", 4)))
+
+    def test_rights_and_live_revocation(self):
+        self.begin(options=AUTH, files=FILES)
+        metrics, inject = self.key("prom", "metrics"), self.key("app", "inject")
+        client = self.client()
+        self.assertEqual(200, client.get("/metrics", Authorization=metrics).status)
+        self.assertEqual((403, "forbidden"), (lambda a: (a.status, a.code))(client.transmit(Authorization=metrics)))
+        self.assertEqual(403, self.client().get("/metrics", Authorization=inject).status)
+        self.assertEqual(200, self.client().transmit(Authorization=inject).status)
+        passwd("key", "revoke", self.daemon.dir / "keys", inject.split("_")[1])
+        self.assertEqual(401, self.client().transmit(Authorization=inject).status)
+
+    def test_failures_close_the_connection_and_lock_out(self):
+        self.begin(options=AUTH + "Auth_Failure_Limit = 2\nAuth_Failure_Rate = 4/600\n", files=FILES)
+        client = self.client()
+        self.assertFalse(client.get("/metrics", Authorization="a").closes)
+        self.assertTrue(client.get("/metrics", Authorization="b").closes)
+        for _ in range(2):
+            self.client().get("/metrics", Authorization="c")
+        answer = self.client().get("/metrics", Authorization="d")
+        self.assertEqual(429, answer.status, answer)
+        self.assertIn("Retry-After", answer.headers)
+
+    def test_the_tenant_of_a_key(self):
+        self.begin(options=AUTH, files=FILES, more='Domain "later.example" { Gateway = "127.0.0.1:9" }\n',
+                   listens='Listen "127.0.0.1:@blue@" { Tenant = blue }', blue=free_port())
+        blue, green, none = (self.key("app", "inject", *tenant) for tenant in (("-t", "blue"), ("-t", "green"), ()))
+        body = transmission("x@later.example")
+        ids = {}
+        for name, key in (("blue", blue), ("green", green), ("none", none)):
+            answer = self.client().transmit(body, Authorization=key)
+            self.assertEqual(200, answer.status, answer)
+            ids[name] = answer.json["results"]["recipients"][0]["id"]
+        door = self.daemon.values["blue"]
+        self.assertEqual(200, self.client(door).transmit(body, Authorization=blue).status)
+        self.assertEqual(401, self.client(door).transmit(body, Authorization=green).status)
+        self.assertEqual(401, self.client(door).transmit(body, Authorization=none).status)
+        self.assertEqual(200, self.client().get(f"/api/impulse/v1/messages/{ids['blue']}", Authorization=blue).status)
+        self.assertEqual(404, self.client().get(f"/api/impulse/v1/messages/{ids['blue']}", Authorization=green).status)
+        self.assertIn("blue", self.daemon.console("message", "details", ids["blue"]).stdout)
+
+    def test_relaying_is_as_by_smtp(self):
+        self.begin(listen="Relay_Hosts = ( 192.0.2.1 )  Relay_Domains = ( local.example )",
+                   listens='Listen "127.0.0.1:@open@" { Relay_Hosts = ( 192.0.2.1 ) Open_Relay = true }',
+                   open=free_port())
+        client = self.client()
+        self.assertEqual(200, client.transmit().status)
+        refused = client.transmit(transmission("bob@local.example", "eve@elsewhere.example"))
+        self.assertEqual(403, refused.status, refused)
+        self.assertEqual(1, len(self.daemon.wait_mainlog("R", 1)))
+        self.assertEqual(200, self.client(self.daemon.values["open"]).transmit(transmission("e@elsewhere.example")).status)
+
+    def test_credentials_wait_for_tls_from_afar(self):
+        self.begin(options=AUTH + "Proxy_Trusted_Hosts = ( 127.0.0.1 )", listen="Proxy_Protocol = on", files=FILES)
+        key = self.key()
+        head = f"GET /metrics HTTP/1.1\r\nHost: h\r\nAuthorization: {key}\r\nConnection: close\r\n\r\n".encode()
+        came = self.raw(v2("192.0.2.1") + head)
+        self.assertTrue(came.startswith(b"HTTP/1.1 403 "), came)
+        self.assertIn(b"tls_required", came)
+
+
+class Listener(Case):
+    def test_tls_certificates_and_who_they_stand_for(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        ca = Authority(folder.name)
+        server, mine = ca.issue("mx.test.example", names="IP:127.0.0.1"), ca.issue("alice")
+        self.begin(options=f"""Use_SSL = true
+  TLS_Certificate = mx
+  TLS_Client_CA = "{ca.certificate}"
+  TLS_Verify_Mode = optional
+  TLS_Identity_As_User = cn
+  Enable_Authentication = true""", more=f"""Certificate "mx" {{ Cert = "{server.certificate}" Private_Key = "{server.key}" }}
+""")
+        context = ssl.create_default_context(cafile=str(ca.certificate))
+        answer = self.client(tls=context).transmit()
+        self.assertEqual(401, answer.status, answer)
+        context.load_cert_chain(str(mine.certificate), str(mine.key))
+        client = self.client(tls=context)
+        self.assertEqual(200, client.transmit().status)
+        self.assertEqual(200, client.transmit().status)
+        self.assertIn(b"with HTTPS", self.daemon.wait_mail("bob", 2)[0])
+        self.assertEqual("https", self.daemon.wait_mainlog("R", 2)[0]["protocol"])
+
+    def test_proxy_names_the_client(self):
+        self.begin(listen="Proxy_Protocol = on", options="Proxy_Trusted_Hosts = ( 127.0.0.1 )")
+        body = json.dumps(transmission()).encode()
+        request = (b"POST /api/v1/transmissions HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\n"
+                   b"Connection: close\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+        came = self.raw(v2("192.0.2.1") + request)
+        self.assertTrue(came.startswith(b"HTTP/1.1 403 "), came)  # a stranger may not relay
+        self.assertIn(b"relay", came)
+
+    def test_limits(self):
+        self.begin(listen="Peer_Sessions = 1")
+        first = self.client()
+        self.assertEqual(200, first.get("/healthz/live").status)
+        second = self.client().get("/healthz/live")
+        self.assertEqual(503, second.status, second)
+        self.assertIn("Retry-After", second.headers)
+        self.assertTrue(second.closes)
+        self.assertEqual(200, first.get("/healthz/live").status)
+
+    def test_throttle(self):
+        self.begin(listen='Inbound_Throttle_Messages = "3/600"')
+        client = self.client()
+        two = transmission("a@local.example", "b@local.example")
+        self.assertEqual(200, client.transmit(two).status)
+        over = client.transmit(two)
+        self.assertEqual((429, "too_many"), (over.status, over.code), over)
+        self.assertIn("Retry-After", over.headers)
+        never = client.transmit(transmission(*(f"{c}@local.example" for c in "abcd")))
+        self.assertEqual(413, never.status, never)
+        self.assertEqual(200, client.transmit().status)
+
+    def test_deny(self):
+        self.begin(listen="Deny = true")
+        answer = self.client().get("/healthz/live")
+        self.assertEqual((403, "denied"), (answer.status, answer.code))
+
+    def test_reload_while_requests_run(self):
+        self.begin(more='Domain "later.example" { Gateway = "127.0.0.1:9" }\n')
+        stop, wrong = threading.Event(), []
+        counts = []
+
+        def run():
+            count = 0
+            client = self.client()
+            while not stop.is_set():
+                try:
+                    answer = client.transmit(transmission("x@later.example"))
+                    if answer.status == 503 and answer.closes:
+                        continue  # reconfiguration: the connection ends in order, and the request was not carried out
+                    if answer.status != 200:
+                        wrong.append(answer)
+                    count += 1
+                except (http.client.RemoteDisconnected, ConnectionError, http.client.CannotSendRequest):
+                    client.close()  # between requests
+            counts.append(count)
+
+        threads = [threading.Thread(target=run) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        config = self.daemon.config_file.read_text()
+        for number in range(10):
+            self.daemon.config_file.write_text(config + f"Max_Message_Size = {number + 5}M\n")
+            self.daemon.console("config", "reload")
+        stop.set()
+        for thread in threads:
+            thread.join()
+        self.assertEqual([], wrong)
+        self.assertEqual(sum(counts), len(self.daemon.wait_mainlog("R", sum(counts))))
+
+    def test_sessions_are_seen_and_killed(self):
+        self.begin()
+        client = self.client()
+        client.get("/healthz/live")
+        shown = self.daemon.console("--json", "show", "inbound").stdout
+        row = json.loads(shown.splitlines()[0])
+        self.assertEqual("idle", row["state"], shown)
+        self.daemon.console("session", "kill", str(row["id"]))
+        wait_for(lambda: self.daemon.inbound_sessions() == 0, "the session to end")
+
+    def test_slow_heads_and_bodies_cost_nobody_else(self):
+        self.begin(options="Idle_Time = 1")
+        idle = socket.create_connection(("127.0.0.1", self.daemon.values["http"]))
+        self.addCleanup(idle.close)
+        self.assertEqual(200, self.client().transmit().status)
+        idle.settimeout(60 * SCALE)
+        self.assertEqual(b"", idle.recv(100))
+
+    def test_a_stop_lets_the_request_end(self):
+        self.begin(more='Domain "later.example" { Gateway = "127.0.0.1:9" }\n')
+        done = []
+        body = transmission(*(f"u{i}@later.example" for i in range(3000)))
+        client = self.client()
+        client.get("/healthz/live")
+        thread = threading.Thread(target=lambda: done.append(client.transmit(body)))
+        thread.start()
+        wait_for(lambda: "answer" in self.daemon.console("show", "inbound").stdout or not thread.is_alive(), "the request")
+        self.daemon.stop()
+        thread.join()
+        self.assertEqual(200, done[0].status, done[0])
+
+
+class Wrong(Case):
+    def test_wrong_everything_is_4xx_and_json(self):
+        self.begin(options="Max_Request_Size = 10k\nMax_Request_Line_Length = 512\nMax_Header_Size = 2k\n")
+        post = b"POST /api/v1/transmissions HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\n"
+        requests = {
+            b"nonsense\r\n\r\n": (400,), b"GET / HTTP/2.0\r\n\r\n": (505, 400), b"BREW / HTTP/1.1\r\nHost: h\r\n\r\n": (501, 405),
+            b"GET / HTTP/1.1\r\n\r\n": (400,), b"GET / HTTP/1.1\nHost: h\n\n": (400,),
+            b"GET /" + b"a" * 600 + b" HTTP/1.1\r\nHost: h\r\n\r\n": (414,),
+            b"GET / HTTP/1.1\r\nHost: h\r\nX: " + b"a" * 3000 + b"\r\n\r\n": (431,),
+            post + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n": (400,),
+            post + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello": (400,),
+            post + b"Content-Length: -1\r\n\r\n": (400,), post + b"Transfer-Encoding: gzip\r\n\r\n": (400, 501),
+            post + b"Content-Length: 99999\r\n\r\n": (413,), post + b"Content-Length: 2\r\n\r\n{]": (400,),
+            post + b"Content-Length: 0\r\n\r\n": (400,), post + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n": (400,),
+            post + b"Content-Length: 2\r\n\r\n[]": (422, 400), post + b"Content-Length: 4\r\n\r\nnull": (422, 400),
+            post.replace(b"application/json", b"text/plain") + b"Content-Length: 2\r\n\r\n{}": (415,),
+            post + b"Content-Encoding: br\r\nContent-Length: 2\r\n\r\n{}": (415,),
+            post + b"Content-Length: 20000\r\n\r\n" + b"[" * 20000: (413,),
+            post + b"Content-Length: 9000\r\n\r\n" + b"[" * 9000: (400,),
+        }
+        for request, statuses in requests.items():
+            came = self.raw(request)
+            self.assertIn(int(came.split()[1]), statuses, (request[:200], came[:300]))
+            head, _, body = came.partition(b"\r\n\r\n")
+            self.assertIn(b"application/json", head)
+            self.assertIn("errors", json.loads(body), request[:200])
+        self.assertEqual([], self.daemon.mainlog("R"))
+        self.assertEqual(200, self.client().transmit().status)
+
+    def test_wrong_configuration_is_refused_by_name(self):
+        self.begin()
+        for words, says in ((("HTTP_Versions", "=", "(", "2", ")"), "not available"),
+                            (("HTTP_Modules", "=", "(", "admin", ")"), "not available"),
+                            (("Trust_Forwarded", "=", "true"), "Trust_Forwarded is not available"),
+                            (("Enable_Authorization", "=", "true"), "not available in HTTP_Listener"),
+                            (("API_Keys", "[", "uri", "=", "keys:///nowhere", "]"), "API_Keys"),
+                            (("Use_SSL", "=", "true"), "TLS_Certificate")):
+            done = self.daemon.console("config", "set", "http_listener", *words, status=1)
+            self.assertIn(says, done.stderr + done.stdout, words)
