@@ -15,6 +15,7 @@ include t/unit/smtp_client/local.mk
 include t/unit/http/local.mk
 include t/unit/inject/local.mk
 include t/unit/ecstream/local.mk
+include t/unit/ecstream_client/local.mk
 include t/unit/api/local.mk
 include t/unit/api_service/local.mk
 include t/unit/delivery/local.mk

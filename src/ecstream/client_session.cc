@@ -165,8 +165,8 @@ void ClientSession::on_opened(const Frame& frame, ClientOutput& out) {
   if (frame.sequence < stream_.done_)
     return fail_with(GoAway::sequence, "The server has less than it has acknowledged", out);
   stream_.fresh_ = false;
-  stream_.numbered_ = true;
   stream_.done(frame.sequence);
+  if (!std::exchange(stream_.numbered_, true)) stream_.next_ = stream_.done_ + 1;
   sent_ = frame.sequence;
   raise_limit();
   at_ = At::open;

@@ -12,7 +12,10 @@ constexpr size_t entry_overhead = 96;
 }  // namespace
 
 ClientStream::ClientStream(std::string name, std::optional<uint64_t> acknowledged)
-    : name_(std::move(name)), numbered_(acknowledged || name_.empty()), done_(acknowledged.value_or(0)) {}
+    : name_(std::move(name)),
+      numbered_(acknowledged || name_.empty()),
+      done_(acknowledged.value_or(0)),
+      next_(done_ + 1) {}
 
 ClientStream ClientStream::fresh(std::string name) {
   ClientStream stream(std::move(name), 0);
@@ -24,13 +27,14 @@ Result<uint64_t> ClientStream::add(const MessageHead& head, std::string body, bo
   if (!numbered_) return fail(Errc::busy, "the stream is not open yet");
   auto envelope = encode(head);
   if (!envelope) return std::unexpected(std::move(envelope.error()));
+  if (next_ <= done_) return next_++;
   bytes_ += envelope->size() + body.size() + entry_overhead;
   Entry entry;
   entry.envelope = std::move(*envelope);
   entry.body = std::move(body);
   entry.want_id = want_id;
   entries_.push_back(std::move(entry));
-  return last();
+  return next_++;
 }
 
 void ClientStream::give_up(uint64_t sequence) {

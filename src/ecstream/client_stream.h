@@ -24,7 +24,8 @@ class ClientStream {
   // One that nobody can know yet (NEW); or without a name, and so without memory.
   static ClientStream fresh(std::string name);
 
-  // Takes a message; its sequence. The body is kept until it is acknowledged.
+  // Takes a message; its sequence. The body is kept until it is acknowledged; not
+  // at all when the server has that sequence already (it was told by OPENED).
   // Errc::invalid: an envelope that no frame can carry; Errc::busy: OPENED has to come first.
   Result<uint64_t> add(const MessageHead& head, std::string body, bool want_id);
   // Its sequence is used up all the same (SKIP), unless it is acknowledged already.
@@ -32,10 +33,10 @@ class ClientStream {
 
   const std::string& name() const { return name_; }
   uint64_t acknowledged() const { return done_; }
-  uint64_t last() const { return done_ + entries_.size(); }  // the highest sequence that was given out
-  size_t waiting() const { return entries_.size(); }         // messages not acknowledged, refused ones included
-  size_t bytes() const { return bytes_; }                    // of memory for them
-  bool numbered() const { return numbered_; }                // add() can be called
+  uint64_t last() const { return next_ - 1; }         // the highest sequence that was given out
+  size_t waiting() const { return entries_.size(); }  // messages not acknowledged, refused ones included
+  size_t bytes() const { return bytes_; }             // of memory for them
+  bool numbered() const { return numbered_; }         // add() can be called
 
  private:
   friend class ClientSession;
@@ -54,6 +55,7 @@ class ClientStream {
   bool fresh_ = false;
   bool numbered_ = true;  // done_ is known
   uint64_t done_ = 0;
+  uint64_t next_ = 1;          // is given out next; at most done_ where the server has it already
   std::deque<Entry> entries_;  // of done_ + 1 and on
   size_t bytes_ = 0;
 };
