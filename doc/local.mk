@@ -4,6 +4,7 @@ dist_doc_DATA = \
 	doc/delivery.md \
 	doc/ecstream.md \
 	doc/http-admin.md \
+	doc/http-injection.md \
 	doc/listeners.md \
 	doc/logs.md \
 	doc/messages.md \

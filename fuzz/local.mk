@@ -1,7 +1,7 @@
 # Fuzz targets, built by `make fuzz-targets` in a tree configured with
 # --enable-fuzzing and clang++ (fuzz/run does both). Seeds: fuzz/corpus/NAME/.
-FUZZ_TARGETS = fuzz/addresses fuzz/config_parse fuzz/control_protocol fuzz/headers fuzz/http_request fuzz/prefix_matcher \
-	fuzz/proxy_header fuzz/smtp_client fuzz/smtp_server fuzz/tls_preface fuzz/writeback
+FUZZ_TARGETS = fuzz/addresses fuzz/config_parse fuzz/control_protocol fuzz/headers fuzz/http_request fuzz/json_message fuzz/prefix_matcher \
+	fuzz/proxy_header fuzz/smtp_client fuzz/smtp_server fuzz/template fuzz/tls_preface fuzz/writeback
 EXTRA_PROGRAMS = $(FUZZ_TARGETS)
 LIBFUZZER = $(AM_LDFLAGS) -fsanitize=fuzzer
 
@@ -26,6 +26,10 @@ fuzz_http_request_SOURCES = fuzz/http_request.cc
 fuzz_http_request_LDFLAGS = $(LIBFUZZER)
 fuzz_http_request_LDADD = libhttp.a libbase.a $(ZLIB_LIBS) $(BASE_LIBS)
 
+fuzz_json_message_SOURCES = fuzz/json_message.cc
+fuzz_json_message_LDFLAGS = $(LIBFUZZER)
+fuzz_json_message_LDADD = libapi.a libcompose.a libspool.a libconfig.a libmessage.a libbase.a $(SIMDJSON_LIBS) $(GMIME_LIBS) $(BASE_LIBS)
+
 fuzz_prefix_matcher_SOURCES = fuzz/prefix_matcher.cc
 fuzz_prefix_matcher_LDFLAGS = $(LIBFUZZER)
 fuzz_prefix_matcher_LDADD = libconfig.a libbase.a $(BASE_LIBS)
@@ -41,6 +45,10 @@ fuzz_smtp_client_LDADD = libsmtp.a libauth.a libconfig.a libmessage.a libbase.a 
 fuzz_smtp_server_SOURCES = fuzz/smtp_server.cc
 fuzz_smtp_server_LDFLAGS = $(LIBFUZZER)
 fuzz_smtp_server_LDADD = libsmtp.a libauth.a libconfig.a libmessage.a libbase.a $(GSASL_LIBS) $(OPENSSL_LIBS) $(BASE_LIBS)
+
+fuzz_template_SOURCES = fuzz/template.cc
+fuzz_template_LDFLAGS = $(LIBFUZZER)
+fuzz_template_LDADD = libcompose.a libmessage.a libbase.a $(GMIME_LIBS) $(BASE_LIBS)
 
 fuzz_tls_preface_SOURCES = fuzz/tls_preface.cc
 fuzz_tls_preface_LDFLAGS = $(LIBFUZZER)

@@ -19,7 +19,7 @@ using Nodes = std::vector<Node>;
 struct Branch {
   bool otherwise = false;  // else: no condition
   Expression condition{};
-  Nodes body{};
+  Nodes body;
 };
 
 struct Node {

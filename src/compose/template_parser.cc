@@ -77,6 +77,9 @@ Node TemplateParser::output(size_t at, ExpressionParser& tag, bool raw) {
   if (document_.dialect == Dialect::sparkpost && tag.call("render_dynamic_content")) {
     node.kind = Node::Kind::dynamic;
     node.expression = tag.expression();
+    // Its text comes with a value, and could bring line ends.
+    if (document_.context == Context::header || document_.context == Context::section)
+      tag.fail("dynamic content cannot stand in a header field");
     if (!tag.problem() && (node.expression.op != Op::path || node.expression.steps.size() < 2))
       tag.fail("render_dynamic_content takes the name of a member of dynamic_html or dynamic_plain");
     tag.expect(")");

@@ -18,14 +18,14 @@ class Value {
   using Array = std::vector<Value>;
   using Object = std::vector<Member>;  // in order of writing; names are unique
 
-  Value() = default;  // null
-  explicit Value(bool value) : data_(value) {}
-  explicit Value(int64_t value) : data_(value) {}
-  explicit Value(uint64_t value) : data_(value) {}
-  explicit Value(double value) : data_(value) {}  // finite
-  explicit Value(std::string_view text) : data_(text) {}
-  explicit Value(Array items) : data_(std::move(items)) {}
-  explicit Value(Object members) : data_(std::move(members)) {}
+  Value();  // null
+  explicit Value(bool value);
+  explicit Value(int64_t value);
+  explicit Value(uint64_t value);
+  explicit Value(double value);  // finite
+  explicit Value(std::string_view text);
+  explicit Value(Array items);
+  explicit Value(Object members);
 
   template <class T>
   const T* get() const {
@@ -49,6 +49,15 @@ struct Member {
   std::string_view name;
   Value value;
 };
+
+inline Value::Value() = default;
+inline Value::Value(bool value) : data_(value) {}
+inline Value::Value(int64_t value) : data_(value) {}
+inline Value::Value(uint64_t value) : data_(value) {}
+inline Value::Value(double value) : data_(value) {}
+inline Value::Value(std::string_view text) : data_(text) {}
+inline Value::Value(Array items) : data_(std::move(items)) {}
+inline Value::Value(Object members) : data_(std::move(members)) {}
 
 // Where names are looked up: objects, the weightiest first. All borrowed. A
 // path is taken from the first layer that has all of it, so that a recipient's

@@ -158,6 +158,9 @@ class TemplateTest : public CppUnit::TestFixture {
                          html("{{each offers}}{{render_dynamic_content(dynamic_html[loop_var])}}{{end}}"));
     // A value is never a program.
     CPPUNIT_ASSERT_EQUAL(std::string("{{who}}"), html("{{code}}"));
+    for (const Context context : {Context::header, Context::section})
+      CPPUNIT_ASSERT(sparkpost("x{{render_dynamic_content(dynamic_html.chunk)}}", values, context)
+                         .ends_with("dynamic content cannot stand in a header field"));
     CPPUNIT_ASSERT(html("{{render_dynamic_content(code)}}").starts_with("error: line 1, column "));
     CPPUNIT_ASSERT(html("{{render_dynamic_content(offers[1])}}").starts_with("error: line 1, column 1: "));
     CPPUNIT_ASSERT(html("{{render_dynamic_content(dynamic_html.self)}}").contains("nested too deeply"));
