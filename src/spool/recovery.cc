@@ -202,9 +202,11 @@ class Recovery {
     bool unread = unread_;
     for (const Waiting& segment : waiting_) unread |= segment.content.unreadable;
     for (const BatchRecovery::Torn& torn : batches_.torn()) {
-      note("{} at {:08X}: a batch of {} messages, of which {} are there: it is left out, as one that was never acknowledged{}",
-           segment_name(torn.commit.segment), torn.commit.offset, torn.members, torn.found.size(),
-           unread ? ", until the disk can read all" : "");
+      note(
+          "{} at {:08X}: a batch of {} messages, of which {} are there: it is left out, as one that was never "
+          "acknowledged{}",
+          segment_name(torn.commit.segment), torn.commit.offset, torn.members, torn.found.size(),
+          unread ? ", until the disk can read all" : "");
       if (!unread) continue;
       leave_batch(torn.commit.segment);
       for (const MessageId id : torn.found) leave_batch(id.segment);
