@@ -22,7 +22,6 @@ class HttpDesk {
   // goes back by more than the server was down.
   uint64_t number();
 
-  WallTime started() const { return started_; }
   // The daemon ends: health says so.
   void stop() { stopping_ = true; }
   bool stopping() const { return stopping_; }
@@ -45,7 +44,6 @@ class HttpDesk {
   void leave(const std::string& name);
 
   const uint64_t salt_;
-  const WallTime started_ = wall_now();
   std::atomic<bool> stopping_{false};
   std::atomic<uint64_t> last_{0};
   std::mutex mutex_;  // guards what follows

@@ -14,8 +14,6 @@
 
 #include <utility>
 
-#include "config.h"
-
 namespace impulse::server {
 
 namespace key = config::key;
@@ -118,7 +116,7 @@ void HttpSession::handle(http::Request request) {
     case api::Handler::message_state:
       return answer(message_page(services().spool, task_.target.parameter, task_.caller.tenant));
     case api::Handler::metrics:
-      return answer(metrics(request.head.fields.find("Accept").value_or("")));
+      return tell_metrics(request.head.fields.find("Accept").value_or(""));
     case api::Handler::live:
       return answer(health_page(api::live_answer()));
     case api::Handler::ready:
@@ -144,18 +142,16 @@ api::HealthState HttpSession::health() const {
   return state;
 }
 
-http::Response HttpSession::metrics(std::string_view accept) const {
-  api::Figures figures;
-  figures.version = PACKAGE_VERSION;
-  figures.node = services().node;
-  figures.started = services().http.started();
-  figures.generation = worker().snapshot->generation();
-  figures.spool = services().spool.status();
-  const api::MetricsFormat format = api::negotiate_metrics(accept);
-  http::Response response;
-  response.body = api::write_metrics(services().counters, figures, format);
-  response.with("Content-Type", std::string(api::content_type(format)));
-  return response;
+// The numbers are the main loop's to gather.
+void HttpSession::tell_metrics(std::string_view accept) {
+  services().figures(*worker().loop, [self = self(), &counters = services().counters,
+                                      format = api::negotiate_metrics(accept)](const api::Figures& figures) {
+    if (*self == nullptr) return;
+    http::Response response;
+    response.body = api::write_metrics(counters, figures, format);
+    response.with("Content-Type", std::string(api::content_type(format)));
+    static_cast<HttpSession*>(*self)->answer(response);
+  });
 }
 
 void HttpSession::inject(http::Request request) {

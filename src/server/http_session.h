@@ -71,7 +71,7 @@ class HttpSession final : public ClientSession, private http::ServerHost {
   api::Call call_of(http::Request request) const;
   std::shared_ptr<const api::Policy> mail_policy() const;
   api::HealthState health() const;
-  http::Response metrics(std::string_view accept) const;
+  void tell_metrics(std::string_view accept);
   HttpGate::Connection connection_says() const;
   AuthDesk::Visitor visitor() const;
 

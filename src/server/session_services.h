@@ -2,6 +2,7 @@
 // borrowed, outliving them all.
 #pragma once
 
+#include "api/metrics.h"
 #include "inject/injector.h"
 #include "server/admission.h"
 #include "server/auth_desk.h"
@@ -13,6 +14,7 @@
 #include "telemetry/log.h"
 #include "telemetry/smtp_trace.h"
 
+#include <functional>
 #include <string>
 
 namespace impulse::server {
@@ -29,6 +31,8 @@ struct SessionServices {
   Rejections& rejections;
   HttpDesk& http;
   std::string node;
+  // The daemon's numbers, gathered by the main loop; given to `done` on that loop. Any thread.
+  std::function<void(net::Loop& loop, std::function<void(const api::Figures&)> done)> figures;
 };
 
 }  // namespace impulse::server

@@ -114,7 +114,7 @@ class Case(TestCase):
 
 
 class Inject(Case):
-    def test_three_apis_arrive_in_a_sink(self):
+    def test_M9_three_apis_arrive_in_a_sink(self):
         sink = SmtpSink(self)
         self.begin(sink=sink.port)
         client = self.client()
@@ -289,7 +289,7 @@ class Pages(Case):
             self.assertEqual("application/json", answer.headers["Content-Type"])
         self.assertEqual("POST, OPTIONS", client.get("/api/v1/transmissions").headers["Allow"])
 
-    def test_modules(self):
+    def test_S41_modules(self):
         self.begin(listens='Listen "127.0.0.1:@few@" { HTTP_Modules = ( health ) }', few=free_port())
         few = self.client(self.daemon.values["few"])
         self.assertEqual(200, few.get("/healthz/live").status)
@@ -316,6 +316,8 @@ class Pages(Case):
         families = [line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")]
         self.assertEqual(len(families), len(set(families)))
         self.assertLessEqual(set(names), set(families))
+        self.assertIn(f'impulse_listener_up{{listener="HTTP_Listener 127.0.0.1:{self.daemon.values["http"]}"}} 1\n', text)
+        self.assertRegex(text, r"(?m)^process_open_fds [1-9]")
         modern = client.get("/metrics", Accept="application/openmetrics-text; version=1.0.0").body.decode()
         self.assertTrue(modern.endswith("# EOF\n"))
         self.assertIn("# TYPE impulse_messages_received counter\n", modern)

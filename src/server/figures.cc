@@ -1,0 +1,31 @@
+#include "server/figures.h"
+
+#include <utility>
+
+#include "config.h"
+
+namespace impulse::server {
+
+api::Figures figures_of(control::System& system, const spool::Spool& spool) {
+  api::Figures figures;
+  figures.version = PACKAGE_VERSION;
+  figures.node = system.node();
+  figures.started = system.started();
+  figures.generation = system.engine().current()->generation();
+  for (control::ListenStatus& listen : system.listens())
+    figures.listens.push_back({std::move(listen.listener), std::move(listen.endpoint), listen.bound, listen.sessions});
+  figures.spool = spool.status();
+  api::Figures::Queue queue;
+  for (const control::QueuedDomain& domain : system.queue_domains()) {
+    ++queue.domains;
+    queue.active += domain.active;
+    queue.delayed += domain.delayed;
+    queue.in_flight += domain.in_flight;
+  }
+  figures.queue = queue;
+  const control::SystemInfo information = system.process().information();
+  figures.process = {system.process().memory().resident, information.descriptors, information.descriptor_limit};
+  return figures;
+}
+
+}  // namespace impulse::server
