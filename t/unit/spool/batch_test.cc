@@ -84,7 +84,7 @@ class BatchTest : public CppUnit::TestFixture {
     settings_.segment_size = 10 << 20;
     auto spool = open();
     kit::accept(*kit::begin(*spool), Receipt{"owner", "k", "v", wall_now() + std::chrono::hours(1)});
-    std::atomic<int> syncs = 0, batches = 0;
+    std::atomic<int> syncs = 0;
     disk_->set_fault([&](Call call, uint64_t) { return syncs += call == Call::sync ? 1 : 0, 0; });
     auto batch = kit::begin(*spool);
     for (int i = 0; i < 100; ++i) add(*batch, std::string(1000, 'x'));
