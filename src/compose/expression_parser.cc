@@ -152,7 +152,8 @@ void ExpressionParser::close() {
   if (problem_) return;
   const Token token = peek();
   if (problem_) return;
-  if (token.kind != Kind::end) return fail(token.at, fmt::format("expected {} before {}", close_, token.text));
+  if (token.kind != Kind::end)
+    return fail(token.at, fmt::format("expected {} before {}", close_, escape_line(token.text, 40)));
   position_ = token.at;
   if (!source_.substr(position_).starts_with(close_)) {
     trims_ = true;
@@ -333,8 +334,9 @@ Expression ExpressionParser::primary() {
     if (comes("(")) return function(token);
     if (!is_keyword(token.text)) return path(token);
   }
-  fail(token.at, token.kind == Kind::end ? std::string("expected an expression")
-                                         : fmt::format("expected an expression before {}", token.text));
+  fail(token.at, token.kind == Kind::end
+                     ? std::string("expected an expression")
+                     : fmt::format("expected an expression before {}", escape_line(token.text, 40)));
   return {};
 }
 

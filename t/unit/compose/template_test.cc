@@ -208,6 +208,7 @@ class TemplateTest : public CppUnit::TestFixture {
         {"{{ 1e5 }}", "line 1, column 5: expected }} before e5"},
         {"{{each 'x'}}{{end}}", "line 1, column 11: each takes the name of a list"},
         {"{{{ a }}", "line 1, column 7: expected }}} before }"},
+        {"{{ a 'x\ny' }}", "line 1, column 6: expected }} before 'x\\ny'"},  // one line
         {"{{ if }}x{{end}}", "line 1, column 7: expected an expression"},
     };
     for (const auto& [source, expected] : table) CPPUNIT_ASSERT_EQUAL("error: " + expected, sparkpost(source, usual_));
