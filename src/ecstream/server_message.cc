@@ -67,7 +67,7 @@ void ServerSession::Impl::on_message(const Frame& frame) {
   const Place place = place_of(frame.sequence);
   if (place == Place::wrong) return;
   if (place == Place::repeated) {
-    coming_.emplace();
+    coming_ = Coming{};
     coming_->sequence = frame.sequence;
     coming_->repeated = true;
   } else {
@@ -90,7 +90,7 @@ void ServerSession::Impl::begin_message(const Frame& frame, std::string_view env
   }
   DecodedHead decoded = decode_envelope(envelope);
   if (decoded.fault == EnvelopeFault::layout) return fault(GoAway::malformed);
-  coming_.emplace();
+  coming_ = Coming{};
   coming_->sequence = frame.sequence;
   coming_->want_id = (frame.flags & flag::message_want_id) != 0;
   coming_->size = decoded.head.size;
