@@ -85,10 +85,18 @@ std::optional<HttpRefusal> HttpSession::why_not(const http::RequestHead& head) {
   if (!caller) return std::move(caller.error());
   if (!caller->known && (rules_->auth_required || rules_->always_deny))
     return HttpRefusal{401, "unauthorized", "auth_required", "authentication is required"};
+  // A page in somebody's browser may reach what its user's machine may.
+  if (!caller->known && route.module == api::Module::inject && head.fields.find("Origin"))
+    return HttpRefusal{403, "forbidden", "auth_required", "who asks out of a browser has to authenticate"};
+  // Ids can be guessed: strangers are told nothing of what is under way.
+  if (!caller->known && route.handler == api::Handler::message_state && !rules_->relay->open_relay &&
+      !rules_->relay->relay_hosts.contains(client()))
+    return HttpRefusal{401, "unauthorized", "auth_required", "authentication is required"};
   if (!caller->rights.has(*route.right))
     return HttpRefusal{403, "forbidden", "auth",
                        fmt::format("this API key has not the right to {}", auth::name(*route.right))};
   task_.caller = std::move(*caller);
+  user_ = task_.caller.user;
   if (route.module != api::Module::inject || route.handler == api::Handler::message_state) return std::nullopt;
   return why_no_mail(head);
 }

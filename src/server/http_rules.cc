@@ -10,14 +10,10 @@ namespace key = config::key;
 
 namespace {
 
-uint32_t clamped(uint64_t value, uint32_t least, uint32_t most) {
-  return static_cast<uint32_t>(std::clamp<uint64_t>(value, least, most));
-}
-
 http::Policy wire_of(const config::Options& options) {
   http::Policy policy;
-  policy.max_request_line = clamped(options[key::max_request_line_length], 256, 1U << 20);
-  policy.max_header_size = clamped(options[key::max_header_size], 1024, 1U << 20);
+  policy.max_request_line = static_cast<uint32_t>(options[key::max_request_line_length]);
+  policy.max_header_size = static_cast<uint32_t>(options[key::max_header_size]);
   policy.max_request_size = options[key::max_request_size];
   const config::Strings& versions = options[key::http_versions];
   const auto speaks = [&](std::string_view version) { return std::ranges::find(versions, version) != versions.end(); };

@@ -146,7 +146,7 @@ void HttpSession::kill() {
 }
 
 void HttpSession::fill(control::InboundSession& row) const {
-  row.user = task_.caller.user;
+  row.user = user_;
   row.state = engine_->state();
   row.tls = !tls_.empty();
   row.messages = messages_;

@@ -87,6 +87,7 @@ class HttpSession final : public ClientSession, private http::ServerHost {
   bool certificate_ = false;
   std::string identity_;  // whom it names; empty: nobody
 
+  std::string user_;  // who was known last
   uint64_t messages_ = 0;
   uint64_t recipients_ = 0;
 

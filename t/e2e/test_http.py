@@ -422,6 +422,16 @@ class Auth(Case):
         self.assertEqual(1, len(self.daemon.wait_mainlog("R", 1)))
         self.assertEqual(200, self.client(self.daemon.values["open"]).transmit(transmission("e@elsewhere.example")).status)
 
+    def test_strangers_and_pages_in_browsers(self):
+        self.begin(more='Domain "later.example" { Gateway = "127.0.0.1:9" }\n',
+                   listens='Listen "127.0.0.1:@far@" { Relay_Hosts = ( 192.0.2.1 ) }', far=free_port())
+        client = self.client()
+        answer = client.transmit(transmission("x@later.example"))
+        path = "/api/impulse/v1/messages/" + answer.json["results"]["recipients"][0]["id"]
+        self.assertEqual(200, client.get(path).status)
+        self.assertEqual(401, self.client(self.daemon.values["far"]).get(path).status)
+        self.assertEqual(403, client.transmit(Origin="https://elsewhere.example").status)
+
     def test_credentials_wait_for_tls_from_afar(self):
         self.begin(options=AUTH + "Proxy_Trusted_Hosts = ( 127.0.0.1 )", listen="Proxy_Protocol = on", files=FILES)
         key = self.key()
