@@ -59,7 +59,7 @@ class Admission {
 
     Admission& admission_;
     Limits::Place place_;
-    ThrottlePtr counted_;  // has counted what is not accepted yet
+    ThrottlePtr counted_;    // has counted what is not accepted yet
     uint64_t messages_ = 0;  // … so many
   };
 

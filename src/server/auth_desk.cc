@@ -75,17 +75,16 @@ Result<std::unique_ptr<auth::SaslExchange>> AuthDesk::begin(const Visitor& visit
     settings.entry = [tenant = std::string(visitor.tenant)](std::string_view user) {
       return tenant_name(tenant, user);
     };
-  settings.admits =
-      [this, now = visitor.now, tenant = std::string(visitor.tenant), unix = visitor.client.unix_socket,
-       from = visitor.client.address, count = visitor.options[key::auth_failure_rate].count,
-       who = fmt::format("session {} from {}", visitor.session, name_of(visitor.client)),
-       area = visitor.area](std::string_view user) {
-        if (tenant.empty() && is_foreign(*now, user)) return false;
-        if (unix || !failures_.user_refused(from, user_key(tenant, user), count, steady_now())) return true;
-        log_.write(Level::notice, area, "auth-locked-out",
-                   fmt::format("{}: too many failures to be {}", who, escape_line(tenant_name(tenant, user), 255)));
-        return false;
-      };
+  settings.admits = [this, now = visitor.now, tenant = std::string(visitor.tenant), unix = visitor.client.unix_socket,
+                     from = visitor.client.address, count = visitor.options[key::auth_failure_rate].count,
+                     who = fmt::format("session {} from {}", visitor.session, name_of(visitor.client)),
+                     area = visitor.area](std::string_view user) {
+    if (tenant.empty() && is_foreign(*now, user)) return false;
+    if (unix || !failures_.user_refused(from, user_key(tenant, user), count, steady_now())) return true;
+    log_.write(Level::notice, area, "auth-locked-out",
+               fmt::format("{}: too many failures to be {}", who, escape_line(tenant_name(tenant, user), 255)));
+    return false;
+  };
   return sasl_->begin(std::move(settings));
 }
 

@@ -1,0 +1,238 @@
+"""Who may use HTTP, and the listener below it: TLS, PROXY, limits, reloads, the end."""
+
+import base64
+import http.client
+import json
+import socket
+import ssl
+import tempfile
+import threading
+
+from harness import SCALE, free_port, wait_for
+from http_kit import Case, transmission
+from pki import Authority
+from test_passwd import passwd
+from test_proxy import v2
+
+AUTH = """
+  Enable_Authentication = true
+  API_Keys = [ uri = "keys://@dir@/keys" ]
+  AuthPlainParameters = [ uri = "file://@dir@/users" ]
+"""
+FILES = {"keys": "# none yet\n", "users": "alice:sesame\n"}
+
+
+def basic(user, password):
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+
+
+class Auth(Case):
+    def test_keys_and_passwords(self):
+        self.begin(options=AUTH, files=FILES, more='Acctlog = "@dir@/acctlog"\n')
+        key = self.key()
+        client = self.client()
+        for authorization in (key, f"Bearer {key}", f"bearer {key}", basic("alice", "sesame")):
+            answer = client.transmit(Authorization=authorization)
+            self.assertEqual(200, answer.status, answer)
+        self.daemon.wait_mail("bob", 4)
+        for authorization in (key[:-1] + "x", "Bearer nonsense", basic("alice", "wrong"), basic("bob", "sesame"),
+                              "Basic %%%", "Digest x", None):
+            answer = self.client().transmit(**({"Authorization": authorization} if authorization else {}))
+            self.assertEqual((401, "unauthorized"), (answer.status, answer.code), authorization)
+            self.assertIn("Bearer", answer.headers["WWW-Authenticate"])
+        self.assertEqual(200, self.client().get("/healthz/live").status)
+        self.assertEqual(401, self.client().get("/metrics").status)
+        self.assertEqual(4, len(self.daemon.wait_mainlog("R", 4)))
+
+    def test_rights_and_live_revocation(self):
+        self.begin(options=AUTH, files=FILES)
+        metrics, inject = self.key("prom", "metrics"), self.key("app", "inject")
+        client = self.client()
+        self.assertEqual(200, client.get("/metrics", Authorization=metrics).status)
+        self.assertEqual((403, "forbidden"), (lambda a: (a.status, a.code))(client.transmit(Authorization=metrics)))
+        self.assertEqual(403, self.client().get("/metrics", Authorization=inject).status)
+        self.assertEqual(200, self.client().transmit(Authorization=inject).status)
+        passwd("key", "revoke", self.daemon.dir / "keys", inject.split("_")[1])
+        self.assertEqual(401, self.client().transmit(Authorization=inject).status)
+
+    def test_failures_close_the_connection_and_lock_out(self):
+        self.begin(options=AUTH + "Auth_Failure_Limit = 2\nAuth_Failure_Rate = 4/600\n", files=FILES)
+        client = self.client()
+        self.assertFalse(client.get("/metrics", Authorization="a").closes)
+        self.assertTrue(client.get("/metrics", Authorization="b").closes)
+        for _ in range(2):
+            self.client().get("/metrics", Authorization="c")
+        answer = self.client().get("/metrics", Authorization="d")
+        self.assertEqual(429, answer.status, answer)
+        self.assertIn("Retry-After", answer.headers)
+
+    def test_the_tenant_of_a_key(self):
+        self.begin(options=AUTH, files=FILES, more='Domain "later.example" { Gateway = "127.0.0.1:9" }\n',
+                   listens='Listen "127.0.0.1:@blue@" { Tenant = blue }', blue=free_port())
+        blue, green, none = (self.key("app", "inject", *tenant) for tenant in (("-t", "blue"), ("-t", "green"), ()))
+        body = transmission("x@later.example")
+        ids = {}
+        for name, key in (("blue", blue), ("green", green), ("none", none)):
+            answer = self.client().transmit(body, Authorization=key)
+            self.assertEqual(200, answer.status, answer)
+            ids[name] = answer.json["results"]["recipients"][0]["id"]
+        door = self.daemon.values["blue"]
+        self.assertEqual(200, self.client(door).transmit(body, Authorization=blue).status)
+        self.assertEqual(401, self.client(door).transmit(body, Authorization=green).status)
+        self.assertEqual(401, self.client(door).transmit(body, Authorization=none).status)
+        self.assertEqual(200, self.client().get(f"/api/impulse/v1/messages/{ids['blue']}", Authorization=blue).status)
+        self.assertEqual(404, self.client().get(f"/api/impulse/v1/messages/{ids['blue']}", Authorization=green).status)
+        self.assertIn("blue", self.daemon.console("message", "details", ids["blue"]).stdout)
+
+    def test_relaying_is_as_by_smtp(self):
+        self.begin(listen="Relay_Hosts = ( 192.0.2.1 )  Relay_Domains = ( local.example )",
+                   listens='Listen "127.0.0.1:@open@" { Relay_Hosts = ( 192.0.2.1 ) Open_Relay = true }',
+                   open=free_port())
+        client = self.client()
+        self.assertEqual(200, client.transmit().status)
+        refused = client.transmit(transmission("bob@local.example", "eve@elsewhere.example"))
+        self.assertEqual(403, refused.status, refused)
+        self.assertEqual(1, len(self.daemon.wait_mainlog("R", 1)))
+        self.assertEqual(200, self.client(self.daemon.values["open"]).transmit(transmission("e@elsewhere.example")).status)
+
+    def test_strangers_and_pages_in_browsers(self):
+        self.begin(more='Domain "later.example" { Gateway = "127.0.0.1:9" }\n',
+                   listens='Listen "127.0.0.1:@far@" { Relay_Hosts = ( 192.0.2.1 ) }', far=free_port())
+        client = self.client()
+        answer = client.transmit(transmission("x@later.example"))
+        path = "/api/impulse/v1/messages/" + answer.json["results"]["recipients"][0]["id"]
+        self.assertEqual(200, client.get(path).status)
+        self.assertEqual(401, self.client(self.daemon.values["far"]).get(path).status)
+        self.assertEqual(403, client.transmit(Origin="https://elsewhere.example").status)
+
+    def test_credentials_wait_for_tls_from_afar(self):
+        self.begin(options=AUTH + "Proxy_Trusted_Hosts = ( 127.0.0.1 )", listen="Proxy_Protocol = on", files=FILES)
+        key = self.key()
+        head = f"GET /metrics HTTP/1.1\r\nHost: h\r\nAuthorization: {key}\r\nConnection: close\r\n\r\n".encode()
+        came = self.raw(v2("192.0.2.1") + head)
+        self.assertTrue(came.startswith(b"HTTP/1.1 403 "), came)
+        self.assertIn(b"tls_required", came)
+
+
+class Listener(Case):
+    def test_tls_certificates_and_who_they_stand_for(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        ca = Authority(folder.name)
+        server, mine = ca.issue("mx.test.example", names="IP:127.0.0.1"), ca.issue("alice")
+        self.begin(options=f"""Use_SSL = true
+  TLS_Certificate = mx
+  TLS_Client_CA = "{ca.certificate}"
+  TLS_Verify_Mode = optional
+  TLS_Identity_As_User = cn
+  Enable_Authentication = true""", more=f"""Certificate "mx" {{ Cert = "{server.certificate}" Private_Key = "{server.key}" }}
+""")
+        context = ssl.create_default_context(cafile=str(ca.certificate))
+        answer = self.client(tls=context).transmit()
+        self.assertEqual(401, answer.status, answer)
+        context.load_cert_chain(str(mine.certificate), str(mine.key))
+        client = self.client(tls=context)
+        self.assertEqual(200, client.transmit().status)
+        self.assertEqual(200, client.transmit().status)
+        self.assertIn(b"with HTTPS", self.daemon.wait_mail("bob", 2)[0])
+        self.assertEqual("https", self.daemon.wait_mainlog("R", 2)[0]["protocol"])
+
+    def test_proxy_names_the_client(self):
+        self.begin(listen="Proxy_Protocol = on", options="Proxy_Trusted_Hosts = ( 127.0.0.1 )")
+        body = json.dumps(transmission()).encode()
+        request = (b"POST /api/v1/transmissions HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\n"
+                   b"Connection: close\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+        came = self.raw(v2("192.0.2.1") + request)
+        self.assertTrue(came.startswith(b"HTTP/1.1 403 "), came)  # a stranger may not relay
+        self.assertIn(b"relay", came)
+
+    def test_limits(self):
+        self.begin(listen="Peer_Sessions = 1")
+        first = self.client()
+        self.assertEqual(200, first.get("/healthz/live").status)
+        second = self.client().get("/healthz/live")
+        self.assertEqual(503, second.status, second)
+        self.assertIn("Retry-After", second.headers)
+        self.assertTrue(second.closes)
+        self.assertEqual(200, first.get("/healthz/live").status)
+
+    def test_throttle(self):
+        self.begin(listen='Inbound_Throttle_Messages = "3/600"')
+        client = self.client()
+        two = transmission("a@local.example", "b@local.example")
+        self.assertEqual(200, client.transmit(two).status)
+        over = client.transmit(two)
+        self.assertEqual((429, "too_many"), (over.status, over.code), over)
+        self.assertIn("Retry-After", over.headers)
+        never = client.transmit(transmission(*(f"{c}@local.example" for c in "abcd")))
+        self.assertEqual(413, never.status, never)
+        self.assertEqual(200, client.transmit().status)
+
+    def test_deny(self):
+        self.begin(listen="Deny = true")
+        answer = self.client().get("/healthz/live")
+        self.assertEqual((403, "denied"), (answer.status, answer.code))
+
+    def test_reload_while_requests_run(self):
+        self.begin(more='Domain "later.example" { Gateway = "127.0.0.1:9" }\n')
+        stop, wrong = threading.Event(), []
+        counts = []
+
+        def run():
+            count = 0
+            client = self.client()
+            while not stop.is_set():
+                try:
+                    answer = client.transmit(transmission("x@later.example"))
+                    if answer.status == 503 and answer.closes:
+                        continue  # reconfiguration: the connection ends in order, and the request was not carried out
+                    if answer.status != 200:
+                        wrong.append(answer)
+                    count += 1
+                except (http.client.RemoteDisconnected, ConnectionError, http.client.CannotSendRequest):
+                    client.close()  # between requests
+            counts.append(count)
+
+        threads = [threading.Thread(target=run) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        config = self.daemon.config_file.read_text()
+        for number in range(10):
+            self.daemon.config_file.write_text(config + f"Max_Message_Size = {number + 5}M\n")
+            self.daemon.console("config", "reload")
+        stop.set()
+        for thread in threads:
+            thread.join()
+        self.assertEqual([], wrong)
+        self.assertEqual(sum(counts), len(self.daemon.wait_mainlog("R", sum(counts))))
+
+    def test_sessions_are_seen_and_killed(self):
+        self.begin()
+        client = self.client()
+        client.get("/healthz/live")
+        shown = self.daemon.console("--json", "show", "inbound").stdout
+        row = json.loads(shown.splitlines()[0])
+        self.assertEqual("idle", row["state"], shown)
+        self.daemon.console("session", "kill", str(row["id"]))
+        wait_for(lambda: self.daemon.inbound_sessions() == 0, "the session to end")
+
+    def test_slow_heads_and_bodies_cost_nobody_else(self):
+        self.begin(options="Idle_Time = 1")
+        idle = socket.create_connection(("127.0.0.1", self.daemon.values["http"]))
+        self.addCleanup(idle.close)
+        self.assertEqual(200, self.client().transmit().status)
+        idle.settimeout(60 * SCALE)
+        self.assertEqual(b"", idle.recv(100))
+
+    def test_a_stop_lets_the_request_end(self):
+        self.begin(more='Domain "later.example" { Gateway = "127.0.0.1:9" }\n')
+        done = []
+        body = transmission(*(f"u{i}@later.example" for i in range(3000)))
+        client = self.client()
+        client.get("/healthz/live")
+        thread = threading.Thread(target=lambda: done.append(client.transmit(body)))
+        thread.start()
+        wait_for(lambda: "answer" in self.daemon.console("show", "inbound").stdout or not thread.is_alive(), "the request")
+        self.daemon.stop()
+        thread.join()
+        self.assertEqual(200, done[0].status, done[0])
