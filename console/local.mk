@@ -38,3 +38,23 @@ ec_passwd_SOURCES = \
 	console/passwd_keys.cc
 ec_passwd_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)
 ec_passwd_LDADD = libectl.a libauth.a libbase.a $(ECTL_LIBS) $(BASE_LIBS)
+
+# The sendmail(1) command; the parts that have tests of their own in a library.
+noinst_LIBRARIES += libsendmail.a
+libsendmail_a_SOURCES = \
+	console/sendmail/address_list.cc console/sendmail/address_list.h \
+	console/sendmail/body.cc console/sendmail/body.h \
+	console/sendmail/dialogue.cc console/sendmail/dialogue.h \
+	console/sendmail/failure.h \
+	console/sendmail/header.cc console/sendmail/header.h \
+	console/sendmail/identity.cc console/sendmail/identity.h \
+	console/sendmail/input.cc console/sendmail/input.h \
+	console/sendmail/options.cc console/sendmail/options.h \
+	console/sendmail/server.cc console/sendmail/server.h \
+	console/sendmail/submission.cc console/sendmail/submission.h
+libsendmail_a_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)
+
+bin_PROGRAMS += ec_sendmail
+ec_sendmail_SOURCES = console/sendmail/ec_sendmail.cc
+ec_sendmail_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)
+ec_sendmail_LDADD = libsendmail.a libsmtp.a libmessage.a libbase.a $(BASE_LIBS)
