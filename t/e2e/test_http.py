@@ -1,13 +1,14 @@
 """Injection by HTTP: the three APIs, the pages beside them, and what is durable when."""
 
 import gzip
+import http.client
 import json
 import socket
 import subprocess
 import threading
 
-from harness import SCALE, free_port, needs, wait_for
-from http_kit import RFC822, Case, transmission
+from harness import SCALE, Threads, free_port, needs, timeout, wait_for
+from http_kit import RFC822, Case, Client, transmission
 from sink import SmtpSink
 
 
@@ -94,6 +95,48 @@ class Inject(Case):
             state = client.get(f"/api/impulse/v1/messages/{name}")
             self.assertEqual(200, state.status, state)
             self.assertEqual([people[number]], [row["address"] for row in state.json["recipients"]])
+
+    @timeout(240)
+    def test_killed_again_and_again_every_request_is_carried_out_once(self):
+        """Clients that repeat what was not answered, with its key: all or nothing of each, and once."""
+        self.begin(more='Domain "later.example" { Gateway = "127.0.0.1:9" }\n')
+        answers, stop = {}, threading.Event()
+
+        def run(number):
+            for turn in range(40):
+                if stop.is_set():
+                    return
+                key = f"{number}-{turn}"
+                body = transmission(*(f"{key}-{i}@later.example" for i in range(20)))
+                while not stop.is_set():
+                    client = Client(self.daemon.values["http"])
+                    try:
+                        answer = client.transmit(body, Idempotency_Key=key)
+                    except (OSError, http.client.HTTPException):
+                        continue
+                    finally:
+                        client.close()
+                    if answer.status == 200:
+                        answers[key] = answer.json["results"]
+                        break
+                    self.assertIn(answer.status, (409, 503), answer)
+
+        threads = Threads()
+        for number in range(4):
+            threads.start(run, number)
+        try:
+            for _ in range(5):
+                before = len(answers)
+                wait_for(lambda: len(answers) >= before + 8 or len(answers) == 160, "requests to be answered")
+                self.daemon.kill9()
+                self.daemon.start()
+            threads.join(200 * SCALE)
+        finally:
+            stop.set()
+        self.assertEqual(160, len(answers))
+        self.assertEqual({20}, {results["total_accepted_recipients"] for results in answers.values()})
+        text = self.client().get("/metrics").body.decode()
+        self.assertIn(f"\nimpulse_spool_messages {160 * 20}\n", text)
 
     def test_ten_thousand_recipients_and_others_meanwhile(self):
         self.begin(more='Domain "later.example" { Gateway = "127.0.0.1:9" }\nEventLoop "default" { Concurrency = 1 }\n')
