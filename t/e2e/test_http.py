@@ -69,13 +69,13 @@ class Inject(Case):
                     self.assertTrue(plain.recv(65536).startswith(b"HTTP/1.1 200 "))
 
     @needs("curl")
-    def test_curl(self):
-        self.begin()
+    def test_curl_by_a_unix_socket(self):
+        self.begin(listens='Listen "@dir@/http.sock" { }')
         (self.daemon.dir / "message").write_bytes(RFC822)
         done = subprocess.run(
-            ["curl", "-sS", "--fail-with-body", "-H", "Content-Type: message/rfc822", "-H",
+            ["curl", "-sS", "--fail-with-body", "--unix-socket", f"{self.daemon.dir}/http.sock", "-H", "Content-Type: message/rfc822", "-H",
              "X-Envelope-From: a@client.example", "-H", "X-Envelope-To: bob@local.example", "--data-binary",
-             f"@{self.daemon.dir}/message", f"http://127.0.0.1:{self.daemon.values['http']}/api/impulse/v1/messages"],
+             f"@{self.daemon.dir}/message", "http://localhost/api/impulse/v1/messages"],
             capture_output=True, text=True, timeout=60 * SCALE)
         self.assertEqual(0, done.returncode, done.stdout + done.stderr)
         self.daemon.wait_mail("bob")
