@@ -52,7 +52,7 @@ MadeJob InjectReader::read() {
   if (!content_) reader_.fail(Fault::missing, top.member("content"), "the content is required");
   if (!has_recipients_) reader_.fail(Fault::missing, top.member("recipients"), "recipients are required");
   if (!reader_.good()) return std::unexpected(*reader_.error());
-  if (plan_.people.empty() && plan_.rejected.empty())
+  if (plan_.people.empty() && plan_.rejected.count == 0)
     return std::unexpected(Error{Fault::no_recipients, "recipients", "there are no recipients"});
   content_->parts.dialect = dialect_;
   auto composer = make_composer(*content_, compose::RawFilling::whole, "content", "content");
@@ -127,6 +127,7 @@ void InjectReader::trace_headers(Element element, const Where& where) {
 }
 
 void InjectReader::recipient(Element element, const Where& where) {
+  if (!plan_.room_for_recipient(reader_)) return;
   Mailing::Person person;
   std::optional<Error> rejection;
   bool has_email = false;
@@ -154,7 +155,7 @@ void InjectReader::recipient(Element element, const Where& where) {
   });
   if (!has_email) reader_.fail(Fault::missing, where.member("email"), "each recipient needs its email");
   if (rejection)
-    plan_.rejected.push_back({std::move(person.given), std::move(*rejection)});
+    plan_.rejected.add(std::move(person.given), std::move(*rejection));
   else
     plan_.people.push_back(std::move(person));
 }

@@ -5,6 +5,7 @@ libapi_a_SOURCES = \
 	src/api/inject.cc \
 	src/api/job.cc src/api/job.h \
 	src/api/json.cc src/api/json.h \
+	src/api/limits.h \
 	src/api/mailing.cc src/api/mailing.h \
 	src/api/messages.cc \
 	src/api/policy.cc src/api/policy.h \

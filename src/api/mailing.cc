@@ -17,6 +17,13 @@ Mailing::Mailing(Plan plan) : plan_(std::move(plan)) {
   if (plan_.metadata) metadata_ = to_value(*plan_.metadata);
 }
 
+bool Mailing::Plan::room_for_recipient(Reader& reader) const {
+  const size_t most = policy->max_request_recipients;
+  if (people.size() + rejected.count < most) return true;
+  reader.fail({Fault::too_large, "recipients", fmt::format("one request has at most {} recipients", most)});
+  return false;
+}
+
 std::string_view Mailing::protocol() const { return protocol_of(plan_.call); }
 
 // The names that the APIs define themselves.
@@ -134,8 +141,20 @@ std::expected<spool::Incoming, Error> Mailing::build(size_t index) {
 
 namespace {
 
-std::string text_of(const nlohmann::ordered_json& json) {
-  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+std::string quoted(const std::string& text) {
+  return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+// An array; `item` makes its parts. Written straight into the answer, as a
+// document of nodes would take many times its bytes.
+template <class F>
+void append_array(std::string& out, std::string_view name, size_t count, F item) {
+  out += fmt::format(",\"{}\":[", name);
+  for (size_t i = 0; i < count; ++i) {
+    if (i > 0) out += ',';
+    out += item(i);
+  }
+  out += ']';
 }
 
 }  // namespace
@@ -144,39 +163,34 @@ std::string Mailing::answer(std::span<const MessageId> ids, std::string_view nod
   return plan_.style == Style::inject ? inject_answer(ids, node) : transmission_answer(ids, node);
 }
 
+void Mailing::append_recipients(std::string& out, std::string_view name, std::span<const MessageId> ids,
+                                std::string_view node) const {
+  append_array(out, "recipients", std::min(ids.size(), plan_.people.size()), [&](size_t i) {
+    return fmt::format(R"({{"{}":{},"id":{}}})", name, quoted(plan_.people[i].given), quoted(ids[i].to_string(node)));
+  });
+}
+
 std::string Mailing::transmission_answer(std::span<const MessageId> ids, std::string_view node) const {
-  nlohmann::ordered_json out;
-  auto& results = out["results"];
-  results["total_rejected_recipients"] = plan_.rejected.size();
-  results["total_accepted_recipients"] = plan_.people.size();
-  results["id"] = std::to_string(plan_.call.number);
-  auto& recipients = results["recipients"] = nlohmann::ordered_json::array();
-  for (size_t i = 0; i < ids.size() && i < plan_.people.size(); ++i)
-    recipients.push_back({{"to", plan_.people[i].given}, {"id", ids[i].to_string(node)}});
-  if (plan_.rejected.empty()) return text_of(out);
-  auto& errors = results["rcpt_to_errors"] = nlohmann::ordered_json::array();
-  for (const Rejected& one : plan_.rejected) {
-    if (plan_.errors_told && errors.size() >= *plan_.errors_told) break;
-    errors.push_back(nlohmann::ordered_json::parse(error_object(one.error, plan_.style)));
-  }
-  out["errors"] = {{{"message", "transmission created, but with validation errors"}, {"code", "2000"}}};
-  return text_of(out);
+  const Rejected& rejected = plan_.rejected;
+  std::string out =
+      fmt::format(R"({{"results":{{"total_rejected_recipients":{},"total_accepted_recipients":{},"id":"{}")",
+                  rejected.count, plan_.people.size(), plan_.call.number);
+  append_recipients(out, "to", ids, node);
+  if (rejected.count == 0) return out + "}}";
+  append_array(out, "rcpt_to_errors", std::min(rejected.told, rejected.errors.size()),
+               [&](size_t i) { return error_object(rejected.errors[i], plan_.style); });
+  return out + R"(},"errors":[{"message":"transmission created, but with validation errors","code":"2000"}]})";
 }
 
 std::string Mailing::inject_answer(std::span<const MessageId> ids, std::string_view node) const {
-  nlohmann::ordered_json out;
-  out["success_count"] = plan_.people.size();
-  out["fail_count"] = plan_.rejected.size();
-  auto& failed = out["failed_recipients"] = nlohmann::ordered_json::array();
-  auto& errors = out["errors"] = nlohmann::ordered_json::array();
-  for (const Rejected& one : plan_.rejected) {
-    failed.push_back(one.given);
-    errors.push_back(fmt::format("{}: {}", one.error.field, one.error.reason));
-  }
-  auto& recipients = out["recipients"] = nlohmann::ordered_json::array();
-  for (size_t i = 0; i < ids.size() && i < plan_.people.size(); ++i)
-    recipients.push_back({{"email", plan_.people[i].given}, {"id", ids[i].to_string(node)}});
-  return text_of(out);
+  const Rejected& rejected = plan_.rejected;
+  std::string out = fmt::format(R"({{"success_count":{},"fail_count":{})", plan_.people.size(), rejected.count);
+  append_array(out, "failed_recipients", rejected.given.size(), [&](size_t i) { return quoted(rejected.given[i]); });
+  append_array(out, "errors", std::min(rejected.told, rejected.errors.size()), [&](size_t i) {
+    return quoted(fmt::format("{}: {}", rejected.errors[i].field, rejected.errors[i].reason));
+  });
+  append_recipients(out, "email", ids, node);
+  return out + "}";
 }
 
 }  // namespace impulse::api

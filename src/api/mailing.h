@@ -4,8 +4,10 @@
 
 #include "api/job.h"
 #include "api/json.h"
+#include "api/limits.h"
 #include "compose/composer.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <expected>
 #include <memory>
@@ -32,9 +34,18 @@ class Mailing : public Job {
     std::optional<Element> metadata{};
     std::string tags{};  // as JSON; empty: none
   };
+  // Recipients that are none of ours to send to: counted, and some told of.
   struct Rejected {
-    std::string given;
-    Error error;
+    size_t count = 0;
+    size_t told = usual_errors_told;  // errors that the answer has at most
+    std::vector<Error> errors{};      // the first so many, and always the first
+    std::vector<std::string> given{};
+
+    void add(std::string who, Error error) {
+      ++count;
+      given.push_back(std::move(who));
+      if (errors.size() < std::max<size_t>(told, 1)) errors.push_back(std::move(error));
+    }
   };
   // KumoMTA's header for feedback loops.
   struct Supplement {
@@ -48,8 +59,7 @@ class Mailing : public Job {
     std::unique_ptr<Json> json;  // keeps what the elements are of
     std::unique_ptr<compose::Composer> composer;
     std::vector<Person> people;
-    std::vector<Rejected> rejected;
-    std::optional<size_t> errors_told;  // num_rcpt_errors
+    Rejected rejected;
     std::optional<std::string> sender;  // of all; nothing: the From field's address
     std::string sender_field;           // how the request names it
     std::string content_field = "content";
@@ -59,6 +69,9 @@ class Mailing : public Job {
     Context context;
     bool trace = true;
     std::optional<Supplement> supplement;
+
+    // Before each recipient is read; fails when it is one too many.
+    bool room_for_recipient(Reader& reader) const;
   };
 
   explicit Mailing(Plan plan);
@@ -70,6 +83,8 @@ class Mailing : public Job {
  private:
   std::string transmission_answer(std::span<const MessageId> ids, std::string_view node) const;
   std::string inject_answer(std::span<const MessageId> ids, std::string_view node) const;
+  void append_recipients(std::string& out, std::string_view name, std::span<const MessageId> ids,
+                         std::string_view node) const;
   compose::Value reserved(const Person& person, const std::string& sender, const std::string& to) const;
   std::expected<void, Error> describe(message::Envelope& envelope, const Person& person) const;
   std::string supplement(const Person& person) const;
@@ -79,8 +94,5 @@ class Mailing : public Job {
   compose::Value values_;
   compose::Value metadata_;
 };
-
-// Bytes that names and values of one message's metadata may have together.
-constexpr size_t max_metadata = 10'000;
 
 }  // namespace impulse::api

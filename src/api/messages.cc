@@ -73,8 +73,6 @@ std::expected<void, Error> MessageJob::read() {
   if (!done) return done;
   if (!sender_) return wrong(Fault::missing, "from", "the envelope's sender is required");
   if (recipients_.empty()) return wrong(Fault::missing, "to", "a recipient is required");
-  if (policy_->max_recipients != 0 && recipients_.size() > policy_->max_recipients)
-    return wrong(Fault::invalid, "to", fmt::format("one message has at most {} recipients", policy_->max_recipients));
   std::string().swap(call_.body);
   return {};
 }
@@ -87,6 +85,11 @@ std::expected<void, Error> MessageJob::set_sender(std::string_view text, std::st
 }
 
 std::expected<void, Error> MessageJob::add_recipient(std::string_view text, std::string field) {
+  // Whatever the configuration says of a message, it is one request.
+  size_t most = policy_->max_request_recipients;
+  if (policy_->max_recipients != 0) most = std::min<size_t>(most, policy_->max_recipients);
+  if (recipients_.size() >= most)
+    return wrong(Fault::invalid, "to", fmt::format("one message has at most {} recipients", most));
   auto address = envelope_address(text, std::move(field), *policy_);
   if (!address) return std::unexpected(std::move(address.error()));
   recipients_.push_back({std::move(*address)});

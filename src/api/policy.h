@@ -2,6 +2,7 @@
 // once per commit and Peer chain.
 #pragma once
 
+#include "api/limits.h"
 #include "base/clock.h"
 #include "message/fixups.h"
 
@@ -25,7 +26,8 @@ struct Policy {
   message::FixupPolicy fixups;           // RFC2822_Date_Header and its like
   uint64_t max_message_size = 52428800;  // bytes, of one message; 0 no limit
   uint32_t max_recipients = 0;           // of one message; 0 no limit
-  uint32_t max_received_headers = 100;   // 0 no limit
+  size_t max_request_recipients = usual_request_recipients;
+  uint32_t max_received_headers = 100;  // 0 no limit
   bool allow_null_sender = true;
   bool allow_ip_literal = true;
   bool pedantic_addresses = true;

@@ -58,9 +58,9 @@ MadeJob TransmissionReader::read() {
   if (!has_recipients_) reader_.fail(Fault::missing, top.member("recipients"), "a transmission needs recipients");
   if (!reader_.good()) return std::unexpected(*reader_.error());
   if (plan_.people.empty()) {
-    if (plan_.rejected.empty())
+    if (plan_.rejected.count == 0)
       return std::unexpected(Error{Fault::no_recipients, "recipients", "there are no recipients"});
-    const Error& first = plan_.rejected.front().error;
+    const Error& first = plan_.rejected.errors.front();
     return std::unexpected(Error{Fault::no_recipients, first.field, first.reason});
   }
   auto composer = make_composer(*content_, compose::RawFilling::texts, "content.email_rfc822", "content");
@@ -76,7 +76,7 @@ std::expected<void, Error> TransmissionReader::query() {
   for (const auto& [name, value] : plan_.call.query) {
     const auto number = parse_unsigned(value, 1'000'000);
     if (!number) return std::unexpected(Error{Fault::invalid, name, "a whole number is expected"});
-    plan_.errors_told = *number;
+    plan_.rejected.told = std::min<size_t>(*number, max_errors_told);
   }
   return {};
 }
@@ -203,6 +203,7 @@ bool TransmissionReader::address(Mailing::Person& person, Element element, const
 }
 
 void TransmissionReader::recipient(Element element, const Where& where) {
+  if (!plan_.room_for_recipient(reader_)) return;
   Mailing::Person person;
   rejection_.reset();
   bool has_address = false;
@@ -230,7 +231,7 @@ void TransmissionReader::recipient(Element element, const Where& where) {
   });
   if (!has_address) reject(where.member("address"), Fault::missing, "address is required for each recipient");
   if (rejection_)
-    plan_.rejected.push_back({std::move(person.given), std::move(*rejection_)});
+    plan_.rejected.add(std::move(person.given), std::move(*rejection_));
   else
     plan_.people.push_back(std::move(person));
 }

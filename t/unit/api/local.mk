@@ -3,6 +3,7 @@ t_unit_api_tests_SOURCES = t/unit/main.cc \
 	t/unit/api/kit.h \
 	t/unit/api/inject_test.cc \
 	t/unit/api/json_test.cc \
+	t/unit/api/limits_test.cc \
 	t/unit/api/messages_test.cc \
 	t/unit/api/times_test.cc \
 	t/unit/api/transmissions_test.cc \

@@ -1,0 +1,21 @@
+// How much one request may hold, apart from its bytes (Max_Request_Size): what
+// costs memory and work far beyond those. Constants, and no options: whoever
+// has more sends another request.
+#pragma once
+
+#include <cstddef>
+
+namespace impulse::api {
+
+// Recipients, taken or rejected; Policy::max_request_recipients.
+constexpr size_t usual_request_recipients = 100'000;
+
+// Rejected recipients that the answer says why of; the rest are counted. The
+// second: also when more are asked for (num_rcpt_errors).
+constexpr size_t usual_errors_told = 100;
+constexpr size_t max_errors_told = 1'000;
+
+// Bytes that names and values of one message's metadata may have together.
+constexpr size_t max_metadata = 10'000;
+
+}  // namespace impulse::api
