@@ -34,6 +34,7 @@ void harmless(const Made& made, const std::string& where) {
 class UnsafeTest : public CppUnit::TestFixture {
   CPPUNIT_TEST_SUITE(UnsafeTest);
   CPPUNIT_TEST(fields_of_requests);
+  CPPUNIT_TEST(encoded_parameters_of_media_types);
   CPPUNIT_TEST(every_string_of_every_request);
   CPPUNIT_TEST(results_of_templates);
   CPPUNIT_TEST(envelope_of_raw_messages);
@@ -99,6 +100,23 @@ class UnsafeTest : public CppUnit::TestFixture {
     body["content"]["headers"]["X-A\r\nX-Evil"] = "x";
     CPPUNIT_ASSERT(
         outcome(make(Style::transmissions, body.dump())).starts_with("400 unsafe_value content.headers.X-A\\r"));
+  }
+
+  void encoded_parameters_of_media_types() {
+    for (const std::string_view type :
+         {"text/plain; name*=utf-8''a%0D%0AX-Evil:%20yes", "text/plain; name=\"=?utf-8?Q?a=0D=0AX-Evil:_yes?=\"",
+          "text/plain; name*=utf-8''a%0D%0A%0D%0A--=_mixed--%0D%0Aq"}) {
+      auto body = transmission();
+      for (const std::string_view files : {"attachments", "inline_images"}) {
+        auto changed = body;
+        changed["content"][files][0]["type"] = type;
+        CPPUNIT_ASSERT_EQUAL("400 unsafe_value content." + std::string(files) + "[0].type",
+                             outcome(make(Style::transmissions, changed.dump())));
+      }
+      auto other = injection();
+      other["content"]["attachments"][0]["content_type"] = type;
+      CPPUNIT_ASSERT(outcome(make(Style::inject, other.dump())).starts_with("400 unsafe_value content.attachments[0]"));
+    }
   }
 
   // Any string, any name: at its front, at its end, and instead of it.

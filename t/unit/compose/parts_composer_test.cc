@@ -52,6 +52,7 @@ class PartsComposerTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(file_names);
   CPPUNIT_TEST(fields);
   CPPUNIT_TEST(faults);
+  CPPUNIT_TEST(parameters_that_break_out);
   CPPUNIT_TEST(values_that_break_out);
   CPPUNIT_TEST(sizes);
   CPPUNIT_TEST_SUITE_END();
@@ -187,6 +188,32 @@ class PartsComposerTest : public CppUnit::TestFixture {
       CPPUNIT_ASSERT_MESSAGE(composer.error().reason, kind == composer.error().kind);
       CPPUNIT_ASSERT_EQUAL(name, composer.error().field);
       CPPUNIT_ASSERT(!composer.error().reason.empty());
+    }
+  }
+
+  // What a media type's parameters are once they are decoded (RFC 2231, 2047).
+  void parameters_that_break_out() {
+    for (const std::string_view type :
+         {"text/plain; name*=utf-8''a%0D%0AX-Evil:%20yes", "text/plain; name*=utf-8''a%0AX-Evil",
+          "text/plain; name*=utf-8''a%0D", "text/plain; name*=utf-8''a%09b",
+          "text/plain; name*0*=utf-8''a; name*1*=%0D%0AX-Evil:%20yes",
+          "text/plain; name=\"=?utf-8?Q?a=0D=0AX-Evil:_yes?=\"",
+          "text/plain; name=\"=?utf-8?B?YQ0KWC1FdmlsOiB5ZXM=?=\"",
+          "text/plain; name*=utf-8''a%0D%0A%0D%0A--=_mixed--%0D%0Aq"}) {
+      PartsSource source = usual();
+      source.attachments = {{.field = "a", .type = std::string(type), .data = ""}};
+      const auto composer = compose_parts(source);
+      CPPUNIT_ASSERT_MESSAGE(std::string(type), !composer.has_value());
+      CPPUNIT_ASSERT_MESSAGE(composer.error().reason, composer.error().kind == Fault::Kind::unsafe);
+      CPPUNIT_ASSERT_EQUAL(std::string("a.type"), composer.error().field);
+    }
+    // Those that hold none of it are taken, whatever folds they need.
+    for (const std::string& type :
+         {std::string("text/plain; name*=utf-8''a%20%C3%A4"), std::string("a/b;\tc=d; e=\"f g\""),
+          "text/plain; name=\"" + std::string(300, 'x') + "\"; more=" + std::string(300, 'y')}) {
+      PartsSource source = usual();
+      source.attachments = {{.field = "a", .type = type, .data = ""}};
+      CPPUNIT_ASSERT_MESSAGE(type, !made(source, values_).starts_with("fault"));
     }
   }
 
