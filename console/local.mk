@@ -55,6 +55,7 @@ libsendmail_a_SOURCES = \
 libsendmail_a_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)
 
 bin_PROGRAMS += ec_sendmail
+EXTRA_DIST += console/sendmail/README.md
 ec_sendmail_SOURCES = console/sendmail/ec_sendmail.cc
 ec_sendmail_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)
 ec_sendmail_LDADD = libsendmail.a libsmtp.a libmessage.a libbase.a $(BASE_LIBS)

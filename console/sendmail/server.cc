@@ -80,30 +80,39 @@ Outcome<UniqueFd> connect_to(const std::string& place) {
 
 Outcome<> pass_through(int server, int in, int out) {
   std::array<char, 32768> buffer;
-  std::array<pollfd, 2> watched{{{server, POLLIN, 0}, {in, POLLIN, 0}}};
+  std::string waiting;  // for the server, which may take none before its replies are read
+  bool more = true;     // may come on `in`
   while (true) {
+    const auto wanted = static_cast<short>(waiting.empty() ? POLLIN : POLLIN | POLLOUT);
+    std::array<pollfd, 2> watched{{{server, wanted, 0}, {more && waiting.empty() ? in : -1, POLLIN, 0}}};
     if (::poll(watched.data(), watched.size(), -1) < 0) {
       if (errno == EINTR) continue;
       return fail_with(EX_OSERR, "poll: " + errno_text(errno));
     }
-    // The server first: what it has said is passed on even where it listens no more.
-    if (watched[0].revents != 0) {
+    // First what the server has said: it is passed on even where the server listens no more.
+    if ((watched[0].revents & ~POLLOUT) != 0) {
       const ssize_t got = ::read(server, buffer.data(), buffer.size());
       if (got == 0) return {};
       if (got < 0 && errno != EINTR) return fail_with(EX_TEMPFAIL, "the server: " + errno_text(errno));
-      if (got > 0 && !write_all(out, {buffer.data(), static_cast<size_t>(got)}))
-        return fail_with(EX_IOERR, "standard output: " + errno_text(errno));
-      continue;
-    }
-    if (watched[1].revents != 0) {
+      if (got > 0) {
+        if (const auto written = write_all(out, {buffer.data(), static_cast<size_t>(got)}); !written)
+          return fail_with(EX_IOERR, "standard output: " + written.error().message);
+      }
+    } else if (watched[0].revents != 0) {
+      const ssize_t sent = ::send(server, waiting.data(), waiting.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+      if (sent >= 0) {
+        waiting.erase(0, static_cast<size_t>(sent));
+      } else if (errno != EINTR && errno != EAGAIN) {  // it has hung up; what it said before comes yet
+        waiting.clear();
+        more = false;
+      }
+    } else if (watched[1].revents != 0) {
       const ssize_t got = ::read(in, buffer.data(), buffer.size());
-      if (got < 0 && errno == EINTR) continue;
-      if (got < 0) return fail_with(EX_IOERR, "standard input: " + errno_text(errno));
-      // The server ends the session when it has answered what it got.
-      const bool over = got == 0 || !write_all(server, {buffer.data(), static_cast<size_t>(got)});
-      if (over) {
+      if (got < 0 && errno != EINTR) return fail_with(EX_IOERR, "standard input: " + errno_text(errno));
+      if (got > 0) waiting.assign(buffer.data(), static_cast<size_t>(got));
+      if (got == 0) {  // the server ends the session when it has answered what it got
+        more = false;
         ::shutdown(server, SHUT_WR);
-        watched[1].fd = -1;
       }
     }
   }

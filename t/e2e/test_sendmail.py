@@ -7,7 +7,7 @@ import subprocess
 import threading
 import unittest
 
-from harness import BASE_CONFIG, BINDIR, SCALE, Daemon, needs
+from harness import BASE_CONFIG, BINDIR, SCALE, Daemon, is_sanitized, needs
 
 PROGRAM = str(BINDIR / "ec_sendmail")
 CONFIG = BASE_CONFIG.replace('  Listen "127.0.0.1:@smtp@" { }\n',
@@ -169,7 +169,7 @@ class Sendmail(unittest.TestCase):
         message = b"Subject: s\n\n" + line * 400000  # 28 MB
         code = (f"import resource, sys, subprocess; resource.setrlimit(resource.RLIMIT_DATA, (12 << 20, 12 << 20)); "
                 f"sys.exit(subprocess.run([{PROGRAM!r}, 'joe']).returncode)")
-        if b"__asan_init" in (BINDIR / "ec_sendmail").read_bytes():
+        if is_sanitized():
             code = code.replace("resource.setrlimit", "(lambda *_: None)")
         done = sendmail("-c", code, stdin=message, server=self.socket, program="python3")
         self.assertEqual((0, b""), (done.returncode, done.stderr))
@@ -334,6 +334,11 @@ class Sendmail(unittest.TestCase):
         self.assertEqual(["220", "250", "250", "250", "354", "250", "221"],
                          [line[:3] for line in done.stdout.decode().split("\r\n") if line[3:4] == " "])
         self.assertTrue(self.mail("joe").endswith(b"\n\n.\n"))
+        # A client that hangs up, and one that writes on and reads late.
+        done = sendmail("-bs", stdin="NOOP\r\n", server=self.socket)
+        self.assertEqual((0, 2, b""), (done.returncode, done.stdout.count(b"\r\n"), done.stderr))
+        done = sendmail("-bs", stdin="NOOP\r\n" * 200_000 + "QUIT\r\n", server=self.socket)
+        self.assertEqual((0, 200_002), (done.returncode, done.stdout.count(b"\r\n")))
         self.assertEqual(75, sendmail("-bs").returncode)
 
     # those who call it
