@@ -295,10 +295,12 @@ class Sendmail(unittest.TestCase):
                 connection.sendall(replies[0].encode() + b"\r\n")
                 for reply in replies[1:]:
                     line = lines.readline()
-                    if reply == "end":  # of the message
+                    if reply.startswith("end"):  # of the message, and perhaps the reply to it
                         while line not in (b".\r\n", b""):
                             line = lines.readline()
-                        continue
+                        reply = reply[4:]
+                        if not reply:
+                            continue
                     connection.sendall(reply.encode() + b"\r\n")
 
         player = threading.Thread(target=play, daemon=True)
@@ -322,6 +324,15 @@ class Sendmail(unittest.TestCase):
             got, said = self.played(*replies)
             self.assertEqual(status, got, f"{replies}: {said}")
             self.assertTrue(said.startswith("ec_sendmail: "), said)
+
+    def test_later_transaction_that_fails(self):
+        started = ("220 x", "250 x", "250 x", "250 x", "452 x", "354 x", "end 250 x")
+        for replies in ((*started, "451 x"), started, (*started, "250 x", "550 x")):
+            status, said = self.played(*replies)
+            self.assertEqual(67, status, said)
+            self.assertRegex(said, r"\Aec_sendmail: jane@local.example: .+\n\Z")
+        status, said = self.played(*started, "250 x", "250 x", "354 x", "end 250 x")
+        self.assertEqual((0, ""), (status, said))
 
     # SMTP, passed through
 
