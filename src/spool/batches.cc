@@ -2,6 +2,8 @@
 
 #include "base/crc32c.h"
 
+#include <algorithm>
+
 namespace impulse::spool {
 
 void Batches::begin_round(const std::vector<PendingMessage>& messages) {
@@ -17,6 +19,12 @@ void Batches::begin_round(const std::vector<PendingMessage>& messages) {
 void Batches::finish_round() {
   for (const auto& [batch, bytes] : waiting_) batch->finished(bytes);
   waiting_.clear();
+}
+
+bool Batches::must_wait(const PendingMessage& message) {
+  if (!message.part || message.part->kind != BatchPart::Kind::commit || !writes(message)) return false;
+  const OpenBatch& batch = *message.part->batch;
+  return batch.fresh > 0 && batch.fresh < batch.members;
 }
 
 RecordType Batches::join(PendingMessage& message) {
@@ -74,7 +82,7 @@ size_t Batches::commit(BatchPart& part, uint32_t number, uint32_t nonce, const P
     receipts_.apply(
         part.record,
         {number, nonce, offset, static_cast<uint32_t>(message.head.size() - record_header_size), message.body_length});
-  if (!part.record.settled) settling_.push_back(std::move(settling));
+  if (!settling.segments.empty()) settling_.push_back(std::move(settling));
   release(batch);
   return batch.ids.size();
 }
@@ -127,7 +135,8 @@ std::string Batches::settled_record() const {
 
 bool Batches::settles_elsewhere(uint32_t number) const {
   for (const Settling& settling : settling_)
-    if (settling.segment != number) return true;
+    if (settling.segment != number || std::ranges::any_of(settling.segments, [=](uint32_t at) { return at != number; }))
+      return true;
   return false;
 }
 
@@ -137,7 +146,12 @@ void Batches::settled(uint32_t number) {
     index_.add_target(number, settling.segment);
     for (const uint32_t segment : settling.segments) index_.add_target(number, segment);
   }
-  settling_.clear();
+  said_ = settling_.size();
+}
+
+void Batches::said_durably() {
+  settling_.erase(settling_.begin(), settling_.begin() + static_cast<std::ptrdiff_t>(said_));
+  said_ = 0;
 }
 
 }  // namespace impulse::spool

@@ -33,6 +33,12 @@ class Batches {
   void begin_round(const std::vector<PendingMessage>& messages);
   void finish_round();
 
+  // A commit that needs a group of its own, since some messages of its batch are
+  // in the one that is being made, and others are not: their segments may go
+  // before this one is known to be whole. So a commit record either stands in
+  // one group, and segment, with all of its messages, or says itself that they
+  // were durable before it.
+  static bool must_wait(const PendingMessage& message);
   // A part that writes() is put into the group that is being made: its record's
   // type. Fills in what a commit record says.
   RecordType join(PendingMessage& message);
@@ -60,11 +66,15 @@ class Batches {
     std::vector<uint32_t> segments;  // of the messages
   };
   void settle(Settling settling) { settling_.push_back(std::move(settling)); }
-  bool to_settle() const { return !settling_.empty(); }
+  // Whether there are some that no record says yet, be it durable or not.
+  bool to_settle() const { return said_ < settling_.size(); }
   std::string settled_record() const;
-  // Whether one of them lies in another segment than that: then footers have to name the record.
+  // Whether one of them has something in another segment than that: then footers have to name the record.
   bool settles_elsewhere(uint32_t number) const;
+  // The record was written there. It counts as said when that is durable, and is said again elsewhere when it is not.
   void settled(uint32_t number);
+  void said_durably();
+  void said_in_vain() { said_ = 0; }
 
  private:
   size_t commit(BatchPart& part, uint32_t number, uint32_t nonce, const PendingMessage& message, uint32_t offset);
@@ -76,6 +86,7 @@ class Batches {
   std::vector<std::pair<std::shared_ptr<OpenBatch>, uint64_t>> waiting_;  // bytes of this round
   std::set<uint32_t> crossing_;  // commit records of the open segment with messages elsewhere
   std::vector<Settling> settling_;
+  size_t said_ = 0;  // so many of these
 };
 
 }  // namespace impulse::spool

@@ -91,6 +91,7 @@ void Committer::run() {
     next_probe_ = {};
     process();
   }
+  if (writer_.is_open() && open_batches_.to_settle()) process();
   if (writer_.is_open() && !writer_.empty()) close_segment();
   for (PendingEntry& entry : entries_)
     if (entry.done) entry.done(std::unexpected(*sick_));
@@ -156,6 +157,7 @@ void Committer::commit_batch(size_t& next) {
   const size_t first = next;
   bool any = false;
   while (next < messages.size() && (!any || (fits(group, next) && group.size() < tuning_.max_batch))) {
+    if (Batches::must_wait(messages[next])) break;
     PendingMessage& message = messages[next++];
     written.messages.emplace_back();
     if (!Batches::writes(message)) continue;
@@ -185,6 +187,7 @@ void Committer::commit_batch(size_t& next) {
     const bool sync = now_.force_fsync && !bare;
     if (auto done = writer_.write(group, sync || written.checkpoints || written.copies); !done)
       return failed(first, std::exchange(next, first), done.error());
+    written.durable = sync || !now_.force_fsync || written.checkpoints || written.copies;
     if (!bare) ++groups_;
   }
   complete(first, written);
@@ -234,6 +237,7 @@ void Committer::add_entries(WriteGroup& group, size_t& taken) {
 void Committer::complete(size_t first, const Written& written) {
   const uint32_t number = writer_.number();
   if (written.settled) open_batches_.settled(number);
+  if (written.durable) open_batches_.said_durably();
   complete_messages(first, written.messages);
   index_.set_bytes(number, writer_.end());
   for (const VoidRange& range : voids_) index_.add_target(number, range.segment);
@@ -321,6 +325,7 @@ void Committer::failed(size_t first, size_t next, const Error& why) {
   checkpoints_.clear();  // planned anew
   copies_.clear();
   receipts_.refused();
+  open_batches_.said_in_vain();
   go_sick(why);
 }
 
@@ -361,8 +366,12 @@ void Committer::close_segment() {
   // Without a footer the next start scans it: nothing is lost but time.
   const std::set<uint32_t> receipts = receipts_.offsets_in(number);
   const auto wanted = [&](uint32_t offset) { return open_batches_.crosses(offset) || receipts.contains(offset); };
-  if (auto sealed = writer_.seal(index_.live_in(number), open_batches_.open_in(number), wanted); !sealed)
+  if (auto sealed = writer_.seal(index_.live_in(number), open_batches_.open_in(number), wanted)) {
+    open_batches_.said_durably();
+  } else {
+    open_batches_.said_in_vain();
     log_(fmt::format("no footer could be written: {}", sealed.error().message));
+  }
   index_.set_bytes(number, writer_.end());
   index_.seal(number);
 }

@@ -71,6 +71,7 @@ class Committer {
     std::vector<Index::Message> messages;
     size_t entries = 0;
     bool settled = false;
+    bool durable = false;
     bool checkpoints = false;
     bool copies = false;
   };

@@ -108,6 +108,7 @@ class BatchCrashTest : public CppUnit::TestFixture {
   void what_cannot_be_read_now_is_not_judged() {
     settings_.segment_size = 100000;
     tuning_.zero_ahead = 0;
+    tuning_.batch_piece = 1 << 20;  // one group
     std::vector<MessageId> ids;
     std::string path, content;
     {

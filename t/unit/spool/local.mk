@@ -1,6 +1,7 @@
 check_PROGRAMS += t/unit/spool_tests
 t_unit_spool_tests_SOURCES = t/unit/main.cc \
 	t/unit/spool/batch_crash_test.cc \
+	t/unit/spool/batch_loss_test.cc \
 	t/unit/spool/batch_test.cc \
 	t/unit/spool/codec_test.cc \
 	t/unit/spool/crash_test.cc \

@@ -1,0 +1,172 @@
+// What was acknowledged as a batch is not lost: whatever becomes of the
+// segments of its messages, of its commit, and of the start after a crash.
+#include "fake_disk.h"
+#include "kit.h"
+#include "spool/record.h"
+
+#include <algorithm>
+#include <latch>
+#include <thread>
+#include <utility>
+
+using namespace impulse;
+using namespace impulse::spool;
+using kit::Call;
+using kit::FakeDisk;
+
+namespace {
+
+class BatchLossTest : public CppUnit::TestFixture {
+  CPPUNIT_TEST_SUITE(BatchLossTest);
+  CPPUNIT_TEST(segments_removed_while_the_disk_is_full);
+  CPPUNIT_TEST(segments_removed_in_the_round_of_the_commit);
+  CPPUNIT_TEST(an_unsynced_proof_is_said_again);
+  CPPUNIT_TEST_SUITE_END();
+
+  std::shared_ptr<FakeDisk> disk_ = std::make_shared<FakeDisk>(1);
+  Settings settings_{.base = "/spool", .segment_size = 3000, .min_free_percent = 0};
+  Tuning tuning_ = kit::small_tuning();
+
+  kit::Opened open() { return kit::open(disk_, settings_, tuning_); }
+  static Receipt receipt() { return {"owner", "k", "v", wall_now() + std::chrono::hours(1)}; }
+  static void add(Batch& batch, size_t size) {
+    const auto added = batch.add(kit::message("m" + std::string(size, 'x')));
+    CPPUNIT_ASSERT_MESSAGE(added ? "" : added.error().message, added.has_value());
+  }
+  // Commits, and calls `at_once` on the committer's thread, in the middle of its round.
+  static std::vector<MessageId> commit(Batch& batch,
+                                       const std::function<void(const std::vector<MessageId>&)>& at_once) {
+    std::vector<MessageId> ids;
+    std::latch done(1);
+    batch.commit(receipt(), [&](Result<std::vector<MessageId>> committed) {
+      if (committed) ids = std::move(*committed);
+      at_once(ids);
+      done.count_down();
+    });
+    done.wait();
+    CPPUNIT_ASSERT(!ids.empty());
+    return ids;
+  }
+  static std::vector<MessageId> in_last_segment(std::vector<MessageId> ids) {
+    std::erase_if(ids, [last = ids.back().segment](MessageId id) { return id.segment != last; });
+    return ids;
+  }
+  static std::string said(const kit::Opened& opened) {
+    std::string all = fmt::format("{} live", opened.live.size());
+    for (const std::string& note : opened.report.notes) all += "\n" + note;
+    return all;
+  }
+  void expect(const std::vector<MessageId>& ids, const std::string& value = "v", std::string where = "") {
+    for (int again = 0; again < 2; ++again) {
+      auto spool = open();
+      CPPUNIT_ASSERT_MESSAGE(where + " " + said(spool), spool.ids() == ids);
+      CPPUNIT_ASSERT_EQUAL_MESSAGE(where, value, kit::remembered(*spool, "k"));
+    }
+  }
+
+  // The group behind the commit fails; what the segments before it hold is
+  // delivered meanwhile, and they go.
+  void segments_removed_while_the_disk_is_full() {
+    std::vector<MessageId> ids;
+    kit::Log log;
+    {
+      auto spool = kit::open(disk_, settings_, tuning_, log.sink());
+      auto batch = kit::begin(*spool);
+      for (int i = 0; i < 4; ++i) add(*batch, 900);
+      kit::settle(*spool);
+      add(*batch, 100);
+      const uint64_t segments = spool->status().segments;
+      ids = commit(*batch, [&](const auto&) {
+        disk_->set_fault([](Call call, uint64_t) { return call == Call::write ? ENOSPC : 0; });
+      });
+      CPPUNIT_ASSERT(ids.front().segment != ids.back().segment);
+      for (const MessageId id : ids)
+        if (id.segment != ids.back().segment) spool->record(id, 0, kit::outcome(State::delivered));
+      log.wait_for("the disk fails");
+      kit::settle(*spool);
+      CPPUNIT_ASSERT(spool->status().segments < segments);
+    }
+    disk_->restart(false);
+    disk_->set_fault(nullptr);
+    expect(in_last_segment(ids));
+  }
+
+  // The disk is well, and the power goes before anything else is written.
+  void segments_removed_in_the_round_of_the_commit() {
+    for (unsigned seed = 1; seed <= 20; ++seed) {
+      disk_ = std::make_shared<FakeDisk>(seed);
+      std::vector<MessageId> ids;
+      {
+        auto spool = open();
+        auto batch = kit::begin(*spool);
+        for (int i = 0; i < 4; ++i) add(*batch, 900);
+        kit::settle(*spool);
+        add(*batch, 100);
+        std::latch removed(1);
+        disk_->set_fault([&, seen = false](Call call, uint64_t) mutable {
+          if (call == Call::unlink && !std::exchange(seen, true)) removed.count_down();
+          return seen && call == Call::write ? EIO : 0;
+        });
+        ids = commit(*batch, [&](const auto& all) {
+          for (const MessageId id : all)
+            if (id.segment != all.back().segment) spool->record(id, 0, kit::outcome(State::delivered));
+        });
+        removed.wait();
+        disk_->die_now();
+        disk_->set_fault(nullptr);
+      }
+      disk_->restart(true);
+      auto spool = open();
+      // Those whose removal the disk did not take are there still.
+      const auto found = spool.ids();
+      for (const MessageId id : in_last_segment(ids))
+        CPPUNIT_ASSERT_MESSAGE(said(spool), std::find(found.begin(), found.end(), id) != found.end());
+      CPPUNIT_ASSERT_EQUAL(std::string("v"), kit::remembered(*spool, "k"));
+    }
+  }
+
+  // A record that was written without a sync is forgotten by the disk when the next sync fails.
+  void an_unsynced_proof_is_said_again() {
+    settings_.segment_size = 20000;
+    tuning_.zero_ahead = 0;
+    for (unsigned seed = 1; seed <= 20; ++seed) {
+      disk_ = std::make_shared<FakeDisk>(seed);
+      std::vector<MessageId> ids;
+      kit::Log log;
+      {
+        auto spool = kit::open(disk_, settings_, tuning_, log.sink());
+        auto batch = kit::begin(*spool);
+        for (int i = 0; i < 4; ++i) add(*batch, 900);
+        ids = commit(*batch, [](const auto&) {});
+        while (!has_settled("/spool/" + segment_name(ids[0].segment))) std::this_thread::yield();
+        disk_->set_fault(
+            [left = 2](Call call, uint64_t) mutable { return call == Call::sync && left-- > 0 ? EIO : 0; });
+        CPPUNIT_ASSERT(!kit::commit(*spool, kit::message("refused")));
+        log.wait_for("works again after");
+        ids.push_back(kit::accept(*spool, kit::message("single")));
+        disk_->die_now();
+        disk_->set_fault(nullptr);
+      }
+      disk_->restart(true);
+      const std::string path = "/spool/" + segment_name(ids[0].segment);
+      std::string content = disk_->content(path);
+      content[ids[1].offset + record_header_size + 3] ^= 1;
+      disk_->set_content(path, content);
+      ids.erase(ids.begin() + 1);
+      expect(ids, "v", fmt::format("seed {}", seed));
+    }
+  }
+  bool has_settled(const std::string& path) const {
+    const std::string content = disk_->content(path);
+    for (size_t at = segment_header_size; at + record_header_size <= content.size();) {
+      const auto header = RecordHeader::decode(std::string_view(content).substr(at, record_header_size));
+      if (!header) return false;
+      if (header->type == RecordType::settled) return true;
+      at += header->size();
+    }
+    return false;
+  }
+};
+CPPUNIT_TEST_SUITE_REGISTRATION(BatchLossTest);
+
+}  // namespace
