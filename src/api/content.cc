@@ -22,11 +22,25 @@ FieldSource plain_field(Reader& reader, Element element, const Where& where, std
   return {.header = std::move(header), .value = {where.to_string(), reader.line(element, where)}};
 }
 
+// Each is looked for among the others, and stands in every message.
+constexpr size_t max_headers = 128;
+constexpr size_t max_headers_bytes = size_t{64} << 10;  // names and values
+
 void read_headers(Reader& reader, Element element, const Where& where, Content& out) {
+  size_t count = 0;
+  size_t bytes = 0;
   reader.object(element, where, [&](std::string_view name, Element value, const Where& at) {
+    if (++count > max_headers) {
+      reader.fail(Fault::invalid, where, fmt::format("there are more than {} header fields", max_headers));
+      return true;
+    }
     if (compose::is_forbidden_field(name))
       reader.fail(Fault::unsupported, at, "this header field is made by the server or cannot be given");
-    out.parts.fields.push_back(plain_field(reader, value, at, std::string(name)));
+    FieldSource field = plain_field(reader, value, at, std::string(name));
+    bytes += name.size() + field.value.text.size();
+    if (bytes > max_headers_bytes)
+      reader.fail(Fault::invalid, where, fmt::format("the header fields have more than {} bytes", max_headers_bytes));
+    out.parts.fields.push_back(std::move(field));
     return true;
   });
 }

@@ -33,6 +33,7 @@ class TransmissionsTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(wrong_requests);
   CPPUNIT_TEST(media_types_and_query);
   CPPUNIT_TEST(fixups_and_sizes);
+  CPPUNIT_TEST(many_header_fields);
   CPPUNIT_TEST(many_recipients);
   CPPUNIT_TEST_SUITE_END();
 
@@ -354,6 +355,25 @@ class TransmissionsTest : public CppUnit::TestFixture {
     std::string loop;
     for (int i = 0; i < 101; ++i) loop += "Received: x\n";
     CPPUNIT_ASSERT_EQUAL(std::string("400 bad_message content.email_rfc822"), outcome(transmit(raw(loop + "\nx"))));
+  }
+
+  void many_header_fields() {
+    const auto asked = [](size_t count, size_t bytes) {
+      nlohmann::json headers;
+      for (size_t i = 0; i < count; ++i) headers[fmt::format("X-{:03}", i)] = std::string(bytes - 5, 'x');
+      return headers;
+    };
+    const auto transmission = [&](size_t count, size_t bytes) {
+      return outcome(transmit(patched({{"content", {{"headers", asked(count, bytes)}}}})));
+    };
+    CPPUNIT_ASSERT_EQUAL(std::string("ok"), transmission(128, 512));
+    CPPUNIT_ASSERT_EQUAL(std::string("422 invalid_value content.headers"), transmission(129, 6));
+    CPPUNIT_ASSERT_EQUAL(std::string("422 invalid_value content.headers"), transmission(128, 513));
+    const nlohmann::json injection{{"envelope_sender", "a@b.example"},
+                                   {"content", {{"text_body", "x"}, {"headers", asked(129, 6)}}},
+                                   {"recipients", {{{"email", "c@d.example"}}}}};
+    CPPUNIT_ASSERT_EQUAL(std::string("422 invalid_value content.headers"),
+                         outcome(make(Style::inject, injection.dump())));
   }
 
   void many_recipients() {
