@@ -6,6 +6,7 @@ libcompose_a_SOURCES = \
 	src/compose/expression.h \
 	src/compose/expression_parser.cc src/compose/expression_parser.h \
 	src/compose/header_field.cc src/compose/header_field.h \
+	src/compose/link_watch.cc src/compose/link_watch.h \
 	src/compose/mailbox.cc src/compose/mailbox.h \
 	src/compose/mime_scan.cc src/compose/mime_scan.h \
 	src/compose/nodes.h \

@@ -39,24 +39,11 @@ Nodes& TemplateParser::body() { return open_.empty() ? document_.nodes : open_.b
 void TemplateParser::text(size_t from, size_t to) {
   if (from >= to) return;
   const std::string_view what = source_.substr(from, to - from);
-  if (document_.dialect == Dialect::sparkpost) follow_link(what);
+  if (document_.dialect == Dialect::sparkpost) link_.follow(what);
   Node node;
   node.at = from;
   node.text = what;
   body().push_back(std::move(node));
-}
-
-// A word ends at white space, quotes and angle brackets.
-void TemplateParser::follow_link(std::string_view text) {
-  const size_t last = text.find_last_of(" \t\r\n\"'<>");
-  if (last != std::string_view::npos) {
-    word_.clear();
-    link_ = false;
-    text.remove_prefix(last + 1);
-  }
-  if (link_) return;
-  word_ += text;
-  link_ = word_.contains("http://") || word_.contains("https://");
 }
 
 // Takes the tag's end; false: something was wrong within it.
@@ -157,7 +144,7 @@ void TemplateParser::sparkpost_tag(size_t at) {
   if (!finish(tag)) return;
   text(position_, at);
   position_ = tag.position();
-  node.url = link_;
+  node.url = link_.inside();
   body().push_back(std::move(node));
 }
 

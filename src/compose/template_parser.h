@@ -2,6 +2,7 @@
 #pragma once
 
 #include "compose/expression_parser.h"
+#include "compose/link_watch.h"
 #include "compose/nodes.h"
 
 #include <cstddef>
@@ -45,7 +46,6 @@ class TemplateParser {
   bool finish(ExpressionParser& tag);
   void fail(size_t at, std::string reason);
   Nodes& body();
-  void follow_link(std::string_view text);
   void skip_space();
 
   Document& document_;
@@ -53,8 +53,7 @@ class TemplateParser {
   size_t position_ = 0;     // what stands in front of it is in the tree
   std::vector<Node> open_;  // blocks whose end is awaited, the innermost last
   std::expected<void, Problem> result_;
-  bool link_ = false;  // within a word that began with http:// or https://
-  std::string word_;   // what there is of that word
+  LinkWatch link_;
 };
 
 }  // namespace impulse::compose

@@ -1,4 +1,5 @@
 #include "compose/template.h"
+#include "compose/link_watch.h"
 
 #include "kit.h"
 
@@ -22,6 +23,7 @@ class TemplateTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(statements_leave_no_empty_lines);
   CPPUNIT_TEST(escapes_by_context);
   CPPUNIT_TEST(links);
+  CPPUNIT_TEST(links_cost_nothing);
   CPPUNIT_TEST(macros);
   CPPUNIT_TEST(dynamic_content);
   CPPUNIT_TEST(no_value_makes_a_line_of_a_header);
@@ -135,6 +137,22 @@ class TemplateTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT_EQUAL(std::string("https://www.example.com/a?b=c/ Daily Deal!"),
                          sparkpost("https://{{{site}}}/ {{code}}", values));
     CPPUNIT_ASSERT_EQUAL(std::string("http:/Daily Deal!"), sparkpost("http:/{{code}}", values));
+  }
+
+  void links_cost_nothing() {
+    LinkWatch watch;
+    const auto after = [&](std::string_view text) {
+      watch.follow(text);
+      CPPUNIT_ASSERT(watch.kept() <= 7);  // whatever came before
+      return watch.inside();
+    };
+    CPPUNIT_ASSERT(!after(std::string(100'000, 'h')));
+    for (int i = 0; i < 1000; ++i) CPPUNIT_ASSERT(!after("h"));
+    CPPUNIT_ASSERT(!after("ttps:/"));
+    CPPUNIT_ASSERT(after("/"));
+    CPPUNIT_ASSERT(after("x") && !after(" x"));
+    CPPUNIT_ASSERT(!after("xxhttp") && after("://x") && !after("\"") && after(" y<https://") && after("z"));
+    CPPUNIT_ASSERT(!after(" https:/") && !after(" /"));
   }
 
   void macros() {
