@@ -1,6 +1,7 @@
 #include "api/json.h"
 
 #include "api/job.h"
+#include "api/limits.h"
 #include "base/text.h"
 #include "compose/escape.h"
 
@@ -47,9 +48,12 @@ std::string not_json(simdjson::error_code code) {
 // The parser lets a lone low surrogate through, as three bytes that are no UTF-8.
 bool well_formed(std::string_view text) { return !text.contains('\xED') || is_utf8(text); }
 
-std::optional<Error> check(Element element, const Where& where, size_t depth) {
+// `values`: how many have been seen, this one not yet.
+std::optional<Error> check(Element element, const Where& where, size_t depth, size_t& values) {
   const auto bad = [&](std::string reason) { return Error{Fault::bad_json, where.to_string(), std::move(reason)}; };
   if (depth > Json::max_depth) return bad(not_json(simdjson::DEPTH_ERROR));
+  if (++values > max_json_values)
+    return Error{Fault::too_large, "", fmt::format("the JSON has more than {} values", max_json_values)};
   switch (element.type()) {
     case element_type::STRING: {
       std::string_view text;
@@ -59,7 +63,7 @@ std::optional<Error> check(Element element, const Where& where, size_t depth) {
     case element_type::ARRAY: {
       size_t number = 0;
       for (const Element item : simdjson::dom::array(element))
-        if (auto error = check(item, where.item(number++), depth + 1)) return error;
+        if (auto error = check(item, where.item(number++), depth + 1, values)) return error;
       return std::nullopt;
     }
     case element_type::OBJECT: {
@@ -68,7 +72,7 @@ std::optional<Error> check(Element element, const Where& where, size_t depth) {
         const Where at = where.member(name);
         if (!well_formed(name)) return bad("a name has half a character");
         names.push_back(name);
-        if (auto error = check(Element(value), at, depth + 1)) return error;
+        if (auto error = check(Element(value), at, depth + 1, values)) return error;
       }
       std::ranges::sort(names);
       if (const auto twice = std::ranges::adjacent_find(names); twice != names.end())
@@ -89,7 +93,8 @@ std::expected<std::unique_ptr<Json>, Error> Json::parse(const std::string& body)
   if (const auto code = out->parser_.allocate(body.size() + 1, max_depth)) return bad(not_json(code));
   const bool copy = body.capacity() - body.size() < simdjson::SIMDJSON_PADDING;
   if (const auto code = out->parser_.parse(body.data(), body.size(), copy).get(out->root_)) return bad(not_json(code));
-  if (auto error = check(out->root_, Where{}, 1)) return std::unexpected(std::move(*error));
+  size_t values = 0;
+  if (auto error = check(out->root_, Where{}, 1, values)) return std::unexpected(std::move(*error));
   return out;
 }
 

@@ -24,6 +24,7 @@ class Json {
 
   // bad_json: not what RFC 8259 has, a byte order mark, depth over max_depth,
   // a number that no 64 bits hold, a lone surrogate, a name twice in an object.
+  // too_large: more than max_json_values.
   // `body` is not needed any more afterwards; see json_padding (job.h).
   static std::expected<std::unique_ptr<Json>, Error> parse(const std::string& body);
   Element root() const { return root_; }

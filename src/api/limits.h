@@ -15,6 +15,10 @@ constexpr size_t usual_request_recipients = 100'000;
 constexpr size_t usual_errors_told = 100;
 constexpr size_t max_errors_told = 1'000;
 
+// Values in a request's JSON, each array, object and what stands in them: a
+// value costs two bytes in the request, and many times that in memory.
+constexpr size_t max_json_values = 1'000'000;
+
 // Bytes that names and values of one message's metadata may have together.
 constexpr size_t max_metadata = 10'000;
 

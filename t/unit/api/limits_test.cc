@@ -1,6 +1,7 @@
 // How much a request may hold: counted while it is read, and refused.
 #include "api/limits.h"
 
+#include "api/json.h"
 #include "kit.h"
 
 using namespace impulse;
@@ -24,10 +25,24 @@ std::string injection(const std::string& recipients) {
 
 class LimitsTest : public CppUnit::TestFixture {
   CPPUNIT_TEST_SUITE(LimitsTest);
+  CPPUNIT_TEST(values);
   CPPUNIT_TEST(recipients);
   CPPUNIT_TEST(errors_told);
   CPPUNIT_TEST(failures_told);
   CPPUNIT_TEST_SUITE_END();
+
+  void values() {
+    const std::string half = repeated("1", max_json_values / 2 - 2);  // and their two arrays
+    CPPUNIT_ASSERT(Json::parse(R"({"a": [)" + half + R"(], "b": [)" + half + "], \"c\": 1}").has_value());
+    for (const std::string_view more : {"1", "{}", "[]", "\"x\"", "null"}) {
+      const auto json =
+          Json::parse(R"({"a": [)" + half + R"(], "b": [)" + half + "], \"c\": [" + std::string(more) + "]}");
+      CPPUNIT_ASSERT(!json);
+      CPPUNIT_ASSERT_EQUAL(std::string("413 too_large"), told(json.error()));
+    }
+    CPPUNIT_ASSERT_EQUAL(std::string("413 too_large"),
+                         outcome(make(Style::inject, injection(repeated("{}", max_json_values)))));
+  }
 
   // Those that are rejected count as well.
   void recipients() {
