@@ -42,6 +42,11 @@ class BatchRecovery {
   bool is_torn(MessageId commit) const { return unproven_.contains(commit); }
   // Messages without a commit that counts.
   size_t left() const { return waiting_.size(); }
+  struct Member {
+    Footer::Message message;
+    uint64_t batch = 0;
+  };
+  const std::map<MessageId, Member>& waiting() const { return waiting_; }
   // Those that count because all is there: to be said in the log.
   std::vector<Batches::Settling> settling() const { return settling_; }
 
@@ -52,10 +57,6 @@ class BatchRecovery {
     MessageId commit;                // of an unproven one
     uint32_t wanted = 0;
     bool counts = false;
-  };
-  struct Member {
-    Footer::Message message;
-    uint64_t batch = 0;
   };
   void count(uint32_t holder, Found& batch);
 

@@ -172,10 +172,12 @@ class Recovery {
     } else if (record.type == RecordType::commit) {
       const auto commit = CommitRecord::decode(record.payload);
       if ((good = commit.has_value())) take_commit(holder, content, record, *commit);
+      if (good && commit->batch != 0) proofs_.insert(holder);
     } else if (record.type == RecordType::settled) {
       const auto settled = decode_settled(record.payload);
       if ((good = settled.has_value()))
         for (const uint64_t batch : *settled) batches_.settled(holder, batch);
+      proofs_.insert(holder);
     }
     if (!good) note("{} at {:08X}: the record is malformed and was ignored", segment_name(holder), record.offset);
   }
@@ -207,17 +209,21 @@ class Recovery {
           "acknowledged{}",
           segment_name(torn.commit.segment), torn.commit.offset, torn.members, torn.found.size(),
           unread ? ", until the disk can read all" : "");
-      if (!unread) continue;
-      leave_batch(torn.commit.segment);
-      for (const MessageId id : torn.found) leave_batch(id.segment);
     }
+    if (unread) leave_batches();
     recovered_.settling = batches_.settling();
   }
 
-  // Whether it counts shows when all of it can be read.
-  void leave_batch(uint32_t number) {
-    index_.keep(number);
-    untouched_.insert(number);
+  // What counts shows when all can be read: messages whose commit may be there
+  // then, and commits (and what proves them) whose messages may.
+  void leave_batches() {
+    for (const auto& [id, member] : batches_.waiting()) proofs_.insert(id.segment);
+    if (batches_.left() > 0)
+      note("{} messages of batches are left out, and stay, until the disk can read all", batches_.left());
+    for (const uint32_t number : proofs_) {
+      index_.keep(number);
+      untouched_.insert(number);
+    }
   }
 
   // A segment without a footer gets one, when what is no record is safe.
@@ -340,6 +346,7 @@ class Recovery {
   std::vector<Waiting> waiting_;  // from the oldest without a footer on
   std::vector<VoidRange> voids_;
   std::vector<std::pair<CommitRecord, Receipts::Place>> unproven_;
+  std::set<uint32_t> proofs_;     // segments with commits of batches, or what proves them
   std::set<uint32_t> untouched_;  // segments of batches that cannot be judged yet
   std::set<uint64_t> rests_;      // of live messages
   bool unread_ = false;           // there is what the disk did not give

@@ -21,6 +21,7 @@ class BatchLossTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(segments_removed_while_the_disk_is_full);
   CPPUNIT_TEST(segments_removed_in_the_round_of_the_commit);
   CPPUNIT_TEST(an_unsynced_proof_is_said_again);
+  CPPUNIT_TEST(what_cannot_be_read_for_once);
   CPPUNIT_TEST_SUITE_END();
 
   std::shared_ptr<FakeDisk> disk_ = std::make_shared<FakeDisk>(1);
@@ -154,6 +155,65 @@ class BatchLossTest : public CppUnit::TestFixture {
       disk_->set_content(path, content);
       ids.erase(ids.begin() + 1);
       expect(ids, "v", fmt::format("seed {}", seed));
+    }
+  }
+  // Where its commit record lies; 0: not there.
+  static uint64_t commit_in(const std::string& content) {
+    for (size_t at = segment_header_size; at + record_header_size <= content.size();) {
+      const auto header = RecordHeader::decode(std::string_view(content).substr(at, record_header_size));
+      if (!header) return 0;
+      if (header->type == RecordType::commit) return at;
+      at += header->size();
+    }
+    return 0;
+  }
+  // A batch over several segments, its commit in the last one.
+  std::vector<MessageId> over_segments(bool clean, bool with_receipt) {
+    auto spool = open();
+    auto batch = kit::begin(*spool);
+    for (int i = 0; i < 6; ++i) add(*batch, 900);
+    kit::settle(*spool);
+    const auto ids = kit::accept(*batch, with_receipt ? std::optional(receipt()) : std::nullopt);
+    kit::settle(*spool);
+    if (!clean) disk_->die_now();
+    return ids;
+  }
+
+  // Any segment, or only the commit record, at one start; in which what can be
+  // read may be delivered. At the next all is there that was not.
+  void what_cannot_be_read_for_once() {
+    for (unsigned variant = 0; variant < 8; ++variant) {
+      const bool clean = variant & 1, delivers = variant & 2, with_receipt = variant & 4;
+      bool more = true;
+      for (size_t which = 0; more; ++which) {
+        disk_ = std::make_shared<FakeDisk>(1);
+        const std::vector<MessageId> ids = over_segments(clean, with_receipt);
+        disk_->restart(false);
+        std::vector<std::string> segments;
+        for (const std::string& name : disk_->names("/spool"))
+          if (name.ends_with(".seg")) segments.push_back("/spool/" + name);
+        CPPUNIT_ASSERT(segments.size() >= 3);
+        more = which < segments.size();
+        const std::string bad = more ? segments[which] : "/spool/" + segment_name(ids.back().segment);
+        const uint64_t from = more ? 0 : commit_in(disk_->content(bad)) + record_header_size;
+        const uint64_t to = more ? UINT64_MAX : from + 1;
+        CPPUNIT_ASSERT(more || from > record_header_size);
+        disk_->set_read_fault([=](const std::string& file, uint64_t begin, uint64_t end) {
+          return file == bad && begin < to && end > from ? EIO : 0;
+        });
+        std::vector<MessageId> expected = ids;
+        {
+          auto spool = open();
+          if (delivers)
+            for (const MessageId id : spool.ids()) {
+              CPPUNIT_ASSERT(kit::record(*spool, id, 0, kit::outcome(State::delivered)));
+              std::erase(expected, id);
+            }
+          for (int i = 0; i < 3; ++i) kit::settle(*spool);
+        }
+        disk_->set_read_fault(nullptr);
+        expect(expected, with_receipt ? "v" : "-", fmt::format("variant {}, {}", variant, bad));
+      }
     }
   }
   bool has_settled(const std::string& path) const {
