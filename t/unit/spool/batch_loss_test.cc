@@ -5,6 +5,7 @@
 #include "spool/record.h"
 
 #include <algorithm>
+#include <atomic>
 #include <latch>
 #include <thread>
 #include <utility>
@@ -22,6 +23,8 @@ class BatchLossTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(segments_removed_in_the_round_of_the_commit);
   CPPUNIT_TEST(an_unsynced_proof_is_said_again);
   CPPUNIT_TEST(what_cannot_be_read_for_once);
+  CPPUNIT_TEST(death_at_every_call_of_the_second_start);
+  CPPUNIT_TEST(failure_at_every_call_of_the_second_start);
   CPPUNIT_TEST_SUITE_END();
 
   std::shared_ptr<FakeDisk> disk_ = std::make_shared<FakeDisk>(1);
@@ -215,6 +218,92 @@ class BatchLossTest : public CppUnit::TestFixture {
         expect(expected, with_receipt ? "v" : "-", fmt::format("variant {}, {}", variant, bad));
       }
     }
+  }
+  // Two segments without footers: a batch in both, small ones in one each, one
+  // that is under way, and singles. Dead before more can be said of it. What has to be there, ascending.
+  std::vector<MessageId> without_footers() {
+    kit::Log log;
+    auto spool = kit::open(disk_, settings_, tuning_, log.sink());
+    std::vector<MessageId> all;
+    const auto take = [&](const std::vector<MessageId>& ids) { all.insert(all.end(), ids.begin(), ids.end()); };
+    kit::remember(*spool, {"owner", "before", "v", wall_now() + std::chrono::hours(1)});
+    auto batch = kit::begin(*spool);
+    auto under_way = kit::begin(*spool);
+    for (int i = 0; i < 2; ++i) add(*batch, 400);
+    for (int i = 0; i < 2; ++i) add(*under_way, 300);
+    auto small = kit::begin(*spool);
+    add(*small, 10);
+    take(kit::accept(*small));
+    kit::settle(*spool);
+    disk_->set_fault([left = 1](Call call, uint64_t) mutable { return call == Call::write && left-- > 0 ? EIO : 0; });
+    CPPUNIT_ASSERT(!kit::commit(*spool, kit::message("refused")));
+    log.wait_for("works again after");
+    disk_->set_fault(nullptr);
+    take({kit::accept(*spool, kit::message("single"))});
+    add(*batch, 500);
+    add(*under_way, 10);
+    small = kit::begin(*spool);
+    for (int i = 0; i < 2; ++i) add(*small, 20);
+    // Both in one round.
+    std::latch held(1), go(1), done(2);
+    spool->commit(kit::message("", 0), [&](Result<MessageId>) {
+      held.count_down();
+      go.wait();
+    });
+    held.wait();
+    for (Batch* each : {batch.get(), small.get()})
+      each->commit(each == batch.get() ? std::optional(receipt()) : std::nullopt,
+                   [&, each](Result<std::vector<MessageId>> ids) {
+                     CPPUNIT_ASSERT(ids);
+                     take(*ids);
+                     if (each == small.get()) disk_->die_now();
+                     done.count_down();
+                   });
+    go.count_down();
+    done.wait();
+    std::sort(all.begin(), all.end());
+    CPPUNIT_ASSERT_EQUAL(size_t{7}, all.size());
+    CPPUNIT_ASSERT(all.front().segment != all.back().segment);
+    return all;
+  }
+
+  void death_at_every_call_of_the_second_start() {
+    bool survived = false;
+    for (uint64_t n = 1; !survived; ++n)
+      for (const bool power : {false, true}) {
+        disk_ = std::make_shared<FakeDisk>(static_cast<unsigned>(n));
+        const auto ids = without_footers();
+        disk_->restart(power);
+        disk_->die_at(disk_->calls() + n);
+        (void)kit::try_open(disk_, settings_, tuning_);
+        survived = !disk_->dead();
+        disk_->restart(power);
+        expect(ids, "v", fmt::format("dead at call {}", n));
+      }
+  }
+
+  // Once, or from there on.
+  void failure_at_every_call_of_the_second_start() {
+    for (const int err : {EIO, ENOSPC})
+      for (const bool once : {true, false}) {
+        bool all = false;
+        for (uint64_t n = 1; !all; ++n) {
+          disk_ = std::make_shared<FakeDisk>(static_cast<unsigned>(n));
+          const auto ids = without_footers();
+          disk_->restart(true);
+          const uint64_t at = disk_->calls() + n;
+          std::atomic<bool> hit = false;
+          disk_->set_fault([&](Call call, uint64_t number) {
+            const bool now = call != Call::space && (once ? number == at : number >= at);
+            return now ? hit = true, err : 0;
+          });
+          (void)kit::try_open(disk_, settings_, tuning_);
+          all = !hit;
+          disk_->set_fault(nullptr);
+          disk_->restart(n % 2 == 0);
+          expect(ids, "v", fmt::format("failed at call {}", n));
+        }
+      }
   }
   bool has_settled(const std::string& path) const {
     const std::string content = disk_->content(path);
