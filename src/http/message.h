@@ -58,7 +58,7 @@ struct RequestHead {
 
   bool has_body = false;                   // a body follows, of a length above 0 or chunked
   std::optional<uint64_t> content_length;  // as sent; none: chunked, or no body
-  bool expects_continue = false;           // it waits for our "100 Continue"
+  bool expects_continue = false;           // it waits for our "100 Continue", which was not sent yet
   bool keep_alive = false;                 // the client wants the connection to stay
 
   // The first value of that name; none: it is not there.

@@ -48,7 +48,8 @@ void ServerSession::Impl::head_complete() {
   body_began_ = head_.has_body;
   if (!ask_host() || !body_wanted()) return;
   if (!head_.has_body) return body_complete();
-  if (head_.expects_continue) out_->reply += "HTTP/1.1 100 Continue\r\n\r\n";
+  // Once it has been told so it waits no more: what it sends is on its way.
+  if (std::exchange(head_.expects_continue, false)) out_->reply += "HTTP/1.1 100 Continue\r\n\r\n";
   body_.reserve(std::min(first_room, head_.content_length.value_or(first_room)) + body_padding);
   enter(Phase::body);
 }

@@ -3,6 +3,7 @@ t_unit_http_tests_SOURCES = t/unit/main.cc \
 	t/unit/http/error_test.cc \
 	t/unit/http/framing_test.cc \
 	t/unit/http/limits_test.cc \
+	t/unit/http/replies_test.cc \
 	t/unit/http/session_test.cc \
 	t/unit/http/support.h \
 	t/unit/http/target_test.cc \
