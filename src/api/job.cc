@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <utility>
+#include <vector>
 
 namespace impulse::api {
 
@@ -34,11 +35,19 @@ std::expected<void, Error> expect_json(const Call& call) {
                                fmt::format("Content-Type must be application/json, not {}", escape_line(type, 80))});
 }
 
-std::expected<void, Error> expect_query(const Call& call, std::initializer_list<std::string_view> names) {
-  for (const auto& [name, value] : call.query)
+std::expected<void, Error> expect_query(const Call& call, std::initializer_list<std::string_view> names,
+                                        std::string_view repeatable) {
+  std::vector<std::string_view> seen;
+  for (const auto& [name, value] : call.query) {
     if (std::ranges::find(names, name) == names.end())
       return std::unexpected(
           Error{Fault::unsupported, escape_line(name, 80), "there is no such parameter of the query here"});
+    if (name == repeatable) continue;
+    // Which of them is meant nobody knows.
+    if (std::ranges::find(seen, name) != seen.end())
+      return std::unexpected(Error{Fault::invalid, name, "the parameter is there more than once"});
+    seen.push_back(name);
+  }
   return {};
 }
 

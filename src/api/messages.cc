@@ -104,7 +104,7 @@ std::expected<void, Error> MessageJob::compose_whole(std::string_view message) {
 }
 
 std::expected<void, Error> MessageJob::read_query(std::vector<std::string>& senders) {
-  if (auto done = expect_query(call_, {"from", "to", "priority", "hold_until"}); !done) return done;
+  if (auto done = expect_query(call_, {"from", "to", "priority", "hold_until"}, "to"); !done) return done;
   for (const auto& [name, value] : call_.query) {
     if (name == "from") {
       senders.push_back(value);

@@ -25,8 +25,10 @@ MadeJob read_messages(Call call, std::shared_ptr<const Policy> policy);
 std::expected<void, Error> expect_json(const Call& call);
 // "application/json" of "application/json; charset=utf-8", in lower case.
 std::string media_type(std::string_view content_type);
-// unsupported, for a parameter of the query that is none of these.
-std::expected<void, Error> expect_query(const Call& call, std::initializer_list<std::string_view> names);
+// unsupported, for a parameter of the query that is none of these; invalid, for
+// one that is there twice and is not the one that may be.
+std::expected<void, Error> expect_query(const Call& call, std::initializer_list<std::string_view> names,
+                                        std::string_view repeatable = {});
 // start_time, hold_until: invalid when it is too far off. A time that has
 // passed, and "now", hold nothing.
 std::expected<WallTime, Error> hold_until(std::string_view text, std::string field, const Call& call,

@@ -95,6 +95,11 @@ class MessagesTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT_EQUAL(std::string("422 invalid_value to"),
                          outcome(raw(message, {{"from", "a@b.example"}, {"to", "c@d.example,e@f.example"}})));
     CPPUNIT_ASSERT_EQUAL(std::string("422 unsupported cc"), outcome(raw(message, {{"cc", "c@d.example"}})));
+    for (const auto& [name, value] : {std::pair("priority", "1"), std::pair("hold_until", "now")}) {
+      Pairs twice = good;
+      twice.insert(twice.end(), 2, {name, value});
+      CPPUNIT_ASSERT_EQUAL("422 invalid_value " + std::string(name), outcome(raw(message, twice)));
+    }
     for (const std::string_view bad : {"10", "-10", "x", "", "1x", "999999999999"})
       CPPUNIT_ASSERT_EQUAL(std::string("422 invalid_value priority"),
                            outcome(raw(message, {{"priority", std::string(bad)}})));
