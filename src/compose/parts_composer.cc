@@ -39,11 +39,17 @@ std::expected<Text, Fault> text_of(const TextSource& source, Dialect dialect, Co
   return Text{source.field, std::move(*parsed)};
 }
 
-std::expected<std::string, Fault> filled(const Text& text, const Occasion& occasion) {
+// One message that is made.
+struct Making {
+  const Occasion& occasion;
+  Work work{};  // of all its texts
+};
+
+std::expected<std::string, Fault> filled(const Text& text, Making& making) {
   std::string out;
   Limits limits;
-  limits.output = std::min(limits.output, occasion.max_size);
-  if (const auto done = text.source.render(occasion.values, limits, out); !done)
+  limits.output = std::min(limits.output, making.occasion.max_size);
+  if (const auto done = text.source.render(making.occasion.values, limits, making.work, out); !done)
     return std::unexpected(
         Fault{done.error().unsafe ? Fault::Kind::unsafe : Fault::Kind::invalid, text.field, done.error().to_string()});
   return out;
@@ -56,11 +62,10 @@ class PartsComposer : public Composer {
   std::expected<Composed, Fault> compose(const Occasion& occasion) const override;
 
  private:
-  std::expected<std::string, Fault> field(const Field& field, const Occasion& occasion, std::string& address) const;
-  std::expected<void, Fault> body(std::string& out, const Occasion& occasion) const;
-  std::expected<void, Fault> alternatives(std::string& out, const Occasion& occasion) const;
-  std::expected<void, Fault> leaf(std::string& out, std::string_view type, const Text& text,
-                                  const Occasion& occasion) const;
+  std::expected<std::string, Fault> field(const Field& field, Making& making, std::string& address) const;
+  std::expected<void, Fault> body(std::string& out, Making& making) const;
+  std::expected<void, Fault> alternatives(std::string& out, Making& making) const;
+  std::expected<void, Fault> leaf(std::string& out, std::string_view type, const Text& text, Making& making) const;
   bool has(std::string_view header) const;
 
   std::vector<Field> fields_;
@@ -89,9 +94,8 @@ bool PartsComposer::has(std::string_view header) const {
   return std::ranges::any_of(fields_, [&](const Field& field) { return iequals(field.header, header); });
 }
 
-std::expected<std::string, Fault> PartsComposer::field(const Field& field, const Occasion& occasion,
-                                                       std::string& address) const {
-  auto value = filled(field.value, occasion);
+std::expected<std::string, Fault> PartsComposer::field(const Field& field, Making& making, std::string& address) const {
+  auto value = filled(field.value, making);
   if (!value) return value;
   const auto wrong = [&](const Error& error) {
     return std::unexpected(Fault{Fault::Kind::invalid, field.value.field, error.message});
@@ -99,7 +103,7 @@ std::expected<std::string, Fault> PartsComposer::field(const Field& field, const
   if (is_address_field(field.header)) {
     std::vector<Mailbox> mailboxes;
     if (field.name) {
-      auto name = filled(*field.name, occasion);
+      auto name = filled(*field.name, making);
       if (!name) return name;
       auto email = checked_address(trim(*value));
       if (!email) return wrong(email.error());
@@ -142,7 +146,9 @@ std::expected<void, Fault> PartsComposer::add(const FieldSource& source, Dialect
   }
   if (out.value.source.is_static() && (!out.name || out.name->source.is_static())) {
     const Scope nothing;
-    auto ready = field(out, Occasion{.values = nothing}, out.address);
+    const Occasion never{.values = nothing};
+    Making making{.occasion = never};
+    auto ready = field(out, making, out.address);
     if (!ready) return std::unexpected(ready.error());
     out.ready = std::move(*ready);
   }
@@ -173,8 +179,8 @@ std::expected<void, Fault> PartsComposer::add(const PartsSource& source) {
 }
 
 std::expected<void, Fault> PartsComposer::leaf(std::string& out, std::string_view type, const Text& text,
-                                               const Occasion& occasion) const {
-  auto rendered = filled(text, occasion);
+                                               Making& making) const {
+  auto rendered = filled(text, making);
   if (!rendered) return std::unexpected(rendered.error());
   const Encoded encoded = encode_text(*rendered);
   fmt::format_to(std::back_inserter(out), "Content-Type: {}; charset=utf-8\r\nContent-Transfer-Encoding: {}\r\n\r\n",
@@ -183,13 +189,13 @@ std::expected<void, Fault> PartsComposer::leaf(std::string& out, std::string_vie
   return {};
 }
 
-std::expected<void, Fault> PartsComposer::alternatives(std::string& out, const Occasion& occasion) const {
+std::expected<void, Fault> PartsComposer::alternatives(std::string& out, Making& making) const {
   const size_t count = (text_ ? 1U : 0U) + (html_ ? 1U : 0U) + (amp_ ? 1U : 0U);
   const auto last = [&](std::string_view type, const Text& text) -> std::expected<void, Fault> {
-    if (images_.empty()) return leaf(out, type, text, occasion);
+    if (images_.empty()) return leaf(out, type, text, making);
     open_multipart(out, "related", related);
     next_part(out, related);
-    if (auto done = leaf(out, type, text, occasion); !done) return done;
+    if (auto done = leaf(out, type, text, making); !done) return done;
     for (const std::string& image : images_) {
       next_part(out, related);
       out += image;
@@ -202,11 +208,11 @@ std::expected<void, Fault> PartsComposer::alternatives(std::string& out, const O
   if (text_) {
     next_part(out, alternative);
     // Without HTML it is the text that images go with.
-    if (auto done = html_ ? leaf(out, "text/plain", *text_, occasion) : last("text/plain", *text_); !done) return done;
+    if (auto done = html_ ? leaf(out, "text/plain", *text_, making) : last("text/plain", *text_); !done) return done;
   }
   if (amp_) {
     next_part(out, alternative);
-    if (auto done = leaf(out, "text/x-amp-html", *amp_, occasion); !done) return done;
+    if (auto done = leaf(out, "text/x-amp-html", *amp_, making); !done) return done;
   }
   if (html_) {
     next_part(out, alternative);
@@ -216,11 +222,11 @@ std::expected<void, Fault> PartsComposer::alternatives(std::string& out, const O
   return {};
 }
 
-std::expected<void, Fault> PartsComposer::body(std::string& out, const Occasion& occasion) const {
-  if (files_.empty()) return alternatives(out, occasion);
+std::expected<void, Fault> PartsComposer::body(std::string& out, Making& making) const {
+  if (files_.empty()) return alternatives(out, making);
   open_multipart(out, "mixed", mixed);
   next_part(out, mixed);
-  if (auto done = alternatives(out, occasion); !done) return done;
+  if (auto done = alternatives(out, making); !done) return done;
   for (const std::string& file : files_) {
     next_part(out, mixed);
     out += file;
@@ -230,13 +236,14 @@ std::expected<void, Fault> PartsComposer::body(std::string& out, const Occasion&
 }
 
 std::expected<Composed, Fault> PartsComposer::compose(const Occasion& occasion) const {
+  const std::unexpected too_large(Fault{Fault::Kind::too_large, "", "the message is larger than Max_Message_Size"});
+  Making making{.occasion = occasion};
   Composed composed;
   std::string& out = composed.message;
   size_t attached = 0;
   for (const auto* parts : {&images_, &files_})
     for (const std::string& part : *parts) attached += part.size() + 16;
-  if (attached > occasion.max_size)
-    return std::unexpected(Fault{Fault::Kind::too_large, "", "the message is larger than Max_Message_Size"});
+  if (attached > occasion.max_size) return too_large;
   out.reserve(attached + 2048);
   for (const Field& one : fields_) {
     if (one.ready) {
@@ -244,9 +251,10 @@ std::expected<Composed, Fault> PartsComposer::compose(const Occasion& occasion) 
       if (!one.address.empty()) composed.from = one.address;
       continue;
     }
-    const auto made = field(one, occasion, composed.from);
+    const auto made = field(one, making, composed.from);
     if (!made) return std::unexpected(made.error());
     out += *made;
+    if (out.size() > occasion.max_size) return too_large;
   }
   if (occasion.to && !has("To")) {
     const auto made = make_field("To", to_header(*occasion.to));
@@ -257,9 +265,8 @@ std::expected<Composed, Fault> PartsComposer::compose(const Occasion& occasion) 
   if (!has("Message-ID"))
     out.append("Message-ID: <").append(occasion.unique).append("@").append(occasion.hostname).append(">\r\n");
   out += "MIME-Version: 1.0\r\n";
-  if (auto done = body(out, occasion); !done) return std::unexpected(done.error());
-  if (out.size() > occasion.max_size)
-    return std::unexpected(Fault{Fault::Kind::too_large, "", "the message is larger than Max_Message_Size"});
+  if (auto done = body(out, making); !done) return std::unexpected(done.error());
+  if (out.size() > occasion.max_size) return too_large;
   return composed;
 }
 

@@ -66,8 +66,9 @@ class Whole : public Composer {
   std::expected<Composed, Fault> compose(const Occasion& occasion) const override {
     Limits limits;
     limits.output = std::min(limits.output, occasion.max_size);
+    Work work;
     const auto fill = [&](const Template& part, std::string& out) -> std::expected<void, Fault> {
-      if (const auto done = part.render(occasion.values, limits, out); !done)
+      if (const auto done = part.render(occasion.values, limits, work, out); !done)
         return wrong(done.error().unsafe ? Fault::Kind::unsafe : Fault::Kind::invalid, field_,
                      done.error().to_string());
       return {};

@@ -47,7 +47,7 @@ class Texts : public Composer {
  private:
   std::expected<void, Fault> section(size_t begin, size_t end, bool top, bool filled, bool html);
   std::expected<void, Fault> leaf(const MimeLeaf& leaf);
-  std::expected<std::string, Fault> filled(const Piece& piece, const Occasion& occasion) const;
+  std::expected<std::string, Fault> filled(const Piece& piece, const Occasion& occasion, Work& work) const;
   void text(std::string_view bytes) {
     if (bytes.empty()) return;
     if (pieces_.empty() || pieces_.back().kind != Piece::Kind::text) pieces_.emplace_back();
@@ -142,11 +142,11 @@ std::expected<void, Fault> Texts::cut(const MimeScan& scan) {
   return {};
 }
 
-std::expected<std::string, Fault> Texts::filled(const Piece& piece, const Occasion& occasion) const {
+std::expected<std::string, Fault> Texts::filled(const Piece& piece, const Occasion& occasion, Work& work) const {
   std::string out;
   Limits limits;
   limits.output = std::min(limits.output, occasion.max_size);
-  if (const auto done = piece.source->render(occasion.values, limits, out); !done)
+  if (const auto done = piece.source->render(occasion.values, limits, work, out); !done)
     return wrong(done.error().unsafe ? Fault::Kind::unsafe : Fault::Kind::invalid, field_,
                  piece.kind == Piece::Kind::field
                      ? fmt::format("in the field {}: {}", piece.text, done.error().to_string())
@@ -158,6 +158,7 @@ std::expected<Composed, Fault> Texts::compose(const Occasion& occasion) const {
   Composed composed;
   std::string& out = composed.message;
   std::string_view type;
+  Work work;
   size_t told = 0;  // where the encoding is told of the body that comes next
   for (const Piece& piece : pieces_) {
     switch (piece.kind) {
@@ -169,7 +170,7 @@ std::expected<Composed, Fault> Texts::compose(const Occasion& occasion) const {
         told = out.size();
         break;
       case Piece::Kind::field: {
-        const auto text = filled(piece, occasion);
+        const auto text = filled(piece, occasion, work);
         if (!text) return std::unexpected(text.error());
         const auto value = encoded_value(piece.text, *text);
         if (!value) return wrong(Fault::Kind::invalid, field_, value.error().message);
@@ -179,7 +180,7 @@ std::expected<Composed, Fault> Texts::compose(const Occasion& occasion) const {
         break;
       }
       case Piece::Kind::body: {
-        const auto text = filled(piece, occasion);
+        const auto text = filled(piece, occasion, work);
         if (!text) return std::unexpected(text.error());
         // A value must not end the part it stands in.
         const bool force = std::ranges::any_of(boundaries_, [&](const auto& line) { return text->contains(line); });

@@ -11,6 +11,21 @@
 
 namespace impulse::compose {
 
+namespace {
+
+// What costs more than to read a byte, in bytes read.
+constexpr uint64_t to_write = 4;
+constexpr uint64_t to_change_case = 8;
+constexpr uint64_t to_parse = 16;
+
+// In bytes read, of the worst search for `what`.
+uint64_t search_cost(std::string_view text, std::string_view what) {
+  if (what.size() > text.size()) return 0;
+  return uint64_t{text.size() - what.size() + 1} * (1 + what.size() / 32);
+}
+
+}  // namespace
+
 std::expected<void, Problem> Renderer::run() {
   nodes(document_.nodes);
   return result_;
@@ -21,8 +36,13 @@ bool Renderer::fail(size_t at, std::string reason, bool unsafe) {
   return false;
 }
 
+bool Renderer::spend(size_t at, uint64_t steps, uint64_t bytes) {
+  return work_.take(steps + bytes / 64) || fail(at, "filling the message takes too many steps");
+}
+
 bool Renderer::nodes(const Nodes& nodes) {
   for (const Node& node : nodes) {
+    if (!spend(node.at, 1)) return false;
     bool good = false;
     switch (node.kind) {
       case Node::Kind::text:
@@ -53,7 +73,7 @@ bool Renderer::output(const Node& node) {
   const Found found = evaluate(node.expression);
   if (!result_) return false;
   const std::string_view text = text_of(found.value(), node.expression.at);
-  if (!result_) return false;
+  if (!result_ || !spend(node.at, 0, text.size() * to_write)) return false;
   const bool header = document_.context == Context::header || document_.context == Context::section;
   if (header && has_control(text))
     return fail(node.at, "the value holds a line break or another control character, which no header field may", true);
@@ -80,19 +100,19 @@ bool Renderer::dynamic(const Node& node) {
     return fail(node.at, "render_dynamic_content takes the name of a member of dynamic_html or dynamic_plain");
   if (limits_.dynamic == 0) return fail(node.at, "dynamic content is nested too deeply");
   std::vector<Value> keys;
-  for (const Step& step : expression.steps)
-    keys.push_back(step.index.empty() ? Value(step.name) : evaluate(step.index.front()).value());
+  for (const Step& step : expression.steps) keys.push_back(key(step));
   if (!result_) return false;
   const Value* found = scope_.dynamic == nullptr ? nullptr : follow(scope_.dynamic, expression, keys, 0);
   if (found == nullptr || found->string() == nullptr)
     return fail(node.at, "there is no such dynamic content in the substitution data of the request");
+  if (!spend(node.at, 0, found->string()->size() * to_parse)) return false;
   const auto inner = Template::parse(*found->string(), document_.dialect, document_.context);
   if (!inner) return fail(node.at, "in the dynamic content: " + inner.error().to_string());
   Limits limits = limits_;
   limits.output = limits_.output - std::min(limits_.output, out_.size() - begin_);
   limits.iterations = limits_.iterations - iterations_;
   --limits.dynamic;
-  if (const auto done = inner->render(scope_, limits, out_); !done)
+  if (const auto done = inner->render(scope_, limits, work_, out_); !done)
     return fail(node.at, "in the dynamic content: " + done.error().to_string(), done.error().unsafe);
   strings_.clear();
   return true;
@@ -117,6 +137,7 @@ bool Renderer::loop(const Node& node) {
   for (size_t i = 0; i < items->size(); ++i) {
     if (++iterations_ > limits_.iterations)
       return fail(node.at, fmt::format("the loops turn more than {} times", limits_.iterations));
+    if (!spend(node.at, 1)) return false;
     frames_.push_back({node.text, &(*items)[i], i, items->size()});
     if (!nodes(node.branches.front().body)) return false;
     frames_.pop_back();
@@ -155,8 +176,13 @@ std::string_view Renderer::text_of(const Value& value, size_t at) {
   return out;
 }
 
-const Value* Renderer::step(const Value& from, const Value& key) const {
-  if (const auto* name = key.string()) return from.member(*name);
+// Values have more than a few members in order (value.h).
+const Value* Renderer::member(const Value& from, std::string_view name, size_t at) {
+  return spend(at, 1, name.size() * 16) ? from.member(name) : nullptr;
+}
+
+const Value* Renderer::step(const Value& from, const Value& key, size_t at) {
+  if (const auto* name = key.string()) return member(from, *name, at);
   const auto* items = from.array();
   const auto* number = key.get<int64_t>();
   if (items == nullptr || number == nullptr) return nullptr;
@@ -170,9 +196,17 @@ const Value* Renderer::step(const Value& from, const Value& key) const {
 }
 
 const Value* Renderer::follow(const Value* from, const Expression& expression, const std::vector<Value>& keys,
-                              size_t at) const {
-  for (; from != nullptr && at < expression.steps.size(); ++at) from = step(*from, keys[at]);
+                              size_t at) {
+  for (; from != nullptr && at < expression.steps.size(); ++at) from = step(*from, keys[at], expression.at);
   return from;
+}
+
+// Lists and objects, which may be large, are nobody's key and not copied.
+Value Renderer::key(const Step& step) {
+  if (step.index.empty()) return Value(step.name);
+  const Found found = evaluate(step.index.front());
+  const Value& value = found.value();
+  return value.array() != nullptr || value.object() != nullptr ? Value() : value;
 }
 
 // The loops' own names; `used`: how many steps of the path stand for what was
@@ -211,13 +245,13 @@ Renderer::Found Renderer::local(const Expression& expression, const std::vector<
 Renderer::Found Renderer::path(const Expression& expression) {
   if (expression.steps.size() == 1 && frames_.empty()) {  // the usual case
     for (const Value* layer : scope_.layers)
-      if (const Value* found = layer->member(expression.steps.front().name)) return {.place = found};
+      if (const Value* found = member(*layer, expression.steps.front().name, expression.at)) return {.place = found};
     return {};
   }
   std::vector<Value> keys;
   keys.reserve(expression.steps.size());
-  for (const Step& step : expression.steps)
-    keys.push_back(step.index.empty() ? Value(step.name) : evaluate(step.index.front()).value());
+  if (!spend(expression.at, expression.steps.size())) return {};
+  for (const Step& step : expression.steps) keys.push_back(key(step));
   if (!result_) return {};
   size_t used = 0;
   Found found = local(expression, keys, used);
@@ -232,7 +266,7 @@ Renderer::Found Renderer::path(const Expression& expression) {
 }
 
 Renderer::Found Renderer::evaluate(const Expression& expression) {
-  if (!result_) return {};
+  if (!result_ || !spend(expression.at, 1)) return {};
   const auto& arguments = expression.arguments;
   const auto truth = [](bool known) { return Found{.made = Value(known)}; };
   switch (expression.op) {
@@ -275,30 +309,38 @@ Renderer::Found Renderer::evaluate(const Expression& expression) {
   }
 }
 
+bool Renderer::same(const Value& one, const Value& other, size_t at) {
+  if (one.is_number() && other.is_number()) return one.number() == other.number();
+  if (one.string() != nullptr && other.string() != nullptr)
+    return one.string()->size() == other.string()->size() && spend(at, 0, one.string()->size()) &&
+           *one.string() == *other.string();
+  if (one.get<bool>() != nullptr && other.get<bool>() != nullptr) return *one.get<bool>() == *other.get<bool>();
+  return one.is_null() && other.is_null();
+}
+
+bool Renderer::contains(const Value& all, const Value& one, size_t at) {
+  if (const auto* items = all.array())
+    return spend(at, items->size() / 8) &&
+           std::ranges::any_of(*items, [&](const Value& item) { return same(one, item, at); });
+  if (one.string() == nullptr) return false;
+  if (all.string() == nullptr) return member(all, *one.string(), at) != nullptr;
+  return spend(at, 0, search_cost(*all.string(), *one.string())) && all.string()->contains(*one.string());
+}
+
 bool Renderer::compare(const Expression& expression) {
   const Found left = evaluate(expression.arguments[0]);
   const Found right = evaluate(expression.arguments[1]);
   const Value& a = left.value();
   const Value& b = right.value();
-  const auto same = [](const Value& one, const Value& other) {
-    if (one.is_number() && other.is_number()) return one.number() == other.number();
-    if (one.string() != nullptr && other.string() != nullptr) return *one.string() == *other.string();
-    if (one.get<bool>() != nullptr && other.get<bool>() != nullptr) return *one.get<bool>() == *other.get<bool>();
-    return one.is_null() && other.is_null();
-  };
-  if (expression.op == Op::equal) return same(a, b);
-  if (expression.op == Op::unequal) return !same(a, b);
-  if (expression.op == Op::within) {
-    if (const auto* items = b.array())
-      return std::ranges::any_of(*items, [&](const Value& item) { return same(a, item); });
-    if (a.string() == nullptr) return false;
-    return b.string() != nullptr ? b.string()->contains(*a.string()) : b.member(*a.string()) != nullptr;
-  }
+  if (expression.op == Op::equal) return same(a, b, expression.at);
+  if (expression.op == Op::unequal) return !same(a, b, expression.at);
+  if (expression.op == Op::within) return contains(b, a, expression.at);
   // Numbers with numbers, strings with strings; nothing else has an order.
   int order = 0;
   if (a.is_number() && b.is_number())
     order = a.number() < b.number() ? -1 : a.number() > b.number() ? 1 : 0;
-  else if (a.string() != nullptr && b.string() != nullptr)
+  else if (a.string() != nullptr && b.string() != nullptr &&
+           spend(expression.at, 0, std::min(a.string()->size(), b.string()->size())))
     order = a.string()->compare(*b.string());
   else
     return false;
@@ -318,6 +360,7 @@ Renderer::Found Renderer::filter(const Expression& expression) {
   const Found input = evaluate(expression.arguments[0]);
   if (!result_) return {};
   const Value& value = input.value();
+  const auto enough = [&](uint64_t bytes) { return spend(expression.at, 0, bytes); };
   const auto* items = value.array();
   switch (expression.op) {
     case Op::length: {
@@ -326,7 +369,7 @@ Renderer::Found Renderer::filter(const Expression& expression) {
         size = items->size();
       else if (value.object() != nullptr)
         size = value.object()->size();
-      else if (value.string() != nullptr)
+      else if (value.string() != nullptr && enough(value.string()->size()))
         size = static_cast<size_t>(std::ranges::count_if(
             *value.string(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
       return {.made = Value(static_cast<int64_t>(size))};
@@ -347,8 +390,10 @@ Renderer::Found Renderer::filter(const Expression& expression) {
       const Found between = expression.arguments.size() > 1 ? evaluate(expression.arguments[1]) : Found{};
       std::string out;
       for (const Value& item : *items) {
+        const size_t before = out.size();
         if (&item != &items->front()) out += text_of(between.value(), expression.at);
         out += text_of(item, expression.at);
+        if (!result_ || !spend(expression.at, 1, out.size() - before)) return {};
         if (out.size() > limits_.output) {
           fail(expression.at, fmt::format("the result is longer than {} bytes", limits_.output));
           return {};
@@ -360,7 +405,8 @@ Renderer::Found Renderer::filter(const Expression& expression) {
       break;
   }
   const std::string_view text = text_of(value, expression.at);
-  if (!result_) return {};
+  const bool cased = expression.op == Op::upper || expression.op == Op::lower;
+  if (!result_ || !enough(text.size() * (cased ? to_change_case : to_write))) return {};
   std::string out;
   switch (expression.op) {
     case Op::upper:
@@ -380,6 +426,7 @@ Renderer::Found Renderer::filter(const Expression& expression) {
       const Found with = evaluate(expression.arguments[2]);
       const std::string_view from = text_of(what.value(), expression.at);
       const std::string_view to = text_of(with.value(), expression.at);
+      if (!result_ || !enough(search_cost(text, from))) return {};
       size_t at = 0;
       for (size_t hit = 0; !from.empty() && (hit = text.find(from, at)) != std::string_view::npos;
            at = hit + from.size()) {
@@ -390,6 +437,7 @@ Renderer::Found Renderer::filter(const Expression& expression) {
         }
       }
       out += text.substr(at);
+      if (!enough(out.size())) return {};
       return made(std::move(out));
     }
     default:

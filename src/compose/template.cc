@@ -42,8 +42,9 @@ bool Template::is_static() const {
   return std::ranges::all_of(document_->nodes, [](const Node& node) { return node.kind == Node::Kind::text; });
 }
 
-std::expected<void, TemplateError> Template::render(const Scope& scope, const Limits& limits, std::string& out) const {
-  if (auto done = Renderer(*document_, scope, limits, out).run(); !done)
+std::expected<void, TemplateError> Template::render(const Scope& scope, const Limits& limits, Work& work,
+                                                    std::string& out) const {
+  if (auto done = Renderer(*document_, scope, limits, work, out).run(); !done)
     return std::unexpected(located(document_->source, std::move(done.error())));
   return {};
 }

@@ -42,6 +42,20 @@ struct Limits {
   static constexpr int nesting = 32;  // of blocks in each other, and of an expression's parts
 };
 
+// What filling may still cost. A step is a piece of the template, a part of an
+// expression, a name looked up, a turn of a loop, or 64 bytes of values gone
+// through (of what is costlier than reading them: fewer). One for all texts of
+// a message, so that no request makes one message last.
+struct Work {
+  static constexpr uint64_t usual = 2'000'000;
+  uint64_t left = usual;
+  bool take(uint64_t steps) {
+    const bool enough = steps <= left;
+    left = enough ? left - steps : 0;
+    return enough;
+  }
+};
+
 struct Document;  // the syntax tree
 
 class Template {
@@ -53,7 +67,8 @@ class Template {
   bool is_static() const;
   // Appends to `out`. A name that nothing has is written as nothing; an array
   // or an object cannot be written. After an error `out` holds a part.
-  std::expected<void, TemplateError> render(const Scope& scope, const Limits& limits, std::string& out) const;
+  std::expected<void, TemplateError> render(const Scope& scope, const Limits& limits, Work& work,
+                                            std::string& out) const;
 
  private:
   explicit Template(std::shared_ptr<const Document> document) : document_(std::move(document)) {}

@@ -16,7 +16,7 @@ struct Member;
 class Value {
  public:
   using Array = std::vector<Value>;
-  using Object = std::vector<Member>;  // in order of writing; names are unique
+  using Object = std::vector<Member>;  // names are unique
 
   Value();  // null
   explicit Value(bool value);
@@ -25,7 +25,7 @@ class Value {
   explicit Value(double value);  // finite
   explicit Value(std::string_view text);
   explicit Value(Array items);
-  explicit Value(Object members);
+  explicit Value(Object members);  // their order is not kept
 
   template <class T>
   const T* get() const {
@@ -38,7 +38,8 @@ class Value {
   bool is_number() const { return data_.index() >= 2 && data_.index() <= 4; }
   double number() const;  // 0 when it is none
 
-  // The member of that name; nullptr: there is none, or this is no object.
+  // The member of that name; nullptr: there is none, or this is no object. In
+  // time of the logarithm of their number.
   const Value* member(std::string_view name) const;
 
  private:
@@ -57,7 +58,6 @@ inline Value::Value(uint64_t value) : data_(value) {}
 inline Value::Value(double value) : data_(value) {}
 inline Value::Value(std::string_view text) : data_(text) {}
 inline Value::Value(Array items) : data_(std::move(items)) {}
-inline Value::Value(Object members) : data_(std::move(members)) {}
 
 // Where names are looked up: objects, the weightiest first. All borrowed. A
 // path is taken from the first layer that has all of it, so that a recipient's

@@ -20,14 +20,14 @@ inline Value object(std::initializer_list<Member> members) { return Value(Value:
 
 // The result, or "error: line …".
 inline std::string filled(std::string_view source, Dialect dialect, Context context, const Value& values,
-                          Limits limits = {}) {
+                          Limits limits = {}, Work work = {}) {
   const auto parsed = Template::parse(source, dialect, context);
   if (!parsed) return "error: " + parsed.error().to_string();
   Scope scope;
   scope.layers = {&values};
   scope.dynamic = &values;
   std::string out;
-  if (const auto done = parsed->render(scope, limits, out); !done) return "error: " + done.error().to_string();
+  if (const auto done = parsed->render(scope, limits, work, out); !done) return "error: " + done.error().to_string();
   return out;
 }
 

@@ -7,6 +7,7 @@ t_unit_compose_tests_SOURCES = t/unit/main.cc \
 	t/unit/compose/parts_composer_test.cc \
 	t/unit/compose/raw_composer_test.cc \
 	t/unit/compose/template_test.cc \
-	t/unit/compose/transfer_test.cc
+	t/unit/compose/transfer_test.cc \
+	t/unit/compose/work_test.cc
 t_unit_compose_tests_CXXFLAGS = $(AM_CXXFLAGS) $(CPPUNIT_CFLAGS)
 t_unit_compose_tests_LDADD = libcompose.a libmessage.a libbase.a $(GMIME_LIBS) $(BASE_LIBS) $(CPPUNIT_LIBS)

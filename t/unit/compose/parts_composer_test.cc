@@ -55,6 +55,7 @@ class PartsComposerTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(parameters_that_break_out);
   CPPUNIT_TEST(values_that_break_out);
   CPPUNIT_TEST(sizes);
+  CPPUNIT_TEST(work_of_a_message);
   CPPUNIT_TEST_SUITE_END();
 
   const Value values_ = object({{"name", text("Jörg")}});
@@ -249,6 +250,30 @@ class PartsComposerTest : public CppUnit::TestFixture {
     source.attachments = {{.field = "a", .type = "a/b", .data = data}};
     CPPUNIT_ASSERT_EQUAL(std::string("fault : the message is larger than Max_Message_Size"),
                          made(source, values_, 2000));
+  }
+
+  // Each text of it stays within its own limits, but all of them together do not.
+  void work_of_a_message() {
+    const Value values = object({{"l", Value(Value::Array(99'999))}});
+    PartsSource source = usual();
+    for (int i = 0; i < 10; ++i)
+      source.fields.push_back({.header = "X-" + std::to_string(i), .value = {"f", "x{{each l}}{{end}}"}});
+    CPPUNIT_ASSERT(made(source, values).contains("X-9: x\r\n"));
+    for (int i = 10; i < 30; ++i)
+      source.fields.push_back({.header = "X-" + std::to_string(i), .value = {"f", "x{{each l}}{{end}}"}});
+    CPPUNIT_ASSERT_EQUAL(std::string("fault f: line 1, column 2: filling the message takes too many steps"),
+                         made(source, values));
+    // Fields that are large are no message, long before there are more of them.
+    const std::string words = [] {
+      std::string out;
+      for (int i = 0; i < 10'000; ++i) out += "word ";
+      return out;
+    }();
+    source = usual();
+    for (int i = 0; i < 10; ++i) source.fields.push_back({.header = "X-" + std::to_string(i), .value = {"f", "{{w}}"}});
+    source.fields.push_back({.header = "Cc", .value = {"c", "{{none}}"}});
+    CPPUNIT_ASSERT_EQUAL(std::string("fault : the message is larger than Max_Message_Size"),
+                         made(source, object({{"w", text(words)}}), 100'000));
   }
 };
 CPPUNIT_TEST_SUITE_REGISTRATION(PartsComposerTest);

@@ -68,7 +68,8 @@ class TemplateTest : public CppUnit::TestFixture {
     Scope scope;
     scope.layers = {&own, &usual_};
     std::string out;
-    CPPUNIT_ASSERT(parsed->render(scope, {}, out).has_value());
+    Work work;
+    CPPUNIT_ASSERT(parsed->render(scope, {}, work, out).has_value());
     CPPUNIT_ASSERT_EQUAL(std::string("New York, Howard Street"), out);
   }
 
