@@ -116,8 +116,11 @@ void InjectReader::trace_headers(Element element, const Where& where) {
         reader_.fail(Fault::invalid, at, "this header field cannot be given");
     } else if (name == "include_meta_names") {
       if (value.is_object() && simdjson::dom::object(value).size() == 0) return true;  // so KumoMTA's manual writes it
-      reader_.array(value, at,
-                    [&](Element item, const Where& inner) { wanted.names.emplace_back(reader_.text(item, inner)); });
+      reader_.array(value, at, [&](Element item, const Where& inner) {
+        wanted.names.emplace(reader_.text(item, inner));
+        if (wanted.names.size() > max_metadata_names)
+          reader_.fail(Fault::invalid, at, fmt::format("at most {} names are allowed", max_metadata_names));
+      });
     } else {
       return false;
     }
@@ -147,7 +150,7 @@ void InjectReader::recipient(Element element, const Where& where) {
     } else if (name == "substitutions") {
       person.values = reader_.any_object(value, at);
     } else if (name == "metadata") {
-      person.metadata = reader_.any_object(value, at);
+      person.metadata = Mailing::Plan::read_metadata(reader_, value, at);
     } else {
       return false;
     }

@@ -21,5 +21,7 @@ constexpr size_t max_json_values = 1'000'000;
 
 // Bytes that names and values of one message's metadata may have together.
 constexpr size_t max_metadata = 10'000;
+// … and how many of its names a header field may tell of (include_meta_names).
+constexpr size_t max_metadata_names = 100;
 
 }  // namespace impulse::api

@@ -9,8 +9,17 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <unordered_set>
 
 namespace impulse::api {
+
+namespace {
+
+Error metadata_too_large(std::string field) {
+  return {Fault::invalid, std::move(field), fmt::format("the metadata of one message is over {} bytes", max_metadata)};
+}
+
+}  // namespace
 
 Mailing::Mailing(Plan plan) : plan_(std::move(plan)) {
   if (plan_.values) values_ = to_value(*plan_.values);
@@ -47,22 +56,48 @@ compose::Value Mailing::reserved(const Person& person, const std::string& sender
   return Value(std::move(out));
 }
 
-// What the request says about the message besides: into its context.
+std::optional<Element> Mailing::Plan::read_metadata(Reader& reader, Element element, const Where& where) {
+  const auto metadata = reader.any_object(element, where);
+  if (!metadata) return metadata;
+  size_t size = 0;
+  for (const auto& [name, value] : simdjson::dom::object(*metadata))
+    if (size += name.size() + plain_text(Element(value)).size(); size > max_metadata) {
+      reader.fail(metadata_too_large(where.to_string()));
+      break;
+    }
+  return metadata;
+}
+
+// What the request says about the message besides: into its context. Names of
+// one object differ, so that they are looked for among the others alone.
 std::expected<void, Error> Mailing::describe(message::Envelope& envelope, const Person& person) const {
   for (const auto& [name, value] : plan_.context) set_context(envelope, name, value);
   if (!person.tags.empty()) set_context(envelope, "tags", person.tags);
+  auto& context = envelope.context;
+  const auto before = static_cast<std::ptrdiff_t>(context.size());
   size_t size = 0;
-  for (const auto& metadata : {plan_.metadata, person.metadata}) {
-    if (!metadata) continue;
-    for (const auto& [name, value] : simdjson::dom::object(*metadata)) {
-      std::string text = plain_text(Element(value));
-      size += name.size() + text.size();
-      if (size > max_metadata)
-        return std::unexpected(Error{Fault::invalid, "metadata",
-                                     fmt::format("the metadata of one message is over {} bytes", max_metadata)});
-      set_context(envelope, fmt::format("metadata.{}", name), std::move(text));
+  const auto put = [&](std::string_view name, std::string text, bool outweighed) {
+    size += name.size() + text.size();
+    if (size > max_metadata || outweighed) return size <= max_metadata;
+    std::string full = fmt::format("metadata.{}", name);
+    const auto end = context.begin() + before;
+    if (const auto there = std::ranges::find(context.begin(), end, full, &std::pair<std::string, std::string>::first);
+        there != end)
+      there->second = std::move(text);
+    else
+      context.emplace_back(std::move(full), std::move(text));
+    return true;
+  };
+  std::unordered_set<std::string_view> own;
+  if (person.metadata)
+    for (const auto& [name, value] : simdjson::dom::object(*person.metadata)) {
+      own.insert(name);
+      if (!put(name, plain_text(Element(value)), false)) return std::unexpected(metadata_too_large("metadata"));
     }
-  }
+  if (plan_.metadata)
+    for (const auto& [name, value] : simdjson::dom::object(*plan_.metadata))
+      if (!put(name, plain_text(Element(value)), own.contains(name)))
+        return std::unexpected(metadata_too_large("metadata"));
   return {};
 }
 
@@ -70,12 +105,10 @@ std::string Mailing::supplement(const Person& person) const {
   nlohmann::json payload;
   payload["_@_"] = "\\_/";
   payload["recipient"] = person.email;
-  for (const std::string& name : plan_.supplement->names)
-    if (person.metadata) {
-      Element value;
-      if ((*person.metadata).at_key(name).get(value) == simdjson::SUCCESS)
-        payload[name] = nlohmann::json::parse(std::string(simdjson::minify(value)));
-    }
+  if (person.metadata)
+    for (const auto& [name, value] : simdjson::dom::object(*person.metadata))
+      if (plan_.supplement->names.contains(name))
+        payload[std::string(name)] = nlohmann::json::parse(std::string(simdjson::minify(Element(value))));
   // In words that a line can hold.
   const std::string text = compose::base64(payload.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
   std::string out;

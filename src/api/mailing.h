@@ -10,8 +10,10 @@
 #include <algorithm>
 #include <cstddef>
 #include <expected>
+#include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -50,7 +52,7 @@ class Mailing : public Job {
   // KumoMTA's header for feedback loops.
   struct Supplement {
     std::string header;
-    std::vector<std::string> names;  // of metadata that it tells
+    std::set<std::string, std::less<>> names;  // of metadata that it tells
   };
   struct Plan {
     Style style = Style::transmissions;
@@ -72,6 +74,8 @@ class Mailing : public Job {
 
     // Before each recipient is read; fails when it is one too many.
     bool room_for_recipient(Reader& reader) const;
+    // Of all or of one recipient; fails when it is over max_metadata.
+    static std::optional<Element> read_metadata(Reader& reader, Element element, const Where& where);
   };
 
   explicit Mailing(Plan plan);

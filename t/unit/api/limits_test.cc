@@ -27,6 +27,8 @@ class LimitsTest : public CppUnit::TestFixture {
   CPPUNIT_TEST_SUITE(LimitsTest);
   CPPUNIT_TEST(values);
   CPPUNIT_TEST(recipients);
+  CPPUNIT_TEST(metadata);
+  CPPUNIT_TEST(names_of_metadata);
   CPPUNIT_TEST(errors_told);
   CPPUNIT_TEST(failures_told);
   CPPUNIT_TEST_SUITE_END();
@@ -77,9 +79,61 @@ class LimitsTest : public CppUnit::TestFixture {
                      policy)));
   }
 
+  // While it is read: nothing is made of it before.
+  void metadata() {
+    const std::string large = R"("metadata": {"a": ")" + std::string(max_metadata, 'x') + "\"}";
+    const Made own = make(Style::transmissions, transmission(R"({"address": "w@b.example", )" + large + "}"));
+    CPPUNIT_ASSERT(!own);
+    CPPUNIT_ASSERT_EQUAL(std::string("422 invalid_value recipients[0].metadata"), told(own.error()));
+    const Made injected = make(Style::inject, injection(R"({"email": "w@b.example", )" + large + "}"));
+    CPPUNIT_ASSERT(!injected);
+    CPPUNIT_ASSERT_EQUAL(std::string("422 invalid_value recipients[0].metadata"), told(injected.error()));
+    std::string request = transmission(R"({"address": "w@b.example"})");
+    request.insert(1, large + ",");
+    const Made all = make(Style::transmissions, request);
+    CPPUNIT_ASSERT(!all);
+    CPPUNIT_ASSERT_EQUAL(std::string("422 invalid_value metadata"), told(all.error()));
+
+    // Both together, a name of both, and one that the connection has.
+    request = transmission(R"({"address": "w@b.example", "metadata": {"b": "own", "c": "own"}})");
+    request.insert(1, R"("metadata": {"a": "all", "b": "all", "s": "all"},)");
+    auto policy = usual_policy();
+    policy->context = {{"metadata.s", "configured"}};
+    const Made both = make(Style::transmissions, request, policy);
+    const message::Envelope envelope = built(both).envelope;
+    for (const auto& [name, value] :
+         {std::pair("a", "all"), std::pair("b", "own"), std::pair("c", "own"), std::pair("s", "all")}) {
+      const std::string full = std::string("metadata.") + name;
+      CPPUNIT_ASSERT_EQUAL(std::string(value), context_of(envelope, full));
+      CPPUNIT_ASSERT_EQUAL(1L, static_cast<long>(std::ranges::count(envelope.context, full,
+                                                                    [](const auto& pair) { return pair.first; })));
+    }
+    const std::string part = R"("metadata": {"NAME": ")" + std::string(max_metadata / 2, 'x') + "\"}";
+    request = transmission(R"({"address": "w@b.example", )" + part + "}");
+    request.insert(1, part + ",");
+    CPPUNIT_ASSERT_EQUAL(std::string("422 invalid_value metadata"), outcome(make(Style::transmissions, request)));
+  }
+
+  void names_of_metadata() {
+    const auto naming = [](const nlohmann::json& names) {
+      auto body = nlohmann::json::parse(injection(R"({"email": "w@b.example", "metadata": {"n1": "v"}})"));
+      body["trace_headers"] = {{"supplemental_header", true}, {"include_meta_names", names}};
+      return make(Style::inject, body.dump());
+    };
+    nlohmann::json names = nlohmann::json::array();
+    for (size_t i = 0; i < max_metadata_names; ++i) names.push_back(fmt::format("n{}", i));
+    CPPUNIT_ASSERT_EQUAL(std::string("ok"), outcome(naming(names)));
+    // Its text is the same however often one is named.
+    const std::string once = built(naming({"n1"})).body.to_string();
+    CPPUNIT_ASSERT_EQUAL(once, built(naming({"n1", "n0", "n1", "n1"})).body.to_string());
+    CPPUNIT_ASSERT_EQUAL(once, built(naming(names)).body.to_string());
+    names.push_back("one more");
+    CPPUNIT_ASSERT_EQUAL(std::string("422 invalid_value trace_headers.include_meta_names"), outcome(naming(names)));
+  }
+
   void errors_told() {
     const std::string body = transmission(R"({"address": "w@b.example"},)" + repeated("{}", max_errors_told + 5));
-    const auto told = [&](std::string_view asked_for) {
+    const auto count = [&](std::string_view asked_for) {
       Call call = usual_call(body);
       if (!asked_for.empty()) call.query = {{"num_rcpt_errors", std::string(asked_for)}};
       const nlohmann::json answer = answered(make_job(Style::transmissions, call, usual_policy()));
@@ -88,10 +142,14 @@ class LimitsTest : public CppUnit::TestFixture {
       CPPUNIT_ASSERT_EQUAL(std::string("2000"), answer["errors"][0]["code"].get<std::string>());
       return answer["results"]["rcpt_to_errors"].size();
     };
-    CPPUNIT_ASSERT_EQUAL(usual_errors_told, told(""));
-    CPPUNIT_ASSERT_EQUAL(size_t{0}, told("0"));
-    CPPUNIT_ASSERT_EQUAL(size_t{300}, told("300"));
-    CPPUNIT_ASSERT_EQUAL(max_errors_told, told("1000000"));
+    CPPUNIT_ASSERT_EQUAL(usual_errors_told, count(""));
+    CPPUNIT_ASSERT_EQUAL(size_t{0}, count("0"));
+    CPPUNIT_ASSERT_EQUAL(size_t{300}, count("300"));
+    CPPUNIT_ASSERT_EQUAL(max_errors_told, count("1000000"));
+    Call call = usual_call(body);
+    call.query = {{"num_rcpt_errors", "1"}, {"num_rcpt_errors", "2"}};
+    CPPUNIT_ASSERT_EQUAL(std::string("422 invalid_value num_rcpt_errors"),
+                         outcome(make_job(Style::transmissions, call, usual_policy())));
   }
 
   void failures_told() {
