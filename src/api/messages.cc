@@ -5,6 +5,7 @@
 #include "api/requests.h"
 #include "api/submission.h"
 #include "base/text.h"
+#include "compose/escape.h"
 #include "compose/mailbox.h"
 #include "compose/transfer.h"
 
@@ -37,6 +38,7 @@ class MessageJob : public Job {
   std::expected<void, Error> read_fields(std::vector<std::string>& senders);
   std::expected<void, Error> read_json();
   void member(Reader& reader, std::string_view name, Element value, const Where& where, bool& known);
+  void read_context(Reader& reader, Element element, const Where& where);
   std::expected<void, Error> set_sender(std::string_view text, std::string field);
   std::expected<void, Error> add_recipient(std::string_view text, std::string field);
   std::expected<void, Error> compose_whole(std::string_view message);
@@ -156,6 +158,26 @@ std::expected<void, Error> MessageJob::read_raw() {
   return compose_whole(call_.body);
 }
 
+// More of it, and none of what the configuration and the connection say.
+void MessageJob::read_context(Reader& reader, Element element, const Where& where) {
+  const auto has = [](const std::vector<std::pair<std::string, std::string>>& context, std::string_view name) {
+    return std::ranges::any_of(context, [&](const auto& pair) { return pair.first == name; });
+  };
+  size_t size = 0;
+  reader.object(element, where, [&](std::string_view name, Element value, const Where& at) {
+    if (compose::has_control(name))
+      reader.fail(Fault::unsafe, at, "the name holds a line break or another control character");
+    else if (name.empty())
+      reader.fail(Fault::invalid, where, "a name is empty");
+    else if (has(policy_->context, name) || has(call_.context, name))
+      reader.fail(Fault::refused, at, "the server sets this name itself");
+    context_.emplace_back(name, reader.line(value, at));
+    size += name.size() + context_.back().second.size();
+    if (size > 10'000) reader.fail(Fault::invalid, where, "the context is over 10000 bytes");
+    return true;
+  });
+}
+
 void MessageJob::member(Reader& reader, std::string_view name, Element value, const Where& where, bool& known) {
   const auto keep = [&](const std::expected<void, Error>& done) {
     if (!done) reader.fail(done.error());
@@ -187,13 +209,7 @@ void MessageJob::member(Reader& reader, std::string_view name, Element value, co
     if (!time) return reader.fail(std::move(time.error()));
     hold_until_ = *time;
   } else if (name == "context") {
-    size_t size = 0;
-    reader.object(value, where, [&](std::string_view key, Element text, const Where& at) {
-      context_.emplace_back(key, reader.text(text, at));
-      size += key.size() + context_.back().second.size();
-      if (size > 10'000) reader.fail(Fault::invalid, where, "the context is over 10000 bytes");
-      return true;
-    });
+    read_context(reader, value, where);
   } else {
     known = false;
   }

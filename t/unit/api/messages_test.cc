@@ -31,6 +31,7 @@ class MessagesTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(json_with_a_message);
   CPPUNIT_TEST(json_with_parts);
   CPPUNIT_TEST(wrong_json_requests);
+  CPPUNIT_TEST(wrong_contexts);
   CPPUNIT_TEST_SUITE_END();
 
   void raw_with_query() {
@@ -119,11 +120,12 @@ class MessagesTest : public CppUnit::TestFixture {
 
   void json_with_a_message() {
     const spool::Incoming incoming = built(json(R"({"from": "", "to": ["a@b.example", "c@d.example"],
-        "message": "A: b\n\nx", "priority": 4, "context": {"k": "v", "stream": "own"}})"));
+        "message": "A: b\n\nx", "priority": 4, "context": {"k": "v", "a.b": "x\ty"}})"));
     CPPUNIT_ASSERT_EQUAL(std::string("A: b\r\n\r\nx"), incoming.body.to_string());
     CPPUNIT_ASSERT_EQUAL(std::string("a@b.example c@d.example "), recipients_of(incoming));
     CPPUNIT_ASSERT_EQUAL(std::string("v"), context_of(incoming.envelope, "k"));
-    CPPUNIT_ASSERT_EQUAL(std::string("own"), context_of(incoming.envelope, "stream"));
+    CPPUNIT_ASSERT_EQUAL(std::string("x\ty"), context_of(incoming.envelope, "a.b"));
+    CPPUNIT_ASSERT_EQUAL(std::string("main"), context_of(incoming.envelope, "stream"));
     CPPUNIT_ASSERT_EQUAL(4, int{incoming.envelope.priority});
     CPPUNIT_ASSERT_EQUAL(
         std::string("A: b\r\n\r\nx"),
@@ -141,6 +143,26 @@ class MessagesTest : public CppUnit::TestFixture {
     contains(built(json(R"({"from": "b@b.example", "to": "a@b.example",
         "content": {"from": "me@b.example", "subject": "s", "text": "t"}})")),
              "\r\nTo: a@b.example\r\n");
+  }
+
+  // It adds to what the configuration says of a message, and takes none of it away.
+  void wrong_contexts() {
+    const auto with = [](const nlohmann::json& context) {
+      auto policy = usual_policy();
+      policy->context = {{"tier", "gold"}};
+      const nlohmann::json body = {
+          {"from", "a@b.example"}, {"to", "c@d.example"}, {"message", "A: b\n\nx"}, {"context", context}};
+      return outcome(make(Style::impulse, body.dump(), policy));
+    };
+    CPPUNIT_ASSERT_EQUAL(std::string("ok"), with({{"Tier", "own"}, {"x", ""}}));
+    CPPUNIT_ASSERT_EQUAL(std::string("403 refused context.tier"), with({{"x", "1"}, {"tier", "platinum"}}));
+    CPPUNIT_ASSERT_EQUAL(std::string("403 refused context.stream"), with({{"stream", "own"}}));  // the connection's
+    CPPUNIT_ASSERT_EQUAL(std::string("422 invalid_value context"), with({{"", "x"}}));
+    const std::string_view unsafe[] = {"a\r\nb", "a\n", std::string_view("a\0b", 3), "\x1b[2J", "\x7f"};
+    for (const std::string_view bad : unsafe) {
+      CPPUNIT_ASSERT_EQUAL(std::string("400 unsafe_value context.x"), with({{"x", bad}}));
+      CPPUNIT_ASSERT(with({{std::string(bad), "x"}}).starts_with("400 unsafe_value context."));
+    }
   }
 
   void wrong_json_requests() {
