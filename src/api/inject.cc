@@ -102,6 +102,9 @@ void InjectReader::dialect(Element element, const Where& where) {
                  fmt::format("the dialect {} is not supported, only Jinja and Static", escape_line(name, 40)));
 }
 
+// One that nobody has a meaning for: other fields may stand but once, or are believed.
+bool is_own_field(std::string_view name) { return name.size() > 2 && istarts_with(name, "X-"); }
+
 void InjectReader::trace_headers(Element element, const Where& where) {
   bool supplement = false;
   Mailing::Supplement wanted{.header = "X-KumoRef", .names = {}};
@@ -126,7 +129,10 @@ void InjectReader::trace_headers(Element element, const Where& where) {
     }
     return true;
   });
-  if (supplement) plan_.supplement = std::move(wanted);
+  if (!supplement) return;
+  if (!is_own_field(wanted.header))
+    reader_.fail(Fault::invalid, where.member("header_name"), "the name of this header field must begin with X-");
+  plan_.supplement = std::move(wanted);
 }
 
 void InjectReader::recipient(Element element, const Where& where) {

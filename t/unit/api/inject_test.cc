@@ -109,8 +109,17 @@ class InjectTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT(body.starts_with("X-KumoRef: "));
     CPPUNIT_ASSERT_EQUAL(std::string(R"({"_@_":"\\_/","recipient":"test@example.com","tenant":"acme"})"),
                          *compose::base64_decoded(std::string_view(body).substr(11, body.find("\r\nSubject") - 11)));
-    CPPUNIT_ASSERT_EQUAL(std::string("422 invalid_value trace_headers.header_name"),
-                         outcome(inject(with(R"({"trace_headers": {"header_name": "a b"}})"))));
+    const auto named = [](std::string_view name, bool added) {
+      return outcome(inject(patched({{"trace_headers", {{"supplemental_header", added}, {"header_name", name}}}})));
+    };
+    // A field that may stand but once, or that others sign and believe, is none to add.
+    for (const std::string_view bad : {"a b", "X", "X-", "x_a", "X-a:", "X-\u00e9", "", "From", "Subject", "Date", "To",
+                                       "Message-ID", "Sender", "DKIM-Signature", "List-Unsubscribe", "string"})
+      CPPUNIT_ASSERT_EQUAL(std::string("422 invalid_value trace_headers.header_name"), named(bad, true));
+    for (const std::string_view good : {"X-KumoRef", "x-feedback"})
+      CPPUNIT_ASSERT_EQUAL(std::string("ok"), named(good, true));
+    CPPUNIT_ASSERT_EQUAL(std::string("422 invalid_value trace_headers.header_name"), named("a b", false));
+    CPPUNIT_ASSERT_EQUAL(std::string("ok"), named("string", false));  // so KumoMTA's manual writes it
   }
 
   void failed_recipients() {
