@@ -30,12 +30,13 @@ bool is_harmless_id(std::string_view id) {
 }
 
 std::optional<Fault> read_version(const RequestLine& line, const Policy& policy, RequestHead& head) {
+  // The method first: whether a refusal has a body depends on it.
+  const std::optional<Method> method = parse_method(line.method);
+  if (method) head.method = *method;
   head.minor = line.minor;
   const bool known = line.major == 1 && ((line.minor == 0 && policy.http_1_0) || (line.minor == 1 && policy.http_1_1));
   if (!known) return refusal(505, "version", fmt::format("HTTP/{}.{} is not spoken here", line.major, line.minor));
-  const std::optional<Method> method = parse_method(line.method);
   if (!method) return refusal(501, "method", "That method is not known here");
-  head.method = *method;
   return std::nullopt;
 }
 

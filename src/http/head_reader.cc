@@ -89,6 +89,8 @@ void HeadReader::broken(LineGuard::Verdict verdict) {
     fault_ = Fault{.status = 431, .cause = "header_size", .message = "The header is too large"};
 }
 
+std::string_view HeadReader::method() const { return lines_.empty() ? std::string_view() : line().method; }
+
 RequestLine HeadReader::line() const {
   return request_line(std::string_view(text_).substr(lines_[0].first, lines_[0].second)).value_or(RequestLine{});
 }

@@ -32,6 +32,8 @@ class HeadReader {
   bool done() const { return done_; }
   const std::optional<Fault>& fault() const { return fault_; }
 
+  // As soon as the request line is there, else empty; a view into the reader.
+  std::string_view method() const;
   // When done: views into the reader. All of it, with the empty line.
   std::string_view text() const { return text_; }
   RequestLine line() const;

@@ -15,7 +15,7 @@ void ServerSession::Impl::reply(const Response& response, std::string_view cause
   frame.now = host_.now();
   frame.server = policy_->server_name;
   frame.id = head_.id;
-  frame.without_body = head_known_ && head_.method == Method::head;
+  frame.without_body = head_known_ ? head_.method == Method::head : parse_method(reader_.method()) == Method::head;
   if (!stays)
     frame.connection = "close";
   else if (head_.minor == 0)

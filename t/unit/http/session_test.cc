@@ -33,7 +33,6 @@ class SessionTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(refused_without_a_body_stays);
   CPPUNIT_TEST(refused_body_is_thrown_away);
   CPPUNIT_TEST(draining_is_bounded);
-  CPPUNIT_TEST(head_has_no_body);
   CPPUNIT_TEST(options_of_everything);
   CPPUNIT_TEST(request_ids);
   CPPUNIT_TEST(responses_stay_whole);
@@ -231,19 +230,6 @@ class SessionTest : public CppUnit::TestFixture {
     silent.session->timed_out(silent.out);
     silent.look();
     CPPUNIT_ASSERT(silent.closed && silent.replies.empty() && !reply.empty());
-  }
-
-  void head_has_no_body() {
-    Dialogue client;
-    client.say("HEAD / HTTP/1.1\r\nHost: a\r\n\r\n");
-    CPPUNIT_ASSERT_EQUAL(std::string("4"), reply_field(client.replies, "Content-Length"));
-    CPPUNIT_ASSERT(client.replies.ends_with("\r\n\r\n"));
-    client.host.refusal = [](const RequestHead&) { return refused(404); };
-    client.say("HEAD / HTTP/1.1\r\nHost: a\r\n\r\n");
-    CPPUNIT_ASSERT(client.replies.ends_with("\r\n\r\n"));
-    Dialogue wrong;
-    wrong.say("HEAD /%00 HTTP/1.1\r\nHost: a\r\n\r\n");
-    CPPUNIT_ASSERT(wrong.replies.starts_with("HTTP/1.1 400 Bad Request\r\n") && wrong.replies.ends_with("\r\n\r\n"));
   }
 
   void options_of_everything() {
