@@ -9,6 +9,9 @@
 #include <getopt.h>
 
 #include <array>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
 #include <optional>
 #include <utility>
 
@@ -66,6 +69,13 @@ Result<std::optional<WallTime>> read_when(std::string_view text, WallTime now) {
   return *moment;
 }
 
+// U+0080 to U+009F, in UTF-8: some terminals obey them. The rest is the file's to check.
+bool has_c1(std::string_view text) {
+  for (size_t at = text.find('\xC2'); at < text.size(); at = text.find('\xC2', at + 1))
+    if (at + 1 < text.size() && static_cast<unsigned char>(text[at + 1]) < 0xA0) return true;
+  return false;
+}
+
 // What is wrong with one option; empty: nothing.
 std::string read_option(int found, KeyArguments& arguments) {
   const std::string_view value = optarg == nullptr ? "" : optarg;
@@ -92,6 +102,7 @@ std::string read_option(int found, KeyArguments& arguments) {
       return {};
     }
     case label_option:
+      if (has_c1(value)) return "--label: there is a control character in it";
       arguments.key.label = value;
       return {};
     default:
@@ -105,6 +116,16 @@ int add(const KeyArguments& arguments, const EditedFile& edited, auth::KeyFile& 
   // Whoever is shown a key can use it: it is shown when it is in the file.
   if (const auto written = edited.put(file.text()); !written) return complain(status_file, written.error().message);
   print(stdout, made->presented + "\n");
+  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
+    // A key that nobody has seen is none: it goes again.
+    const std::string reason = std::strerror(errno);
+    std::string text = fmt::format("the key cannot be shown: {}; it was taken out again", reason);
+    file.revoke(made->id);
+    if (const auto taken_out = edited.put(file.text()); !taken_out)
+      text = fmt::format("the key cannot be shown: {}; {} cannot be taken out of {} either: {}", reason, made->id,
+                         arguments.file, taken_out.error().message);
+    return complain(status_file, text);
+  }
   print(stderr, fmt::format("added {} in {}; the key is not shown again\n", made->id, arguments.file));
   return status_done;
 }

@@ -197,6 +197,30 @@ class Keys(TestCase):
         self.assertIn("line 2", self.run_it("add", *good, self.file, status=3).stderr)
         self.assertEqual("# mine\nnonsense\n", self.file.read_text())
 
+    def test_a_key_that_nobody_sees(self):
+        kept = self.add("-u", "a", "--rights", "inject")
+        before = self.file.read_text()
+        with open("/dev/full", "w") as full:
+            done = subprocess.run([str(BINDIR / "ec_passwd"), "key", "add", "-u", "b", "--rights", "inject", self.file],
+                                  stdin=subprocess.DEVNULL, stdout=full, stderr=subprocess.PIPE, text=True,
+                                  timeout=60 * SCALE)
+        self.assertEqual(3, done.returncode, done.stderr)
+        self.assertIn("No space left", done.stderr)
+        self.assertNotIn("added", done.stderr)
+        self.assertEqual(before, self.file.read_text())
+        self.run_it("verify", self.file, key=kept)
+
+    def test_labels_show_what_they_are(self):
+        # C1, and bytes that are no UTF-8: a terminal may obey them.
+        for label in ("a\x1b[2J", "a\u009b2J", "a\xff".encode("latin-1"), "a\x7f"):
+            done = subprocess.run([str(BINDIR / "ec_passwd"), "key", "add", "-u", "a", "--rights", "inject", "--label",
+                                   label, self.file], stdin=subprocess.DEVNULL, capture_output=True, timeout=60 * SCALE)
+            self.assertEqual(2, done.returncode, label)
+            self.assertIn(b"label", done.stderr)
+        self.assertFalse(self.file.exists())
+        self.add("-u", "a", "--rights", "inject", "--label", "für Größeres")
+        self.assertEqual(["für", "Größeres"], self.row("für")[5:])
+
     def test_a_password_file_called_key(self):
         done = subprocess.run([str(BINDIR / "ec_passwd"), "--stdin", "key", "add"], input="sesame\n", text=True,
                               capture_output=True, timeout=60 * SCALE, cwd=self.file.parent)
