@@ -8,13 +8,17 @@
 #include <gmime/gmime.h>
 
 #include <algorithm>
+#include <functional>
+#include <iterator>
 #include <memory>
+#include <utility>
 
 namespace impulse::compose {
 
 namespace {
 
 constexpr int max_depth = 16;
+constexpr size_t max_parts = 500;
 
 struct PartHeader {
   std::string type = "text";
@@ -55,6 +59,7 @@ class Scanner {
 
   Result<> entity(size_t begin, size_t end, int depth) {
     if (depth > max_depth) return fail(Errc::invalid, "the parts of the message are nested too deeply");
+    if (entities_++ > max_parts) return fail(Errc::invalid, "the message has more than {} parts", max_parts);
     const std::string_view whole = message_.substr(begin, end - begin);
     size_t body = header_end(whole);
     if (body == std::string_view::npos) body = whole.size();
@@ -76,7 +81,8 @@ class Scanner {
     if (header.subtype == "signed" || header.subtype == "encrypted") return {};
     if (header.boundary.empty()) return fail(Errc::invalid, "a multipart has no boundary");
     const std::string line = "--" + header.boundary;
-    scan.boundaries.push_back(line);
+    // One with a line end (RFC 2231) begins no line.
+    if (line.find_first_of("\r\n") == std::string::npos) scan.boundaries.push_back(line);
     std::optional<size_t> part;  // where the one that goes on begins
     size_t at = begin;
     while (at < end) {
@@ -100,6 +106,7 @@ class Scanner {
   }
 
   std::string_view message_;
+  size_t entities_ = 0;  // the message, and its parts
 };
 
 }  // namespace
@@ -108,7 +115,29 @@ Result<MimeScan> scan_mime(std::string_view message) {
   start_mime();
   Scanner scanner(message);
   if (auto done = scanner.entity(0, message.size(), 0); !done) return std::unexpected(done.error());
+  std::vector<std::string>& all = scanner.scan.boundaries;
+  std::ranges::sort(all);
+  // Those that one begins come right behind it.
+  std::vector<std::string> kept;
+  for (std::string& line : all)
+    if (kept.empty() || !line.starts_with(kept.back())) kept.push_back(std::move(line));
+  all = std::move(kept);
   return std::move(scanner.scan);
+}
+
+bool has_boundary(std::string_view text, const std::vector<std::string>& boundaries) {
+  if (boundaries.empty()) return false;
+  for (size_t at = 0; at != std::string_view::npos;) {
+    const std::string_view line = text.substr(at);
+    if (line.starts_with("--")) {
+      // One that begins the line is the last in front of it: what stands between begins with it too.
+      const auto behind = std::upper_bound(boundaries.begin(), boundaries.end(), line, std::less<std::string_view>());
+      if (behind != boundaries.begin() && line.starts_with(*std::prev(behind))) return true;
+    }
+    at = text.find_first_of("\r\n", at);
+    if (at != std::string_view::npos) ++at;
+  }
+  return false;
 }
 
 Result<std::string> leaf_text(std::string_view message, const MimeLeaf& leaf) {

@@ -25,13 +25,19 @@ struct MimeLeaf {
 struct MimeScan {
   std::optional<MimeLeaf> plain;
   std::optional<MimeLeaf> html;
-  std::vector<std::string> boundaries;  // of all multiparts that were looked into
+  // "--" and the boundary of each multipart that was looked into: in order, and
+  // without those that another one begins.
+  std::vector<std::string> boundaries;
 };
 
 // `message` has CRLF line ends. What is signed or encrypted is not looked
 // into, nor are messages within the message. invalid: a multipart without
-// boundary, or nested more than 16 deep.
+// boundary, nested more than 16 deep, or with more than 500 parts.
 Result<MimeScan> scan_mime(std::string_view message);
+
+// A line of the text begins with one of those boundaries. In time of the text's
+// length; of the boundaries' number it takes the logarithm.
+bool has_boundary(std::string_view text, const std::vector<std::string>& boundaries);
 
 // The bytes of a leaf's body as UTF-8 text. invalid: an unknown encoding or
 // charset, or bytes that are not what they should be.

@@ -182,9 +182,9 @@ std::expected<Composed, Fault> Texts::compose(const Occasion& occasion) const {
       case Piece::Kind::body: {
         const auto text = filled(piece, occasion, work);
         if (!text) return std::unexpected(text.error());
-        // A value must not end the part it stands in.
-        const bool force = std::ranges::any_of(boundaries_, [&](const auto& line) { return text->contains(line); });
-        const Encoded encoded = encode_text(*text, force);
+        Encoded encoded = encode_text(*text);
+        // A value must not end the part it stands in. Lines of base64 begin with no "--".
+        if (has_boundary(encoded.text, boundaries_)) encoded = encode_text(*text, true);
         out.insert(told, fmt::format("Content-Type: {}; charset=utf-8\r\nContent-Transfer-Encoding: {}\r\n", type,
                                      encoded.encoding));
         out += encoded.text;

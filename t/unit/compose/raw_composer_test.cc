@@ -1,8 +1,11 @@
 #include "compose/raw_composer.h"
 
 #include "base/text.h"
+#include "compose/mime_scan.h"
 
 #include "kit.h"
+
+#include <vector>
 
 using namespace impulse;
 using namespace impulse::compose;
@@ -36,6 +39,8 @@ class RawComposerTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(what_needs_no_filling_stays);
   CPPUNIT_TEST(broken_mime);
   CPPUNIT_TEST(values_end_no_part);
+  CPPUNIT_TEST(boundaries);
+  CPPUNIT_TEST(many_parts);
   CPPUNIT_TEST_SUITE_END();
 
   const Value values_ = object({{"name", text("Jörg")}, {"email", text("j@b.example")}});
@@ -161,6 +166,45 @@ class RawComposerTest : public CppUnit::TestFixture {
                   object({{"v", text("x\r\n--B\r\nContent-Type: text/html\r\n\r\nevil\r\n--B--\r\n")}}));
     CPPUNIT_ASSERT_EQUAL(size_t{2}, count(out, "--B"));
     CPPUNIT_ASSERT(!out.contains("evil"));
+  }
+
+  void boundaries() {
+    // A line of quoted-printable may end, and the next one begin, in the middle of a text's line.
+    size_t forced = 0;
+    for (size_t before = 55; before < 80; ++before) {
+      const std::string out =
+          sparkpost("Content-Type: multipart/mixed; boundary=B\n\n--B\n\n{{v}}\n--B--\n",
+                    object({{"v", text(std::string(before, 'x') + "\xC3\xA9--B--" + std::string(80, 'x'))}}));
+      CPPUNIT_ASSERT_EQUAL_MESSAGE(out, size_t{2}, count(out, "\r\n--B"));
+      forced += count(out, "base64");
+    }
+    CPPUNIT_ASSERT_EQUAL(size_t{1}, forced);
+    // Each is kept once; none that another one begins.
+    const auto scan = scan_mime(
+        "Content-Type: multipart/mixed; boundary=A\r\n\r\n"
+        "--A\r\nContent-Type: multipart/mixed; boundary=BC\r\n\r\n--BC--\r\n"
+        "--A\r\nContent-Type: multipart/mixed; boundary=B\r\n\r\n--B--\r\n"
+        "--A\r\nContent-Type: multipart/mixed; boundary=B\r\n\r\n--B--\r\n"
+        "--A\r\nContent-Type: multipart/mixed; boundary*=utf-8''B%0D%0A--\r\n\r\n"
+        "--A--\r\n");
+    CPPUNIT_ASSERT(scan.has_value());
+    const std::vector<std::string> expected{"--A", "--B"};
+    CPPUNIT_ASSERT(expected == scan->boundaries);
+    for (const std::string_view text : {"--A", "x\n--B", "x\r--BD", "\r\n--A--", "--\n--A", "--C\n-- \r\n--B x"})
+      CPPUNIT_ASSERT_MESSAGE(std::string(text), has_boundary(text, scan->boundaries));
+    for (const std::string_view text : {"", "-", "--", "x --A", "-A", "\n--", "--C\n---A", "--0\n"})
+      CPPUNIT_ASSERT_MESSAGE(std::string(text), !has_boundary(text, scan->boundaries));
+    CPPUNIT_ASSERT(!has_boundary("--A", {}));
+  }
+
+  void many_parts() {
+    const auto asked = [&](size_t parts) {
+      std::string message = "Content-Type: multipart/mixed; boundary=B\r\n\r\n";
+      for (size_t i = 0; i < parts; ++i) message += "--B\r\n\r\n{{name}}\r\n";
+      return sparkpost(message + "--B--\r\n", values_);
+    };
+    CPPUNIT_ASSERT_EQUAL(size_t{501}, count(asked(500), "--B"));
+    CPPUNIT_ASSERT_EQUAL(std::string("fault: the message has more than 500 parts"), asked(501));
   }
 };
 CPPUNIT_TEST_SUITE_REGISTRATION(RawComposerTest);
