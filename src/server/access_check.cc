@@ -99,6 +99,12 @@ std::shared_ptr<const HttpAdvice> advise_http(const config::Options& options) {
   if (options[key::enable_authentication] && !keys && !passwords && !by_connection && !options[key::always_allow])
     advice.items.push_back({"config-no-mechanism",
                             "Enable_Authentication, and no way to authenticate: API_Keys or another way is needed"});
+  if ((keys || passwords) && !options[key::enable_authentication] && !options[key::always_deny])
+    advice.items.push_back(
+        {"config-auth-optional",
+         fmt::format("{} without Enable_Authentication: nobody has to present what it knows; whoever reaches it "
+                     "from one of Relay_Hosts, such as this machine, sends mail to everywhere",
+                     keys ? "API_Keys" : "AuthPlainParameters")});
   if (!(keys || passwords) || options[key::use_ssl] || options[key::tls_required])
     return std::make_shared<const HttpAdvice>(std::move(advice));
   if (options[key::auth_requires_tls])

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -31,10 +32,36 @@ std::pair<std::string_view, std::string_view> scheme_of(std::string_view authori
   return {authorization.substr(0, space), trim(authorization.substr(space + 1))};
 }
 
-// Of those who have no key that says so. Nobody commands without one.
-auth::Rights usual_rights() { return auth::Rights().add(auth::Right::inject).add(auth::Right::metrics); }
+// Of those who have no key that says so. Nobody commands without one; and the
+// numbers are the whole daemon's: no tenant's to see.
+auth::Rights usual_rights(std::string_view tenant) {
+  auth::Rights rights;
+  rights.add(auth::Right::inject);
+  if (tenant.empty()) rights.add(auth::Right::metrics);
+  return rights;
+}
+
+auth::Rights strangers_rights(std::string_view tenant, bool this_machine) {
+  return this_machine ? usual_rights(tenant) : auth::Rights().add(auth::Right::inject);
+}
 
 }  // namespace
+
+bool is_passed_on(const http::Fields& fields) {
+  static constexpr std::string_view names[] = {"Forwarded",         "X-Forwarded-For", "X-Forwarded-Host",
+                                               "X-Forwarded-Proto", "X-Real-IP",       "Via"};
+  return std::ranges::any_of(names, [&](std::string_view name) { return fields.find(name).has_value(); });
+}
+
+bool is_of_another_page(const http::RequestHead& head, bool secure) {
+  if (const auto site = head.fields.find("Sec-Fetch-Site"); site && *site != "same-origin" && *site != "none")
+    return true;
+  const auto origin = head.fields.find("Origin");
+  if (!origin) return false;
+  const size_t end = origin->find("://");
+  if (end == std::string_view::npos || !iequals(origin->substr(end + 3), head.host)) return true;
+  return secure && !iequals(origin->substr(0, end), "https");
+}
 
 HttpRefusal to_http(const smtp::HostRefusal& refusal) {
   HttpRefusal said{503, "unavailable", refusal.cause, refusal.text, 30, false};
@@ -68,7 +95,7 @@ std::expected<HttpCaller, HttpRefusal> HttpGate::who(const AuthDesk::Visitor& vi
                                                      const Connection& connection, std::string_view authorization) {
   HttpCaller caller;
   caller.tenant = visitor.tenant;
-  caller.rights = usual_rights();
+  caller.rights = strangers_rights(visitor.tenant, connection.this_machine);
   if (rules.always_deny) return caller.known = false, caller;
   if (!authorization.empty() && !rules.always_allow) {
     if (rules.auth_requires_tls && !connection.private_way) return std::unexpected(weak());
@@ -82,10 +109,12 @@ std::expected<HttpCaller, HttpRefusal> HttpGate::who(const AuthDesk::Visitor& vi
   }
   if (!connection.identity.empty() || (connection.certificate && rules.certificate_is_user)) {
     caller.known = true;
+    caller.rights = usual_rights(visitor.tenant);
     caller.user = connection.identity;
     succeeded(visitor, "EXTERNAL", caller.user, true);
   } else if (rules.always_allow) {
     caller.known = true;
+    caller.rights = usual_rights(visitor.tenant);
   }
   return caller;
 }
@@ -106,6 +135,7 @@ std::expected<HttpCaller, HttpRefusal> HttpGate::by_key(const AuthDesk::Visitor&
   caller.user = entry->user;
   caller.tenant = visitor.tenant.empty() ? entry->tenant : std::string(visitor.tenant);
   caller.rights = entry->rights;
+  caller.by_key = true;
   AuthDesk::Visitor of_tenant = visitor;
   of_tenant.tenant = caller.tenant;
   succeeded(of_tenant, fmt::format("{} {}", key_word, entry->id), caller.user, rules.keys.log);
@@ -132,7 +162,7 @@ std::expected<HttpCaller, HttpRefusal> HttpGate::by_password(const AuthDesk::Vis
   caller.known = true;
   caller.user = (*exchange)->user();
   caller.tenant = visitor.tenant;
-  caller.rights = usual_rights();
+  caller.rights = usual_rights(visitor.tenant);
   succeeded(visitor, "Basic", caller.user, rules.basic->log);
   return caller;
 }

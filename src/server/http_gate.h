@@ -20,6 +20,7 @@ struct HttpCaller {
   std::string user;    // may be empty all the same: a verified certificate that stands for nobody
   std::string tenant;  // whose mail it will be
   auth::Rights rights;
+  bool by_key = false;  // an API key: browsers send none by themselves
 };
 
 // Why a request is not taken. Becomes a Response, and a line in the logs.
@@ -34,6 +35,12 @@ struct HttpRefusal {
 HttpRefusal to_http(const smtp::HostRefusal& refusal);  // what limits and spool say, in HTTP's words
 http::Response to_response(const HttpRefusal& refusal);
 
+// Whether somebody in between says that the request is not from who connected:
+// then the address of the connection says nothing of who asks.
+bool is_passed_on(const http::Fields& fields);
+// Whether a browser says that it asks for a page that is not our own. `secure`: by TLS.
+bool is_of_another_page(const http::RequestHead& head, bool secure);
+
 // One connection's. On its loop.
 class HttpGate {
  public:
@@ -44,6 +51,7 @@ class HttpGate {
     bool private_way = false;   // TLS, loopback or a Unix socket: nobody listens
     bool certificate = false;   // verified
     std::string_view identity;  // whom certificate, key or proxy name; empty: nobody
+    bool this_machine = false;  // loopback or a Unix socket
   };
 
   // `authorization`: the header field's value; empty: there is none.

@@ -54,8 +54,7 @@ http::Response message_page(const spool::Spool& spool, std::string_view name, st
   const auto found = spool.summary(*id);
   if (!found) {
     if (found.error().code == Errc::not_found) return not_found();
-    return http::error_response(
-        500, http::ErrorItem{"unreadable", "the message cannot be read now", std::string(found.error().message)});
+    return http::error_response(500, http::ErrorItem{"unreadable", "the message cannot be read now"});
   }
   const message::Envelope& envelope = found->envelope;
   if (!iequals(envelope.tenant, tenant)) return not_found();

@@ -47,7 +47,8 @@ AuthDesk::Visitor HttpSession::visitor() const {
 }
 
 HttpGate::Connection HttpSession::connection_says() const {
-  return {!tls_.empty() || info_.unix_socket || client().is_loopback(), certificate_, identity_};
+  const bool here = info_.unix_socket || client().is_loopback();
+  return {!tls_.empty() || here, certificate_, identity_, here};
 }
 
 std::optional<http::Response> HttpSession::on_head(const http::RequestHead& head) {
@@ -85,16 +86,25 @@ std::optional<HttpRefusal> HttpSession::why_not(const http::RequestHead& head) {
   if (!caller) return std::move(caller.error());
   if (!caller->known && (rules_->auth_required || rules_->always_deny))
     return HttpRefusal{401, "unauthorized", "auth_required", "authentication is required"};
-  // A page in somebody's browser may reach what its user's machine may.
-  if (!caller->known && route.module == api::Module::inject && head.fields.find("Origin"))
-    return HttpRefusal{403, "forbidden", "auth_required", "who asks out of a browser has to authenticate"};
+  // Whoever a proxy in front of us serves has the proxy's address.
+  if (!caller->known && is_passed_on(head.fields))
+    return HttpRefusal{401, "unauthorized", "auth_required",
+                       "who asks through a proxy has to authenticate: the proxy's address is not the client's"};
+  // A page in somebody's browser may reach what its user's machine may, with
+  // what the browser sends by itself; and under a name of its own for our address.
+  if (route.module == api::Module::inject && !caller->by_key &&
+      (is_of_another_page(head, !tls_.empty()) || (!caller->known && head.fields.find("Origin"))))
+    return HttpRefusal{403, "forbidden", "auth_required", "who asks out of another's page has to present an API key"};
   // Ids can be guessed: strangers are told nothing of what is under way.
   if (!caller->known && route.handler == api::Handler::message_state && !rules_->relay->open_relay &&
       !rules_->relay->relay_hosts.contains(client()))
     return HttpRefusal{401, "unauthorized", "auth_required", "authentication is required"};
+  if (!caller->known && !caller->rights.has(*route.right))
+    return HttpRefusal{401, "unauthorized", "auth_required", "authentication is required"};
   if (!caller->rights.has(*route.right))
-    return HttpRefusal{403, "forbidden", "auth",
-                       fmt::format("this API key has not the right to {}", auth::name(*route.right))};
+    return HttpRefusal{
+        403, "forbidden", "auth",
+        fmt::format("this {} has not the right to {}", caller->by_key ? "API key" : "user", auth::name(*route.right))};
   task_.caller = std::move(*caller);
   user_ = task_.caller.user;
   if (route.module != api::Module::inject || route.handler == api::Handler::message_state) return std::nullopt;
@@ -102,6 +112,14 @@ std::optional<HttpRefusal> HttpSession::why_not(const http::RequestHead& head) {
 }
 
 std::optional<HttpRefusal> HttpSession::why_no_mail(const http::RequestHead& head) {
+  // No body is read of those whose mail no rule could let in.
+  const smtp::Policy& relay = *rules_->relay;
+  if (!task_.caller.known && !relay.open_relay && !relay.relay_hosts.contains(client()) &&
+      relay.relay_domains.empty() && relay.relay_sending_domains.empty())
+    return HttpRefusal{401, "unauthorized", "relay", "relaying denied: authentication is required"};
+  // Pages of others may send a body without a type, and unasked.
+  if (head.has_body && !head.fields.find("Content-Type"))
+    return HttpRefusal{415, "content_type", "syntax", "a body needs a Content-Type"};
   if (const auto idempotency = head.fields.find("Idempotency-Key")) {
     if (head.fields.count("Idempotency-Key") > 1 || !is_idempotency_key(*idempotency))
       return HttpRefusal{400, "idempotency_key", "syntax",
@@ -145,7 +163,7 @@ api::HealthState HttpSession::health() const {
     if (closed->cause == "memory")
       state.memory = closed->text;
     else
-      state.spool = services().spool.status().reason;
+      state.spool = closed->text;  // paths and what the disk said are for the log: anybody may ask here
   }
   return state;
 }

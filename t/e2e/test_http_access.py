@@ -35,7 +35,7 @@ class Auth(Case):
             answer = client.transmit(Authorization=authorization)
             self.assertEqual(200, answer.status, answer)
         self.daemon.wait_mail("bob", 4)
-        for authorization in (key[:-1] + "x", "Bearer nonsense", basic("alice", "wrong"), basic("bob", "sesame"),
+        for authorization in (key[:-1] + ("y" if key.endswith("x") else "x"), "Bearer nonsense", basic("alice", "wrong"), basic("bob", "sesame"),
                               "Basic %%%", "Digest x", None):
             answer = self.client().transmit(**({"Authorization": authorization} if authorization else {}))
             self.assertEqual((401, "unauthorized"), (answer.status, answer.code), authorization)
@@ -104,6 +104,68 @@ class Auth(Case):
         self.assertEqual(200, client.get(path).status)
         self.assertEqual(401, self.client(self.daemon.values["far"]).get(path).status)
         self.assertEqual(403, client.transmit(Origin="https://elsewhere.example").status)
+        # A name that leads here is of our own host, and still somebody else's page.
+        self.assertEqual(403, client.transmit(Origin="http://evil.example", Host="evil.example").status)
+
+    def test_pages_cannot_use_what_browsers_send_by_themselves(self):
+        self.begin(options=AUTH, files=FILES)
+        alice, key = basic("alice", "sesame"), self.key()
+        here = f"127.0.0.1:{self.daemon.values['http']}"
+        for wrong in ({"Origin": "https://elsewhere.example"}, {"Origin": "null"}, {"Origin": f"http://{here}0"},
+                      {"Sec_Fetch_Site": "cross-site"}, {"Sec_Fetch_Site": "same-site"}):
+            answer = self.client().transmit(Authorization=alice, **wrong)
+            self.assertEqual((403, "forbidden"), (answer.status, answer.code), wrong)
+            self.assertEqual(200, self.client().transmit(Authorization=key, **wrong).status, wrong)
+        for right in ({"Origin": f"http://{here}"}, {"Sec_Fetch_Site": "same-origin"}, {"Sec_Fetch_Site": "none"}):
+            self.assertEqual(200, self.client().transmit(Authorization=alice, **right).status, right)
+        answer = self.client().ask("POST", "/api/v1/transmissions", json.dumps(transmission()), Authorization=key)
+        self.assertEqual(415, answer.status, answer)
+
+    def test_a_proxy_in_front_makes_nobody_known(self):
+        self.begin(options=AUTH.replace("Enable_Authentication = true", ""), files=FILES)
+        key = self.key("app", "inject,metrics")
+        for header in ("Forwarded", "X_Forwarded_For", "X_Forwarded_Host", "X_Forwarded_Proto", "X_Real_IP", "Via"):
+            answer = self.client().transmit(**{header: "192.0.2.1"})
+            self.assertEqual((401, "unauthorized"), (answer.status, answer.code), header)
+            self.assertIn("proxy", answer.json["errors"][0]["message"])
+            self.assertEqual(401, self.client().get("/metrics", **{header: "192.0.2.1"}).status, header)
+            for authorization in (key, basic("alice", "sesame")):
+                self.assertEqual(200, self.client().transmit(Authorization=authorization, **{header: "x"}).status, header)
+        self.assertEqual(200, self.client().transmit().status)
+        self.assertEqual(200, self.client().get("/healthz/live", Via="1.1 lb").status)
+        for value, says in (("true", self.assertNotIn), ("false", self.assertIn)):
+            done = self.daemon.console("config", "set", "http_listener", "Enable_Authentication", "=", value)
+            says("API_Keys without Enable_Authentication", done.stdout + done.stderr)
+
+    def test_numbers_are_not_for_strangers(self):
+        self.begin(options=AUTH.replace("Enable_Authentication = true", "") + "Proxy_Trusted_Hosts = ( 127.0.0.1 )",
+                   files=FILES, listens="""Listen "127.0.0.1:@far@" { Proxy_Protocol = on }
+  Listen "127.0.0.1:@blue@" { Tenant = blue }""", far=free_port(), blue=free_port())
+        self.assertEqual(200, self.client().get("/metrics").status)
+        self.assertEqual(200, self.client().get("/metrics", Authorization=basic("alice", "sesame")).status)
+        self.assertEqual(401, self.client(self.daemon.values["blue"]).get("/metrics").status)
+        head = b"GET %b HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
+        came = self.raw(v2("192.0.2.1") + head % b"/metrics", self.daemon.values["far"])
+        self.assertTrue(came.startswith(b"HTTP/1.1 401 "), came)
+        self.daemon.stop()
+        config = self.daemon.config_file.read_text()
+        self.daemon.config_file.write_text(config.replace("Spool_Min_Free = 0", "Spool_Min_Free = 1000000G"))
+        self.daemon.start()
+        came = self.raw(v2("192.0.2.1") + head % b"/healthz/ready", self.daemon.values["far"])
+        self.assertTrue(came.startswith(b"HTTP/1.1 503 "), came)
+        self.assertNotIn(str(self.daemon.dir).encode(), came)
+        self.assertIn(b"spool", came)
+
+    def test_who_may_not_send_sends_no_body(self):
+        self.begin(listen="Relay_Hosts = ( 192.0.2.1 )", listens='Listen "127.0.0.1:@some@" {'
+                   ' Relay_Hosts = ( 192.0.2.1 ) Relay_Domains = ( local.example ) }', some=free_port())
+        head = (b"POST /api/v1/transmissions HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\n"
+                b"Content-Length: 100000\r\nExpect: 100-continue\r\n\r\n")
+        for port, status in (("http", b"HTTP/1.1 401 "), ("some", b"HTTP/1.1 100 ")):
+            with socket.create_connection(("127.0.0.1", self.daemon.values[port]), timeout=60 * SCALE) as plain:
+                plain.sendall(head)
+                came = plain.recv(65536)
+                self.assertTrue(came.startswith(status), came)
 
     def test_credentials_wait_for_tls_from_afar(self):
         self.begin(options=AUTH + "Proxy_Trusted_Hosts = ( 127.0.0.1 )", listen="Proxy_Protocol = on", files=FILES)
@@ -143,7 +205,7 @@ class Listener(Case):
         request = (b"POST /api/v1/transmissions HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\n"
                    b"Connection: close\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
         came = self.raw(v2("192.0.2.1") + request)
-        self.assertTrue(came.startswith(b"HTTP/1.1 403 "), came)  # a stranger may not relay
+        self.assertTrue(came.startswith(b"HTTP/1.1 401 "), came)  # a stranger may not relay
         self.assertIn(b"relay", came)
 
     def test_limits(self):

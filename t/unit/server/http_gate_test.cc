@@ -21,6 +21,8 @@ const IpAddress client_address = IpAddress::parse("192.0.2.1").value();
 class HttpGateTest : public CppUnit::TestFixture {
   CPPUNIT_TEST_SUITE(HttpGateTest);
   CPPUNIT_TEST(nobody_needs_nothing);
+  CPPUNIT_TEST(numbers_are_the_machines_own);
+  CPPUNIT_TEST(whence_a_request_is);
   CPPUNIT_TEST(keys);
   CPPUNIT_TEST(a_key_of_another_tenant);
   CPPUNIT_TEST(passwords);
@@ -79,6 +81,42 @@ HTTP_Listener { Auth_Failure_Rate = 5/3600 Listen "127.0.0.1:80" { } Listen "127
     const auto caller = ask("");
     CPPUNIT_ASSERT(caller && !caller->known);
     CPPUNIT_ASSERT(!caller->rights.has(auth::Right::admin));
+  }
+
+  void numbers_are_the_machines_own() {
+    const auto metrics = [](const auto& caller) { return caller && caller->rights.has(auth::Right::metrics); };
+    CPPUNIT_ASSERT(!metrics(ask("")));
+    CPPUNIT_ASSERT(metrics(ask("", {true, false, {}, true})));
+    CPPUNIT_ASSERT(!metrics(ask("", {true, false, {}, true}, "127.0.0.1:81")));
+    CPPUNIT_ASSERT(metrics(ask("", {true, true, "alice"})));
+    CPPUNIT_ASSERT(!metrics(ask("", {true, true, "alice"}, "127.0.0.1:81")));
+    CPPUNIT_ASSERT(metrics(ask(basic("alice:sesame"))));
+    CPPUNIT_ASSERT(metrics(ask(blue_key_, {true, false, {}}, "127.0.0.1:81")));
+  }
+
+  void whence_a_request_is() {
+    const auto head = [](std::string name, std::string value) {
+      http::RequestHead made;
+      made.host = "Mail.example:8025";
+      made.fields.add(std::move(name), std::move(value));
+      return made;
+    };
+    for (const char* name :
+         {"forwarded", "X-FORWARDED-FOR", "x-forwarded-host", "X-Forwarded-Proto", "X-Real-Ip", "via"})
+      CPPUNIT_ASSERT_MESSAGE(name, is_passed_on(head(name, "").fields));
+    CPPUNIT_ASSERT(!is_passed_on(head("X-Forward", "").fields));
+    for (const char* ours : {"http://mail.example:8025", "https://mail.example:8025"})
+      CPPUNIT_ASSERT_MESSAGE(ours, !is_of_another_page(head("origin", ours), false));
+    CPPUNIT_ASSERT(!is_of_another_page(head("Origin", "https://mail.example:8025"), true));
+    CPPUNIT_ASSERT(is_of_another_page(head("Origin", "http://mail.example:8025"), true));
+    for (const char* other : {"null", "", "mail.example:8025", "http://mail.example", "http://mail.example:80250",
+                              "http://x.mail.example:8025", "http://"})
+      CPPUNIT_ASSERT_MESSAGE(other, is_of_another_page(head("Origin", other), false));
+    for (const char* site : {"cross-site", "same-site", "", "x"})
+      CPPUNIT_ASSERT_MESSAGE(site, is_of_another_page(head("Sec-Fetch-Site", site), false));
+    for (const char* site : {"same-origin", "none"})
+      CPPUNIT_ASSERT(!is_of_another_page(head("Sec-Fetch-Site", site), false));
+    CPPUNIT_ASSERT(!is_of_another_page(head("X", "y"), true));
   }
 
   void keys() {
