@@ -1,5 +1,7 @@
 #include "spool/batch_recovery.h"
 
+#include <algorithm>
+
 namespace impulse::spool {
 
 void BatchRecovery::add(uint32_t segment, const Footer::Member& member) {
@@ -23,14 +25,14 @@ bool BatchRecovery::commit(MessageId at, const CommitRecord& record, bool proven
   if (record.batch == 0) return true;
   Found& batch = batches_[record.batch];
   if (batch.counts) return true;
-  proven = proven || record.settled;
-  if (!proven && batch.members.size() != record.members) {
+  if (!proven && !record.settled && batch.members.size() != record.members) {
     batch.commit = at;
     batch.wanted = record.members;
     unproven_[at] = record.batch;
     return false;
   }
   count(at.segment, batch);
+  // Once more in the log, in case that this record is damaged some day.
   if (!proven) settling_.push_back({record.batch, at.segment, batch.segments});
   return true;
 }
@@ -50,6 +52,18 @@ void BatchRecovery::checkpoint(const Checkpoint& checkpoint) {
     const auto member = waiting_.extract(MessageId{checkpoint.segment, message.offset});
     if (!member.empty()) index_.add_messages(checkpoint.segment, {member.mapped().message});
   }
+}
+
+std::map<MessageId, Footer::Message> BatchRecovery::suspected(const std::vector<MessageId>& damage, bool torn) const {
+  std::map<MessageId, Footer::Message> all;
+  const MessageId last = damage.empty() ? MessageId{} : *std::max_element(damage.begin(), damage.end());
+  for (const auto& [id, member] : waiting_) {
+    const Found& batch = batches_.at(member.batch);
+    // Their commit is there, if these have one.
+    if (batch.counts) continue;
+    if (batch.commit == MessageId{} ? batch.members.back() < last : torn) all.emplace(id, member.message);
+  }
+  return all;
 }
 
 std::vector<BatchRecovery::Torn> BatchRecovery::torn() const {

@@ -22,8 +22,8 @@ class BatchRecovery {
   // A good message of a batch.
   void add(uint32_t segment, const Footer::Member& member);
   // A commit record. It counts, and true is returned, when all messages are
-  // there; or when it is `proven` that they were once, and are damaged or gone now.
-  // Else what follows may prove it.
+  // there; or when it is `proven`, as it is by a footer, or says itself, that they
+  // were once, and are damaged or gone now. Else what follows may prove it.
   bool commit(MessageId at, const CommitRecord& record, bool proven);
   // A later record says that it was durable.
   void settled(uint32_t holder, uint64_t batch);
@@ -47,6 +47,9 @@ class BatchRecovery {
     uint64_t batch = 0;
   };
   const std::map<MessageId, Member>& waiting() const { return waiting_; }
+  // Of these, ascending, the ones of batches behind the last message of which there is something damaged that may be
+  // the commit. With `torn` those of torn ones, too.
+  std::map<MessageId, Footer::Message> suspected(const std::vector<MessageId>& damage, bool torn) const;
   // Those that count because all is there: to be said in the log.
   std::vector<Batches::Settling> settling() const { return settling_; }
 

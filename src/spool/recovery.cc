@@ -59,6 +59,8 @@ class Recovery {
     resolve(now);
     for (const Waiting& segment : waiting_)
       if (!segment.content.by_footer) finish(segment.number, segment.content);
+    for (const auto& [number, damage] : under_footers_) keep_aside(number, damage, "bad", "is damaged");
+    report_.damaged += under_footers_.size();
     std::set<uint32_t> scanned;
     for (const Waiting& segment : waiting_)
       if (!segment.content.by_footer) scanned.insert(segment.number);
@@ -131,6 +133,7 @@ class Recovery {
       note("{}: {} bytes, torn while it was being made; it was moved to quarantine", segment_name(number), size);
     } else {
       ++report_.damaged;
+      suspects_.push_back({number, 0});
       note("{}; it was moved to quarantine", why.message);
     }
     return {};
@@ -150,6 +153,10 @@ class Recovery {
     index_.add_messages(number, content.messages);
     for (const Footer::Member& member : content.members) batches_.add(number, member);
     for (const OtherRecord& record : content.others) take(number, content, record);
+    for (const Damage& damage : content.damage) {
+      if (!damage.message) suspects_.push_back({number, static_cast<uint32_t>(damage.offset)});
+      if (content.by_footer) under_footers_.emplace_back(number, damage);
+    }
     index_.seal(number);
   }
 
@@ -210,7 +217,10 @@ class Recovery {
           segment_name(torn.commit.segment), torn.commit.offset, torn.members, torn.found.size(),
           unread ? ", until the disk can read all" : "");
     }
-    if (unread) leave_batches();
+    if (unread)
+      leave_batches();
+    else
+      keep_batches_aside();
     recovered_.settling = batches_.settling();
   }
 
@@ -224,6 +234,33 @@ class Recovery {
       index_.keep(number);
       untouched_.insert(number);
     }
+  }
+
+  // Messages without a commit are nothing to a crash, but what is damaged behind
+  // them may have been it; and what is damaged among those of a torn batch may
+  // have been whole once. In runs, since they may be many.
+  void keep_batches_aside() {
+    bool damaged = report_.damaged > 0 || !under_footers_.empty();
+    for (const Waiting& segment : waiting_) damaged |= !segment.content.damage.empty();
+    const auto suspected = batches_.suspected(suspects_, damaged);
+    size_t count = 0;
+    for (auto at = suspected.begin(); at != suspected.end();) {
+      const MessageId first = at->first;
+      uint64_t end = first.offset;
+      for (; at != suspected.end() && at->first.segment == first.segment && at->first.offset == end; ++at, ++count)
+        end += aligned(record_header_size + uint64_t{at->second.meta_length} + at->second.body_length);
+      const auto file = files_.get(first.segment);
+      const auto kept = file ? files_.keep_aside(**file, first.segment, first.offset, end - first.offset, "batch")
+                             : Result<>(std::unexpected(file.error()));
+      if (kept) continue;
+      note("{} at {:08X}: messages of a batch cannot be kept aside: {}", segment_name(first.segment), first.offset,
+           kept.error().message);
+      index_.keep(first.segment);
+      untouched_.insert(first.segment);
+    }
+    if (count > 0)
+      note("{} messages of batches without a commit record were kept aside in quarantine: it may be what is damaged",
+           count);
   }
 
   // A segment without a footer gets one, when what is no record is safe.
@@ -346,6 +383,8 @@ class Recovery {
   std::vector<Waiting> waiting_;  // from the oldest without a footer on
   std::vector<VoidRange> voids_;
   std::vector<std::pair<CommitRecord, Receipts::Place>> unproven_;
+  std::vector<MessageId> suspects_;  // damage that may have been a commit of a batch
+  std::vector<std::pair<uint32_t, Damage>> under_footers_;
   std::set<uint32_t> proofs_;     // segments with commits of batches, or what proves them
   std::set<uint32_t> untouched_;  // segments of batches that cannot be judged yet
   std::set<uint64_t> rests_;      // of live messages

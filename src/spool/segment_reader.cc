@@ -147,7 +147,7 @@ class Scanner {
       content_.others.push_back({header.type, header.offset, meta, header.body_length, false});
       return;
     }
-    content_.damage.push_back({header.offset, header.content_size()});
+    content_.damage.push_back({header.offset, header.content_size(), header.type == RecordType::message});
   }
 
   Window& window_;
@@ -207,6 +207,12 @@ std::optional<SegmentContent> by_footer(const File& file, Window& window, uint32
   content.members = std::move(footer->members);
   for (const Footer::Other& other : footer->others) {
     auto record = read_head(file, number, nonce, other.type, other.offset, other.meta_length);
+    const bool of_batches = other.type == RecordType::commit || other.type == RecordType::settled;
+    if (!record && of_batches && record.error().code == Errc::invalid) {
+      // A scan would know of the others no more than the footer does, and not which messages they made count.
+      content.damage.push_back({other.offset, record_header_size + uint64_t{other.meta_length}});
+      continue;
+    }
     if (!record) return std::nullopt;  // let the scan find out what is damaged
     content.others.push_back({other.type, other.offset, std::move(record->meta), record->header.body_length, false});
   }

@@ -16,6 +16,7 @@ namespace impulse::spool {
 struct Damage {
   uint64_t offset = 0;
   uint64_t length = 0;
+  bool message = false;  // a record of a message, by its header: nothing else is lost with it
 };
 
 // A record that is not a message, read and checked.
@@ -35,9 +36,9 @@ struct SegmentContent {
   std::vector<Footer::Message> messages;  // ascending
   std::vector<Footer::Member> members;    // of batches: whether they count is said elsewhere
   std::vector<OtherRecord> others;        // in the order in which they count, without the footer
-  std::vector<Damage> damage;             // in front of `end`, or whole records
-  uint64_t torn = 0;                      // bytes behind `end` that are no record (zeros are not counted)
-  bool unreadable = false;                // scanned, and the disk did not give all of it: some of it may be good
+  std::vector<Damage> damage;  // in front of `end`, or whole records; with a footer: of batches' commits, and proofs
+  uint64_t torn = 0;           // bytes behind `end` that are no record (zeros are not counted)
+  bool unreadable = false;     // scanned, and the disk did not give all of it: some of it may be good
 };
 
 // Errc::invalid: the file is no segment that can be made sense of;

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <atomic>
 #include <latch>
+#include <map>
 #include <thread>
 #include <utility>
 
@@ -25,6 +26,8 @@ class BatchLossTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(what_cannot_be_read_for_once);
   CPPUNIT_TEST(death_at_every_call_of_the_second_start);
   CPPUNIT_TEST(failure_at_every_call_of_the_second_start);
+  CPPUNIT_TEST(any_bit_wrong);
+  CPPUNIT_TEST(kept_aside_when_the_commit_may_be_damaged);
   CPPUNIT_TEST_SUITE_END();
 
   std::shared_ptr<FakeDisk> disk_ = std::make_shared<FakeDisk>(1);
@@ -304,6 +307,93 @@ class BatchLossTest : public CppUnit::TestFixture {
           expect(ids, "v", fmt::format("failed at call {}", n));
         }
       }
+  }
+  // In any segment of a batch, behind which the log says that it was durable:
+  // never more than one message.
+  void any_bit_wrong() {
+    settings_.segment_size = 600;
+    tuning_.zero_ahead = 0;
+    for (unsigned variant = 0; variant < 8; ++variant) {
+      const bool clean = variant & 1, large = variant & 2, with_receipt = variant & 4;
+      disk_ = std::make_shared<FakeDisk>(1);
+      std::vector<MessageId> ids;
+      {
+        auto spool = open();
+        auto batch = kit::begin(*spool);
+        for (int i = 0; i < (large ? 4 : 2); ++i) add(*batch, 10);
+        if (large) kit::settle(*spool);
+        ids = kit::accept(*batch, with_receipt ? std::optional(receipt()) : std::nullopt);
+        while (!clean && !has_settled("/spool/" + segment_name(ids.back().segment))) std::this_thread::yield();
+        if (!clean) disk_->die_now();
+      }
+      disk_->restart(false);
+      CPPUNIT_ASSERT_EQUAL(large, ids.front().segment != ids.back().segment);
+      std::map<std::string, std::string> good;
+      for (const std::string& name : disk_->names("/spool"))
+        if (name.ends_with(".seg")) good["/spool/" + name] = disk_->content("/spool/" + name);
+      for (const auto& [path, content] : good)
+        for (size_t at = variant % 3; at < content.size(); at += 3) {
+          disk_ = std::make_shared<FakeDisk>(1);
+          for (const auto& [other, bytes] : good) disk_->set_content(other, bytes);
+          std::string bad = content;
+          bad[at] = static_cast<char>(bad[at] ^ (1 << at % 7));
+          disk_->set_content(path, bad);
+          for (size_t again = at % 8 == 0 ? 0 : 1; again < 2; ++again) {
+            auto spool = open();
+            const std::string where = fmt::format("variant {}, {} at {}: ", variant, path, at);
+            size_t whole = 0;
+            for (const MessageId id : ids) whole += spool->read(id) ? 1 : 0;
+            CPPUNIT_ASSERT_MESSAGE(where + said(spool), whole + 1 >= ids.size() && whole <= spool->status().messages);
+            const std::string value = kit::remembered(*spool, "k");
+            CPPUNIT_ASSERT_MESSAGE(where, value == (with_receipt ? "v" : "-") || (value == "-" && whole == ids.size()));
+          }
+        }
+    }
+  }
+
+  // Nothing else proves it: whether it was committed nobody knows.
+  void kept_aside_when_the_commit_may_be_damaged() {
+    for (const bool other : {false, true}) {  // the damage lies in front of them, and explains nothing
+      disk_ = std::make_shared<FakeDisk>(1);
+      std::vector<MessageId> ids;
+      const std::string body = "m" + std::string(900, 'x');
+      {
+        auto spool = open();
+        kit::remember(*spool, {"owner", "before", "v", wall_now() + std::chrono::hours(1)});
+        auto batch = kit::begin(*spool);
+        for (int i = 0; i < 4; ++i) add(*batch, 900);
+        kit::settle(*spool);
+        ids = commit(*batch, [&](const auto&) { disk_->die_now(); });
+      }
+      disk_->restart(false);
+      for (const MessageId id : {ids.front(), ids.back()}) {
+        const std::string path = "/spool/" + segment_name(id.segment);
+        std::string content = disk_->content(path);
+        if (id == ids.back()) {
+          const size_t at = commit_in(content);
+          CPPUNIT_ASSERT(at > 0);
+          // Its last record: cut off, or damaged in the middle.
+          if (other)
+            content.resize(at);
+          else
+            content[at + record_header_size + 2] ^= 1;
+        } else if (other) {
+          content[segment_header_size + record_header_size + 2] ^= 1;
+        }
+        disk_->set_content(path, content);
+      }
+      {
+        auto spool = open();
+        CPPUNIT_ASSERT(spool.live.empty());
+        CPPUNIT_ASSERT_EQUAL_MESSAGE(said(spool), uint64_t{1}, spool.report.damaged);
+      }
+      std::string kept;
+      for (const std::string& name : disk_->names("/spool/quarantine"))
+        if (name.ends_with(".batch")) kept += disk_->content("/spool/quarantine/" + name);
+      size_t count = 0;
+      for (size_t at = 0; (at = kept.find(body, at)) != kept.npos; at += body.size()) ++count;
+      CPPUNIT_ASSERT_EQUAL(size_t{other ? 0U : 4U}, count);
+    }
   }
   bool has_settled(const std::string& path) const {
     const std::string content = disk_->content(path);
