@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "compose/escape.h"
 #include "compose/header_field.h"
+#include "compose/mailbox.h"
 #include "compose/transfer.h"
 
 #include <gmime/gmime.h>
@@ -125,9 +126,10 @@ std::expected<std::string, Fault> make_part(const AttachmentSource& source) {
   if (is_inline) {
     const std::string_view id = source.content_id;
     if (has_control(id)) return wrong(source, "content_id", std::string(no_controls), Fault::Kind::unsafe);
-    if (id.size() > 255 ||
-        !std::ranges::all_of(id, [](char c) { return c > 0x20 && c < 0x7F && c != '<' && c != '>'; }))
-      return wrong(source, "content_id", "a Content-ID is up to 255 printable characters of ASCII without spaces");
+    const bool good = std::ranges::all_of(id, [](char c) { return is_atext(c) || c == '.' || c == '@'; });
+    if (id.size() > 255 || !good)
+      return wrong(source, "content_id",
+                   "a Content-ID is up to 255 letters and digits of ASCII, and .@!#$%&'*+-/=?^_`{|}~");
     out->append("Content-ID: <").append(id).append(">\r\n");
   }
   *out += "Content-Transfer-Encoding: base64\r\n\r\n";

@@ -33,10 +33,6 @@ Result<std::string> checked_address(std::string_view text, bool pedantic, bool i
 
 namespace {
 
-constexpr bool is_atext(char c) {
-  return is_alpha(c) || is_digit(c) || std::string_view("!#$%&'*+-/=?^_`{|}~").contains(c);
-}
-
 // One mailbox of a list; leaves what follows it in `text`, the comma taken.
 Result<Mailbox> next_mailbox(std::string_view& text) {
   Mailbox out;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/result.h"
+#include "base/text.h"
 
 #include <string>
 #include <string_view>
@@ -19,6 +20,11 @@ struct Mailbox {
 // Where only the domain goes beyond ASCII it comes back as A-labels, so that
 // the message needs no SMTPUTF8.
 Result<std::string> checked_address(std::string_view text, bool pedantic = true, bool ip_literals = true);
+
+// RFC 5322 §3.2.3.
+constexpr bool is_atext(char c) {
+  return is_alpha(c) || is_digit(c) || std::string_view("!#$%&'*+-/=?^_`{|}~").contains(c);
+}
 
 // "user@domain", "Name <user@domain>", "\"Na, me\" <user@domain>"; with
 // commas between several. Strict: no groups, no comments, and what is left

@@ -78,7 +78,7 @@ class PartsComposerTest : public CppUnit::TestFixture {
     PartsSource source = usual();
     source.html = TextSource{"content.html", "<p>Hi {{name}}</p><img src=\"cid:logo\">"};
     source.amp = TextSource{"content.amp_html", "<html amp4email>{{name}}</html>"};
-    source.attachments = {{.field = "a", .type = "image/png", .content_id = "logo", .data = "AAEC"},
+    source.attachments = {{.field = "a", .type = "image/png", .content_id = "logo.1_{a}@b-c", .data = "AAEC"},
                           {.field = "b", .type = "application/pdf", .name = "bill.pdf", .data = "AAEC"},
                           {.field = "c", .type = "text/plain; charset=\"utf-8\"", .data = "grün", .base64 = false}};
     const std::string message = made(source, values_);
@@ -95,7 +95,7 @@ class PartsComposerTest : public CppUnit::TestFixture {
         "--=_related\r\n",
         "text/html; charset=utf-8",
         "--=_related\r\n",
-        "Content-Type: image/png\r\nContent-Disposition: inline\r\nContent-ID: <logo>\r\n"
+        "Content-Type: image/png\r\nContent-Disposition: inline\r\nContent-ID: <logo.1_{a}@b-c>\r\n"
         "Content-Transfer-Encoding: base64\r\n\r\nAAEC\r\n",
         "--=_related--\r\n",
         "--=_alternative--\r\n",
@@ -181,6 +181,11 @@ class PartsComposerTest : public CppUnit::TestFixture {
         {with(file({.field = "a", .type = "a/b", .name = std::string(256, 'x'), .data = ""})), Kind::invalid, "a.name"},
         {with(file({.field = "a", .type = "a/b", .content_id = "x> y", .data = ""})), Kind::invalid, "a.content_id"},
         {with(file({.field = "a", .type = "a/b", .content_id = "x\r\ny", .data = ""})), Kind::unsafe, "a.content_id"},
+        {with(file({.field = "a", .type = "a/b", .content_id = "a\"b(c", .data = ""})), Kind::invalid, "a.content_id"},
+        {with(file({.field = "a", .type = "a/b", .content_id = "[a]", .data = ""})), Kind::invalid, "a.content_id"},
+        {with(file({.field = "a", .type = "a/b", .content_id = "a,b", .data = ""})), Kind::invalid, "a.content_id"},
+        {with(file({.field = "a", .type = "a/b", .content_id = "\xC3\xA9", .data = ""})), Kind::invalid,
+         "a.content_id"},
         {with(file({.field = "a", .type = "a/b", .data = "%%"})), Kind::invalid, "a.data"},
     };
     for (const auto& [source, kind, name] : table) {
