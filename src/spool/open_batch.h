@@ -39,7 +39,8 @@ class OpenBatch {
   bool full() const { return waiting_ >= window_; }
   void added(uint64_t bytes) { waiting_ += bytes; }
   void finished(uint64_t bytes);
-  // See Batch::on_room(); null: nobody listens any more, when it returns.
+  // See Batch::on_room(); null: nobody listens any more, when it returns. So it
+  // is called with the lock held, by whoever calls finished() or fail().
   void on_room(std::function<void()> callback);
 
   // The committer's own.

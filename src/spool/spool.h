@@ -120,8 +120,10 @@ class Batch {
   virtual uint64_t waiting() const = 0;
   virtual bool full() const = 0;
   // Calls `callback` once, when there is room again or the batch has failed: at
-  // once, or later on the committer's thread (post from it). Replaces the one
-  // before; never called after the destructor or commit().
+  // once; or out of add(), on the caller's thread, when what it adds spoils the
+  // batch; or later on another thread, as a rule the committer's. The last two
+  // with a lock of the batch held: so post from it, and call nothing of the
+  // batch. Replaces the one before; never called after the destructor or commit().
   virtual void on_room(std::function<void()> callback) = 0;
 
   // Makes it all durable: `done` as in Spool::commit(), with the ids in the
@@ -129,7 +131,8 @@ class Batch {
   // batch may be destroyed at once.
   virtual void commit(std::optional<Receipt> receipt, std::function<void(Result<std::vector<MessageId>>)> done) = 0;
 
-  static constexpr size_t max_messages = 1000000;
+  // The committer's thread answers for all of them at once, and others wait meanwhile.
+  static constexpr size_t max_messages = 100000;
 };
 
 struct RecoveryReport {

@@ -278,6 +278,7 @@ class BatchTest : public CppUnit::TestFixture {
   }
 
   void bad_input_spoils_it() {
+    tuning_.batch_piece = 1 << 20;
     auto spool = open();
     auto batch = kit::begin(*spool);
     add(*batch, "good");
@@ -285,6 +286,11 @@ class BatchTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT(batch->add(kit::message("good")).error().code == Errc::invalid);
     CPPUNIT_ASSERT(kit::commit(*batch).error().code == Errc::invalid);
     CPPUNIT_ASSERT(batch->add(kit::message("late")).error().code == Errc::invalid);
+    CPPUNIT_ASSERT(kit::commit(*batch).error().code == Errc::invalid);
+    batch = kit::begin(*spool);
+    const auto tiny = kit::message("");
+    for (size_t i = 0; i < Batch::max_messages; ++i) CPPUNIT_ASSERT(batch->add(tiny));
+    CPPUNIT_ASSERT(batch->add(tiny).error().code == Errc::invalid);
     CPPUNIT_ASSERT(kit::commit(*batch).error().code == Errc::invalid);
     auto telling = kit::message("report");
     telling->told.push_back({MessageId{1, 64}, 0, kit::outcome(State::failed)});
