@@ -12,7 +12,6 @@ namespace impulse::compose {
 
 namespace {
 
-constexpr size_t max_line = 998;
 constexpr size_t good_line = 78;
 constexpr size_t max_word = 75;  // an encoded word, RFC 2047 §2
 

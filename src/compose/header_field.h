@@ -3,11 +3,15 @@
 
 #include "base/result.h"
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace impulse::compose {
+
+// Octets that a line may have (RFC 5322 §2.1.1), its end apart.
+constexpr size_t max_line = 998;
 
 // RFC 5322 §3.6.8, and no longer than 76 octets.
 bool is_field_name(std::string_view name);

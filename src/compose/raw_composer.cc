@@ -30,8 +30,17 @@ class Verbatim : public Composer {
   std::string from_;
 };
 
-// Fields that values were put into: what goes beyond ASCII is encoded. The
-// rendered section must still be one.
+bool has_long_line(std::string_view field) {
+  for (size_t at = 0; at < field.size();) {
+    const size_t end = std::min(field.find("\r\n", at), field.size());
+    if (end - at > max_line) return true;
+    at = end + 2;
+  }
+  return false;
+}
+
+// Fields that values were put into: what goes beyond ASCII is encoded, and what
+// is too long for a line folded anew. The rendered section must still be one.
 std::expected<std::string, Fault> finished_section(std::string_view rendered, const std::string& name) {
   const std::string lines = with_line_ends(rendered);
   const auto fields = split_fields(lines);
@@ -40,7 +49,7 @@ std::expected<std::string, Fault> finished_section(std::string_view rendered, co
   std::string out;
   for (const RawField& field : *fields) {
     read += field.whole.size();
-    if (is_ascii(field.value)) {
+    if (is_ascii(field.value) && !has_long_line(field.whole)) {
       out += field.whole;
     } else {
       const std::string flat = unfolded(field.value);

@@ -34,6 +34,7 @@ class RawComposerTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(as_it_is);
   CPPUNIT_TEST(whole_messages);
   CPPUNIT_TEST(whole_messages_keep_their_header);
+  CPPUNIT_TEST(whole_messages_have_no_long_lines);
   CPPUNIT_TEST(texts_of_a_plain_message);
   CPPUNIT_TEST(texts_of_a_multipart);
   CPPUNIT_TEST(what_needs_no_filling_stays);
@@ -80,6 +81,21 @@ class RawComposerTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT_EQUAL(std::string("fault: line 4, column 2: there is nothing that this could end"),
                          made("A: b\n\ny\nx{% endif %}", RawFilling::whole, bad));
     CPPUNIT_ASSERT(made("no field {{ f }}\n\nx", RawFilling::whole, bad).ends_with("is no header field"));
+  }
+
+  // What values made too long is folded, or refused; what was not is left as it is.
+  void whole_messages_have_no_long_lines() {
+    const std::string word(3000, 'x');
+    std::string words;
+    for (int i = 0; i < 600; ++i) words += "word ";
+    const Value values = object({{"w", text(words)}, {"l", text(word)}, {"none", text("")}});
+    const std::string out =
+        made("A: {{ w }}\nB: folded\n  as it is {{ none }}\nC:{{ none }}\n\n{{ none }}x", RawFilling::whole, values);
+    CPPUNIT_ASSERT_MESSAGE(out, out.starts_with("A: word word") && count(out, "word") == 600);
+    CPPUNIT_ASSERT_MESSAGE(out, out.ends_with("\r\nB: folded\r\n  as it is \r\nC:\r\n\r\nx"));
+    for (const std::string_view line : split(out, '\n')) CPPUNIT_ASSERT(line.size() <= 79);
+    CPPUNIT_ASSERT_EQUAL(std::string("fault: a word of 3000 octets is longer than a line may be"),
+                         made("A: {{ l }}\n\nx", RawFilling::whole, values));
   }
 
   void texts_of_a_plain_message() {
