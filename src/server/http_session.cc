@@ -20,6 +20,7 @@ namespace {
 // Causes of the engine's own refusals, in the words of the counters.
 std::string_view cause_of(std::string_view engines) {
   if (engines == "size") return "size";
+  if (engines == "timeout") return "timeout";
   if (engines == "header_size" || engines == "request_line_length") return "command_length";
   return "syntax";
 }
@@ -118,7 +119,11 @@ void HttpSession::answer(const http::Response& response) {
   task_ = {};
   engine_->answered(response, out_);
   carry_out();
-  connection().resume_reading();
+  // Who does not read what is said does not hear more of it.
+  if (connection().unsent() > http::ServerSession::reply_limit)
+    connection().want_drained();
+  else
+    connection().resume_reading();
 }
 
 void HttpSession::expired() {
@@ -181,7 +186,7 @@ Result<std::shared_ptr<const http::Policy>> HttpSession::safe_point() {
 void HttpSession::replied(const http::Replied& replied) {
   services().counters.add(tenant(), Counter::http_requests);
   const bool engines = replied.cause != "answered" && replied.cause != "host";
-  if (engines && replied.cause != "timeout" && replied.cause != "shutdown") {
+  if (engines && replied.cause != "shutdown") {
     smtp::Refusal told;
     told.code = replied.status;
     told.cause = cause_of(replied.cause);
