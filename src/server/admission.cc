@@ -79,20 +79,13 @@ std::optional<HostRefusal> Admission::Visit::admit(const Guest& guest, uint64_t 
     return HostRefusal{552, "5.7.1", "throttle", fmt::format("At most {} messages at once are taken", rate.count)};
   if (begins ? !throttle->take(rate, guest.now, messages) : throttle->full(rate, guest.now))
     return HostRefusal{451, "4.7.1", "throttle", "Too many messages, try again later"};
-  if (begins) {
-    counted_ = std::move(throttle);
-    messages_ = messages;
-  }
+  if (begins) counted_ = std::make_shared<Ticket>(std::move(throttle), messages);
   return std::nullopt;
 }
 
 std::optional<HostRefusal> Admission::Visit::has_room(uint64_t size) const {
   if (admission_.injector_.room(size)) return std::nullopt;
   return HostRefusal{452, "4.3.1", "admission", "Not enough storage for a message of that size"};
-}
-
-void Admission::Visit::not_accepted() {
-  if (const ThrottlePtr counted = std::exchange(counted_, nullptr)) counted->give_back(messages_);
 }
 
 }  // namespace impulse::server

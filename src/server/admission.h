@@ -32,6 +32,23 @@ class Admission {
     SteadyTime now{};
   };
 
+  // Messages that have begun to count, and count on only if they are accepted. Held by all
+  // who may still see them accepted; given back by the last one that lets go. Any thread, one at a time.
+  class Ticket {
+   public:
+    Ticket(ThrottlePtr throttle, uint64_t messages) : throttle_(std::move(throttle)), messages_(messages) {}
+    ~Ticket() {
+      if (throttle_ != nullptr) throttle_->give_back(messages_);
+    }
+    Ticket(const Ticket&) = delete;
+    Ticket& operator=(const Ticket&) = delete;
+    void accepted() { throttle_.reset(); }
+
+   private:
+    ThrottlePtr throttle_;  // null: they were accepted
+    const uint64_t messages_;
+  };
+
   class Visit {
    public:
     explicit Visit(Admission& admission) : admission_(admission) {}
@@ -51,16 +68,20 @@ class Admission {
     std::optional<smtp::HostRefusal> admit_all(const Guest& guest, uint64_t messages);
     std::optional<smtp::HostRefusal> has_room(uint64_t size) const;
     // What became of what began last.
-    void accepted() { counted_.reset(); }
-    void not_accepted();
+    void accepted() {
+      if (counted_ != nullptr) counted_->accepted();
+      counted_.reset();
+    }
+    void not_accepted() { counted_.reset(); }
+    // Of what began last, for a commit that may outlive the session; null: nothing counts it.
+    const std::shared_ptr<Ticket>& ticket() const { return counted_; }
 
    private:
     std::optional<smtp::HostRefusal> admit(const Guest& guest, uint64_t messages, bool begins);
 
     Admission& admission_;
     Limits::Place place_;
-    ThrottlePtr counted_;    // has counted what is not accepted yet
-    uint64_t messages_ = 0;  // … so many
+    std::shared_ptr<Ticket> counted_;  // of what is not accepted yet
   };
 
   // Why no mail is taken now, from anybody; nothing: it is.

@@ -24,15 +24,10 @@ uint64_t HttpDesk::number() {
   return next << salt_bits | salt_;
 }
 
-std::unique_ptr<HttpDesk::Claim> HttpDesk::claim(const std::string& name) {
-  const std::lock_guard lock(mutex_);
-  if (!claimed_.insert(name).second) return nullptr;
-  return std::make_unique<Claim>(*this, name);
-}
-
-void HttpDesk::leave(const std::string& name) {
-  const std::lock_guard lock(mutex_);
-  claimed_.erase(name);
+std::shared_ptr<const HttpDesk::Claim> HttpDesk::claim(const std::string& name) {
+  const std::lock_guard lock(claims_->mutex);
+  if (!claims_->names.insert(name).second) return nullptr;
+  return std::make_shared<const Claim>(claims_, name);
 }
 
 }  // namespace impulse::server

@@ -10,6 +10,7 @@
 #include <mutex>
 #include <string>
 #include <unordered_set>
+#include <utility>
 
 namespace impulse::server {
 
@@ -26,28 +27,35 @@ class HttpDesk {
   void stop() { stopping_ = true; }
   bool stopping() const { return stopping_; }
 
-  // A name that nobody else has as long as this lives.
-  class Claim {
-   public:
-    Claim(HttpDesk& desk, std::string name) : desk_(desk), name_(std::move(name)) {}
-    ~Claim() { desk_.leave(name_); }
-    Claim(const Claim&) = delete;
-    Claim& operator=(const Claim&) = delete;
-
-   private:
-    HttpDesk& desk_;
-    const std::string name_;
-  };
-  std::unique_ptr<Claim> claim(const std::string& name);  // null: somebody has it
+  // A name that nobody else has as long as this lives; may outlive the desk.
+  class Claim;
+  std::shared_ptr<const Claim> claim(const std::string& name);  // null: somebody has it
 
  private:
-  void leave(const std::string& name);
+  struct Claims {
+    std::mutex mutex;
+    std::unordered_set<std::string> names;
+  };
 
   const uint64_t salt_;
   std::atomic<bool> stopping_{false};
   std::atomic<uint64_t> last_{0};
-  std::mutex mutex_;  // guards what follows
-  std::unordered_set<std::string> claimed_;
+  const std::shared_ptr<Claims> claims_ = std::make_shared<Claims>();
+};
+
+class HttpDesk::Claim {
+ public:
+  Claim(std::shared_ptr<Claims> claims, std::string name) : claims_(std::move(claims)), name_(std::move(name)) {}
+  ~Claim() {
+    const std::lock_guard lock(claims_->mutex);
+    claims_->names.erase(name_);
+  }
+  Claim(const Claim&) = delete;
+  Claim& operator=(const Claim&) = delete;
+
+ private:
+  const std::shared_ptr<Claims> claims_;
+  const std::string name_;
 };
 
 }  // namespace impulse::server

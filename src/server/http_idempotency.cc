@@ -4,8 +4,10 @@
 
 #include <fmt/format.h>
 #include <openssl/evp.h>
+#include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <iterator>
 #include <memory>
 #include <utility>
 
@@ -83,11 +85,25 @@ std::string request_digest(api::Style style, const http::Request& request) {
   return hash.end();
 }
 
+bool has_room_for(std::string_view answer) { return header_size + answer.size() <= spool::Receipt::max_value; }
+
+std::string shortened(const std::string& answer) {
+  auto document = nlohmann::ordered_json::parse(answer, nullptr, false);
+  const auto strip = [](auto& object) {
+    for (auto it = object.begin(); it != object.end();) it = it->is_array() ? object.erase(it) : std::next(it);
+  };
+  if (!document.is_object()) return {};
+  strip(document);
+  for (auto& inner : document)
+    if (inner.is_object()) strip(inner);
+  return document.dump();
+}
+
 std::string to_value(const Remembered& remembered) {
   std::string value = remembered.digest;
   append_number(value, remembered.number);
   append_number(value, remembered.messages);
-  if (value.size() + remembered.answer.size() <= spool::Receipt::max_value) value += remembered.answer;
+  if (has_room_for(remembered.answer)) value += remembered.answer;
   return value;
 }
 

@@ -30,8 +30,11 @@ struct Remembered {
   std::string digest;
   uint64_t number = 0;  // of the request that was carried out
   uint64_t messages = 0;
-  std::string answer{};  // empty: the daemon ended between the commit and its answer, or it was too long
+  std::string answer{};  // empty: it was too long
 };
+bool has_room_for(std::string_view answer);
+// An answer without its lists, counts left as they are; it stays an answer of its style.
+std::string shortened(const std::string& answer);
 std::string to_value(const Remembered& remembered);
 std::optional<Remembered> from_value(std::string_view value);  // none: it is none of ours
 

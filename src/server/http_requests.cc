@@ -218,6 +218,7 @@ void HttpSession::begin_injection(std::unique_ptr<api::Job> job) {
     task_.remembered.number = task_.number;
     task_.remembered.messages = job->total();
     task_.remembered.answer = job->answer({}, services().node);  // without ids, as long as there are none
+    if (!has_room_for(task_.remembered.answer)) task_.remembered.answer = shortened(task_.remembered.answer);
     receipt = make_receipt(task_.owner, task_.key, task_.remembered, wall_now());
   }
   task_.injection = std::make_unique<HttpInjection>(
@@ -226,7 +227,8 @@ void HttpSession::begin_injection(std::unique_ptr<api::Job> job) {
         task_.recipients += message.envelope.recipients.size();
         return may_relay(message);
       },
-      std::move(receipt), [this](HttpInjection::Outcome outcome) { injected(std::move(outcome)); });
+      std::move(receipt), HttpInjection::Held{task_.claim, visit().ticket()},
+      [this](HttpInjection::Outcome outcome) { injected(std::move(outcome)); });
   task_.injection->start();
 }
 
@@ -266,11 +268,13 @@ void HttpSession::injected(HttpInjection::Outcome outcome) {
 // The answer is in the spool before it is given: it will be the same again. Ids
 // are known only now; that the request was carried out is durable already.
 void HttpSession::remember(std::string body) {
+  // What is too long stays as it was committed: an answer without ids.
+  if (!has_room_for(body)) return answer(json_response(200, std::move(body)));
   task_.remembered.answer = body;
   auto batch = services().injector.begin_batch("HTTP", *worker().loop);
   if (!batch) return answer(json_response(200, std::move(body)));
   (*batch)->commit(make_receipt(task_.owner, task_.key, task_.remembered, wall_now()),
-                   [self = self(), body = std::move(body)](const Result<std::vector<MessageId>>&) mutable {
+                   [self = self(), claim = task_.claim, body = std::move(body)](auto&&) mutable {
                      if (*self != nullptr)
                        static_cast<HttpSession*>(*self)->answer(json_response(200, std::move(body)));
                    });

@@ -99,7 +99,7 @@ class HttpSession final : public ClientSession, private http::ServerHost {
     std::string owner;  // with an Idempotency-Key
     std::string key;
     Remembered remembered;
-    std::unique_ptr<HttpDesk::Claim> claim;
+    std::shared_ptr<const HttpDesk::Claim> claim;
     std::unique_ptr<HttpInjection> injection;
     uint64_t recipients = 0;
   } task_;

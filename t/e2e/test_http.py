@@ -3,6 +3,7 @@
 import gzip
 import http.client
 import json
+import re
 import socket
 import subprocess
 import threading
@@ -192,6 +193,19 @@ class Inject(Case):
         for key in ("", "a b", "x" * 256):
             self.assertEqual(400, self.client().transmit(Idempotency_Key=key).status, key)
 
+    def test_a_long_answer_is_repeated_without_its_list(self):
+        domain = ".".join(["d" * 60] * 3) + ".later.example"
+        self.begin(options="Max_Request_Size = 10M\n", more=f'Domain "{domain}" {{ Gateway = "127.0.0.1:9" }}\n')
+        body = {"envelope_sender": "kumo@client.example", "content": "Subject: x\r\n\r\nhello\r\n",
+                "recipients": [{"email": f"u{i}@{domain}"} for i in range(5000)]}
+        first = self.client().post("/api/inject/v1", body, Idempotency_Key="k")
+        again = self.client().post("/api/inject/v1", body, Idempotency_Key="k")
+        self.assertGreater(len(first.body), 1 << 20)
+        self.assertEqual((200, "true"), (again.status, again.headers["Idempotent-Replayed"]))
+        for name in ("success_count", "fail_count"):
+            self.assertEqual(first.json[name], again.json[name])
+        self.assertEqual(5000, again.json["success_count"])
+
     def test_one_of_those_who_come_at_once_with_a_key(self):
         self.begin(more='Domain "later.example" { Gateway = "127.0.0.1:9" }\nEventLoop "default" { Concurrency = 2 }\n')
         body = transmission(*(f"u{i}@later.example" for i in range(2000)))
@@ -205,6 +219,33 @@ class Inject(Case):
         self.assertLessEqual({answer.status for answer in answers}, {200, 409}, answers)
         self.assertEqual(1, len({answer.body for answer in answers if answer.status == 200}))
         self.assertEqual(2000, len(self.daemon.wait_mainlog("R", 2000)))
+
+    def test_what_nobody_reads_is_not_said(self):
+        """Pipelined requests whose answers stay unread wait, and do not fill the memory."""
+        self.begin(more='EventLoop "default" { Concurrency = 1 }\n')
+        request = b"GET /openapi.json HTTP/1.1\r\nHost: h\r\n\r\n"
+        count = 1500
+        one = len(self.raw(request))
+        other = self.client()
+
+        def answered():
+            text = other.get("/metrics").body.decode()
+            return int(re.search(r"(?m)^impulse_http_requests_total (\d+)$", text).group(1))
+
+        with socket.create_connection(("127.0.0.1", self.daemon.values["http"]), timeout=60 * SCALE) as lazy:
+            lazy.sendall(request * count)
+            before, same, asked = answered(), 0, 1
+            while same < 20 and before < count:
+                now = answered() - asked
+                asked += 1
+                same = same + 1 if now == before else 0
+                before = now
+            self.assertLess(before, count)
+            lazy.shutdown(socket.SHUT_WR)
+            came = 0
+            while chunk := lazy.recv(1 << 20):
+                came += len(chunk)
+        self.assertEqual(count * one, came)
 
     def test_gzip(self):
         self.begin(options="Max_Request_Size = 64k")

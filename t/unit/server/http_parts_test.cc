@@ -34,6 +34,11 @@ class HttpPartsTest : public CppUnit::TestFixture {
     it.answer.assign(spool::Receipt::max_value, 'x');
     CPPUNIT_ASSERT(to_value(it).size() <= spool::Receipt::max_value);
     CPPUNIT_ASSERT(from_value(to_value(it))->answer.empty());
+    CPPUNIT_ASSERT(!has_room_for(it.answer));
+    CPPUNIT_ASSERT(has_room_for(it.answer.substr(48)));
+    CPPUNIT_ASSERT_EQUAL(std::string(R"({"results":{"rejected":2,"id":"7"},"more":true})"),
+                         shortened(R"({"results":{"rejected":2,"id":"7","to":[{"a":1},{}]},"errors":[],"more":true})"));
+    CPPUNIT_ASSERT(shortened("nonsense").empty() && shortened("[1]").empty());
     for (const std::string_view key : {"a", "1-2_3:x/y", "~"}) CPPUNIT_ASSERT(is_idempotency_key(key));
     for (const std::string& key :
          {std::string(), std::string("a b"), std::string("\x7F"), std::string("\xC3\xA4"), std::string(256, 'x')})

@@ -5,6 +5,7 @@ t_unit_server_tests_SOURCES = t/unit/main.cc \
 	t/unit/server/faulty_engine.h \
 	t/unit/server/faults_test.cc \
 	t/unit/server/http_gate_test.cc \
+	t/unit/server/http_injection_test.cc \
 	t/unit/server/http_parts_test.cc \
 	t/unit/server/limits_test.cc \
 	t/unit/server/plant.h \
