@@ -71,6 +71,7 @@ struct ServerSession::Impl {
   uint64_t sent_size_ = 0;   // of the body, as it came
   uint64_t progress_ = 0;    // bytes since the body's deadline began anew
   uint64_t drained_ = 0;     // bytes
+  size_t asked_ = 0;         // size of the body when the host was asked last
   bool body_began_ = false;  // its framing is known, and its end not reached
   uint64_t requests_ = 0;
 };

@@ -51,7 +51,7 @@ void ServerSession::Impl::forget_request() {
   inflater_.reset();
   if (phase_ != Phase::drain) framing_.reset();
   std::string().swap(body_);  // an assignment would keep its memory
-  sent_size_ = progress_ = 0;
+  sent_size_ = progress_ = asked_ = 0;
   body_began_ = false;
 }
 

@@ -13,6 +13,7 @@ namespace {
 
 // A body's deadline begins anew after so many bytes.
 constexpr uint64_t progress_step = 16384;
+constexpr size_t growth_step = size_t{1} << 20;  // bytes of a body between questions whether it may grow
 // What is set aside for a body before any of it has come: a length is only a claim.
 constexpr uint64_t first_room = 65536;
 
@@ -101,6 +102,11 @@ size_t ServerSession::Impl::take_body(std::string_view bytes) {
   } else {
     if (framing_->done()) body_began_ = false;
     body_data(step.data);
+    if (phase_ == Phase::body && body_.size() >= asked_ + growth_step) {
+      asked_ = body_.size();
+      if (!host_.on_growth(asked_))
+        return refuse({.status = 503, .cause = "memory", .message = "There is no memory for the body now"}), step.used;
+    }
     if (phase_ == Phase::body && framing_->done()) body_complete();
   }
   return step.used;

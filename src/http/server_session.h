@@ -78,6 +78,9 @@ class ServerHost {
   // Continue), or the answer: the body is not taken (401, 403, 404, 405, 413, 415, 421, 429,
   // 503 …). With no body on its way the connection stays, unless the response says close.
   virtual std::optional<Response> on_head(const RequestHead& head) = 0;
+  // A body has grown by a MiB or more, to `size` bytes of memory. False: that is
+  // too much for now: 503 and close.
+  virtual bool on_growth(size_t /*size*/) { return true; }
   virtual void replied(const Replied&) {}
 };
 

@@ -20,7 +20,7 @@ namespace {
 // Causes of the engine's own refusals, in the words of the counters.
 std::string_view cause_of(std::string_view engines) {
   if (engines == "size") return "size";
-  if (engines == "timeout") return "timeout";
+  if (engines == "timeout" || engines == "memory") return engines;
   if (engines == "header_size" || engines == "request_line_length") return "command_length";
   return "syntax";
 }
@@ -181,6 +181,12 @@ Result<std::shared_ptr<const http::Policy>> HttpSession::safe_point() {
   if (!*moved) return nullptr;
   rules_ = http_rules(options());
   return rules_->wire;
+}
+
+// Those who came before the memory was full do not fill it up together.
+bool HttpSession::on_growth(size_t) {
+  const auto closed = services().admission.closed(worker().snapshot->global(), worker().loop->now());
+  return !closed || closed->cause != "memory";
 }
 
 void HttpSession::replied(const http::Replied& replied) {

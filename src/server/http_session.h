@@ -51,6 +51,7 @@ class HttpSession final : public ClientSession, private http::ServerHost {
   std::string make_id() override;
   Result<std::shared_ptr<const http::Policy>> safe_point() override;
   std::optional<http::Response> on_head(const http::RequestHead& head) override;
+  bool on_growth(size_t size) override;
   void replied(const http::Replied& replied) override;
 
   // What is asked for (http_requests.cc).

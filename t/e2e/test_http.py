@@ -314,6 +314,19 @@ class Pages(Case):
         self.assertIn("Retry-After", refused.headers)
         self.assertEqual(200, self.client().get("/healthz/live").status)
 
+    def test_a_body_on_its_way_is_no_right_to_memory(self):
+        self.begin()
+        head = (b"POST /api/v1/transmissions HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\n"
+                b"Content-Length: 3000000\r\nExpect: 100-continue\r\n\r\n")
+        with socket.create_connection(("127.0.0.1", self.daemon.values["http"]), timeout=60 * SCALE) as plain:
+            plain.sendall(head)
+            self.assertEqual(b"HTTP/1.1 100 Continue\r\n\r\n", plain.recv(65536))
+            self.daemon.console("config", "set", "Memory_HWM", "=", "1")
+            plain.sendall(b" " * 3000000)
+            came = plain.recv(65536)
+            self.assertTrue(came.startswith(b"HTTP/1.1 503 "), came)
+            self.assertIn(b"Retry-After", came)
+
     def test_docs(self):
         self.begin()
         client = self.client()
