@@ -228,6 +228,9 @@ class Recovery {
   // then, and commits (and what proves them) whose messages may.
   void leave_batches() {
     for (const auto& [id, member] : batches_.waiting()) proofs_.insert(id.segment);
+    // So that what is damaged is seen then, too.
+    if (!proofs_.empty())
+      for (const MessageId at : suspects_) proofs_.insert(at.segment);
     if (batches_.left() > 0)
       note("{} messages of batches are left out, and stay, until the disk can read all", batches_.left());
     for (const uint32_t number : proofs_) {

@@ -167,6 +167,12 @@ class BatchCrashTest : public CppUnit::TestFixture {
         }
         survived = !disk_->dead();
         disk_->restart(power);
+        // And of starts behind it.
+        for (uint64_t m = 0; m < 4; ++m) {
+          disk_->die_at(disk_->calls() + 1 + (n * 7 + m * 5) % 37);
+          (void)kit::try_open(disk_, settings_, tuning_);
+          disk_->restart(power != (m % 2 == 0));
+        }
         for (int again = 0; again < 2; ++again) model.check(open());
       }
     }

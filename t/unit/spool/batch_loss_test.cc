@@ -353,23 +353,26 @@ class BatchLossTest : public CppUnit::TestFixture {
 
   // Nothing else proves it: whether it was committed nobody knows.
   void kept_aside_when_the_commit_may_be_damaged() {
-    for (const bool other : {false, true}) {  // the damage lies in front of them, and explains nothing
+    for (int variant = 0; variant < 3; ++variant) {
+      const bool other = variant == 1;       // the damage lies in front of them, and explains nothing
+      const bool unreadable = variant == 2;  // for once, some of the messages
       disk_ = std::make_shared<FakeDisk>(1);
       std::vector<MessageId> ids;
-      const std::string body = "m" + std::string(900, 'x');
+      const std::string body = "m" + std::string(1284, 'x');  // two fill a segment: the commit has one of its own
       {
         auto spool = open();
         kit::remember(*spool, {"owner", "before", "v", wall_now() + std::chrono::hours(1)});
         auto batch = kit::begin(*spool);
-        for (int i = 0; i < 4; ++i) add(*batch, 900);
+        for (int i = 0; i < 5; ++i) add(*batch, 1284);
         kit::settle(*spool);
         ids = commit(*batch, [&](const auto&) { disk_->die_now(); });
       }
       disk_->restart(false);
-      for (const MessageId id : {ids.front(), ids.back()}) {
-        const std::string path = "/spool/" + segment_name(id.segment);
+      const uint32_t last = ids.back().segment + 1;
+      for (const uint32_t number : {ids.front().segment, last}) {
+        const std::string path = "/spool/" + segment_name(number);
         std::string content = disk_->content(path);
-        if (id == ids.back()) {
+        if (number == last) {
           const size_t at = commit_in(content);
           CPPUNIT_ASSERT(at > 0);
           // Its last record: cut off, or damaged in the middle.
@@ -382,6 +385,12 @@ class BatchLossTest : public CppUnit::TestFixture {
         }
         disk_->set_content(path, content);
       }
+      if (unreadable) {
+        disk_->set_read_fault([path = "/spool/" + segment_name(ids.front().segment)](
+                                  const std::string& file, uint64_t, uint64_t) { return file == path ? EIO : 0; });
+        CPPUNIT_ASSERT(open().live.empty());
+        disk_->set_read_fault(nullptr);
+      }
       {
         auto spool = open();
         CPPUNIT_ASSERT(spool.live.empty());
@@ -392,7 +401,7 @@ class BatchLossTest : public CppUnit::TestFixture {
         if (name.ends_with(".batch")) kept += disk_->content("/spool/quarantine/" + name);
       size_t count = 0;
       for (size_t at = 0; (at = kept.find(body, at)) != kept.npos; at += body.size()) ++count;
-      CPPUNIT_ASSERT_EQUAL(size_t{other ? 0U : 4U}, count);
+      CPPUNIT_ASSERT_EQUAL(size_t{other ? 0U : 5U}, count);
     }
   }
   bool has_settled(const std::string& path) const {
