@@ -25,7 +25,6 @@ class BodyTest : public CppUnit::TestFixture {
     std::string body;
     uint64_t rest = 0;
     uint64_t longest = 0;
-    friend bool operator==(const Outcome&, const Outcome&) = default;
   };
 
   int sinks = 0;
