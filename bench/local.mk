@@ -9,3 +9,6 @@ EXTRA_DIST += bench/README.md bench/commit_pause bench/sessions bench/smtp
 noinst_PROGRAMS += bench/smtp_load
 bench_smtp_load_SOURCES = bench/smtp_load.cc
 bench_smtp_load_LDADD = $(OPENSSL_LIBS) $(FMT_LIBS)
+noinst_PROGRAMS += bench/disklimit
+bench_disklimit_SOURCES = bench/disklimit.cc
+bench_disklimit_LDADD = $(FMT_LIBS)
