@@ -81,6 +81,7 @@ class Mta:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+        print(f"--- what {self.name} said:\n{self.log()}")  # seen when the test fails
 
     def send(self, message, sender, recipients, mail=(), rcpt=()):
         """Hands a message over; it goes on to Impulse when the MTA likes."""
@@ -93,6 +94,9 @@ class Mta:
 
 
 class Postfix(Mta):
+    """All its intervals are a second, qmgr's wakeup too: a message that qmgr finds still locked by the client
+    that deferred it waits in `incoming`, which nobody looks into before that."""
+
     name = "Postfix"
 
     MAIN = """\
@@ -125,7 +129,7 @@ queue_run_delay = 1s
 127.0.0.1:@port@ inet n - n - - smtpd
 pickup    unix  n - n 60 1 pickup
 cleanup   unix  n - n - 0 cleanup
-qmgr      unix  n - n 300 1 qmgr
+qmgr      unix  n - n 1 1 qmgr
 tlsmgr    unix  - - n 1000? 1 tlsmgr
 rewrite   unix  - - n - - trivial-rewrite
 bounce    unix  - - n - 0 bounce
