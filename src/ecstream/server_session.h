@@ -26,13 +26,14 @@
 #include "base/chunks.h"
 #include "base/clock.h"
 #include "base/id.h"
-#include "base/ip.h"
 #include "base/result.h"
 #include "ecstream/goaway.h"
 #include "ecstream/policy.h"
 #include "ecstream/stream_memory.h"
 #include "message/body_sink.h"
 #include "message/envelope.h"
+#include "message/refusal.h"
+#include "net/client_info.h"
 
 #include <cstdint>
 #include <memory>
@@ -43,22 +44,9 @@
 
 namespace impulse::ecstream {
 
-struct ClientInfo {
-  IpAddress address;  // loopback for a Unix socket
-  uint16_t port = 0;
-  bool unix_socket = false;
-  std::string listener;    // canonical Listen
-  std::string name{};      // by DNS; empty: unknown
-  std::string identity{};  // a PROXY header's verified certificate names it; empty: nobody
-};
-
-struct TlsState {
-  std::string version;  // "TLSv1.3"
-  std::string cipher;
-  int bits = 0;
-  bool verified = false;   // the client showed a certificate that is good
-  std::string identity{};  // whom it, or its pre-shared key, stands for; empty: nobody
-};
+using net::ClientInfo;
+using net::TlsState;
+using HostRefusal = message::Refusal;  // why the owner does not want something
 
 // A message of a batch.
 struct TakenMessage {
@@ -87,14 +75,6 @@ struct Opening {
 };
 
 enum class Next : uint8_t { read, submit, open, hold, close };
-
-// Why the owner does not want something.
-struct HostRefusal {
-  int code = 0;                 // 4xx or 5xx
-  std::string_view enhanced{};  // "4.3.1"; this and cause are literals
-  std::string_view cause{};     // stable word, as Refusal::cause
-  std::string text;
-};
 
 // What is being waited for; the owner runs one deadline for it.
 enum class Waiting : uint8_t { hello, ready, idle, frame, commit, open };

@@ -7,5 +7,6 @@ libmessage_a_SOURCES = \
 	src/message/fixups.cc src/message/fixups.h \
 	src/message/header_scan.cc src/message/header_scan.h \
 	src/message/received.cc src/message/received.h \
+	src/message/refusal.h \
 	src/message/rewriter.cc src/message/rewriter.h \
 	src/message/value_watch.cc src/message/value_watch.h

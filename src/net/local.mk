@@ -2,6 +2,7 @@ noinst_LIBRARIES += libnet.a
 libnet_a_SOURCES = \
 	src/net/acceptor.cc src/net/acceptor.h \
 	src/net/certificate.cc src/net/certificate.h \
+	src/net/client_info.h \
 	src/net/connection.cc src/net/connection.h \
 	src/net/connection_core.cc src/net/connection_core.h \
 	src/net/connection_io.cc \

@@ -14,10 +14,11 @@
 #include "base/chunks.h"
 #include "base/clock.h"
 #include "base/id.h"
-#include "base/ip.h"
 #include "base/result.h"
 #include "message/body_sink.h"
 #include "message/envelope.h"
+#include "message/refusal.h"
+#include "net/client_info.h"
 #include "smtp/policy.h"
 #include "telemetry/smtp_trace.h"
 
@@ -29,24 +30,9 @@
 
 namespace impulse::smtp {
 
-struct ClientInfo {
-  IpAddress address;  // loopback for a Unix socket
-  uint16_t port = 0;
-  bool unix_socket = false;
-  std::string listener;     // canonical Listen
-  std::string name;         // by DNS, or as XCLIENT says; empty: unknown
-  IpAddress destination{};  // where it connected to; as XCLIENT DESTADDR says
-  uint16_t destination_port = 0;
-  std::string identity;  // a PROXY header's verified certificate names it (Proxy_Identity_As_User); empty: nobody
-};
-
-struct TlsState {
-  std::string version;  // "TLSv1.3"
-  std::string cipher;
-  int bits = 0;
-  bool verified = false;   // the client showed a certificate that is good
-  std::string identity{};  // whom it, or its pre-shared key, stands for (TLS_Identity_As_User); empty: nobody
-};
+using net::ClientInfo;
+using net::TlsState;
+using HostRefusal = message::Refusal;  // why the owner does not want something
 
 // A complete message, ready to be made durable.
 struct Submission {
@@ -63,14 +49,6 @@ enum class Next : uint8_t {
   submit,     // take_submission(), then submitted()
   start_tls,  // after the reply has left: handshake, then tls_started()
   close,      // after the reply has left
-};
-
-// Why the owner does not want something.
-struct HostRefusal {
-  int code = 0;               // 4xx or 5xx
-  std::string_view enhanced;  // "4.3.1"; this and cause are literals
-  std::string_view cause;     // stable word, as Refusal::cause
-  std::string text;
 };
 
 // What is being waited for; the owner runs one deadline for it.
