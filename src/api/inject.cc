@@ -144,7 +144,8 @@ void InjectReader::recipient(Element element, const Where& where) {
     if (name == "email") {
       has_email = true;
       person.given = reader_.text(value, at);
-      auto checked = envelope_address(person.given, at.to_string(), *plan_.policy);
+      auto checked = envelope_address(person.given, {}, *plan_.policy);
+      if (!checked) checked.error().field = at.to_string();
       if (checked)
         person.email = std::move(*checked);
       else if (checked.error().fault == Fault::invalid)

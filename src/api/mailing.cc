@@ -174,18 +174,23 @@ std::expected<spool::Incoming, Error> Mailing::build(size_t index) {
 
 namespace {
 
-std::string quoted(const std::string& text) {
-  return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+// As a string of JSON. Nearly all need nothing but the quotes.
+void append_quoted(std::string& out, const std::string& text) {
+  const auto plain = [](char c) { return c >= ' ' && c <= '~' && c != '"' && c != '\\'; };
+  if (std::ranges::all_of(text, plain))
+    out.append(1, '"').append(text) += '"';
+  else
+    out += nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
-// An array; `item` makes its parts. Written straight into the answer, as a
+// An array; `item` appends its parts. Written straight into the answer, as a
 // document of nodes would take many times its bytes.
 template <class F>
 void append_array(std::string& out, std::string_view name, size_t count, F item) {
-  out += fmt::format(",\"{}\":[", name);
+  out.append(",\"").append(name) += "\":[";
   for (size_t i = 0; i < count; ++i) {
     if (i > 0) out += ',';
-    out += item(i);
+    item(i);
   }
   out += ']';
 }
@@ -198,8 +203,16 @@ std::string Mailing::answer(std::span<const MessageId> ids, std::string_view nod
 
 void Mailing::append_recipients(std::string& out, std::string_view name, std::span<const MessageId> ids,
                                 std::string_view node) const {
-  append_array(out, "recipients", std::min(ids.size(), plan_.people.size()), [&](size_t i) {
-    return fmt::format(R"({{"{}":{},"id":{}}})", name, quoted(plan_.people[i].given), quoted(ids[i].to_string(node)));
+  const size_t count = std::min(ids.size(), plan_.people.size());
+  size_t size = out.size() + 1000;
+  for (size_t i = 0; i < count; ++i) size += plan_.people[i].given.size();
+  out.reserve(size + count * (MessageId::text_length(node) + name.size() + 20));
+  append_array(out, "recipients", count, [&](size_t i) {
+    out.append("{\"").append(name) += "\":";
+    append_quoted(out, plan_.people[i].given);
+    out += ",\"id\":";
+    append_quoted(out, ids[i].to_string(node));
+    out += '}';
   });
 }
 
@@ -211,16 +224,17 @@ std::string Mailing::transmission_answer(std::span<const MessageId> ids, std::st
   append_recipients(out, "to", ids, node);
   if (rejected.count == 0) return out + "}}";
   append_array(out, "rcpt_to_errors", std::min(rejected.told, rejected.errors.size()),
-               [&](size_t i) { return error_object(rejected.errors[i], plan_.style); });
+               [&](size_t i) { out += error_object(rejected.errors[i], plan_.style); });
   return out + R"(},"errors":[{"message":"transmission created, but with validation errors","code":"2000"}]})";
 }
 
 std::string Mailing::inject_answer(std::span<const MessageId> ids, std::string_view node) const {
   const Rejected& rejected = plan_.rejected;
   std::string out = fmt::format(R"({{"success_count":{},"fail_count":{})", plan_.people.size(), rejected.count);
-  append_array(out, "failed_recipients", rejected.given.size(), [&](size_t i) { return quoted(rejected.given[i]); });
+  append_array(out, "failed_recipients", rejected.given.size(),
+               [&](size_t i) { append_quoted(out, rejected.given[i]); });
   append_array(out, "errors", std::min(rejected.told, rejected.errors.size()), [&](size_t i) {
-    return quoted(fmt::format("{}: {}", rejected.errors[i].field, rejected.errors[i].reason));
+    append_quoted(out, fmt::format("{}: {}", rejected.errors[i].field, rejected.errors[i].reason));
   });
   append_recipients(out, "email", ids, node);
   return out + "}";

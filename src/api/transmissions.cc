@@ -167,7 +167,8 @@ bool TransmissionReader::usable(const std::expected<std::string, Error>& address
 
 bool TransmissionReader::address(Mailing::Person& person, Element element, const Where& where) {
   const auto take = [&](std::string_view text, const Where& at, std::string& into) {
-    auto checked = envelope_address(text, at.to_string(), *plan_.policy);
+    auto checked = envelope_address(text, {}, *plan_.policy);
+    if (!checked) checked.error().field = at.to_string();
     if (usable(checked)) into = std::move(*checked);
   };
   if (element.is_string()) {
@@ -213,7 +214,8 @@ void TransmissionReader::recipient(Element element, const Where& where) {
       return address(person, value, at);
     }
     if (name == "return_path") {
-      auto sender = envelope_sender(reader_.text(value, at), at.to_string(), plan_.call, *plan_.policy);
+      auto sender = envelope_sender(reader_.text(value, at), {}, plan_.call, *plan_.policy);
+      if (!sender) sender.error().field = at.to_string();
       if (usable(sender)) person.sender = std::move(*sender);
     } else if (name == "tags") {
       reader_.array(value, at, [&](Element tag, const Where& inner) { reader_.text(tag, inner); });
