@@ -25,4 +25,10 @@ include t/unit/config_language/local.mk
 include t/unit/server/local.mk
 endif
 
+# A client of libecstream, for t/e2e.
+noinst_PROGRAMS += t/e2e/ecstream_client
+t_e2e_ecstream_client_SOURCES = t/e2e/ecstream_client.cc
+t_e2e_ecstream_client_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)
+t_e2e_ecstream_client_LDADD = libecstream.a $(LIBECSTREAM_LIBS)
+
 EXTRA_DIST += t/unit/run t/e2e t/style

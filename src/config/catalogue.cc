@@ -12,7 +12,7 @@ namespace {
 
 using enum ScopeKind;
 
-constexpr ScopeSet nowhere = 0;  // of scopes that are not in this version
+constexpr ScopeSet nowhere = 0;  // of the global scope
 constexpr ScopeSet in_global = in(global);
 constexpr ScopeSet in_event_loop = in(event_loop);
 constexpr ScopeSet in_thread_pool = in(thread_pool);
@@ -38,21 +38,13 @@ constexpr ScopeSet unbuilt_of(Row row) {
   switch (row) {
     case Row::enable_authorization:
     case Row::authorizationparameters:
-      return in_mail_listeners;
-    case Row::enable_authentication:
-    case Row::authplainparameters:
-    case Row::auth_failure_limit:
-    case Row::auth_failure_rate:
-    case Row::auth_requires_tls:
-    case Row::always_allow:
-    case Row::always_deny:
-      return in_ecstream;
+      return in_smtp_listeners | in_ecstream;
     case Row::authloginparameters:
     case Row::authcrammd5parameters:
     case Row::authdigestmd5parameters:
     case Row::authscramparameters:
     case Row::sender_must_match_user:
-      return in_http | in_ecstream;
+      return in_http;
     case Row::api_keys:
     case Row::tls_verified_peer_is_authorized:
       return in_smtp_listeners | in_ecstream | in_control;
@@ -106,7 +98,7 @@ constexpr std::array<ScopeDef, scope_kinds> scope_table{{
     {esmtp_listener, "ESMTP_Listener", in_global, Instance::none, available, "mail in by SMTP"},
     {lmtp_listener, "LMTP_Listener", in_global, Instance::none, available, "mail in by LMTP"},
     {http_listener, "HTTP_Listener", in_global, Instance::none, available, "mail in by HTTP"},
-    {ecstream_listener, "ECStream_Listener", nowhere, Instance::none, unavailable, "mail in by ECStream"},
+    {ecstream_listener, "ECStream_Listener", in_global, Instance::none, available, "mail in by ECStream"},
     {control_listener, "Control_Listener", in_global, Instance::none, available, "the console's door"},
     {listen, "Listen", in_listeners, Instance::endpoint, available, "an address to listen on"},
     {peer, "Peer", in_listeners | in_listen, Instance::network, available, "clients of a network"},

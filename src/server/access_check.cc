@@ -131,6 +131,32 @@ class AccessCheck {
           "Enable_Authentication asks who it is");
       return;
     }
+// … and for ECStream, which begins TLS with the connection or not at all.
+struct EcstreamAdvice : Advice {};
+
+std::shared_ptr<const EcstreamAdvice> advise_ecstream(const config::Options& options) {
+  EcstreamAdvice advice;
+  const std::vector<auth::Source> sources = auth::mail_sources(options);
+  const bool by_connection =
+      options[key::tls_identity_as_user].index != 0 || options[key::tls_psk] || options[key::proxy_identity_as_user];
+  if (sources.empty() && options[key::enable_authentication] && !options[key::always_allow] && !by_connection)
+    advice.items.push_back(
+        {"config-no-mechanism",
+         "Enable_Authentication, and no way to authenticate: AuthScramParameters or another one of them is needed"});
+  const auto sends_password = [](const auth::Source& source) { return auth::sends_password(source.mechanism); };
+  if (options[key::use_ssl] || options[key::tls_required] || std::ranges::none_of(sources, sends_password))
+    return std::make_shared<const EcstreamAdvice>(std::move(advice));
+  if (!options[key::auth_requires_tls])
+    advice.items.push_back(
+        {"config-auth-in-clear", "passwords may cross the network in clear: Auth_Requires_TLS is false", true});
+  else if (std::ranges::all_of(sources, sends_password))
+    advice.items.push_back(
+        {"config-auth-needs-tls",
+         "nobody from afar can authenticate: PLAIN and LOGIN wait for TLS (Auth_Requires_TLS), which needs Use_SSL",
+         true});
+  return std::make_shared<const EcstreamAdvice>(std::move(advice));
+}
+
     if (auth::console_sources(options).empty())
       say(Severity::warning, "config-no-mechanism", listen.origin(),
           "Enable_Authentication, and no way to authenticate: AuthScramParameters or another one of them is needed");
@@ -158,6 +184,8 @@ class AccessCheck {
     // Of a million Peers hardly one says anything here.
     if (!scope.settings().empty()) settings(scope);
     scope.each_child([this](const config::ScopePtr& child) { this->scope(*child); });
+    else if (listen.listener() == config::ScopeKind::ecstream_listener)
+      advice = listen.options().derived<EcstreamAdvice>(advise_ecstream);
   }
 
  private:
@@ -220,7 +248,8 @@ class AccessCheck {
 void check_access(const config::Snapshot& next, config::Diagnostics& diagnostics) {
   AccessCheck check(diagnostics);
   using enum config::ScopeKind;
-  for (const config::ScopeKind kind : {control_listener, esmtp_listener, lmtp_listener, http_listener})
+  for (const config::ScopeKind kind :
+       {control_listener, esmtp_listener, lmtp_listener, http_listener, ecstream_listener})
     if (const auto listener = next.root()->child(kind, {})) check.scope(*listener);
   for (const config::ScopeKind kind : {pathway_group, pathway})
     next.root()->children(kind).each([&](const auto& entry) { check.scope(*entry.scope); });

@@ -84,6 +84,17 @@ std::optional<HostRefusal> Admission::Visit::admit(const Guest& guest, uint64_t 
 }
 
 std::optional<HostRefusal> Admission::Visit::has_room(uint64_t size) const {
+std::optional<HostRefusal> Admission::Visit::admit_another(const Guest& guest) {
+  const auto before = std::exchange(counted_, nullptr);
+  auto refusal = admit(guest, 1, true);
+  if (before == nullptr) return refusal;
+  if (const auto another = std::exchange(counted_, before)) {
+    another->accepted();  // it counts on with the others
+    before->add(1);
+  }
+  return refusal;
+}
+
   if (admission_.injector_.room(size)) return std::nullopt;
   return HostRefusal{452, "4.3.1", "admission", "Not enough storage for a message of that size"};
 }

@@ -10,9 +10,11 @@
 #include "server/throttle.h"
 #include "telemetry/log.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <utility>
 
 namespace impulse::server {
 
@@ -44,9 +46,22 @@ class Admission {
     Ticket& operator=(const Ticket&) = delete;
     void accepted() { throttle_.reset(); }
 
+    void add(uint64_t messages) { messages_ += messages; }
+    // So many of them will not come.
+    void give_back(uint64_t messages) {
+      messages = std::min(messages, messages_);
+      messages_ -= messages;
+      if (throttle_ != nullptr) throttle_->give_back(messages);
+    }
+
+    std::shared_ptr<Ticket> split(uint64_t messages) {
+      messages = std::min(messages, messages_);
+      messages_ -= messages;
+      return std::make_shared<Ticket>(throttle_, messages);
+    }
    private:
     ThrottlePtr throttle_;  // null: they were accepted
-    const uint64_t messages_;
+    uint64_t messages_;
   };
 
   class Visit {
@@ -67,6 +82,8 @@ class Admission {
     // As at DATA, for so many messages that come as one.
     std::optional<smtp::HostRefusal> admit_all(const Guest& guest, uint64_t messages);
     std::optional<smtp::HostRefusal> has_room(uint64_t size) const;
+    // … for one more of those that gather and will come as one, under the same options.
+    std::optional<smtp::HostRefusal> admit_another(const Guest& guest);
     // What became of what began last.
     void accepted() {
       if (counted_ != nullptr) counted_->accepted();
@@ -74,6 +91,14 @@ class Admission {
     }
     void not_accepted() { counted_.reset(); }
     // Of what began last, for a commit that may outlive the session; null: nothing counts it.
+    // So many of those that gather will not come.
+    void not_accepted(uint64_t messages) {
+      if (counted_ != nullptr) counted_->give_back(messages);
+    }
+    // So many of those that gather are committed, the others gather on. Null: nothing counts them.
+    std::shared_ptr<Ticket> take_ticket(uint64_t messages) {
+      return counted_ == nullptr ? nullptr : counted_->split(messages);
+    }
     const std::shared_ptr<Ticket>& ticket() const { return counted_; }
 
    private:

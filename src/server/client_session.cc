@@ -149,13 +149,14 @@ void ClientSession::arm_lifetime() {
   if (!lifetime_)
     lifetime_ = std::make_unique<net::Timer>(*worker_.loop, [this] {
       services_.counters.add(Counter::sessions_outlived);
-      end("4.3.2 Session has lasted long enough");
+      end(Ending::lifetime, "4.3.2 Session has lasted long enough");
     });
   const auto lasted = std::chrono::duration_cast<Duration>(worker_.loop->now() - began_);
   lifetime_->start(std::max(most - lasted, Duration(1000)));
 }
 
-void ClientSession::end(std::string_view text) {
+void ClientSession::end(Ending why, std::string_view text) {
+  ending_ = why;
   if (handshake_ == Handshake::implicit) return drop();  // nothing can be said yet
   say_end(text);
 }
@@ -196,6 +197,34 @@ void ClientSession::on_tls(const net::TlsInfo& info) {
 std::string ClientSession::identity_of(const net::TlsInfo& info) const {
   const bool verified = info.peer != nullptr && info.peer->verified;
   return own_identity(verified ? identity_by(*info.peer, (*options_)[key::tls_identity_as_user]) : info.psk_identity);
+}
+
+net::TlsState ClientSession::tls_state(const net::TlsInfo& info) const {
+  net::TlsState state;
+  state.version = info.version;
+  state.cipher = info.cipher;
+  state.bits = info.bits;
+  state.verified = info.peer != nullptr && info.peer->verified;
+  state.identity = identity_of(info);
+  return state;
+}
+
+bool ClientSession::can_bind() const {
+  return connection_->channel_binding("tls-exporter") || connection_->channel_binding("tls-unique");
+}
+
+bool ClientSession::can_authenticate(const auth::Source& source) const {
+  return (!auth::binds_channel(source.mechanism) || can_bind()) && services_.auth.has_users(source);
+}
+
+Result<std::unique_ptr<auth::SaslExchange>> ClientSession::begin_exchange(const AuthDesk::Visitor& visitor,
+                                                                          const auth::Source& source,
+                                                                          const std::vector<auth::Source>& offered) {
+  AuthDesk::ChannelBinding binding;
+  if (auth::is_scram(source.mechanism) && can_bind() &&
+      std::ranges::any_of(offered, [](const auth::Source& each) { return auth::binds_channel(each.mechanism); }))
+    binding = [this](std::string_view type) { return connection_->channel_binding(type); };
+  return services_.auth.begin(visitor, source, std::move(binding));
 }
 
 std::string ClientSession::own_identity(std::string identity) const {

@@ -7,6 +7,7 @@
 
 #include "config/snapshot.h"
 #include "control/system.h"
+#include "net/client_info.h"
 #include "net/connection.h"
 #include "server/admission.h"
 #include "server/auth_desk.h"
@@ -20,6 +21,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace impulse::server {
 
@@ -31,7 +33,7 @@ class ClientSession : protected net::ConnectionHandler {
   // its next safe point (DESIGN §3, Reconfig_Policy).
   virtual void configuration_changed() = 0;
   // The daemon ends: the session does at its next safe moment.
-  void shut_down() { end("4.3.2 Service shutting down"); }
+  void shut_down() { end(Ending::shutdown, "4.3.2 Service shutting down"); }
   // By an operator: at once, but behind a commit under way.
   virtual void kill() = 0;
   // Tracers came or went.
@@ -67,6 +69,9 @@ class ClientSession : protected net::ConnectionHandler {
   virtual void expired() = 0;  // the connection's deadline, outside of handshakes
   // Ends at the next safe moment, saying so.
   virtual void say_end(std::string_view text) = 0;
+  // … and why, for who has other words for it.
+  enum class Ending : uint8_t { none, shutdown, lifetime };
+  Ending ending() const { return ending_; }
   virtual void refused(const smtp::Refusal& refusal) = 0;  // counts it and writes it down
   // The rest of a row: who it is, and what it does.
   virtual void fill(control::InboundSession& row) const = 0;
@@ -86,8 +91,16 @@ class ClientSession : protected net::ConnectionHandler {
   bool handshaking() const { return handshake_ != Handshake::none; }
   // Whom a certificate, or a pre-shared key, stands for; empty: nobody.
   std::string identity_of(const net::TlsInfo& info) const;
+  net::TlsState tls_state(const net::TlsInfo& info) const;  // for engines
   // By a connection nobody comes to be a user of a tenant that it is not of.
   std::string own_identity(std::string identity) const;
+
+  // SASL. Whether a client could come in by that here; and an exchange, tied to
+  // the connection where it and what else is offered can be.
+  bool can_authenticate(const auth::Source& source) const;
+  Result<std::unique_ptr<auth::SaslExchange>> begin_exchange(const AuthDesk::Visitor& visitor,
+                                                             const auth::Source& source,
+                                                             const std::vector<auth::Source>& offered);
 
   void refuse_for_log(const smtp::Refusal& refusal, std::string_view phase, std::string_view helo,
                       std::string_view user) const;
@@ -110,9 +123,10 @@ class ClientSession : protected net::ConnectionHandler {
  private:
   enum class Handshake : uint8_t { none, implicit, upgrade };  // under way: of Use_SSL, or of start_tls()
 
+  bool can_bind() const;  // the TLS connection has bytes for SCRAM-…-PLUS
   bool attach(Incoming incoming);
   void start();
-  void end(std::string_view text);
+  void end(Ending why, std::string_view text);
   void arm_lifetime();
   void count_for_tenant();
   Result<const config::ListenConf*> listen_under(const config::Snapshot& next) const;
@@ -139,6 +153,7 @@ class ClientSession : protected net::ConnectionHandler {
   std::unique_ptr<net::Timer> lifetime_;  // Max_Connection_Lifetime; null: none
   std::unique_ptr<net::Connection> connection_;
   Handshake handshake_ = Handshake::none;
+  Ending ending_ = Ending::none;
   uint64_t looked_at_ = 0;  // newest generation that look_at_newer() has seen
   std::shared_ptr<ClientSession*> self_;
 };

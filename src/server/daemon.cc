@@ -2,6 +2,7 @@
 
 #include "base/files.h"
 #include "base/text.h"
+#include "server/ecstream_session.h"
 #include "server/figures.h"
 #include "server/follow.h"
 #include "server/http_session.h"
@@ -234,7 +235,8 @@ Result<> Daemon::start_listening() {
   rejections_ = std::make_unique<Rejections>(counters_, *log_, *rejectlog_);
   services_ = std::make_unique<SessionServices>(SessionServices{
       *injector_, *spool_, counters_, *log_, tls_, tracers_, *auth_desk_, *admission_, *rejections_, http_desk_,
-      spool_->node(), [this](net::Loop& loop, std::function<void(const api::Figures&)> done) {
+      streams_, *main_, spool_->node(),
+      [this](net::Loop& loop, std::function<void(const api::Figures&)> done) {
         main_->post([this, &loop, done = std::move(done)]() mutable {
           loop.post([done = std::move(done), figures = figures_of(*console_, *spool_)] { done(figures); });
         });
@@ -258,6 +260,8 @@ Result<> Daemon::start_listening() {
       [this](Worker& worker, Incoming incoming) { proxy_gate_->pass(worker, std::move(incoming)); },
       [this](Incoming incoming) { console_->accept(std::move(incoming)); });
 
+    else if (incoming.listener == config::ScopeKind::ecstream_listener)
+      EcstreamSession::begin(*services_, worker, id, std::move(incoming));
   listeners_->on_event(
       [this](std::string_view id, const Endpoint& endpoint) { console_->event(id, endpoint.to_string()); });
 

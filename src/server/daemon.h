@@ -106,6 +106,7 @@ class Daemon : private config::Participant {
   std::unique_ptr<Rejections> rejections_;
   HttpDesk http_desk_;
   std::unique_ptr<SessionServices> services_;
+  OpenStreams streams_;
   Loops loops_;
   std::unique_ptr<Listeners> listeners_;
   std::unique_ptr<ProcessService> process_;

@@ -5,6 +5,7 @@ libserver_a_SOURCES = \
 	src/server/access_check.cc src/server/access_check.h \
 	src/server/admission.cc src/server/admission.h \
 	src/server/auth_desk.cc src/server/auth_desk.h \
+	src/server/batch_feeder.cc src/server/batch_feeder.h \
 	src/server/client_session.cc src/server/client_session.h \
 	src/server/configuration_check.cc src/server/configuration_check.h \
 	src/server/console_gate.cc src/server/console_gate.h \
@@ -12,6 +13,9 @@ libserver_a_SOURCES = \
 	src/server/console_service.cc src/server/console_service.h \
 	src/server/daemon.cc src/server/daemon.h \
 	src/server/figures.cc src/server/figures.h \
+	src/server/ecstream_rules.h \
+	src/server/ecstream_session.cc src/server/ecstream_session.h \
+	src/server/ecstream_streams.cc src/server/ecstream_streams.h \
 	src/server/follow.cc src/server/follow.h \
 	src/server/http_desk.cc src/server/http_desk.h \
 	src/server/http_gate.cc src/server/http_gate.h \

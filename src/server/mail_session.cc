@@ -50,16 +50,6 @@ std::shared_ptr<const smtp::Policy> MailSession::policy_for(const config::Option
   });
 }
 
-smtp::TlsState MailSession::tls_state(const net::TlsInfo& info) const {
-  smtp::TlsState state;
-  state.version = info.version;
-  state.cipher = info.cipher;
-  state.bits = info.bits;
-  state.verified = info.peer != nullptr && info.peer->verified;
-  state.identity = identity_of(info);
-  return state;
-}
-
 void MailSession::turn_away(const smtp::HostRefusal& refusal) {
   engine_->turn_away(refusal, out_);
   carry_out();
@@ -259,21 +249,10 @@ AuthDesk::Visitor MailSession::visitor() const {
 
 std::optional<smtp::HostRefusal> MailSession::may_authenticate() { return services().auth.may_try(visitor()); }
 
-bool MailSession::can_bind() const {
-  return connection().channel_binding("tls-exporter") || connection().channel_binding("tls-unique");
-}
-
-bool MailSession::usable(const auth::Source& source) {
-  return (!auth::binds_channel(source.mechanism) || can_bind()) && services().auth.has_users(source);
-}
+bool MailSession::usable(const auth::Source& source) { return can_authenticate(source); }
 
 Result<std::unique_ptr<auth::SaslExchange>> MailSession::authenticate(const auth::Source& source) {
-  const auto& offered = engine_->policy().auth_sources;
-  AuthDesk::ChannelBinding binding;
-  if (auth::is_scram(source.mechanism) && can_bind() &&
-      std::ranges::any_of(offered, [](const auth::Source& each) { return auth::binds_channel(each.mechanism); }))
-    binding = [this](std::string_view type) { return connection().channel_binding(type); };
-  return services().auth.begin(visitor(), source, std::move(binding));
+  return begin_exchange(visitor(), source, engine_->policy().auth_sources);
 }
 
 void MailSession::authenticated(const AuthOutcome& outcome) { services().auth.told(visitor(), outcome); }

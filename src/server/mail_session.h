@@ -31,7 +31,6 @@ class MailSession final : public ClientSession, private smtp::ServerHost {
   void submit();
   void submitted(const Result<MessageId>& result);
   std::shared_ptr<const smtp::Policy> policy_for(const config::Options& options) const;
-  smtp::TlsState tls_state(const net::TlsInfo& info) const;
 
   // ClientSession
   void make_engine() override;
@@ -61,7 +60,6 @@ class MailSession final : public ClientSession, private smtp::ServerHost {
   Result<std::unique_ptr<auth::SaslExchange>> authenticate(const auth::Source& source) override;
   void authenticated(const AuthOutcome& outcome) override;
   AuthDesk::Visitor visitor() const;
-  bool can_bind() const;  // the TLS connection has bytes for SCRAM-…-PLUS
 
   std::unique_ptr<smtp::ServerSession> engine_;
   smtp::Output out_;

@@ -6,6 +6,7 @@
 #include "inject/injector.h"
 #include "server/admission.h"
 #include "server/auth_desk.h"
+#include "server/ecstream_streams.h"
 #include "server/http_desk.h"
 #include "server/rejections.h"
 #include "server/tls_store.h"
@@ -30,6 +31,8 @@ struct SessionServices {
   Admission& admission;
   Rejections& rejections;
   HttpDesk& http;
+  OpenStreams& streams;
+  net::Loop& aside;  // carries no mail: for what may wait for a disk
   std::string node;
   // The daemon's numbers, gathered by the main loop; given to `done` on that loop. Any thread.
   std::function<void(net::Loop& loop, std::function<void(const api::Figures&)> done)> figures;

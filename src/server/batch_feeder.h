@@ -1,0 +1,56 @@
+// BatchFeeder: hands messages to the injector as one batch: a few at a time, as
+// there is room, so that its loop serves others meanwhile; and commits it.
+#pragma once
+
+#include "base/id.h"
+#include "base/result.h"
+#include "inject/injector.h"
+#include "net/loop.h"
+#include "spool/spool.h"
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace impulse::server {
+
+// On one loop. Destroyed before its commit began nothing is queued, and `done`
+// goes uncalled; behind that the spool goes on.
+class BatchFeeder {
+ public:
+  // The next message; nothing: that was the last. An error refuses all.
+  using Next = std::function<Result<std::optional<spool::Incoming>>()>;
+  // Called once, from the loop, never from within start(); also when the feeder
+  // is gone by then, if it was committing. What it holds is let go of when
+  // nothing can come of the batch any more.
+  using Done = std::function<void(Result<std::vector<MessageId>>)>;
+
+  BatchFeeder(inject::Injector& injector, net::Loop& loop, std::string protocol, Next next,
+              std::optional<spool::Receipt> receipt, Done done);
+  ~BatchFeeder();
+  BatchFeeder(const BatchFeeder&) = delete;
+  BatchFeeder& operator=(const BatchFeeder&) = delete;
+
+  void start();
+
+ private:
+  void go_on();
+  Result<bool> feed();  // false: that was the last
+  void fail_with(Error error);
+
+  inject::Injector& injector_;
+  net::Loop& loop_;
+  const std::string protocol_;
+  Next next_;
+  std::optional<spool::Receipt> receipt_;
+  Done done_;
+  std::unique_ptr<inject::Batch> batch_;
+  uint64_t bytes_ = 0;                  // of the messages so far
+  bool woken_ = false;                  // the batch has room, or has failed
+  std::shared_ptr<BatchFeeder*> self_;  // null inside once it is gone
+};
+
+}  // namespace impulse::server
