@@ -45,7 +45,7 @@ class NoEcho {
 
 Outcome<std::string> stored_password(const PasswordSource& source, bool& found) {
   found = true;
-  if (const char* password = std::getenv(password_variable)) return std::string(password);
+  if (const char* password = std::getenv(source.variable)) return std::string(password);
   if (source.file.empty()) {
     found = false;
     return std::string();
@@ -60,12 +60,12 @@ Outcome<std::string> stored_password(const PasswordSource& source, bool& found) 
   return password;
 }
 
-Outcome<std::string> ask_password(const std::string& prompt, int wake) {
+Outcome<std::string> ask_password(const std::string& prompt, int wake, const char* variable) {
   const UniqueFd terminal(::open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY));
   if (!terminal)
     return failed(Kind::denied, fmt::format("a password is needed, and there is no terminal to ask on: name a file "
                                             "with --password-file, or set {}",
-                                            password_variable));
+                                            variable));
   // In batch mode Ctrl-C would end the program here, and leave a terminal without echo.
   std::optional<Interrupt> own;
   if (wake < 0) wake = own.emplace().fd();

@@ -1,0 +1,125 @@
+#include "console/inject/http_engine.h"
+
+#include "base/text.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+namespace impulse::ecinject {
+
+namespace {
+
+// The text behind "name": in JSON, its escapes left as they are; empty: none.
+std::string_view text_in(std::string_view json, std::string_view name) {
+  const size_t at = json.find(fmt::format("\"{}\":", name));
+  if (at == std::string_view::npos) return {};
+  json.remove_prefix(at + name.size() + 3);
+  json.remove_prefix(std::min(json.find_first_not_of(' '), json.size()));
+  if (!json.starts_with('"')) return {};
+  size_t end = 1;
+  while (end < json.size() && json[end] != '"') end += json[end] == '\\' ? 2 : 1;
+  return json.substr(1, std::min(end, json.size()) - 1);
+}
+
+// Why a request was refused, in one line.
+std::string reason_of(std::string_view body) {
+  const std::string_view message = text_in(body, "message");
+  const std::string_view description = text_in(body, "description");
+  const std::string_view field = text_in(body, "field");
+  if (message.empty()) return escape_line(body, 300);
+  return escape_line(fmt::format("{}{}{}{}{}", message, field.empty() ? "" : ", ", field,
+                                 description.empty() ? "" : ": ", description),
+                     300);
+}
+
+}  // namespace
+
+uint64_t number_in(std::string_view json, std::string_view name) {
+  const size_t at = json.find(fmt::format("\"{}\":", name));
+  if (at == std::string_view::npos) return 0;
+  json.remove_prefix(at + name.size() + 3);
+  json.remove_prefix(std::min(json.find_first_not_of(' '), json.size()));
+  return parse_unsigned(json.substr(0, json.find_first_not_of("0123456789"))).value_or(0);
+}
+
+void HttpEngine::start(bool confidential, Output& out) {
+  reader_ = {};
+  ready_ = leaving_ = false;
+  if (!settings_.authorization.empty() && !confidential)
+    return fail("neither password nor key goes without TLS", true, out);
+  ready_ = true;
+}
+
+void HttpEngine::fail(std::string why, bool fatal, Output& out) {
+  out.close = true;
+  ready_ = false;
+  host_.failed(std::move(why), fatal);
+}
+
+void HttpEngine::send(const Mail& mail, Output& out) {
+  mail_ = &mail;
+  begun_ = host_.micros();
+  append_request(mail, settings_, body_, out.bytes);
+  end_ = out.end();
+}
+
+void HttpEngine::feed(std::string_view bytes, Output& out) {
+  while (!bytes.empty() && !out.close) {
+    const bool complete = reader_.take(bytes);
+    if (!reader_.error().empty()) return fail(std::string(reader_.error()), true, out);
+    if (!complete) continue;
+    if (mail_ == nullptr) return fail(fmt::format("{} {}", reader_.status(), reason_of(reader_.body())), false, out);
+    on_answer(out);
+  }
+}
+
+void HttpEngine::on_answer(Output& out) {
+  const int status = reader_.status();
+  const std::string& body = reader_.body();
+  Settled settled;
+  const uint64_t asked = mail_->recipients.size();
+  if (status != 200) {
+    host_.refused(status, settings_.api == Api::messages ? 1 : asked, asked, reason_of(body));
+  } else if (settings_.api == Api::messages) {
+    settled.messages = 1;
+    settled.recipients = asked;
+  } else {
+    const bool kumo = settings_.api == Api::inject;
+    settled.messages = settled.recipients = number_in(body, kumo ? "success_count" : "total_accepted_recipients");
+    const uint64_t rejected = number_in(body, kumo ? "fail_count" : "total_rejected_recipients");
+    if (rejected != 0) host_.refused(status, rejected, rejected, reason_of(body));
+  }
+  settled.bytes = mail_->size() * settled.messages;
+  settle(settled);
+  if (reader_.closes() || leaving_) {
+    out.close = true;
+    ready_ = false;
+  }
+}
+
+void HttpEngine::settle(Settled settled) {
+  settled.index = mail_->index;
+  settled.micros = host_.micros() - begun_;
+  mail_ = nullptr;
+  host_.settled(settled);
+}
+
+void HttpEngine::quit(Output& out) {
+  leaving_ = true;
+  if (mail_ == nullptr) out.close = true;
+}
+
+void HttpEngine::lost(const Output& out) {
+  ready_ = false;
+  if (mail_ == nullptr) return;
+  if (reader_.finish()) {  // an answer without a length, which the end completes
+    Output ending;
+    return on_answer(ending);
+  }
+  Settled settled;
+  settled.how = out.has_sent(end_) ? Settled::How::unknown : Settled::How::unsent;
+  settle(settled);
+}
+
+}  // namespace impulse::ecinject
