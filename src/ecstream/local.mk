@@ -11,7 +11,6 @@ ECSTREAM_CLIENT = \
 	src/ecstream/client_session.cc src/ecstream/client_session.h \
 	src/ecstream/client_stream.cc src/ecstream/client_stream.h
 libecserver_a_SOURCES = $(ECSTREAM_WIRE) $(ECSTREAM_CLIENT) \
-	src/ecstream/body_receiver.cc src/ecstream/body_receiver.h \
 	src/ecstream/message_check.cc src/ecstream/message_check.h \
 	src/ecstream/policy.cc src/ecstream/policy.h \
 	src/ecstream/server_auth.cc \

@@ -5,7 +5,7 @@
 
 #include "auth/parameters.h"
 #include "base/clock.h"
-#include "message/fixups.h"
+#include "message/body_keeper.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -20,9 +20,8 @@ class Options;
 
 namespace impulse::ecstream {
 
-struct Policy {
-  std::string hostname;           // HELLO's field 7
-  std::string received_hostname;  // Received_Hostname
+struct Policy : message::BodyRules {
+  std::string hostname;  // HELLO's field 7
 
   static constexpr uint32_t largest_window = 32768;
   uint32_t window = 4096;                           // ECStream_Window, 1 to largest_window
@@ -49,18 +48,10 @@ struct Policy {
   bool allow_null_sender = true;
   bool allow_ip_literal = true;
   bool pedantic_addresses = true;
-  uint64_t max_message_size = 52428800;  // octets; 0 no limit
-  uint32_t max_recipients = 0;           // a message; 0 no limit
-  uint32_t max_received_headers = 100;   // 0 no limit
-  uint64_t large_message = 131072;       // octets of a body kept in memory
-  size_t body_block = 16384;             // Growbuf_Size
+  uint32_t max_recipients = 0;  // a message; 0 no limit
   Duration max_hold = std::chrono::days(7);
 
-  enum class LoneLf : uint8_t { ignore, pedantic, fix };
-  LoneLf lone_lf_body = LoneLf::pedantic;
-  LoneLf lone_lf_headers = LoneLf::pedantic;
   bool trace_headers = true;
-  message::FixupPolicy fixups;
   std::vector<std::pair<std::string, std::string>> context;
   std::string tenant;
 

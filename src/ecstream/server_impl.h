@@ -11,11 +11,11 @@
 // - In `closing` GOAWAY was said, and nothing is read any more; in `closed` all is answered.
 #pragma once
 
-#include "ecstream/body_receiver.h"
 #include "ecstream/frame.h"
 #include "ecstream/hello.h"
 #include "ecstream/message_check.h"
 #include "ecstream/server_session.h"
+#include "message/body_receiver.h"
 
 #include <optional>
 #include <utility>
@@ -35,8 +35,8 @@ struct ServerSession::Impl {
     std::optional<Refused> refused{};  // it has got its NAK; what is left of it is thrown away
     std::optional<uint64_t> size{};    // as announced
     message::Envelope envelope{};
-    std::shared_ptr<const Policy> policy{};  // that `body` looks at
-    std::unique_ptr<BodyReceiver> body{};
+    std::shared_ptr<const Policy> policy{};  // that it is judged by
+    std::unique_ptr<message::BodyReceiver> body{};
   };
 
   // What is being committed.

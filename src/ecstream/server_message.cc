@@ -19,20 +19,22 @@ namespace {
 constexpr size_t message_overhead = 512;
 constexpr size_t recipient_overhead = 96;
 
-MessageRefusal refusal_for(BodyReceiver::Verdict verdict) {
+using Verdict = message::BodyReceiver::Verdict;
+
+MessageRefusal refusal_for(Verdict verdict) {
   switch (verdict) {
-    case BodyReceiver::Verdict::too_big:
+    case Verdict::too_big:
       return {552, "5.3.4", "size", "Message too big"};
-    case BodyReceiver::Verdict::header_too_big:
+    case Verdict::header_too_big:
       return {552, "5.3.4", "size", "Header section too big"};
-    case BodyReceiver::Verdict::lone_lf:
+    case Verdict::lone_lf:
       return {550, "5.6.0", "lone_lf", "Message has a CR or LF alone; lines end in CRLF"};
-    case BodyReceiver::Verdict::loop:
+    case Verdict::loop:
       return {554, "5.4.6", "loop", "Too many Received fields, mail loop"};
-    case BodyReceiver::Verdict::no_space:
+    case Verdict::no_space:
       return {452, "4.3.1", "admission", "No room for messages"};
-    case BodyReceiver::Verdict::trouble:
-    case BodyReceiver::Verdict::good:
+    case Verdict::trouble:
+    case Verdict::good:
       break;
   }
   return {451, "4.3.0", "admission", "Temporary failure"};
@@ -117,9 +119,9 @@ void ServerSession::Impl::begin_message(const Frame& frame, std::string_view env
   }
   coming_->admitted = true;
   coming_->envelope = std::move(*checked);
-  coming_->body =
-      std::make_unique<BodyReceiver>(*coming_->policy, coming_->envelope.body_type == message::BodyType::binary_mime,
-                                     [this] { return host_.large_body(); });
+  coming_->body = std::make_unique<message::BodyReceiver>(*coming_->policy,
+                                                          coming_->envelope.body_type == message::BodyType::binary_mime,
+                                                          [this] { return host_.large_body(); });
 }
 
 std::optional<MessageRefusal> ServerSession::Impl::admit_recipient(std::string_view sender,
@@ -146,8 +148,8 @@ void ServerSession::Impl::on_chunk(const Frame& frame) {
     coming_->body->feed(frame.payload);
     // Told at once: the client need not send the rest. Not of its size, which
     // is true only at the end.
-    if (coming_->body->verdict() != BodyReceiver::Verdict::good)
-      refuse_coming(refusal_for(coming_->body->verdict()), coming_->envelope.sender);
+    const Verdict verdict = coming_->body->kept().verdict();
+    if (verdict != Verdict::good) refuse_coming(refusal_for(verdict), coming_->envelope.sender);
   }
   if ((frame.flags & flag::more) == 0) end_of_message();
 }
@@ -169,12 +171,12 @@ void ServerSession::Impl::end_of_message() {
 }
 
 void ServerSession::Impl::finish_message(Coming& coming) {
-  BodyReceiver& body = *coming.body;
+  message::BodyKeeper& body = coming.body->kept();
   message::Envelope& envelope = coming.envelope;
   const std::string sender = envelope.sender;
-  body.finish();
-  if (body.verdict() != BodyReceiver::Verdict::good) return refuse_coming(refusal_for(body.verdict()), sender);
-  if (coming.size && *coming.size != body.came())
+  coming.body->finish();
+  if (body.verdict() != Verdict::good) return refuse_coming(refusal_for(body.verdict()), sender);
+  if (coming.size && *coming.size != coming.body->came())
     return refuse_coming({501, "5.5.4", "size", "The announced size is not true"}, sender);
 
   const Policy& policy = *coming.policy;

@@ -268,7 +268,7 @@ uint64_t ServerSession::recipients() const { return impl_->recipients_; }
 size_t ServerSession::held() const {
   const auto& coming = impl_->coming_;
   return impl_->reader_.held() + static_cast<size_t>(impl_->batch_bytes_) +
-         (coming && coming->body ? coming->body->in_memory() : 0);
+         (coming && coming->body ? coming->body->kept().body().size() : 0);
 }
 
 std::string_view ServerSession::state() const {

@@ -1,6 +1,8 @@
 noinst_LIBRARIES += libmessage.a
 libmessage_a_SOURCES = \
 	src/message/address.cc src/message/address.h \
+	src/message/body_keeper.cc src/message/body_keeper.h \
+	src/message/body_receiver.cc src/message/body_receiver.h \
 	src/message/body_sink.h \
 	src/message/domain.cc src/message/domain.h \
 	src/message/envelope.cc src/message/envelope.h \

@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "base/ip.h"
 #include "config/value.h"
-#include "message/fixups.h"
+#include "message/body_keeper.h"
 
 #include <cstdint>
 #include <memory>
@@ -20,11 +20,10 @@ class Options;
 
 namespace impulse::smtp {
 
-struct Policy {
+struct Policy : message::BodyRules {
   bool lmtp = false;     // RFC 2033: LHLO, and a reply for each recipient
   std::string hostname;  // EHLO reply's first word (Banner_Hostname)
   std::string banner;    // text after "220 "; whole line (Static_Banner or made)
-  std::string received_hostname;
 
   // SMTP_Protocols: which greetings are taken.
   bool helo = true;
@@ -77,26 +76,18 @@ struct Policy {
   std::string unqualified_recipient_domain;
   std::string unqualified_sender_domain;
 
-  uint64_t max_message_size = 52428800;  // bytes; 0 no limit
-  uint32_t max_recipients = 0;           // a message; 0 no limit
+  uint32_t max_recipients = 0;  // a message; 0 no limit
   uint32_t max_recipients_connection = 0;
   uint32_t max_receptions_connection = 0;
-  uint32_t max_command_length = 4096;   // bytes with CRLF
-  uint32_t max_errors = 20;             // answered with 5xx since the last accepted message; 0 no limit
-  uint32_t max_received_headers = 100;  // 0 no limit
-  uint64_t large_message = 131072;      // Large_Message_Threshold: bytes of a body kept in memory
-  size_t body_block = 16384;            // Growbuf_Size, bytes
+  uint32_t max_command_length = 4096;  // bytes with CRLF
+  uint32_t max_errors = 20;            // answered with 5xx since the last accepted message; 0 no limit
 
   bool open_relay = false;
   NetworkList relay_hosts;
   config::GlobList relay_domains;
   config::GlobList relay_sending_domains;
 
-  enum class LoneLf : uint8_t { ignore, pedantic, fix };
-  LoneLf lone_lf_body = LoneLf::pedantic;
-  LoneLf lone_lf_headers = LoneLf::pedantic;
   bool trace_headers = true;                                 // add Received
-  message::FixupPolicy fixups;                               // Date, Message-ID, missing header fields, long lines
   std::vector<std::pair<std::string, std::string>> context;  // Context
   std::string tenant;
 

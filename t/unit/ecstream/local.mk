@@ -1,7 +1,6 @@
 check_PROGRAMS += t/unit/ecstream_tests
 t_unit_ecstream_tests_SOURCES = t/unit/main.cc \
 	t/unit/ecstream/auth_test.cc \
-	t/unit/ecstream/body_test.cc \
 	t/unit/ecstream/codec_test.cc \
 	t/unit/ecstream/end_test.cc \
 	t/unit/ecstream/frame_test.cc \

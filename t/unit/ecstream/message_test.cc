@@ -17,6 +17,7 @@ class MessageTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(admission);
   CPPUNIT_TEST(context);
   CPPUNIT_TEST(fix_ups);
+  CPPUNIT_TEST(chunks_of_a_session);
   CPPUNIT_TEST_SUITE_END();
 
   Store store;
@@ -273,6 +274,35 @@ class MessageTest : public CppUnit::TestFixture {
     policy.max_received_headers = 2;
     const std::string loop = "Received: x\r\nReceived: y\r\nReceived: z\r\n\r\n";
     CPPUNIT_ASSERT_EQUAL(std::string("NAK 1 554 5.4.6"), answer(msg(1, head(), loop), policy));
+  }
+
+  // 20 MB through a session that holds a few hundred KB.
+  void chunks_of_a_session() {
+    Store store;
+    Server server(store);
+    server.feed(start() + msg(1, head(), "A: b\r\n\r\n", flag::more));
+    const std::string line = std::string(998, 'x') + "\r\n";
+    std::string part;
+    for (int n = 0; n < 200; ++n) part += line;
+    for (int n = 0; n < 100; ++n) {
+      server.feed(chunk(1, part, flag::more));
+      CPPUNIT_ASSERT(server.session->held() < 700000);
+    }
+    server.feed(chunk(1, ""));
+    CPPUNIT_ASSERT(server.said().ends_with("ACK 1\n"));
+    CPPUNIT_ASSERT(store.kept.back().body.ends_with(" more]"));
+    // A refusal comes at once, and what is left is read and thrown away.
+    server.disk_failure = Errc::no_space;
+    server.feed(msg(2, head(), "A: b\r\n\r\n", flag::more) + chunk(2, part, flag::more));
+    CPPUNIT_ASSERT_EQUAL(std::string("NAK 2 452 4.3.1\n"), server.said());
+    server.feed(chunk(2, part, flag::more) + chunk(2, part) + msg(3));
+    CPPUNIT_ASSERT_EQUAL(std::string("ACK 3\n"), server.said());
+    CPPUNIT_ASSERT_EQUAL(0, server.sinks);
+    CPPUNIT_ASSERT_EQUAL(size_t{1}, server.abandoned_);
+    // Without a disk it is memory.
+    server.no_disk = true;
+    server.feed(msg(4, head(), "A: b\r\n\r\n", flag::more) + chunk(4, part));
+    CPPUNIT_ASSERT_EQUAL(part.size() + 8, store.kept.back().body.size());
   }
 };
 

@@ -9,6 +9,8 @@
 #include "ecstream/server_session.h"
 #include "ecstream/wire.h"
 
+#include "../message/sink.h"
+
 #include <cppunit/TestAssert.h>
 #include <fmt/format.h>
 
@@ -27,6 +29,7 @@ namespace ecstream_test {
 
 using namespace impulse;
 using namespace impulse::ecstream;
+using message_test::CountingSink;
 
 // A spool: what was committed, and the receipts that went with it.
 struct Store {
@@ -62,24 +65,6 @@ struct Store {
     for (const Kept& each : kept) all += std::to_string(each.sequence) + ' ';
     return all;
   }
-};
-
-// Counts the octets that are appended.
-class CountingSink final : public message::BodySink {
- public:
-  explicit CountingSink(int& open, std::optional<Errc> failure) : open_(open), failure_(failure) { ++open_; }
-  ~CountingSink() override { --open_; }
-  Result<> append(std::string_view bytes) override {
-    if (failure_) return fail(*failure_, "no");
-    size_ += bytes.size();
-    return {};
-  }
-  uint64_t size() const override { return size_; }
-
- private:
-  int& open_;
-  std::optional<Errc> failure_;
-  uint64_t size_ = 0;
 };
 
 // What the server said, a line each.
