@@ -61,12 +61,11 @@ class Committer {
   uint64_t committed() const { return committed_; }
 
  private:
+  // committer.cc
   void run();
   void process();
   void commit_batch(size_t& next);
   void add_entries(WriteGroup& group, size_t& taken);
-  void plan_copies(const std::vector<uint32_t>& segments);
-  void add_copies(WriteGroup& group);
   struct Written {  // what a group holds
     std::vector<Index::Message> messages;
     size_t entries = 0;
@@ -82,17 +81,21 @@ class Committer {
   void add_told(WriteGroup& group, size_t first, size_t next);
   void apply_told(const Incoming& report, uint32_t number);
   void refuse(size_t first, const Error& why);
+  uint64_t segment_size() const;
+  Duration idle_wait() const;
+  Settings settings() const;
+
+  // committer_segments.cc
   bool ready();
   Result<> begin_segment(bool durable);
   void close_segment();
   void maintain();
+  void plan_copies(const std::vector<uint32_t>& segments);
+  void add_copies(WriteGroup& group);
   bool remove_finished(const std::vector<uint32_t>& segments);
   void go_sick(Error why);  // code: no_space or io
   void go_well();
   void look_at_space(bool always);
-  uint64_t segment_size() const;
-  Duration idle_wait() const;
-  Settings settings() const;
 
   SegmentFiles& files_;
   const LargeFiles& large_;

@@ -5,6 +5,7 @@ libspool_a_SOURCES = \
 	src/spool/commit_queue.cc src/spool/commit_queue.h \
 	src/spool/commit_record.cc src/spool/commit_record.h \
 	src/spool/committer.cc src/spool/committer.h \
+	src/spool/committer_segments.cc \
 	src/spool/file_ops.cc src/spool/file_ops.h \
 	src/spool/health.h \
 	src/spool/index.cc src/spool/index.h \
