@@ -1,25 +1,18 @@
 // Damage: torn tails, flipped bytes, forged records. Never a wrong byte
 // delivered, never a crash, neighbours unharmed.
-#include "fake_disk.h"
-#include "kit.h"
-
-#include "spool/message_codec.h"
-#include "spool/segment_reader.h"
-#include "spool/segment_writer.h"
+#include "damage_kit.h"
 
 #include "base/crc32c.h"
 
 #include <algorithm>
-#include <set>
 
 using namespace impulse;
 using namespace impulse::spool;
 using kit::Call;
-using kit::FakeDisk;
 
 namespace {
 
-class DamageTest : public CppUnit::TestFixture {
+class DamageTest : public kit::DamageFixture {
   CPPUNIT_TEST_SUITE(DamageTest);
   CPPUNIT_TEST(torn_at_every_byte);
   CPPUNIT_TEST(torn_with_garbage_behind);
@@ -32,62 +25,9 @@ class DamageTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(header_lost);
   CPPUNIT_TEST(nothing_left);
   CPPUNIT_TEST(a_file_shorter_than_a_header);
-  CPPUNIT_TEST(newer_versions_are_refused);
-  CPPUNIT_TEST(unknown_fields_are_skipped);
   CPPUNIT_TEST(quarantine_that_fails_pins_the_segment);
   CPPUNIT_TEST(a_copy_that_fails_pins_the_segment);
-  CPPUNIT_TEST(a_field_of_a_newer_version_stops_the_start);
-  CPPUNIT_TEST(what_cannot_be_read_now_stays);
-  CPPUNIT_TEST(a_scan_of_what_cannot_be_read_loses_nothing);
-  CPPUNIT_TEST(a_file_that_cannot_be_read_stays);
   CPPUNIT_TEST_SUITE_END();
-
-  std::shared_ptr<FakeDisk> disk_ = std::make_shared<FakeDisk>(3);
-  kit::Log log_;
-  Settings settings_{.base = "/spool", .min_free_percent = 0};
-  Tuning tuning_{.zero_ahead = 0, .probe_every = Duration(1000), .space_every = Duration(1000), .seconds = nullptr};
-  std::map<MessageId, std::string> bodies_;
-  std::string path_;     // of the segment with the messages
-  std::string content_;  // and how it was
-
-  kit::Opened open() { return kit::open(disk_, settings_, tuning_, log_.sink()); }
-
-  // Some messages and one outcome in one segment; closed in order, or killed.
-  void fill(bool sealed, const std::vector<std::string>& bodies = {"first body", std::string(90, 'b'), ""}) {
-    bodies_.clear();
-    {
-      auto spool = open();
-      for (const std::string& body : bodies) bodies_[kit::accept(*spool, kit::message(body, 2))] = body;
-      kit::record(*spool, bodies_.begin()->first, 1, kit::outcome(State::failed, 1, "no"));
-      if (!sealed) disk_->die_now();
-    }
-    disk_->restart(false);
-    path_ = "/spool/" + segment_name(bodies_.begin()->first.segment);
-    content_ = disk_->content(path_);
-  }
-  // A spool with only that segment, in that state.
-  void put_back(std::string content) {
-    disk_ = std::make_shared<FakeDisk>(3);
-    disk_->set_content(path_, std::move(content));
-  }
-  // How many of the messages are live, all of them right when read or refused
-  // as damaged; nothing else may be.
-  size_t intact(const kit::Opened& spool) {
-    size_t good = 0;
-    for (const Summary& summary : spool.live) {
-      CPPUNIT_ASSERT(bodies_.contains(summary.id));
-      const auto stored = spool->read(summary.id);
-      if (stored) {
-        CPPUNIT_ASSERT(stored->body == bodies_[summary.id]);
-        CPPUNIT_ASSERT(stored->envelope == summary.envelope);
-        CPPUNIT_ASSERT_EQUAL(size_t{2}, summary.states.size());
-        ++good;
-      } else {
-        CPPUNIT_ASSERT(stored.error().code == Errc::invalid);
-      }
-    }
-    return good;
-  }
 
   void torn_at_every_byte() {
     fill(false);
@@ -317,50 +257,6 @@ class DamageTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT(disk_->names("/spool/quarantine").empty());
   }
 
-  void newer_versions_are_refused() {
-    fill(true);
-    SegmentHeader header = *SegmentHeader::decode(content_);
-    header.version = 3;
-    put_back(header.encode() + content_.substr(segment_header_size));
-    const auto spool = kit::try_open(disk_, settings_, tuning_);
-    CPPUNIT_ASSERT(!spool && spool.error().code == Errc::unavailable);
-    CPPUNIT_ASSERT(spool.error().message.find("newer version") != std::string::npos);
-  }
-
-  void unknown_fields_are_skipped() {
-    std::string meta(
-        "\x02\x01"
-        "a"
-        "\x7F\x02"
-        "zz"
-        "\x01\x01"
-        "s",
-        10);
-    const auto decoded = decode_message(meta);
-    CPPUNIT_ASSERT(decoded && decoded->envelope.sender == "s" && decoded->envelope.recipients.size() == 1);
-    CPPUNIT_ASSERT(decode_message(meta + "\x80").error().code == Errc::invalid);  // cut short
-    CPPUNIT_ASSERT(decode_message(meta + std::string("\xFF\x00", 2)).error().code == Errc::unavailable);
-    CPPUNIT_ASSERT(!decode_message(""));
-    for (size_t size = 0; size < meta.size(); ++size) (void)decode_message(meta.substr(0, size));  // no crash
-    CPPUNIT_ASSERT(
-        !decode_message(std::string("\x02\x01"
-                                    "a"
-                                    "\x03\x01\x09",
-                                    6)));  // no such body type
-    CPPUNIT_ASSERT(
-        !decode_message(std::string("\x02\x01"
-                                    "a"
-                                    "\x0A\x04\x05\0\0\0",
-                                    9)));  // id outside of the trace
-    CPPUNIT_ASSERT(
-        !decode_message(std::string("\x02\x01"
-                                    "a"
-                                    "\x06\x05"
-                                    "12345",
-                                    10)));  // no address has 5 bytes
-    CPPUNIT_ASSERT(!decode_message(std::string("\x02\xFF\xFF\xFF\xFF\xFF\xFF\xFF", 8)));
-  }
-
   void quarantine_that_fails_pins_the_segment() {
     fill(false);
     std::string changed = content_;
@@ -401,112 +297,6 @@ class DamageTest : public CppUnit::TestFixture {
       kit::settle(*spool);
       CPPUNIT_ASSERT(disk_->content(path_) == changed);
     }
-  }
-
-  void a_field_of_a_newer_version_stops_the_start() {
-    for (const bool sealed : {true, false}) {
-      fill(sealed);
-      const MessageId victim = std::next(bodies_.begin())->first;
-      std::string changed = content_;
-      auto header = *RecordHeader::decode(std::string_view(changed).substr(victim.offset));
-      const size_t at = victim.offset + record_header_size;
-      const size_t field = changed.find("client.example", at) - 2;  // tag, length, value
-      CPPUNIT_ASSERT_EQUAL('\x07', changed[field]);
-      changed[field] = '\xF0';
-      header.meta_crc = crc32c(0, std::string_view(changed).substr(at, header.meta_length));
-      header.encode(changed.data() + victim.offset);
-      put_back(changed);
-      const auto spool = kit::try_open(disk_, settings_, tuning_);
-      CPPUNIT_ASSERT(!spool && spool.error().code == Errc::unavailable);
-      CPPUNIT_ASSERT(spool.error().message.starts_with(path_.substr(7)));
-      CPPUNIT_ASSERT(spool.error().message.find("newer version") != std::string::npos);
-      CPPUNIT_ASSERT(disk_->names("/spool/quarantine").empty());
-      // A version that knows it finds all that was there.
-      disk_->set_content(path_, content_);
-      CPPUNIT_ASSERT_EQUAL(bodies_.size(), intact(open()));
-    }
-  }
-
-  // Fails to read [from, to) of the segment, until it is told otherwise.
-  void bad_sector(uint64_t from, uint64_t to) {
-    disk_->set_read_fault([path = path_, from, to](const std::string& file, uint64_t begin, uint64_t end) {
-      return file == path && begin < to && end > from ? EIO : 0;
-    });
-  }
-
-  void what_cannot_be_read_now_stays() {
-    fill(true, {kit::noise(9000, 1), kit::noise(9000, 2), kit::noise(9000, 3)});
-    const MessageId victim = std::next(bodies_.begin())->first;
-    put_back(content_);
-    MessageId with_rest;
-    {
-      auto spool = open();
-      bodies_[kit::accept(*spool, kit::message(kit::noise(9000, 4), 2))] = kit::noise(9000, 4);
-      auto large = kit::message("head", 2);
-      large->rest = std::move(*spool->stream());
-      CPPUNIT_ASSERT(large->rest->append("rest").has_value());
-      with_rest = kit::accept(*spool, large);
-      bodies_[with_rest] = "headrest";
-      bodies_[kit::accept(*spool, kit::message(kit::noise(9000, 5), 2))] = kit::noise(9000, 5);
-    }
-    const auto bad_head = [&](MessageId id) {
-      bad_sector(id.offset + record_header_size, id.offset + record_header_size + 8);
-    };
-    for (const MessageId id : {with_rest, victim}) {
-      path_ = "/spool/" + segment_name(id.segment);
-      bad_head(id);
-      {
-        auto spool = open();
-        CPPUNIT_ASSERT_EQUAL(bodies_.size() - 1, spool.live.size());
-        CPPUNIT_ASSERT_EQUAL(uint64_t{bodies_.size()}, spool->status().messages);
-        CPPUNIT_ASSERT_EQUAL(size_t{1}, spool.report.notes.size());
-        CPPUNIT_ASSERT(spool.report.notes[0].find("next start") != std::string::npos);
-        CPPUNIT_ASSERT(disk_->names("/spool/quarantine").empty());
-        CPPUNIT_ASSERT_EQUAL(size_t{1}, disk_->names("/spool/large").size());
-      }
-      disk_->set_read_fault(nullptr);
-      CPPUNIT_ASSERT_EQUAL(bodies_.size(), intact(open()));
-    }
-  }
-
-  // What the scan makes of it counts for this start only: no footer, no checkpoint, no removal.
-  void a_scan_of_what_cannot_be_read_loses_nothing() {
-    fill(false, {kit::noise(9000, 1), kit::noise(9000, 2), kit::noise(9000, 3)});
-    for (const uint64_t offset : {uint64_t{std::next(bodies_.begin())->first.offset} + 5000, uint64_t{0}}) {
-      put_back(content_);
-      bad_sector(offset, offset + 1);
-      size_t delivered = 0;
-      {
-        auto spool = open();
-        delivered = spool.live.size();
-        CPPUNIT_ASSERT_EQUAL(bodies_.size() - 1, delivered);
-        for (const Summary& summary : spool.live)
-          for (uint32_t i = 0; i < 2; ++i) kit::record(*spool, summary.id, i, kit::outcome(State::delivered));
-        kit::settle(*spool);
-        CPPUNIT_ASSERT(disk_->content(path_) == content_);
-      }
-      disk_->set_read_fault(nullptr);
-      CPPUNIT_ASSERT_EQUAL(bodies_.size() - delivered, intact(open()));
-    }
-  }
-
-  void a_file_that_cannot_be_read_stays() {
-    fill(true);
-    put_back(content_);
-    bad_sector(0, content_.size());
-    {
-      auto spool = open();
-      CPPUNIT_ASSERT(spool.live.empty());
-      CPPUNIT_ASSERT_EQUAL(size_t{1}, spool.report.notes.size());
-      CPPUNIT_ASSERT(spool.report.notes[0].starts_with(path_.substr(7)));
-      CPPUNIT_ASSERT(spool.report.notes[0].find("next start") != std::string::npos);
-      kit::accept(*spool, kit::message("other", 2));
-      kit::settle(*spool);
-    }
-    CPPUNIT_ASSERT(disk_->content(path_) == content_);
-    CPPUNIT_ASSERT(disk_->names("/spool/quarantine").empty());
-    disk_->set_read_fault(nullptr);
-    CPPUNIT_ASSERT_EQUAL(bodies_.size() + 1, open().live.size());
   }
 };
 CPPUNIT_TEST_SUITE_REGISTRATION(DamageTest);

@@ -5,6 +5,7 @@ t_unit_spool_tests_SOURCES = t/unit/main.cc \
 	t/unit/spool/batch_test.cc \
 	t/unit/spool/codec_test.cc \
 	t/unit/spool/crash_test.cc \
+	t/unit/spool/damage_kit.h \
 	t/unit/spool/damage_test.cc \
 	t/unit/spool/fake_disk.cc t/unit/spool/fake_disk.h \
 	t/unit/spool/fault_test.cc \
@@ -14,6 +15,7 @@ t_unit_spool_tests_SOURCES = t/unit/main.cc \
 	t/unit/spool/receipt_test.cc \
 	t/unit/spool/removal_test.cc \
 	t/unit/spool/spool_test.cc \
-	t/unit/spool/told_test.cc
+	t/unit/spool/told_test.cc \
+	t/unit/spool/unreadable_test.cc
 t_unit_spool_tests_CXXFLAGS = $(AM_CXXFLAGS) $(CPPUNIT_CFLAGS)
 t_unit_spool_tests_LDADD = libspool.a libmessage.a libbase.a $(BASE_LIBS) $(CPPUNIT_LIBS)
