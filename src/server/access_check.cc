@@ -118,19 +118,6 @@ std::shared_ptr<const HttpAdvice> advise_http(const config::Options& options) {
   return std::make_shared<const HttpAdvice>(std::move(advice));
 }
 
-class AccessCheck {
- public:
-  explicit AccessCheck(config::Diagnostics& diagnostics) : diagnostics_(diagnostics) {}
-
-  void console(const config::ListenConf& listen) {
-    const config::Options& options = listen.options();
-    if (listen.endpoint().is_unix()) return;
-    if (!options[key::enable_authentication]) {
-      say(Severity::warning, "config-open-console", listen.origin(),
-          "this console is open to every user of this machine; a Unix socket can be guarded with File_Mode, and "
-          "Enable_Authentication asks who it is");
-      return;
-    }
 // … and for ECStream, which begins TLS with the connection or not at all.
 struct EcstreamAdvice : Advice {};
 
@@ -157,6 +144,19 @@ std::shared_ptr<const EcstreamAdvice> advise_ecstream(const config::Options& opt
   return std::make_shared<const EcstreamAdvice>(std::move(advice));
 }
 
+class AccessCheck {
+ public:
+  explicit AccessCheck(config::Diagnostics& diagnostics) : diagnostics_(diagnostics) {}
+
+  void console(const config::ListenConf& listen) {
+    const config::Options& options = listen.options();
+    if (listen.endpoint().is_unix()) return;
+    if (!options[key::enable_authentication]) {
+      say(Severity::warning, "config-open-console", listen.origin(),
+          "this console is open to every user of this machine; a Unix socket can be guarded with File_Mode, and "
+          "Enable_Authentication asks who it is");
+      return;
+    }
     if (auth::console_sources(options).empty())
       say(Severity::warning, "config-no-mechanism", listen.origin(),
           "Enable_Authentication, and no way to authenticate: AuthScramParameters or another one of them is needed");
@@ -171,6 +171,8 @@ std::shared_ptr<const EcstreamAdvice> advise_ecstream(const config::Options& opt
     std::shared_ptr<const Advice> advice;
     if (listen.listener() == config::ScopeKind::http_listener)
       advice = listen.options().derived<HttpAdvice>(advise_http);
+    else if (listen.listener() == config::ScopeKind::ecstream_listener)
+      advice = listen.options().derived<EcstreamAdvice>(advise_ecstream);
     else
       advice = listen.options().derived<Advice>(advise);
     for (const Advice::Item& item : advice->items)
@@ -184,8 +186,6 @@ std::shared_ptr<const EcstreamAdvice> advise_ecstream(const config::Options& opt
     // Of a million Peers hardly one says anything here.
     if (!scope.settings().empty()) settings(scope);
     scope.each_child([this](const config::ScopePtr& child) { this->scope(*child); });
-    else if (listen.listener() == config::ScopeKind::ecstream_listener)
-      advice = listen.options().derived<EcstreamAdvice>(advise_ecstream);
   }
 
  private:

@@ -83,7 +83,6 @@ std::optional<HostRefusal> Admission::Visit::admit(const Guest& guest, uint64_t 
   return std::nullopt;
 }
 
-std::optional<HostRefusal> Admission::Visit::has_room(uint64_t size) const {
 std::optional<HostRefusal> Admission::Visit::admit_another(const Guest& guest) {
   const auto before = std::exchange(counted_, nullptr);
   auto refusal = admit(guest, 1, true);
@@ -95,6 +94,7 @@ std::optional<HostRefusal> Admission::Visit::admit_another(const Guest& guest) {
   return refusal;
 }
 
+std::optional<HostRefusal> Admission::Visit::has_room(uint64_t size) const {
   if (admission_.injector_.room(size)) return std::nullopt;
   return HostRefusal{452, "4.3.1", "admission", "Not enough storage for a message of that size"};
 }

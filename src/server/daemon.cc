@@ -252,6 +252,8 @@ Result<> Daemon::start_listening() {
     const uint64_t id = next_session_.fetch_add(1, std::memory_order_relaxed);
     if (incoming.listener == config::ScopeKind::http_listener)
       HttpSession::begin(*services_, worker, id, std::move(incoming));
+    else if (incoming.listener == config::ScopeKind::ecstream_listener)
+      EcstreamSession::begin(*services_, worker, id, std::move(incoming));
     else
       MailSession::begin(*services_, worker, id, std::move(incoming));
   });
@@ -260,8 +262,6 @@ Result<> Daemon::start_listening() {
       [this](Worker& worker, Incoming incoming) { proxy_gate_->pass(worker, std::move(incoming)); },
       [this](Incoming incoming) { console_->accept(std::move(incoming)); });
 
-    else if (incoming.listener == config::ScopeKind::ecstream_listener)
-      EcstreamSession::begin(*services_, worker, id, std::move(incoming));
   listeners_->on_event(
       [this](std::string_view id, const Endpoint& endpoint) { console_->event(id, endpoint.to_string()); });
 
