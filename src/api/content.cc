@@ -1,5 +1,6 @@
 #include "api/content.h"
 
+#include "api/limits.h"
 #include "base/text.h"
 
 #include <fmt/format.h>
@@ -45,9 +46,16 @@ void read_headers(Reader& reader, Element element, const Where& where, Content& 
   });
 }
 
+bool room_for_attachment(Reader& reader, const Where& where, const Content& out) {
+  if (out.parts.attachments.size() < max_attachments) return true;
+  reader.fail(Fault::too_large, where, fmt::format("a message has at most {} attachments", max_attachments));
+  return false;
+}
+
 // SparkPost's attachments and inline images: {name, type, data}.
 void read_files(Reader& reader, Element element, const Where& where, bool images, Content& out) {
   reader.array(element, where, [&](Element item, const Where& at) {
+    if (!room_for_attachment(reader, where, out)) return;
     AttachmentSource file;
     file.field = at.to_string();
     bool has_name = false;
@@ -76,6 +84,7 @@ void read_files(Reader& reader, Element element, const Where& where, bool images
 // KumoMTA's attachments.
 void read_kumo_files(Reader& reader, Element element, const Where& where, Content& out) {
   reader.array(element, where, [&](Element item, const Where& at) {
+    if (!room_for_attachment(reader, where, out)) return;
     AttachmentSource file;
     file.field = at.to_string();
     file.base64 = false;

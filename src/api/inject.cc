@@ -157,7 +157,7 @@ void InjectReader::recipient(Element element, const Where& where) {
     } else if (name == "substitutions") {
       person.values = reader_.any_object(value, at);
     } else if (name == "metadata") {
-      person.metadata = Mailing::Plan::read_metadata(reader_, value, at);
+      person.metadata = plan_.read_metadata(reader_, value, at);
     } else {
       return false;
     }

@@ -19,6 +19,9 @@ constexpr size_t max_errors_told = 1'000;
 // value costs two bytes in the request, and many times that in memory.
 constexpr size_t max_json_values = 1'000'000;
 
+// Files in one message, attached or inline.
+constexpr size_t max_attachments = 1'000;
+
 // Bytes that names and values of one message's metadata may have together.
 constexpr size_t max_metadata = 10'000;
 // … and how many of its names a header field may tell of (include_meta_names).

@@ -2,6 +2,7 @@
 
 #include "api/content.h"
 #include "api/submission.h"
+#include "compose/escape.h"
 #include "compose/header_field.h"
 #include "compose/transfer.h"
 
@@ -56,23 +57,40 @@ compose::Value Mailing::reserved(const Person& person, const std::string& sender
   return Value(std::move(out));
 }
 
-std::optional<Element> Mailing::Plan::read_metadata(Reader& reader, Element element, const Where& where) {
+bool Mailing::Plan::is_servers_own(std::string_view name) const {
+  const auto is = [name](const std::pair<std::string, std::string>& pair) { return pair.first == name; };
+  return std::ranges::any_of(policy->context, is) || std::ranges::any_of(call.context, is);
+}
+
+// It goes into the context: logs, and headers of notices, have one line for each.
+std::optional<Element> Mailing::Plan::read_metadata(Reader& reader, Element element, const Where& where) const {
   const auto metadata = reader.any_object(element, where);
   if (!metadata) return metadata;
   size_t size = 0;
-  for (const auto& [name, value] : simdjson::dom::object(*metadata))
-    if (size += name.size() + plain_text(Element(value)).size(); size > max_metadata) {
+  for (const auto& [name, value] : simdjson::dom::object(*metadata)) {
+    const std::string text = plain_text(Element(value));
+    if (size += name.size() + text.size(); size > max_metadata) {
       reader.fail(metadata_too_large(where.to_string()));
       break;
     }
+    if (compose::has_control(name) || compose::has_control(text)) {
+      reader.fail(Fault::unsafe, where.member(name), "metadata holds no line breaks or other control characters");
+      break;
+    }
+    if (is_servers_own(fmt::format("metadata.{}", name))) {
+      reader.fail(Fault::refused, where.member(name), "the server sets this name itself");
+      break;
+    }
+  }
   return metadata;
 }
 
 // What the request says about the message besides: into its context. Names of
 // one object differ, so that they are looked for among the others alone.
 std::expected<void, Error> Mailing::describe(message::Envelope& envelope, const Person& person) const {
-  for (const auto& [name, value] : plan_.context) set_context(envelope, name, value);
-  if (!person.tags.empty()) set_context(envelope, "tags", person.tags);
+  for (const auto& [name, value] : plan_.context)
+    if (!plan_.is_servers_own(name)) set_context(envelope, name, value);
+  if (!person.tags.empty() && !plan_.is_servers_own("tags")) set_context(envelope, "tags", person.tags);
   auto& context = envelope.context;
   const auto before = static_cast<std::ptrdiff_t>(context.size());
   size_t size = 0;

@@ -74,8 +74,11 @@ class Mailing : public Job {
 
     // Before each recipient is read; fails when it is one too many.
     bool room_for_recipient(Reader& reader) const;
-    // Of all or of one recipient; fails when it is over max_metadata.
-    static std::optional<Element> read_metadata(Reader& reader, Element element, const Where& where);
+    // Of all or of one recipient; fails when it is over max_metadata, holds a control character, or says what
+    // the server says itself.
+    std::optional<Element> read_metadata(Reader& reader, Element element, const Where& where) const;
+    // Whether the configuration or the connection have put that into the context.
+    bool is_servers_own(std::string_view name) const;
   };
 
   explicit Mailing(Plan plan);

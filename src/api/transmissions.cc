@@ -97,7 +97,7 @@ bool TransmissionReader::member(std::string_view name, Element value, const Wher
   } else if (name == "substitution_data") {
     plan_.values = reader_.any_object(value, where);
   } else if (name == "metadata") {
-    plan_.metadata = Mailing::Plan::read_metadata(reader_, value, where);
+    plan_.metadata = plan_.read_metadata(reader_, value, where);
   } else if (name == "campaign_id") {
     plan_.context.emplace_back("campaign_id", limited(value, where, 64));
   } else if (name == "description") {
@@ -223,7 +223,7 @@ void TransmissionReader::recipient(Element element, const Where& where) {
       if (person.tags.size() > 1024) reader_.fail(Fault::invalid, at, "the tags have more than 1024 bytes");
       if (person.tags == "[]") person.tags.clear();
     } else if (name == "metadata") {
-      person.metadata = Mailing::Plan::read_metadata(reader_, value, at);
+      person.metadata = plan_.read_metadata(reader_, value, at);
     } else if (name == "substitution_data") {
       person.values = reader_.any_object(value, at);
     } else {

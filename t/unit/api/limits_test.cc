@@ -28,6 +28,8 @@ class LimitsTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(values);
   CPPUNIT_TEST(recipients);
   CPPUNIT_TEST(metadata);
+  CPPUNIT_TEST(metadata_is_of_lines);
+  CPPUNIT_TEST(attachments);
   CPPUNIT_TEST(names_of_metadata);
   CPPUNIT_TEST(errors_told);
   CPPUNIT_TEST(failures_told);
@@ -94,26 +96,65 @@ class LimitsTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT(!all);
     CPPUNIT_ASSERT_EQUAL(std::string("422 invalid_value metadata"), told(all.error()));
 
-    // Both together, a name of both, and one that the connection has.
+    // Both together, and a name of both; what the server says itself, nobody else does.
     request = transmission(R"({"address": "w@b.example", "metadata": {"b": "own", "c": "own"}})");
-    request.insert(1, R"("metadata": {"a": "all", "b": "all", "s": "all"},)");
+    request.insert(1, R"("metadata": {"a": "all", "b": "all"},)");
     auto policy = usual_policy();
-    policy->context = {{"metadata.s", "configured"}};
+    policy->context = {{"metadata.s", "configured"}, {"tags", "ours"}, {"transmission_id", "7"}};
     const Made both = make(Style::transmissions, request, policy);
     const message::Envelope envelope = built(both).envelope;
     for (const auto& [name, value] :
-         {std::pair("a", "all"), std::pair("b", "own"), std::pair("c", "own"), std::pair("s", "all")}) {
+         {std::pair("a", "all"), std::pair("b", "own"), std::pair("c", "own"), std::pair("s", "configured")}) {
       const std::string full = std::string("metadata.") + name;
       CPPUNIT_ASSERT_EQUAL(std::string(value), context_of(envelope, full));
       CPPUNIT_ASSERT_EQUAL(1L, static_cast<long>(std::ranges::count(envelope.context, full,
                                                                     [](const auto& pair) { return pair.first; })));
     }
+    CPPUNIT_ASSERT_EQUAL(std::string("7"), context_of(envelope, "transmission_id"));
+    for (const char* wrong : {R"({"address": "w@b.example", "metadata": {"s": "mine"}})",
+                              R"({"address": "w@b.example", "tags": ["a"], "metadata": {"b": "", "s": null}})"})
+      CPPUNIT_ASSERT_EQUAL(std::string("403 refused recipients[0].metadata.s"),
+                           outcome(make(Style::transmissions, transmission(wrong), policy)));
+    CPPUNIT_ASSERT_EQUAL(
+        std::string("403 refused recipients[0].metadata.s"),
+        outcome(make(Style::inject, injection(R"({"email": "w@b.example", "metadata": {"s": 1}})"), policy)));
+    const Made tagged =
+        make(Style::transmissions, transmission(R"({"address": "w@b.example", "tags": ["a"]})"), policy);
+    CPPUNIT_ASSERT_EQUAL(std::string("ours"), context_of(built(tagged).envelope, "tags"));
     const std::string part = R"("metadata": {"NAME": ")" + std::string(max_metadata / 2, 'x') + "\"}";
     request = transmission(R"({"address": "w@b.example", )" + part + "}");
     request.insert(1, part + ",");
     CPPUNIT_ASSERT_EQUAL(std::string("422 invalid_value metadata"), outcome(make(Style::transmissions, request)));
   }
 
+  void metadata_is_of_lines() {
+    for (const char* wrong : {R"({"a": "b\nc"})", R"({"a": "b\r"})", R"({"a": "\u0000"})", R"({"a": "\u007f"})",
+                              R"({"a\nb": "c"})", R"({"a\u0001": 1})"}) {
+      const std::string told = outcome(make(
+          Style::transmissions, transmission(fmt::format(R"({{"address": "w@b.example", "metadata": {}}})", wrong))));
+      CPPUNIT_ASSERT_MESSAGE(wrong + told, told.starts_with("400 unsafe_value recipients[0].metadata."));
+    }
+    const Made nested =
+        make(Style::transmissions,
+             transmission(R"({"address": "w@b.example", "metadata": {"a": {"b": "c\nd"}, "t": "x\ty"}})"));
+    CPPUNIT_ASSERT_EQUAL(std::string(R"({"b":"c\nd"})"), context_of(built(nested).envelope, "metadata.a"));
+  }
+  void attachments() {
+    const auto request = [](size_t files, size_t images) {
+      auto body = nlohmann::json::parse(transmission(R"({"address": "w@b.example"})"));
+      for (size_t i = 0; i < files; ++i)
+        body["content"]["attachments"].push_back({{"name", "a"}, {"type", "text/plain"}, {"data", ""}});
+      for (size_t i = 0; i < images; ++i)
+        body["content"]["inline_images"].push_back(
+            {{"name", fmt::format("i{}", i)}, {"type", "image/png"}, {"data", ""}});
+      return body.dump();
+    };
+    CPPUNIT_ASSERT_EQUAL(std::string("ok"), outcome(make(Style::transmissions, request(max_attachments - 1, 1))));
+    CPPUNIT_ASSERT_EQUAL(std::string("413 too_large content.inline_images"),
+                         outcome(make(Style::transmissions, request(max_attachments, 1))));
+    CPPUNIT_ASSERT_EQUAL(std::string("413 too_large content.attachments"),
+                         outcome(make(Style::transmissions, request(max_attachments + 1, 0))));
+  }
   void names_of_metadata() {
     const auto naming = [](const nlohmann::json& names) {
       auto body = nlohmann::json::parse(injection(R"({"email": "w@b.example", "metadata": {"n1": "v"}})"));

@@ -82,9 +82,9 @@ class UnsafeTest : public CppUnit::TestFixture {
         {"/content/attachments/0/type", "content.attachments[0].type"},
         {"/content/inline_images/0/name", "content.inline_images[0].name"},
         {"/substitution_data/s", "content.subject"},
-        {"/metadata/m", "content.subject"},
+        {"/metadata/m", "metadata.m"},
         {"/recipients/0/substitution_data/u", "content.subject"},
-        {"/recipients/0/metadata/k", "content.subject"},
+        {"/recipients/0/metadata/k", "recipients[0].metadata.k"},
     };
     CPPUNIT_ASSERT_EQUAL(std::string("ok"), outcome(make(Style::transmissions, transmission().dump())));
     for (const auto& [pointer, field] : table)
