@@ -262,6 +262,13 @@ std::string unavailable_text(const OptionDef& option, ScopeKind listener) {
   return fmt::format("{} is not available in {} in this version", option.name, scope_def(listener).name);
 }
 
+// What is of Listens alone has no listener in its row; and a Listen of the console
+// may name a Pathway, though its listener may not.
+std::string foreign_text(const OptionDef& option, ScopeKind listener) {
+  if (option.scopes & in(listener) || !(option.scopes & in_listeners) || option.index == key::pathway.index) return {};
+  return fmt::format("{} is no option of {}", option.name, scope_def(listener).name);
+}
+
 std::string scope_names(ScopeSet scopes) {
   std::vector<std::string_view> names;
   for (const ScopeDef& scope : scope_table)

@@ -108,6 +108,9 @@ std::string unavailable_text(const OptionDef& option);
 // "AuthScramParameters is not available in ESMTP_Listener in this version";
 // empty when it may be set under that kind of listener.
 std::string unavailable_text(const OptionDef& option, ScopeKind listener);
+// "Greeting_Timeout is no option of HTTP_Listener"; empty when a Listen or Peer of
+// that listener may say it.
+std::string foreign_text(const OptionDef& option, ScopeKind listener);
 // Where an option may stand: "ESMTP_Listener, Listen or the global scope";
 // without the scopes that are not in this version.
 std::string scope_names(ScopeSet scopes);

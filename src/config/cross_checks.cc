@@ -140,6 +140,7 @@ class CrossCheck {
           findings_.error(id::not_available, setting->origin, unavailable_text(*setting->option, listener), hint);
     };
     refuse(scope, {});
+    refuse_foreign(scope, listener);
     const GroupedScopes::Member* pathway = next_.pathways()->extending(scope.def().kind, scope.settings());
     if (!pathway) return;
     const Setting* names = scope.find(definition(key::pathway));
@@ -147,6 +148,18 @@ class CrossCheck {
       if (layer)
         refuse(*layer, fmt::format("{} is extended by this Pathway: {}", scope.title(),
                                    (names ? names->origin : scope.origin()).to_string()));
+  }
+
+  // A Listen or Peer may say what its listener may: else it would say it to
+  // nobody. A Pathway may extend scopes of several listeners, each of which takes what is its own.
+  void refuse_foreign(const Scope& scope, ScopeKind listener) {
+    for (const auto& setting : scope.settings()) {
+      std::string text = foreign_text(*setting->option, listener);
+      if (text.empty() || setting->option->unbuilt & in(listener)) continue;
+      const ScopeSet others = setting->option->scopes & scope_def(ScopeKind::listen).parents;
+      findings_.error(id::wrong_scope, setting->origin, std::move(text),
+                      fmt::format("{} of {} may say it", scope.def().name, scope_names(others)));
+    }
   }
 
   // Delivery_Method = maildir needs a Maildir_Path, its own or the global one.

@@ -147,6 +147,7 @@ class PathwaysTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(the_ladder_of_a_pathway);
   CPPUNIT_TEST(a_name_that_is_nobodys);
   CPPUNIT_TEST(a_name_in_two_groups);
+  CPPUNIT_TEST(what_is_another_listeners_is_refused_in_a_listen);
   CPPUNIT_TEST(what_is_not_built_for_a_listener_is_refused_in_it);
   CPPUNIT_TEST(a_certificate_may_come_from_a_pathway);
   CPPUNIT_TEST(changed_pathways_reach_their_clients);
@@ -313,6 +314,39 @@ class PathwaysTest : public CppUnit::TestFixture {
     ASSERT_HOLDS("test.conf:2:19: error: Pathway \"p\" stands in Pathway_Group \"a\" and in Pathway_Group \"b\"", text);
     ASSERT_HOLDS("test.conf:1:19", text);
     ASSERT_HOLDS("config-ambiguous-name", text);
+  }
+  void what_is_another_listeners_is_refused_in_a_listen() {
+    ASSERT_HOLDS("test.conf:2:3: error: Greeting_Timeout is no option of HTTP_Listener",
+                 mistakes("HTTP_Listener { Listen *:80 {\n  Greeting_Timeout = 1 } }"));
+    ASSERT_HOLDS("Listen of ESMTP_Listener or LMTP_Listener may say it",
+                 mistakes("HTTP_Listener { Listen *:80 { Greeting_Timeout = 1 } }"));
+    ASSERT_HOLDS("Peer of ESMTP_Listener or LMTP_Listener may say it",
+                 mistakes("Control_Listener { Peer 10.0.0.1 { Max_Errors = 3 } }"));
+    for (const auto& [listener, option] :
+         {std::pair("ESMTP_Listener", "HTTP_Modules = ( inject )"), std::pair("LMTP_Listener", "Max_Request_Size = 1M"),
+          std::pair("Control_Listener", "SMTP_Protocols = ( EHLO )"),
+          std::pair("Control_Listener", "Relay_Hosts = ( 10.0.0.0/8 )"),
+          std::pair("HTTP_Listener", "XCLIENT_Hosts = ( 10.0.0.1 )"), std::pair("HTTP_Listener", "Timeout = 3"),
+          std::pair("HTTP_Listener", "ECStream_Window = 3"),
+          std::pair("ECStream_Listener", "HTTP_Versions = ( 1.1 )")}) {
+      const std::string text =
+          mistakes(std::string(listener) + " { Listen *:2025 { Peer 10.0.0.1 { " + std::string(option) + " } } }");
+      CPPUNIT_ASSERT_MESSAGE(std::string(listener) + " " + option,
+                             holds(text, " is no option of " + std::string(listener)));
+    }
+    // What a listener obeys, it may say itself.
+    for (const char* listener : {"ESMTP_Listener", "LMTP_Listener", "HTTP_Listener", "ECStream_Listener"}) {
+      const std::string options =
+          " Relay_Hosts = ( 10.0.0.0/8 ) Relay_Domains = ( a.example ) Relay_For_Sending_Domains = ( b.example ) "
+          "Open_Relay = false Inbound_Throttle_Messages = \"9/60\" Allow_IP_Literal = false "
+          "Allow_Null_Envelope_Sender = false ";
+      CPPUNIT_ASSERT_EQUAL(std::string(), mistakes(std::string(listener) + " {" + options + "Listen *:2025 {" +
+                                                   options + "Peer 10.0.0.1 {" + options + "} } }"));
+    }
+    // A Pathway is for several listeners: each takes what is its own.
+    CPPUNIT_ASSERT_EQUAL(std::string(), mistakes("Pathway p { Greeting_Timeout = 1 Max_Request_Size = 1M }\n"
+                                                 "HTTP_Listener { Listen *:80 { Pathway = p } }\n"
+                                                 "ESMTP_Listener { Listen *:25 { Pathway = p } }"));
   }
   void what_is_not_built_for_a_listener_is_refused_in_it() {
     const std::string refusal = "Proxy_Identity_As_User is not available in Control_Listener in this version";
