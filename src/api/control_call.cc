@@ -72,9 +72,54 @@ std::string_view take_word(std::string_view& rest) {
   return word;
 }
 
+// A command as it stands in JSON.
+struct Given {
+  std::optional<std::string> command;
+  std::optional<std::string> payload;
+
+  bool take(Reader& reader, std::string_view name, Element value, const Where& where) {
+    if (name == "command")
+      command = reader.text(value, where);
+    else if (name == "payload")
+      payload = reader.text(value, where);
+    else
+      return false;
+    return true;
+  }
+};
+
+// Of a list: a text is a command without a payload.
+Given read_given(Reader& reader, Element item, const Where& where) {
+  Given given;
+  if (item.is_string())
+    given.command = reader.text(item, where);
+  else
+    reader.object(item, where, [&](std::string_view name, Element value, const Where& at) {
+      return given.take(reader, name, value, at);
+    });
+  return given;
+}
+
+std::expected<ControlRequest, Error> to_request(const Given& given, bool json, const std::string& field) {
+  if (!given.command) return wrong(Fault::missing, field, "a command is expected");
+  if (std::string why = wrong_with_command(*given.command); !why.empty())
+    return wrong(Fault::invalid, field, std::move(why));
+  std::string request = json ? "--json " : "";
+  request += *given.command;
+  if (!given.payload) return ControlRequest{*given.command, request + "\n"};
+  // A line of the payload that would end it is not to be had.
+  constexpr size_t longest_word = 64;
+  std::string end = "END";
+  while (end.size() <= longest_word && given.payload->find(end) != std::string::npos) end += '_';
+  if (end.size() > longest_word) return wrong(Fault::unsupported, field, "its payload cannot be sent");
+  request += fmt::format(" <<{}\n{}", end, *given.payload);
+  if (!given.payload->empty() && !given.payload->ends_with('\n')) request += '\n';
+  return ControlRequest{*given.command, request + end + "\n"};
+}
+
 }  // namespace
 
-std::expected<std::string, Error> read_control(std::string_view content_type, const std::string& body) {
+std::expected<ControlOrder, Error> read_control(std::string_view content_type, const std::string& body) {
   const std::string type = media_type(content_type);
   if (type != "application/json" && !type.ends_with("+json"))
     return wrong(
@@ -83,35 +128,40 @@ std::expected<std::string, Error> read_control(std::string_view content_type, co
   const auto document = Json::parse(body);
   if (!document) return std::unexpected(document.error());
   Reader reader;
-  std::optional<std::string> command;
-  std::optional<std::string> payload;
+  Given alone;
+  std::vector<Given> several;
+  ControlOrder order;
   bool json = false;
   reader.object((*document)->root(), Where{}, [&](std::string_view name, Element value, const Where& where) {
-    if (name == "command")
-      command = reader.text(value, where);
-    else if (name == "payload")
-      payload = reader.text(value, where);
-    else if (name == "json")
+    if (name == "commands") {
+      order.list = true;
+      reader.array(value, where, [&](Element item, const Where& at) {
+        if (several.size() == most_commands)
+          return reader.fail(Fault::too_large, where, fmt::format("a list has at most {} commands", most_commands));
+        several.push_back(read_given(reader, item, at));
+      });
+    } else if (name == "json") {
       json = reader.boolean(value, where);
-    else
-      return false;
+    } else {
+      return alone.take(reader, name, value, where);
+    }
     return true;
   });
   if (!reader.good()) return std::unexpected(*reader.error());
-  if (!command) return wrong(Fault::missing, "command", "a command is expected");
-  if (std::string why = wrong_with_command(*command); !why.empty())
-    return wrong(Fault::invalid, "command", std::move(why));
-  std::string request = json ? "--json " : "";
-  request += *command;
-  if (!payload) return request + "\n";
-  // A line of the payload that would end it is not to be had.
-  constexpr size_t longest_word = 64;
-  std::string end = "END";
-  while (end.size() <= longest_word && payload->find(end) != std::string::npos) end += '_';
-  if (end.size() > longest_word) return wrong(Fault::unsupported, "payload", "this payload cannot be sent");
-  request += fmt::format(" <<{}\n{}", end, *payload);
-  if (!payload->empty() && !payload->ends_with('\n')) request += '\n';
-  return request + end + "\n";
+  if (order.list && (alone.command || alone.payload))
+    return wrong(Fault::invalid, "commands", "either command or commands is expected");
+  if (!order.list) several.push_back(std::move(alone));
+  if (several.empty()) return wrong(Fault::invalid, "commands", "a command at least is expected");
+  for (size_t i = 0; i < several.size(); ++i) {
+    auto request = to_request(several[i], json, control_field(order, i));
+    if (!request) return std::unexpected(std::move(request.error()));
+    order.requests.push_back(std::move(*request));
+  }
+  return order;
+}
+
+std::string control_field(const ControlOrder& order, size_t index) {
+  return order.list ? fmt::format("commands[{}].command", index) : "command";
 }
 
 void ControlReply::feed(std::string_view bytes) {
@@ -161,14 +211,18 @@ int ControlReply::http_status() const {
   return code_ == code_denied ? status_of(Fault::refused) : 200;
 }
 
-std::string ControlReply::body() const {
+std::string ControlReply::body() const { return http_status() == 200 ? result() : error("command"); }
+
+std::string ControlReply::error(std::string_view field) const {
   if (too_large_)
     return error_body({Fault::too_large, "", fmt::format("the answer has over {} bytes: ask by ec_console", largest)},
                       Style::impulse);
-  if (code_ == code_denied)
-    return error_body({Fault::refused, "command", first_.empty() ? "this user may not do that" : first_},
-                      Style::impulse);
-  return fmt::format(R"({{"code":{},"word":{},"fields":{{{}}},"output":[{}],"messages":[{}]}})", code_.value_or(1),
+  return error_body({Fault::refused, std::string(field), first_.empty() ? "this user may not do that" : first_},
+                    Style::impulse);
+}
+
+std::string ControlReply::result() const {
+  return fmt::format(R"({{"code":{},"word":{},"fields":{{{}}},"output":[{}],"messages":[{}]}})", code(),
                      text_json(word_), fields_, output_, messages_);
 }
 

@@ -1,5 +1,5 @@
-// One command of the console, as POST /api/impulse/v1/control has it: from JSON to
-// a request of ECTL/1 (doc/control-protocol.md), and from the reply to JSON.
+// Commands of the console, as POST /api/impulse/v1/control has them: from JSON to
+// requests of ECTL/1 (doc/control-protocol.md), and from the replies to JSON.
 // Whoever owns the control session carries the bytes between the two; who may
 // run what is decided there, as for every other console.
 #pragma once
@@ -12,13 +12,30 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace impulse::api {
 
-// {"command": "…", "payload": "…", "json": false} as the bytes of exactly one
-// request, whatever stands in them. `content_type`: the header field as it came.
-// Errors as those of injection: bad_json, missing, invalid, unsupported, media_type.
-std::expected<std::string, Error> read_control(std::string_view content_type, const std::string& body);
+struct ControlRequest {
+  std::string command;  // as it was given
+  std::string bytes;    // of exactly one request of ECTL/1, whatever stands in it
+};
+
+struct ControlOrder {
+  std::vector<ControlRequest> requests;  // one at least
+  bool list = false;                     // they came as `commands`: all of them, or none
+};
+
+constexpr size_t most_commands = 10'000;  // of one list
+
+// {"command": "…", "payload": "…", "json": false}, or
+// {"commands": ["…", {"command": "…", "payload": "…"}, …], "json": false}.
+// `content_type`: the header field as it came. Errors as those of injection:
+// bad_json, missing, invalid, unsupported, too_large, media_type.
+std::expected<ControlOrder, Error> read_control(std::string_view content_type, const std::string& body);
+
+// "commands[3].command", or as there is only one: "command".
+std::string control_field(const ControlOrder& order, size_t index);
 
 // The reply to it, piece by piece.
 class ControlReply {
@@ -34,7 +51,14 @@ class ControlReply {
 
   // When it is done or too large. 200; 403: these roles do not allow it; 413: too large for this way.
   int http_status() const;
-  std::string body() const;  // JSON
+  std::string body() const;                         // JSON: result(), or an error
+  std::string error(std::string_view field) const;  // JSON, when the status is not 200
+  std::string result() const;                       // JSON: what was said
+  // It was done, if perhaps not all that belongs to it (`degraded`).
+  bool succeeded() const { return code_ == 0U || code_ == 5U; }
+  unsigned code() const { return code_.value_or(1); }
+  const std::string& word() const { return word_; }
+  size_t size() const { return size_; }  // bytes that came
 
  private:
   void take(std::string_view line);

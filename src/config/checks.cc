@@ -25,7 +25,7 @@ constexpr std::array mechanism_names{
     std::string_view("EXTERNAL")};
 constexpr std::array<std::string_view, 12> areas{"server", "config",   "net",     "tls",  "smtp",     "spool",
                                                  "queue",  "delivery", "control", "http", "ecstream", "ALL"};
-constexpr std::array<std::string_view, 4> http_modules{"inject", "metrics", "health", "docs"};
+constexpr std::array<std::string_view, 5> http_modules{"inject", "metrics", "health", "admin", "docs"};
 constexpr std::array<std::string_view, 6> tls_versions{"SSLv2", "SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"};
 
 template <size_t N>
@@ -108,8 +108,6 @@ Result<> check_http_modules(Strings& modules) {
     const auto word = canonical_word(http_modules, module);
     if (!word.empty())
       module = word;
-    else if (iequals(module, "admin"))
-      return fail(Errc::unavailable, "the module admin is not available in this version");
     else
       return fail(Errc::invalid, "expected modules of {}, got '{}'", word_list(http_modules), escape_line(module, 80));
   }

@@ -32,7 +32,7 @@ Access::Access(AccessParts parts, Client client, config::SnapshotPtr snapshot, c
       snapshot_(std::move(snapshot)),
       options_(&options),
       options_in_(std::move(options_in)) {
-  if (client_.peer.is_unix()) parts_.acctlog.authentication(account_of(standing().user), standing().authenticated);
+  if (client_.of_system()) parts_.acctlog.authentication(account_of(standing().user), standing().authenticated);
 }
 
 void Access::look(const config::SnapshotPtr& now) {
@@ -59,7 +59,11 @@ Access::Standing Access::standing() const {
   const config::Options& options = *options_;
   Standing standing;
   standing.required = options[key::enable_authentication] && !options[key::always_allow];
-  if (client_.peer.is_unix()) {
+  if (client_.proof) {
+    standing.user = client_.proof->user;
+    standing.authenticated = !standing.user.empty();
+    standing.how = client_.proof->how;
+  } else if (client_.peer.is_unix()) {
     standing.user = !client_.user.empty() || client_.uid == static_cast<uid_t>(-1) ? client_.user
                                                                                    : fmt::format("uid {}", client_.uid);
     standing.authenticated = !standing.user.empty();
@@ -91,7 +95,7 @@ std::vector<std::string> Access::groups() const {
   std::vector<std::string> found;
   if (who.user.empty()) return found;
   if (const auto file = group_file()) found = file->of(who.user);
-  if (client_.peer.is_unix()) found.insert(found.end(), client_.groups.begin(), client_.groups.end());
+  if (client_.of_system()) found.insert(found.end(), client_.groups.begin(), client_.groups.end());
   std::sort(found.begin(), found.end());
   found.erase(std::unique(found.begin(), found.end()), found.end());
   return found;
@@ -109,7 +113,12 @@ std::vector<std::string> Access::members(std::string_view group) const {
   return file ? file->users(group) : std::vector<std::string>();
 }
 
-bool Access::authorizes() const { return (*options_)[key::enable_authorization]; }
+bool Access::authorizes() const {
+  const config::OptionDef& option = config::definition(key::enable_authorization);
+  const bool said = &options_->raw(option) != &config::default_value(option, config::ScopeKind::http_listener);
+  if (!client_.proof || said) return (*options_)[key::enable_authorization];
+  return !auth::Roles(*snapshot_).all().empty();
+}
 
 Decision Access::may_ask(const Command* command) const {
   if (command != nullptr && is_for_all(*command)) return {};
@@ -153,6 +162,7 @@ std::string Access::realm(const auth::Source& source) const {
 
 std::vector<auth::Mechanism> Access::offered() const {
   std::vector<auth::Mechanism> found;
+  if (client_.proof) return found;
   for (const auth::Source& source : auth::console_sources(*options_)) {
     if (sends_password(source.mechanism) && !client_.tls && !client_.local()) continue;
     // A file has keys for one hash function, or for both.

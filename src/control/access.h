@@ -40,6 +40,14 @@ struct Client {
   uid_t uid = static_cast<uid_t>(-1);  // Unix: of the process at the other end
   std::string user;                    // Unix: its name
   std::vector<std::string> groups;     // Unix: those of the system it is in
+  // Another protocol has found out who it is, for one request: nothing of the
+  // above counts then, and it does not authenticate again.
+  struct Proof {
+    std::string user;  // not empty
+    std::string how;   // "HTTP"
+  };
+  std::optional<Proof> proof{};
+  bool of_system() const { return peer.is_unix() && !proof; }
   bool local() const { return peer.is_unix() || peer.address().is_loopback(); }
 };
 
@@ -78,7 +86,8 @@ class Access {
   std::vector<std::string> names() const;
   std::vector<std::string> groups() const;  // without the user
 
-  bool authorizes() const;  // Enable_Authorization
+  // Enable_Authorization. Where that is not said, roles decide about clients with a proof as soon as there are any.
+  bool authorizes() const;
   const Client& client() const { return client_; }
   const config::SnapshotPtr& snapshot() const { return snapshot_; }
   std::vector<std::string> members(std::string_view group) const;  // by the group file

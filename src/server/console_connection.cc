@@ -5,8 +5,6 @@
 
 #include <sys/socket.h>
 
-#include "config.h"
-
 namespace impulse::server {
 
 namespace key = config::key;
@@ -52,20 +50,8 @@ const config::Options* ConsoleConnection::options_in(const config::Snapshot& sna
 }
 
 void ConsoleConnection::make_session() {
-  control::Client who = client();
-  control::PeerIdentity identity{who.uid, who.user, listen_.to_string()};
-  auto access = service_.parts_.gate.admit(std::move(who), snapshot_, options_,
-                                           [this](const config::Snapshot& snapshot) { return options_in(snapshot); });
-  session_ = std::make_unique<control::Session>(
-      service_, *commands_, std::move(identity), control::About{PACKAGE_VERSION, wall_now},
-      [this](const control::PeerIdentity& who, std::string_view command, const control::Status& status) {
-        service_.parts_.counters.add(telemetry::Counter::control_commands);
-        service_.parts_.commanded();
-        service_.parts_.log.write(
-            Level::notice, Area::control, "control-command",
-            fmt::format("{} via {}: {} ={}", who.to_string(), who.via, command, static_cast<int>(status.code)));
-      },
-      std::move(access));
+  session_ = service_.make_session(client(), snapshot_, options_,
+                                   [this](const config::Snapshot& snapshot) { return options_in(snapshot); });
 }
 
 void ConsoleConnection::start(const control::CommandTable& commands, std::string_view refusal) {

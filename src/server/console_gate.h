@@ -10,6 +10,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 
 namespace impulse::server {
 
@@ -23,6 +24,8 @@ class ConsoleGate {
   std::string refusal(const Endpoint& peer, const config::Options& options) const;
   std::unique_ptr<control::Access> admit(control::Client client, const config::SnapshotPtr& snapshot,
                                          const config::Options& options, control::Access::OptionsIn options_in);
+  // Of a tenant, that is: see AuthDesk::is_foreign().
+  bool is_foreign(const config::Snapshot& now, std::string_view user) { return desk_.is_foreign(now, user); }
 
  private:
   telemetry::Acctlog& acctlog_;

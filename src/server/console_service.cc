@@ -11,6 +11,8 @@
 #include <map>
 #include <mutex>
 
+#include "config.h"
+
 namespace impulse::server {
 
 namespace key = config::key;
@@ -20,6 +22,7 @@ namespace {
 // Connections at a time, by TCP and by Unix sockets each: who only connects
 // takes neither all descriptors nor the operator's way in.
 constexpr std::ptrdiff_t most_connections = 500;
+constexpr size_t most_calls = 100;  // of HTTP, each with an answer in memory
 
 }  // namespace
 
@@ -47,9 +50,57 @@ void ConsoleService::accept(Incoming incoming) {
   started.start(commands_, refusal);
 }
 
+std::unique_ptr<control::Session> ConsoleService::make_session(control::Client client,
+                                                               const config::SnapshotPtr& snapshot,
+                                                               const config::Options& options,
+                                                               control::Access::OptionsIn options_in) {
+  control::PeerIdentity identity{client.uid, client.proof ? client.proof->user : client.user,
+                                 client.listen.to_string()};
+  auto access = parts_.gate.admit(std::move(client), snapshot, options, std::move(options_in));
+  return std::make_unique<control::Session>(
+      *this, commands_, std::move(identity), control::About{PACKAGE_VERSION, wall_now},
+      [this](const control::PeerIdentity& who, std::string_view command, const control::Status& status) {
+        parts_.counters.add(telemetry::Counter::control_commands);
+        parts_.commanded();
+        parts_.log.write(
+            telemetry::Level::notice, telemetry::Area::control, "control-command",
+            fmt::format("{} via {}: {} ={}", who.to_string(), who.via, command, static_cast<int>(status.code)));
+      },
+      std::move(access));
+}
+
+void ConsoleService::call(ControlAsk ask, std::function<void(ControlAnswer)> done) {
+  if (calls_.size() >= most_calls) return done({503, {}, true});
+  if (auto wrong = wrong_with_list(commands_, ask.order))
+    return done({api::status_of(wrong->fault), api::error_body(*wrong, api::Style::impulse)});
+  const auto options_in = [listen = ask.client.listen, local = ask.local,
+                           address = ask.address](const config::Snapshot& snapshot) -> const config::Options* {
+    const config::ListenConf* conf = serving(snapshot, config::ScopeKind::http_listener, listen, local);
+    return conf ? &conf->for_peer(address) : nullptr;
+  };
+  // What is in force decides, whatever the client's connection still works under.
+  config::SnapshotPtr snapshot = parts_.engine.current();
+  const config::Options* options = options_in(*snapshot);
+  if (options == nullptr || parts_.gate.is_foreign(*snapshot, ask.client.proof->user))
+    return done({api::status_of(api::Fault::refused),
+                 api::error_body({api::Fault::refused, {}, "no commands are taken here"}, api::Style::impulse)});
+  auto session = make_session(std::move(ask.client), snapshot, *options, options_in);
+  const uint64_t number = ++last_call_;
+  auto& call = calls_[number] =
+      std::make_unique<ControlCall>(parts_.main, std::move(session), std::move(ask.order),
+                                    [this, number, done = std::move(done)](ControlAnswer answer) {
+                                      done(std::move(answer));
+                                      calls_.erase(number);
+                                    });
+  call->start();
+}
+
 void ConsoleService::ended(ConsoleConnection& connection) { connections_.erase(&connection); }
 
-void ConsoleService::close_all() { connections_.clear(); }
+void ConsoleService::close_all() {
+  connections_.clear();
+  calls_.clear();
+}
 
 void ConsoleService::event(std::string_view id, std::string_view text) {
   for (const auto& [connection, owned] : connections_) connection->event(id, text);

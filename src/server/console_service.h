@@ -9,6 +9,7 @@
 #include "delivery/dispatcher.h"
 #include "net/connection.h"
 #include "server/console_gate.h"
+#include "server/control_call.h"
 #include "server/incoming.h"
 #include "server/listeners.h"
 #include "server/loops.h"
@@ -50,6 +51,8 @@ class ConsoleService : public control::System {
   ~ConsoleService() override;
 
   void accept(Incoming incoming);
+  // Commands that come by HTTP; `done` is called on the main loop, unless the daemon ends before.
+  void call(ControlAsk ask, std::function<void(ControlAnswer)> done);
   void close_all();
   // Tells everybody who watches. Main thread.
   void event(std::string_view id, std::string_view text);
@@ -78,6 +81,8 @@ class ConsoleService : public control::System {
  private:
   friend class ConsoleConnection;
   void ended(ConsoleConnection& connection);
+  std::unique_ptr<control::Session> make_session(control::Client client, const config::SnapshotPtr& snapshot,
+                                                 const config::Options& options, control::Access::OptionsIn options_in);
   void retrace();
   control::ListenTls tls_of(const config::Snapshot& snapshot, const config::ListenConf& listen);
   // Runs `work` on the delivery loop and waits for it.
@@ -87,6 +92,8 @@ class ConsoleService : public control::System {
   control::CommandTable commands_;
   WallTime started_;
   std::unordered_map<ConsoleConnection*, std::unique_ptr<ConsoleConnection>> connections_;
+  std::unordered_map<uint64_t, std::unique_ptr<ControlCall>> calls_;
+  uint64_t last_call_ = 0;
 };
 
 }  // namespace impulse::server

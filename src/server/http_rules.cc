@@ -38,6 +38,7 @@ HttpRules make_rules(const config::Options& options) {
   rules.always_allow = options[key::always_allow];
   rules.always_deny = options[key::always_deny];
   rules.certificate_is_user = options[key::tls_verified_peer_is_authorized];
+  rules.roles_decide = options[key::enable_authorization];
   rules.auth_failure_limit =
       static_cast<uint32_t>(std::clamp<int64_t>(options[key::auth_failure_limit], 0, UINT32_MAX));
   // What cannot be read has been refused by the commit.

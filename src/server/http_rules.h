@@ -30,6 +30,7 @@ struct HttpRules {
   bool always_allow = false;          // everybody counts as authenticated
   bool always_deny = false;           // nobody does
   bool certificate_is_user = false;   // TLS_Verified_Peer_Is_Authorized
+  bool roles_decide = false;          // Enable_Authorization
   uint32_t auth_failure_limit = 3;    // of a connection; 0 no limit
   std::optional<auth::Source> basic;  // AuthPlainParameters
   auth::KeySource keys;               // API_Keys

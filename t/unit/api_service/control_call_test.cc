@@ -16,6 +16,7 @@ class ControlCallTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(requests);
   CPPUNIT_TEST(payloads);
   CPPUNIT_TEST(what_is_refused);
+  CPPUNIT_TEST(lists);
   CPPUNIT_TEST(a_reply);
   CPPUNIT_TEST(in_any_pieces);
   CPPUNIT_TEST(denied);
@@ -25,7 +26,9 @@ class ControlCallTest : public CppUnit::TestFixture {
   static std::string request(const Json& json) {
     const auto read = read_control("application/json; charset=utf-8", json.dump());
     CPPUNIT_ASSERT_MESSAGE(json.dump(), read);
-    return *read;
+    CPPUNIT_ASSERT(!read->list && read->requests.size() == 1);
+    CPPUNIT_ASSERT_EQUAL("command"s, control_field(*read, 0));
+    return read->requests[0].bytes;
   }
   static Fault fault(const std::string& body, std::string_view type = "application/json") {
     const auto read = read_control(type, body);
@@ -65,6 +68,32 @@ class ControlCallTest : public CppUnit::TestFixture {
       CPPUNIT_ASSERT_MESSAGE(command, fault(Json{{"command", command}}.dump()) == Fault::invalid);
     CPPUNIT_ASSERT(fault(Json{{"command", "a"}, {"payload", "END" + std::string(100, '_')}}.dump()) ==
                    Fault::unsupported);
+  }
+  void lists() {
+    const auto read = read_control("application/json", R"({"json": true, "commands": [
+      "config set x y", {"command": "config set z", "payload": "END"}]})");
+    CPPUNIT_ASSERT(read && read->list);
+    CPPUNIT_ASSERT_EQUAL(size_t{2}, read->requests.size());
+    CPPUNIT_ASSERT_EQUAL("--json config set x y\n"s, read->requests[0].bytes);
+    CPPUNIT_ASSERT_EQUAL("config set z"s, read->requests[1].command);
+    CPPUNIT_ASSERT_EQUAL("--json config set z <<END_\nEND\nEND_\n"s, read->requests[1].bytes);
+    CPPUNIT_ASSERT_EQUAL("commands[1].command"s, control_field(*read, 1));
+    const auto error = [](const std::string& body) {
+      const auto wrong = read_control("application/json", body);
+      CPPUNIT_ASSERT_MESSAGE(body, !wrong);
+      return wrong.error();
+    };
+    CPPUNIT_ASSERT(error(R"({"commands": []})").fault == Fault::invalid);
+    CPPUNIT_ASSERT(error(R"({"commands": "a"})").fault == Fault::invalid);
+    CPPUNIT_ASSERT(error(R"({"commands": [[]]})").fault == Fault::invalid);
+    CPPUNIT_ASSERT(error(R"({"commands": ["a"], "command": "b"})").fault == Fault::invalid);
+    CPPUNIT_ASSERT(error(R"({"commands": ["a"], "payload": "b"})").fault == Fault::invalid);
+    CPPUNIT_ASSERT(error(R"({"commands": [{"command": "a", "json": true}]})").fault == Fault::unsupported);
+    CPPUNIT_ASSERT_EQUAL("commands[1].command"s, error(R"({"commands": ["a", "b\nc"]})").field);
+    CPPUNIT_ASSERT(error(R"({"commands": ["a", {}]})").fault == Fault::missing);
+    Json many = Json::array();
+    for (size_t i = 0; i <= most_commands; ++i) many.push_back("a");
+    CPPUNIT_ASSERT(error(Json{{"commands", many}}.dump()).fault == Fault::too_large);
   }
   void a_reply() {
     const ControlReply made = reply(

@@ -49,6 +49,7 @@ class AccessTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(the_rules_change_under_a_session);
   CPPUNIT_TEST(a_listen_that_went_leaves_what_it_gave);
   CPPUNIT_TEST(who_may_not_watch_any_more_is_told_nothing);
+  CPPUNIT_TEST(proven_elsewhere);
   CPPUNIT_TEST(canonical_lines);
   CPPUNIT_TEST(nothing_odd_gets_in);
   CPPUNIT_TEST_SUITE_END();
@@ -104,6 +105,12 @@ class AccessTest : public CppUnit::TestFixture {
     client.listen = *Endpoint::parse("192.0.2.1:2025");
     client.peer = *Endpoint::parse(from);
     client.tls = tls;
+    return client;
+  }
+
+  // By HTTP: whatever the connection is, that is who it is.
+  static Client proven_client(std::string user, Client client) {
+    client.proof = Client::Proof{std::move(user), "HTTP"};
     return client;
   }
 
@@ -297,6 +304,37 @@ class AccessTest : public CppUnit::TestFixture {
     session_->tick();
     CPPUNIT_ASSERT(!session_->watch().on());
     CPPUNIT_ASSERT(!has(drain(), "two"));
+  }
+  void proven_elsewhere() {
+    configure("Enable_Authentication = true Enable_Authorization = true", "Enable_Authorization = true");
+    // The groups of the process at the other end of a Unix socket are not its own.
+    for (const Client& by : {tcp_client("192.0.2.7:5000"), unix_client("root", {"root"})}) {
+      begin(proven_client("bob", by));
+      ASSERT_HOLDS(say("mailq"), "=0 ok");
+      ASSERT_HOLDS(say("summary"), "!error control-not-allowed bob may not run this; role root or admin may");
+      ASSERT_HOLDS(say("authz id"), "bob");
+      ASSERT_HOLDS(say("authenticate LOGIN"), "!error auth-already");
+      CPPUNIT_ASSERT(session_->held_back() == Duration{0});
+      CPPUNIT_ASSERT_EQUAL("=0 ok\n"s, say("authenticate"));
+      begin(proven_client("alice", by));
+      ASSERT_HOLDS(say("summary"), "=0 ok");
+      begin(proven_client("nobody", by));
+      ASSERT_HOLDS(say("summary"), "=6 denied");
+      begin(proven_client("", by));
+      ASSERT_HOLDS(say("summary"), "=6 denied");
+    }
+    // Where nothing is said of roles, they decide as soon as there are any.
+    configure("");
+    begin(proven_client("nobody", tcp_client("192.0.2.7:5000")));
+    ASSERT_HOLDS(say("summary"), "=6 denied");
+    begin(proven_client("alice", tcp_client("192.0.2.7:5000")));
+    ASSERT_HOLDS(say("summary"), "=0 ok");
+    configure("Enable_Authorization = false");
+    begin(proven_client("nobody", tcp_client("192.0.2.7:5000")));
+    ASSERT_HOLDS(say("summary"), "=0 ok");
+    configure("Always_Deny = true");
+    begin(proven_client("alice", tcp_client()));
+    ASSERT_HOLDS(say("summary"), "=6 denied");
   }
   void canonical_lines() {
     const auto line = [&](std::string_view text, const std::string* payload = nullptr) {
