@@ -7,24 +7,28 @@
 namespace impulse::spool {
 
 void Batches::begin_round(const std::vector<PendingMessage>& messages) {
-  for (const PendingMessage& message : messages) {
-    if (!message.part) continue;
-    BatchPart& part = *message.part;
+  for (size_t i = 0; i < messages.size(); ++i) {
+    if (!messages[i].part) continue;
+    BatchPart& part = *messages[i].part;
     part.skip = part.batch->over() || part.kind == BatchPart::Kind::end;
-    if (waiting_.empty() || waiting_.back().first != part.batch) waiting_.emplace_back(part.batch, 0);
-    waiting_.back().second += message.record_size();
+    if (waiting_.empty() || waiting_.back().batch != part.batch) waiting_.push_back({.batch = part.batch});
+    waiting_.back().bytes += messages[i].record_size();
+    waiting_.back().end = i + 1;
   }
 }
 
-void Batches::finish_round() {
-  for (const auto& [batch, bytes] : waiting_) batch->finished(bytes);
-  waiting_.clear();
+void Batches::finish(size_t messages) {
+  size_t done = 0;
+  for (; done < waiting_.size() && waiting_[done].end <= messages; ++done)
+    waiting_[done].batch->finished(waiting_[done].bytes);
+  waiting_.erase(waiting_.begin(), waiting_.begin() + static_cast<std::ptrdiff_t>(done));
 }
 
-bool Batches::must_wait(const PendingMessage& message) {
+bool Batches::must_wait(const PendingMessage& message, uint32_t number) {
   if (!message.part || message.part->kind != BatchPart::Kind::commit || !writes(message)) return false;
   const OpenBatch& batch = *message.part->batch;
-  return batch.fresh > 0 && batch.fresh < batch.members;
+  const auto elsewhere = [=](const auto& written) { return written.first != number; };
+  return batch.fresh > 0 && std::ranges::any_of(batch.written, elsewhere);
 }
 
 RecordType Batches::join(PendingMessage& message) {

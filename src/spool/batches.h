@@ -29,16 +29,18 @@ class Batches {
   }
 
   // A round begins, which deals with all of `messages`: decides once which parts
-  // are worth writing. finish_round() tells those who wait for room.
+  // are worth writing.
   void begin_round(const std::vector<PendingMessage>& messages);
-  void finish_round();
+  // So many of them are done with: tells those who wait for room. finish_round(): all.
+  void finish(size_t messages);
+  void finish_round() { finish(SIZE_MAX); }
 
   // A commit that needs a group of its own, since some messages of its batch are
-  // in the one that is being made, and others are not: their segments may go
-  // before this one is known to be whole. So a commit record either stands in
-  // one group, and segment, with all of its messages, or says itself that they
-  // were durable before it.
-  static bool must_wait(const PendingMessage& message);
+  // in the one that is being made, of segment `number`, and others are in other
+  // segments, which may go before this one is known to be whole. So a commit
+  // record either stands in one segment with all of its messages, or says itself
+  // that they were durable before it.
+  static bool must_wait(const PendingMessage& message, uint32_t number);
   // A part that writes() is put into the group that is being made: its record's
   // type. Fills in what a commit record says.
   RecordType join(PendingMessage& message);
@@ -82,8 +84,13 @@ class Batches {
 
   Index& index_;
   Receipts& receipts_;
-  std::unordered_map<uint64_t, std::shared_ptr<OpenBatch>> open_;         // with durable messages
-  std::vector<std::pair<std::shared_ptr<OpenBatch>, uint64_t>> waiting_;  // bytes of this round
+  std::unordered_map<uint64_t, std::shared_ptr<OpenBatch>> open_;  // with durable messages
+  struct Waiting {                                                 // some of this round's messages, in a row
+    std::shared_ptr<OpenBatch> batch;
+    uint64_t bytes = 0;
+    size_t end = 0;  // behind them
+  };
+  std::vector<Waiting> waiting_;
   std::set<uint32_t> crossing_;  // commit records of the open segment with messages elsewhere
   std::vector<Settling> settling_;
   size_t said_ = 0;  // so many of these

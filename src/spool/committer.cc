@@ -116,6 +116,7 @@ void Committer::process() {
       break;
     }
     if (more) commit_batch(next);
+    if (work_.parts > 0) open_batches_.finish(next);
     // What failed is refused, not tried again elsewhere: the client decides.
     if (!writer_.is_open()) {
       refuse(next, *sick_);
@@ -154,7 +155,7 @@ void Committer::commit_batch(size_t& next) {
   const size_t first = next;
   bool any = false;
   while (next < messages.size() && (!any || (fits(group, next) && group.size() < tuning_.max_batch))) {
-    if (Batches::must_wait(messages[next])) break;
+    if (Batches::must_wait(messages[next], writer_.number())) break;
     PendingMessage& message = messages[next++];
     written.messages.emplace_back();
     if (!Batches::writes(message)) continue;

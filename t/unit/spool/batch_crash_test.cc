@@ -17,6 +17,7 @@ namespace {
 class BatchCrashTest : public CppUnit::TestFixture {
   CPPUNIT_TEST_SUITE(BatchCrashTest);
   CPPUNIT_TEST(torn_by_a_power_cut);
+  CPPUNIT_TEST(torn_behind_durable_messages);
   CPPUNIT_TEST(each_byte_flipped);
   CPPUNIT_TEST(what_cannot_be_read_now_is_not_judged);
   CPPUNIT_TEST(death_at_every_call);
@@ -35,7 +36,12 @@ class BatchCrashTest : public CppUnit::TestFixture {
   }
 
   // Of one group some sectors reach the disk, in any order.
-  void torn_by_a_power_cut() {
+  void torn_by_a_power_cut() { torn("x"); }
+
+  // Those that came before are durable; the last one and the commit are one group.
+  void torn_behind_durable_messages() { torn(std::string(600, 'x')); }
+
+  void torn(const std::string& body) {
     tuning_.zero_ahead = 0;
     size_t whole = 0, none = 0;
     uint64_t found = 0;
@@ -47,7 +53,10 @@ class BatchCrashTest : public CppUnit::TestFixture {
         kit::remember(*spool, {"owner", "before", "v", wall_now() + std::chrono::hours(1)});
         single = kit::accept(*spool, kit::message("single"));
         auto batch = kit::begin(*spool);
-        for (int i = 0; i < 3; ++i) add(*batch, "x");
+        for (int i = 0; i < 2; ++i) add(*batch, body);
+        // What fills a piece is handed on at once.
+        while (2 * body.size() > tuning_.batch_piece && batch->waiting() > 0) std::this_thread::yield();
+        add(*batch, "x");
         disk_->die_at(disk_->calls() + 2);  // written, and being synced
         CPPUNIT_ASSERT(!kit::commit(*batch, Receipt{"owner", "k", "v", wall_now() + std::chrono::hours(1)}));
       }
