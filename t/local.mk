@@ -21,6 +21,7 @@ include t/unit/api_service/local.mk
 include t/unit/delivery/local.mk
 include t/unit/control/local.mk
 include t/unit/console/local.mk
+include t/unit/inject_tool/local.mk
 include t/unit/config_language/local.mk
 include t/unit/server/local.mk
 endif

@@ -1,18 +1,27 @@
 #include "console/inject/filler.h"
 
+#include <algorithm>
+
 namespace impulse::ecinject {
 
 namespace {
 
 constexpr size_t line_size = 64;
 constexpr size_t escaped_size = line_size + 2;
+constexpr size_t most_lines = (size_t{1} << 20) / line_size;  // in memory; longer bodies repeat them
 constexpr std::string_view words =
     "the quick brown fox jumps over the lazy dog while five wizards box and a jug of liquor is packed with dozens ";
+
+void append_lines(const std::string& block, size_t lines, size_t size, std::string& out) {
+  const size_t whole = block.size() / size;
+  for (; lines > whole; lines -= whole) out += block;
+  out.append(block, 0, lines * size);
+}
 
 }  // namespace
 
 Filler::Filler(size_t largest) {
-  const size_t lines = largest / line_size + 1;
+  const size_t lines = std::min(largest / line_size + 1, most_lines);
   text_.reserve(lines * line_size);
   escaped_.reserve(lines * escaped_size);
   std::string line;
@@ -37,7 +46,7 @@ Filler::Cut Filler::cut(size_t size) {
 
 void Filler::append(size_t size, std::string& out) const {
   const Cut made = cut(size);
-  out.append(text_, 0, made.lines * line_size);
+  append_lines(text_, made.lines, line_size, out);
   if (made.rest < 2) return;
   out.append(made.rest - 2, 'z');
   out += "\r\n";
@@ -45,7 +54,7 @@ void Filler::append(size_t size, std::string& out) const {
 
 void Filler::append_json(size_t size, std::string& out) const {
   const Cut made = cut(size);
-  out.append(escaped_, 0, made.lines * escaped_size);
+  append_lines(escaped_, made.lines, escaped_size, out);
   if (made.rest < 2) return;
   out.append(made.rest - 2, 'z');
   out += "\\r\\n";
