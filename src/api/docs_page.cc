@@ -1,6 +1,7 @@
 // The page of GET /docs, from the built-in OpenAPI document. A program that was
 // built has a document that a test has read: what is missing in it is left out.
 #include "api/openapi.h"
+#include "base/html.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -26,27 +27,7 @@ td, th { text-align: left; vertical-align: top; padding: .2em 1em .2em 0; border
 
 std::string escape(std::string_view text) {
   std::string out;
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      case '\'':
-        out += "&#39;";
-        break;
-      default:
-        out += c;
-    }
-  }
+  append_html(out, text);
   return out;
 }
 

@@ -1,5 +1,6 @@
 #include "compose/escape.h"
 
+#include "base/html.h"
 #include "base/text.h"
 
 #include <algorithm>
@@ -7,29 +8,12 @@
 namespace impulse::compose {
 
 void append_html(std::string& out, std::string_view text) {
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      case '\'':
-        out += "&#39;";
-        break;
-      case '/':
-        out += "&#x2F;";
-        break;
-      default:
-        out += c;
-    }
+  while (true) {
+    const size_t slash = text.find('/');
+    impulse::append_html(out, text.substr(0, slash));
+    if (slash == std::string_view::npos) return;
+    out += "&#x2F;";
+    text.remove_prefix(slash + 1);
   }
 }
 

@@ -6,7 +6,8 @@
 
 namespace impulse::compose {
 
-// & < > " ' / as entities: safe in text and in quoted attributes.
+// & < > " ' / as entities: safe in text and in quoted attributes, as Jinja's and
+// Mustache's users know it.
 void append_html(std::string& out, std::string_view text);
 // All but RFC 3986's unreserved characters as %XX.
 void append_url(std::string& out, std::string_view text);

@@ -1,6 +1,7 @@
 #include "base/text.h"
 
 #include "base/concat.h"
+#include "base/html.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 
@@ -19,6 +20,7 @@ class TextTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(suggestions);
   CPPUNIT_TEST(digits);
   CPPUNIT_TEST(parts_in_a_row);
+  CPPUNIT_TEST(html);
   CPPUNIT_TEST_SUITE_END();
 
   void digits() {
@@ -31,6 +33,17 @@ class TextTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT_EQUAL(std::string("00000000000000000001"), text(Digits(1, 99)));
     CPPUNIT_ASSERT_EQUAL(std::string("ffffffffffffffff"), text(Digits(UINT64_MAX, 1, 16)));
     CPPUNIT_ASSERT_EQUAL(std::string("0a"), text(Digits(10, 2, 16)));
+  }
+
+  void html() {
+    const auto escaped = [](std::string_view text) {
+      std::string out = ">";
+      append_html(out, text);
+      return out;
+    };
+    CPPUNIT_ASSERT_EQUAL(std::string(">"), escaped(""));
+    CPPUNIT_ASSERT_EQUAL(std::string(">a/b"), escaped("a/b"));
+    CPPUNIT_ASSERT_EQUAL(std::string(">&lt;a href=&quot;x&quot;&gt;&#39;&amp;amp;"), escaped("<a href=\"x\">'&amp;"));
   }
 
   void parts_in_a_row() {
