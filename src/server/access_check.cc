@@ -1,5 +1,6 @@
 #include "server/access_check.h"
 
+#include "api/routes.h"
 #include "auth/files.h"
 #include "auth/parameters.h"
 #include "base/text.h"
@@ -96,6 +97,18 @@ std::shared_ptr<const HttpAdvice> advise_http(const config::Options& options) {
   const bool passwords = plain && !plain->empty();
   const bool by_connection = options[key::tls_identity_as_user].index != 0 || options[key::tls_psk] ||
                              options[key::proxy_identity_as_user] || options[key::tls_verified_peer_is_authorized];
+  const auto modules = api::Modules::read(options[key::http_modules]);
+  if (modules && modules->has(api::Module::admin)) {
+    if (modules->has(api::Module::inject))
+      advice.items.push_back({"config-admin-with-mail",
+                              "commands (admin) are taken where mail is injected: a Listen of its own keeps them apart",
+                              true});
+    const bool by_roles = options[key::enable_authorization] && (passwords || by_connection);
+    if (!options[key::tenant].empty() || options[key::always_allow] || (!keys && !by_roles))
+      advice.items.push_back({"config-no-admin",
+                              "nobody can run commands: admin needs API_Keys with that right, or users and "
+                              "Enable_Authorization, and neither a Tenant nor Always_Allow"});
+  }
   if (options[key::enable_authentication] && !keys && !passwords && !by_connection && !options[key::always_allow])
     advice.items.push_back({"config-no-mechanism",
                             "Enable_Authentication, and no way to authenticate: API_Keys or another way is needed"});

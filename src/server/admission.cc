@@ -71,8 +71,8 @@ std::optional<HostRefusal> Admission::Visit::admit_all(const Guest& guest, uint6
 std::optional<HostRefusal> Admission::Visit::admit(const Guest& guest, uint64_t messages, bool begins) {
   not_accepted();
   if (auto refusal = admission_.closed(guest.global, guest.now)) return refusal;
-  ThrottlePtr throttle =
-      admission_.throttles_.of(guest.snapshot, guest.options, guest.listener, guest.listen, guest.client, guest.now);
+  ThrottlePtr throttle = admission_.throttles_.of(guest.snapshot, guest.options, guest.listener, guest.listen,
+                                                  guest.client, guest.now, guest.tenant);
   if (!throttle) return std::nullopt;
   const config::Rate& rate = guest.options[key::inbound_throttle_messages];
   if (rate.count != 0 && messages > rate.count)

@@ -32,6 +32,7 @@ class Admission {
     const config::Options& options;  // of that client
     const config::Options& global;   // that are in force, whatever the session works under
     SteadyTime now{};
+    std::string_view tenant{};  // whose client it turned out to be, where `options` say nobody's
   };
 
   // Messages that have begun to count, and count on only if they are accepted. Held by all
@@ -45,7 +46,6 @@ class Admission {
     Ticket(const Ticket&) = delete;
     Ticket& operator=(const Ticket&) = delete;
     void accepted() { throttle_.reset(); }
-
     void add(uint64_t messages) { messages_ += messages; }
     // So many of them will not come.
     void give_back(uint64_t messages) {
@@ -59,6 +59,7 @@ class Admission {
       messages_ -= messages;
       return std::make_shared<Ticket>(throttle_, messages);
     }
+
    private:
     ThrottlePtr throttle_;  // null: they were accepted
     uint64_t messages_;
@@ -81,16 +82,15 @@ class Admission {
     std::optional<smtp::HostRefusal> admit(const Guest& guest, smtp::ServerHost::Stage stage);
     // As at DATA, for so many messages that come as one.
     std::optional<smtp::HostRefusal> admit_all(const Guest& guest, uint64_t messages);
-    std::optional<smtp::HostRefusal> has_room(uint64_t size) const;
     // … for one more of those that gather and will come as one, under the same options.
     std::optional<smtp::HostRefusal> admit_another(const Guest& guest);
+    std::optional<smtp::HostRefusal> has_room(uint64_t size) const;
     // What became of what began last.
     void accepted() {
       if (counted_ != nullptr) counted_->accepted();
       counted_.reset();
     }
     void not_accepted() { counted_.reset(); }
-    // Of what began last, for a commit that may outlive the session; null: nothing counts it.
     // So many of those that gather will not come.
     void not_accepted(uint64_t messages) {
       if (counted_ != nullptr) counted_->give_back(messages);
@@ -99,6 +99,7 @@ class Admission {
     std::shared_ptr<Ticket> take_ticket(uint64_t messages) {
       return counted_ == nullptr ? nullptr : counted_->split(messages);
     }
+    // Of what began last, for a commit that may outlive the session; null: nothing counts it.
     const std::shared_ptr<Ticket>& ticket() const { return counted_; }
 
    private:

@@ -125,6 +125,11 @@ Result<auth::KeyEntry> AuthDesk::check_key(const Visitor& visitor, const auth::K
   return entry;
 }
 
+void AuthDesk::seen(const Visitor& visitor, std::string_view user) {
+  if (visitor.client.unix_socket || user.empty()) return;
+  failures_.succeeded(visitor.client.address, user_key(visitor.tenant, user));
+}
+
 void AuthDesk::told(const Visitor& visitor, const smtp::ServerHost::AuthOutcome& outcome) {
   const smtp::ClientInfo& client = visitor.client;
   counters_.add(counters_.tenant(visitor.tenant), outcome.success ? Counter::auth_successes : Counter::auth_failures);

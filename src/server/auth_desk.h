@@ -68,6 +68,10 @@ class AuthDesk {
   // An exchange is over: counts, and writes it down, without secrets.
   void told(const Visitor& visitor, const smtp::ServerHost::AuthOutcome& outcome);
 
+  // One who succeeded before did so again, on the same connection: nothing is
+  // written down, but it stays known where it comes from (see FailureRate).
+  void seen(const Visitor& visitor, std::string_view user);
+
   // For the console's gate, which has the same files.
   auth::Sasl& sasl() { return *sasl_; }
   auth::Files& files() { return files_; }

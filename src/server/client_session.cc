@@ -299,9 +299,11 @@ Result<> ClientSession::become(const IpAddress& client) {
 }
 
 void ClientSession::refuse_for_log(const smtp::Refusal& refusal, std::string_view phase, std::string_view helo,
-                                   std::string_view user) const {
-  services_.rejections.tell(
-      {id_, listener_, listen_, peer_, connection_->local(), *snapshot_, *options_, phase, helo, user}, refusal);
+                                   std::string_view user, std::string_view tenant) const {
+  const std::string_view of_listen = (*options_)[key::tenant];
+  services_.rejections.tell({id_, listener_, listen_, peer_, connection_->local(), *snapshot_, *options_, phase, helo,
+                             user, area_, of_listen.empty() ? tenant : of_listen},
+                            refusal);
 }
 
 control::InboundSession ClientSession::row(SteadyTime now) const {

@@ -102,8 +102,9 @@ class ClientSession : protected net::ConnectionHandler {
                                                              const auth::Source& source,
                                                              const std::vector<auth::Source>& offered);
 
+  // `tenant`: whose client it turned out to be, where its Listen is nobody's.
   void refuse_for_log(const smtp::Refusal& refusal, std::string_view phase, std::string_view helo,
-                      std::string_view user) const;
+                      std::string_view user, std::string_view tenant = {}) const;
   Admission::Guest guest() const;
   smtp::ClientInfo client_info() const;
   void finish();  // what is written leaves, and that was it

@@ -233,14 +233,22 @@ Result<> Daemon::start_listening() {
   auth_desk_ = std::move(*desk);
   admission_ = std::make_unique<Admission>(*injector_, *log_, *main_);
   rejections_ = std::make_unique<Rejections>(counters_, *log_, *rejectlog_);
-  services_ = std::make_unique<SessionServices>(SessionServices{
-      *injector_, *spool_, counters_, *log_, tls_, tracers_, *auth_desk_, *admission_, *rejections_, http_desk_,
-      streams_, *main_, spool_->node(),
-      [this](net::Loop& loop, std::function<void(const api::Figures&)> done) {
-        main_->post([this, &loop, done = std::move(done)]() mutable {
-          loop.post([done = std::move(done), figures = figures_of(*console_, *spool_)] { done(figures); });
-        });
-      }});
+  services_ = std::make_unique<SessionServices>(
+      SessionServices{*injector_, *spool_, counters_, *log_, tls_, tracers_, *auth_desk_, *admission_, *rejections_,
+                      http_desk_, streams_, *main_, spool_->node(),
+                      [this](net::Loop& loop, std::function<void(const api::Figures&)> done) {
+                        main_->post([this, &loop, done = std::move(done)]() mutable {
+                          loop.post([done = std::move(done), figures = figures_.at(steady_now())] { done(*figures); });
+                        });
+                      },
+                      [this](net::Loop& loop, ControlAsk ask, std::function<void(ControlAnswer)> done) {
+                        main_->post([this, &loop, ask = std::make_shared<ControlAsk>(std::move(ask)),
+                                     done = std::move(done)]() mutable {
+                          console_->call(std::move(*ask), [&loop, done = std::move(done)](ControlAnswer answer) {
+                            loop.post([done, answer = std::move(answer)]() mutable { done(std::move(answer)); });
+                          });
+                        });
+                      }});
   process_ = std::make_unique<ProcessService>(ProcessParts{counters_, *log_, *mainlog_, *acctlog_, *rejectlog_, tls_,
                                                            loops_, *main_, *delivery_loop_, *spool_, *snapshots_});
   gate_ = std::make_unique<ConsoleGate>(*acctlog_, *auth_desk_);

@@ -9,6 +9,7 @@
 #include "server/auth_desk.h"
 #include "server/configuration_check.h"
 #include "server/console_service.h"
+#include "server/figures.h"
 #include "server/listeners.h"
 #include "server/loops.h"
 #include "server/notify.h"
@@ -105,14 +106,15 @@ class Daemon : private config::Participant {
   std::unique_ptr<Admission> admission_;
   std::unique_ptr<Rejections> rejections_;
   HttpDesk http_desk_;
-  std::unique_ptr<SessionServices> services_;
   OpenStreams streams_;
+  std::unique_ptr<SessionServices> services_;
   Loops loops_;
   std::unique_ptr<Listeners> listeners_;
   std::unique_ptr<ProcessService> process_;
   std::unique_ptr<ConsoleGate> gate_;
   std::unique_ptr<ProxyGate> proxy_gate_;
   std::unique_ptr<ConsoleService> console_;
+  FiguresCache figures_{[this] { return figures_of(*console_, *spool_); }};
   std::atomic<uint64_t> next_session_{1};
 
   std::vector<std::unique_ptr<net::SignalWatch>> signals_;

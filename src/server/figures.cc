@@ -28,4 +28,12 @@ api::Figures figures_of(control::System& system, const spool::Spool& spool) {
   return figures;
 }
 
+std::shared_ptr<const api::Figures> FiguresCache::at(SteadyTime now) {
+  if (figures_ == nullptr || now - gathered_ >= age) {
+    figures_ = std::make_shared<const api::Figures>(gather_());
+    gathered_ = now;
+  }
+  return figures_;
+}
+
 }  // namespace impulse::server

@@ -32,12 +32,19 @@ std::pair<std::string_view, std::string_view> scheme_of(std::string_view authori
   return {authorization.substr(0, space), trim(authorization.substr(space + 1))};
 }
 
-// Of those who have no key that says so. Nobody commands without one; and the
-// numbers are the whole daemon's: no tenant's to see.
+// Of those who have no key that says so. The numbers are the whole daemon's: no
+// tenant's to see.
 auth::Rights usual_rights(std::string_view tenant) {
   auth::Rights rights;
   rights.add(auth::Right::inject);
   if (tenant.empty()) rights.add(auth::Right::metrics);
+  return rights;
+}
+
+// Of those who say who they are; roles decide then about each of their commands.
+auth::Rights rights_of_users(const HttpRules& rules, std::string_view tenant, std::string_view user) {
+  auth::Rights rights = usual_rights(tenant);
+  if (rules.roles_decide && tenant.empty() && !user.empty()) rights.add(auth::Right::admin);
   return rights;
 }
 
@@ -109,8 +116,8 @@ std::expected<HttpCaller, HttpRefusal> HttpGate::who(const AuthDesk::Visitor& vi
   }
   if (!connection.identity.empty() || (connection.certificate && rules.certificate_is_user)) {
     caller.known = true;
-    caller.rights = usual_rights(visitor.tenant);
     caller.user = connection.identity;
+    caller.rights = rights_of_users(rules, visitor.tenant, caller.user);
     succeeded(visitor, "EXTERNAL", caller.user, true);
   } else if (rules.always_allow) {
     caller.known = true;
@@ -162,7 +169,7 @@ std::expected<HttpCaller, HttpRefusal> HttpGate::by_password(const AuthDesk::Vis
   caller.known = true;
   caller.user = (*exchange)->user();
   caller.tenant = visitor.tenant;
-  caller.rights = usual_rights(visitor.tenant);
+  caller.rights = rights_of_users(rules, visitor.tenant, caller.user);
   succeeded(visitor, "Basic", caller.user, rules.basic->log);
   return caller;
 }
@@ -170,6 +177,7 @@ std::expected<HttpCaller, HttpRefusal> HttpGate::by_password(const AuthDesk::Vis
 HttpRefusal HttpGate::failed(const AuthDesk::Visitor& visitor, const HttpRules& rules, std::string_view how,
                              std::string_view user, bool log, std::string reason) {
   desk_.told(visitor, {how, user, false, log});
+  told_.clear();  // who succeeds next is written down again
   ++failures_;
   HttpRefusal refusal{401, "unauthorized", "auth", std::move(reason), 0, false};
   refusal.close = rules.auth_failure_limit != 0 && failures_ >= rules.auth_failure_limit;
@@ -178,7 +186,7 @@ HttpRefusal HttpGate::failed(const AuthDesk::Visitor& visitor, const HttpRules& 
 
 void HttpGate::succeeded(const AuthDesk::Visitor& visitor, std::string_view how, const std::string& user, bool log) {
   std::string who = fmt::format("{} {}/{}", how, visitor.tenant, user);
-  if (who == told_) return;
+  if (who == told_) return desk_.seen(visitor, user);
   told_ = std::move(who);
   desk_.told(visitor, {how, user, true, log});
 }

@@ -46,6 +46,12 @@ AuthDesk::Visitor HttpSession::visitor() const {
   return {options(), info_, options()[key::tenant], id(), worker().snapshot, Area::http};
 }
 
+Admission::Guest HttpSession::asker() const {
+  Admission::Guest guest = this->guest();
+  guest.tenant = task_.caller.tenant;
+  return guest;
+}
+
 HttpGate::Connection HttpSession::connection_says() const {
   const bool here = info_.unix_socket || client().is_loopback();
   return {!tls_.empty() || here, certificate_, identity_, here};
@@ -92,7 +98,7 @@ std::optional<HttpRefusal> HttpSession::why_not(const http::RequestHead& head) {
                        "who asks through a proxy has to authenticate: the proxy's address is not the client's"};
   // A page in somebody's browser may reach what its user's machine may, with
   // what the browser sends by itself; and under a name of its own for our address.
-  if (route.module == api::Module::inject && !caller->by_key &&
+  if ((route.module == api::Module::inject || route.module == api::Module::admin) && !caller->by_key &&
       (is_of_another_page(head, !tls_.empty()) || (!caller->known && head.fields.find("Origin"))))
     return HttpRefusal{403, "forbidden", "auth_required", "who asks out of another's page has to present an API key"};
   // Ids can be guessed: strangers are told nothing of what is under way.
@@ -105,6 +111,9 @@ std::optional<HttpRefusal> HttpSession::why_not(const http::RequestHead& head) {
     return HttpRefusal{
         403, "forbidden", "auth",
         fmt::format("this {} has not the right to {}", caller->by_key ? "API key" : "user", auth::name(*route.right))};
+  // What commands are about is the whole daemon: no tenant's.
+  if (route.module == api::Module::admin && (!caller->tenant.empty() || caller->user.empty()))
+    return HttpRefusal{403, "forbidden", "auth", "commands are taken from users of the server, not from a tenant's"};
   task_.caller = std::move(*caller);
   user_ = task_.caller.user;
   if (route.module != api::Module::inject || route.handler == api::Handler::message_state) return std::nullopt;
@@ -127,7 +136,7 @@ std::optional<HttpRefusal> HttpSession::why_no_mail(const http::RequestHead& hea
     task_.owner = idempotency_owner(task_.caller, client());
     task_.key = *idempotency;
   }
-  if (const auto refusal = visit().admit(guest(), smtp::ServerHost::Stage::mail)) return to_http(*refusal);
+  if (const auto refusal = visit().admit(asker(), smtp::ServerHost::Stage::mail)) return to_http(*refusal);
   if (head.content_length)
     if (const auto refusal = visit().has_room(*head.content_length)) return to_http(*refusal);
   return std::nullopt;
@@ -151,8 +160,8 @@ void HttpSession::handle(http::Request request) {
       return answer(docs_page());
     case api::Handler::openapi:
       return answer(json_response(200, std::string(api::openapi_json())));
-    case api::Handler::control:  // its module cannot be asked for
-      return answer(HttpRefusal{501, "not_built", "syntax", "this is not in this version"});
+    case api::Handler::control:
+      return command(std::move(request));
   }
 }
 
@@ -180,12 +189,33 @@ void HttpSession::tell_metrics(std::string_view accept) {
   });
 }
 
+// Commands are run by the main loop, as for all consoles.
+void HttpSession::command(http::Request request) {
+  auto order = api::read_control(request.head.fields.find("Content-Type").value_or(""), request.body);
+  if (!order) return answer(order.error());
+  ControlAsk ask;
+  ask.client.listen = listen();
+  ask.client.peer = peer();
+  ask.client.tls = !tls_.empty();
+  ask.client.proof = control::Client::Proof{task_.caller.user, task_.caller.by_key ? "API key" : "HTTP"};
+  ask.local = connection().local();
+  ask.address = client();
+  ask.order = std::move(*order);
+  services().control(*worker().loop, std::move(ask), [self = self()](ControlAnswer done) {
+    if (*self == nullptr) return;
+    HttpSession& session = *static_cast<HttpSession*>(*self);
+    if (done.busy)
+      return session.answer(HttpRefusal{503, "unavailable", "admission", "too many commands are being run", 1});
+    session.answer(json_response(done.status, std::move(done.body)));
+  });
+}
+
 void HttpSession::inject(http::Request request) {
   if (!task_.key.empty() && known_already(request)) return;
   auto job = api::make_job(task_.target.route->style, call_of(std::move(request)), mail_policy());
   if (!job) return answer(job.error());
   if ((*job)->total() == 0) return answer(json_response(200, (*job)->answer({}, services().node)));
-  if (const auto refusal = visit().admit_all(guest(), (*job)->total())) return answer(to_http(*refusal));
+  if (const auto refusal = visit().admit_all(asker(), (*job)->total())) return answer(to_http(*refusal));
   begin_injection(std::move(*job));
 }
 
@@ -286,7 +316,7 @@ void HttpSession::answer(const api::Error& error) {
   told.code = status;
   told.cause = cause_of(error.fault);
   told.text = error.field.empty() ? error.reason : fmt::format("{}: {}", error.field, error.reason);
-  refuse_for_log(told, "data", {}, task_.caller.user);
+  refuse_for_log(told, "data", {}, task_.caller.user, task_.caller.tenant);
   answer(json_response(status, api::error_body(error, task_.target.route->style)));
 }
 

@@ -116,8 +116,11 @@ void HttpSession::arm_deadline() {
 }
 
 void HttpSession::answer(const http::Response& response) {
+  HttpCaller caller = std::move(task_.caller);
   task_ = {};
+  task_.caller = std::move(caller);  // replied() asks whose it was
   engine_->answered(response, out_);
+  task_.caller = {};
   carry_out();
   // Who does not read what is said does not hear more of it.
   if (connection().unsent() > http::ServerSession::reply_limit)
@@ -165,7 +168,7 @@ http::Response HttpSession::refuse(const HttpRefusal& refusal, std::string_view 
   told.code = refusal.status;
   told.cause = refusal.cause;
   told.text = refusal.reason;
-  refuse_for_log(told, phase, {}, task_.caller.user);
+  refuse_for_log(told, phase, {}, task_.caller.user, task_.caller.tenant);
   http::Response response = to_response(refusal);
   if (refusal.status == 401) HttpGate::challenge(*rules_, response);
   return response;
@@ -190,14 +193,15 @@ bool HttpSession::on_growth(size_t) {
 }
 
 void HttpSession::replied(const http::Replied& replied) {
-  services().counters.add(tenant(), Counter::http_requests);
+  telemetry::Counters& counters = services().counters;
+  counters.add(tenant() != nullptr ? tenant() : counters.tenant(task_.caller.tenant), Counter::http_requests);
   const bool engines = replied.cause != "answered" && replied.cause != "host";
   if (engines && replied.cause != "shutdown") {
     smtp::Refusal told;
     told.code = replied.status;
     told.cause = cause_of(replied.cause);
     told.text = replied.message;
-    refuse_for_log(told, replied.received == 0 ? "head" : "data", {}, task_.caller.user);
+    refuse_for_log(told, replied.received == 0 ? "head" : "data", {}, task_.caller.user, task_.caller.tenant);
   }
   const Level level = rules_->log_requests ? Level::notice : Level::info;
   if (!services().log.wants(level, Area::http)) return;

@@ -73,8 +73,10 @@ class HttpSession final : public ClientSession, private http::ServerHost {
   std::shared_ptr<const api::Policy> mail_policy() const;
   api::HealthState health() const;
   void tell_metrics(std::string_view accept);
+  void command(http::Request request);
   HttpGate::Connection connection_says() const;
   AuthDesk::Visitor visitor() const;
+  Admission::Guest asker() const;  // guest(), of the tenant that the request is of
 
   std::shared_ptr<const HttpRules> rules_;
   std::unique_ptr<http::ServerSession> engine_;

@@ -11,11 +11,12 @@ libserver_a_SOURCES = \
 	src/server/console_gate.cc src/server/console_gate.h \
 	src/server/console_connection.cc src/server/console_connection.h \
 	src/server/console_service.cc src/server/console_service.h \
+	src/server/control_call.cc src/server/control_call.h \
 	src/server/daemon.cc src/server/daemon.h \
-	src/server/figures.cc src/server/figures.h \
 	src/server/ecstream_rules.h \
 	src/server/ecstream_session.cc src/server/ecstream_session.h \
 	src/server/ecstream_streams.cc src/server/ecstream_streams.h \
+	src/server/figures.cc src/server/figures.h \
 	src/server/follow.cc src/server/follow.h \
 	src/server/http_desk.cc src/server/http_desk.h \
 	src/server/http_gate.cc src/server/http_gate.h \

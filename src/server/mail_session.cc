@@ -142,8 +142,10 @@ void MailSession::submit() {
   incoming.id_offset = submission.id_offset;
   incoming.body = std::move(submission.body);
   incoming.rest = std::move(submission.rest);
+  // What is accepted counts, whether its client is still there or not.
   services().injector.submit(std::move(incoming), std::move(submission.protocol), *worker().loop,
-                             [self = self()](const Result<MessageId>& result) {
+                             [self = self(), ticket = visit().ticket()](const Result<MessageId>& result) {
+                               if (result && ticket != nullptr) ticket->accepted();
                                if (*self != nullptr) static_cast<MailSession*>(*self)->submitted(result);
                              });
 }

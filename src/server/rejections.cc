@@ -8,7 +8,6 @@
 namespace impulse::server {
 
 namespace key = config::key;
-using telemetry::Area;
 using telemetry::Counter;
 using telemetry::Level;
 
@@ -28,14 +27,13 @@ std::string group_of(const config::Snapshot& snapshot, std::string_view pathway)
 void Rejections::tell(const Client& client, const smtp::Refusal& refusal) const {
   const std::string_view listener = config::scope_def(client.listener).name;
   const std::string listen = client.listen.to_string();
-  const std::string& tenant = client.options[key::tenant];
-  telemetry::Counters::Scope* const of_tenant = counters_.tenant(tenant);
+  telemetry::Counters::Scope* const of_tenant = counters_.tenant(client.tenant);
   const Counter cause = telemetry::refusal_counter(refusal.cause);
   counters_.add(of_tenant, client.phase == "data" ? Counter::messages_refused : Counter::commands_refused);
   counters_.refused(counters_.scope(fmt::format("{} {}", listener, listen)), cause);
   if (of_tenant != nullptr) of_tenant->add(cause);
-  if (log_.wants(Level::info, Area::smtp))
-    log_.write(Level::info, Area::smtp, "refused",
+  if (log_.wants(Level::info, client.area))
+    log_.write(Level::info, client.area, "refused",
                fmt::format("session {} from {}: {} {} ({})", client.session, client.peer.to_string(), refusal.code,
                            refusal.text, refusal.cause));
   if (!rejectlog_.wanted()) return;
@@ -48,7 +46,7 @@ void Rejections::tell(const Client& client, const smtp::Refusal& refusal) const 
   line.listen = listen;
   line.peer = client.peer.to_string();
   line.local = client.local.to_string();
-  line.tenant = tenant;
+  line.tenant = client.tenant;
   line.pathway = pathway;
   line.group = group;
   line.phase = client.phase;

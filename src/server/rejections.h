@@ -29,9 +29,11 @@ class Rejections {
     Endpoint local;
     const config::Snapshot& snapshot;
     const config::Options& options;
-    std::string_view phase;  // what the session is at
-    std::string_view helo;   // how the client calls itself; empty: it did not say
-    std::string_view user;   // who authenticated; empty: nobody
+    std::string_view phase;                        // what the session is at
+    std::string_view helo;                         // how the client calls itself; empty: it did not say
+    std::string_view user;                         // who authenticated; empty: nobody
+    telemetry::Area area = telemetry::Area::smtp;  // of the log
+    std::string_view tenant{};                     // whose client it is; empty: nobody's
   };
   // Any thread.
   void tell(const Client& client, const smtp::Refusal& refusal) const;

@@ -6,6 +6,7 @@
 #include "inject/injector.h"
 #include "server/admission.h"
 #include "server/auth_desk.h"
+#include "server/control_call.h"
 #include "server/ecstream_streams.h"
 #include "server/http_desk.h"
 #include "server/rejections.h"
@@ -36,6 +37,8 @@ struct SessionServices {
   std::string node;
   // The daemon's numbers, gathered by the main loop; given to `done` on that loop. Any thread.
   std::function<void(net::Loop& loop, std::function<void(const api::Figures&)> done)> figures;
+  // Commands of the console, run on the main loop; as above.
+  std::function<void(net::Loop& loop, ControlAsk ask, std::function<void(ControlAnswer)> done)> control{};
 };
 
 }  // namespace impulse::server

@@ -11,6 +11,7 @@ namespace {
 
 // Kept with the options of a chain of scopes.
 struct ScopeThrottle {
+  std::string scope;
   ThrottlePtr throttle;
 };
 
@@ -27,14 +28,14 @@ std::string setting_scope(const config::Snapshot& snapshot, config::ScopeKind li
 }  // namespace
 
 ThrottlePtr Throttles::of(const config::Snapshot& snapshot, const config::Options& options, config::ScopeKind listener,
-                          const Endpoint& listen, const IpAddress& client, SteadyTime now) {
+                          const Endpoint& listen, const IpAddress& client, SteadyTime now, std::string_view tenant) {
   if (options[key::inbound_throttle_messages].count == 0) return nullptr;
-  return options
-      .derived<ScopeThrottle>([&](const config::Options& chain) {
-        const std::string scope = setting_scope(snapshot, listener, listen, client);
-        return std::make_shared<const ScopeThrottle>(ScopeThrottle{at(tenant_name(chain[key::tenant], scope), now)});
-      })
-      ->throttle;
+  const auto found = options.derived<ScopeThrottle>([&](const config::Options& chain) {
+    const std::string scope = setting_scope(snapshot, listener, listen, client);
+    return std::make_shared<const ScopeThrottle>(ScopeThrottle{scope, at(tenant_name(chain[key::tenant], scope), now)});
+  });
+  if (tenant.empty() || !options[key::tenant].empty()) return found->throttle;
+  return at(tenant_name(tenant, found->scope), now);
 }
 
 // By name, so that what was counted stays when the configuration changes.

@@ -14,6 +14,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 
 namespace impulse::server {
 
@@ -50,9 +51,10 @@ using ThrottlePtr = std::shared_ptr<Throttle>;
 class Throttles {
  public:
   // That of a client whose options these are; null: nobody sets a rate. Found
-  // once for each chain of scopes of a configuration. Any thread.
+  // once for each chain of scopes of a configuration. Any thread. `tenant`: whose
+  // client it turned out to be, where its options say nobody's.
   ThrottlePtr of(const config::Snapshot& snapshot, const config::Options& options, config::ScopeKind listener,
-                 const Endpoint& listen, const IpAddress& client, SteadyTime now);
+                 const Endpoint& listen, const IpAddress& client, SteadyTime now, std::string_view tenant = {});
 
  private:
   ThrottlePtr at(const std::string& scope, SteadyTime now);

@@ -368,9 +368,12 @@ class Wrong(Case):
     def test_wrong_configuration_is_refused_by_name(self):
         self.begin()
         for words, says in ((("HTTP_Versions", "=", "(", "2", ")"), "not available"),
-                            (("HTTP_Modules", "=", "(", "admin", ")"), "not available"),
+                            (("HTTP_Modules", "=", "(", "admn", ")"), "expected modules"),
                             (("Trust_Forwarded", "=", "true"), "Trust_Forwarded is not available"),
-                            (("Enable_Authorization", "=", "true"), "not available in HTTP_Listener"),
+                            (("AuthDigestMD5Parameters", "[", "uri", "=", "digest:///x", "]"),
+                             "not available in HTTP_Listener"),
+                            (("listen", f"127.0.0.1:{self.daemon.values['http']}", "Greeting_Timeout", "=", "3"),
+                             "Greeting_Timeout is no option of HTTP_Listener"),
                             (("API_Keys", "[", "uri", "=", "keys:///nowhere", "]"), "API_Keys"),
                             (("Use_SSL", "=", "true"), "TLS_Certificate")):
             done = self.daemon.console("config", "set", "http_listener", *words, status=1)

@@ -5,6 +5,9 @@ of all who are refused."""
 import json
 import re
 import signal
+import socket
+import struct
+import time
 import unittest
 
 from client import Smtp
@@ -288,6 +291,30 @@ class Rates(LimitsCase):
             second.expect(250, "MAIL FROM:<a@client.example>")
         second.expect(250, "RCPT TO:<bob@local.example>")
         second.data(b"Subject: x\r\n\r\nx\r\n")
+
+    def test_what_was_accepted_counts_whoever_left_meanwhile(self):
+        """Clients who reset while their message is made durable: it is accepted all the same."""
+        most = 40
+        daemon = self.begin(GATEWAY + f'TCP_Send_Buffer_Size = 4096 Inbound_Throttle_Messages = "{most}/3600" ' + LISTEN)
+        body = b"Subject: x\r\n\r\n" + b"x" * 500 + b"\r\n"
+        for i in range(30):
+            # Answers that nobody reads keep the server writing, so that it hears of the reset.
+            with socket.socket() as hasty:
+                hasty.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+                hasty.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                hasty.connect(("127.0.0.1", daemon.values["smtp"]))
+                hasty.sendall(b"EHLO client.example\r\n" * 150 + b"MAIL FROM:<a@client.example>\r\n"
+                              b"RCPT TO:<bob@local.example>\r\nBDAT %d LAST\r\n" % len(body) + body)
+                time.sleep(i / 5000)  # the moment matters, and no length of time is asserted
+        wait_for(lambda: daemon.inbound_sessions() == 0, "the end of all hasty clients")
+        smtp = self.open(daemon)
+        smtp.ehlo()
+        for _ in range(most + 1):
+            if smtp.command("MAIL FROM:<a@client.example>")[0] != 250:
+                break
+            smtp.expect(250, "RCPT TO:<bob@local.example>")
+            smtp.data(body)
+        self.assertEqual(most, len(daemon.mainlog("R")))
 
     def test_rate_holds_between_sessions_that_begin_at_once(self):
         daemon = self.begin('Inbound_Throttle_Messages = "1/3600" ' + LISTEN)

@@ -28,6 +28,8 @@ class HttpGateTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(passwords);
   CPPUNIT_TEST(what_is_no_credential);
   CPPUNIT_TEST(the_connection_speaks);
+  CPPUNIT_TEST(who_may_command);
+  CPPUNIT_TEST(an_alternating_client);
   CPPUNIT_TEST(always);
   CPPUNIT_TEST(over_what_others_can_hear);
   CPPUNIT_TEST(limits_of_failure);
@@ -172,6 +174,50 @@ HTTP_Listener { Auth_Failure_Rate = 5/3600 Listen "127.0.0.1:80" { } Listen "127
     CPPUNIT_ASSERT(!ask("", {true, false, {}})->known);
     // What is presented counts more than what the connection says.
     CPPUNIT_ASSERT(!ask(key_ + "x", {true, true, "alice"}));
+  }
+
+  void who_may_command() {
+    const auto admin = [](const auto& caller) { return caller && caller->rights.has(auth::Right::admin); };
+    CPPUNIT_ASSERT(!admin(ask("", {true, true, "alice"})) && !admin(ask(basic("alice:sesame"))));
+    rules_.roles_decide = true;
+    CPPUNIT_ASSERT(admin(ask("", {true, true, "alice"})) && admin(ask(basic("alice:sesame"))));
+    CPPUNIT_ASSERT(!admin(ask("", {true, true, "alice"}, "127.0.0.1:81")));
+    CPPUNIT_ASSERT(!admin(ask("")) && !admin(ask("", {true, false, {}, true})) && !admin(ask(key_)));
+    rules_.certificate_is_user = true;
+    CPPUNIT_ASSERT(!admin(ask("", {true, true, {}})));
+    rules_.always_allow = true;
+    CPPUNIT_ASSERT(!admin(ask(basic("alice:sesame"))));
+  }
+
+  // Each success is known from then on, also when it is not the connection's first;
+  // and it is written down again behind a failure.
+  void an_alternating_client() {
+    rules_.auth_failure_limit = 0;
+    HttpGate gate(*desk_);
+    CPPUNIT_ASSERT(ask(gate, basic("alice:sesame")));
+    // As many succeed elsewhere as are remembered at all.
+    client_.address = IpAddress::parse("192.0.2.99").value();
+    const config::Options& options =
+        snapshot_->find_listen(config::ScopeKind::http_listener, Endpoint::parse("127.0.0.1:80").value())
+            ->for_peer(client_address);
+    const AuthDesk::Visitor other{options, client_, {}, 2, snapshot_, telemetry::Area::http};
+    for (size_t i = 0; i < auth::FailureRate::limit; ++i) desk_->seen(other, std::to_string(i));
+    client_.address = client_address;
+    CPPUNIT_ASSERT(ask(gate, basic("alice:sesame")));
+    client_.address = other.client.address;
+    for (const char* from : {"198.51.100.1", "198.51.100.2", "198.51.100.3", "198.51.100.4", "198.51.100.5"}) {
+      client_.address = IpAddress::parse(from).value();
+      CPPUNIT_ASSERT(!ask(basic("alice:wrong")));
+    }
+    CPPUNIT_ASSERT(!ask(basic("alice:sesame")));  // a stranger's place is locked
+    client_.address = client_address;
+    CPPUNIT_ASSERT(ask(gate, basic("alice:sesame")));
+    const int64_t told = counters_.value(telemetry::Counter::auth_successes);
+    CPPUNIT_ASSERT(ask(gate, basic("alice:sesame")));
+    CPPUNIT_ASSERT_EQUAL(told, counters_.value(telemetry::Counter::auth_successes));
+    CPPUNIT_ASSERT(!ask(gate, "nonsense"));
+    CPPUNIT_ASSERT(ask(gate, basic("alice:sesame")));
+    CPPUNIT_ASSERT_EQUAL(told + 1, counters_.value(telemetry::Counter::auth_successes));
   }
 
   void always() {

@@ -1,5 +1,6 @@
 // The small parts of HTTP sessions: what is remembered of requests, numbers,
 // claims, and how many messages at once fit a rate.
+#include "server/figures.h"
 #include "server/http_desk.h"
 #include "server/http_idempotency.h"
 #include "server/rate_window.h"
@@ -19,7 +20,23 @@ class HttpPartsTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(keys_of_different_users_do_not_meet);
   CPPUNIT_TEST(numbers_and_claims);
   CPPUNIT_TEST(many_at_once_fit_or_do_not);
+  CPPUNIT_TEST(figures_are_gathered_now_and_then);
   CPPUNIT_TEST_SUITE_END();
+
+  void figures_are_gathered_now_and_then() {
+    uint64_t gathered = 0;
+    FiguresCache cache([&gathered] {
+      api::Figures figures;
+      figures.generation = ++gathered;
+      return figures;
+    });
+    const SteadyTime begin = steady_now();
+    const auto first = cache.at(begin);
+    CPPUNIT_ASSERT_EQUAL(uint64_t{1}, first->generation);
+    CPPUNIT_ASSERT(first == cache.at(begin + FiguresCache::age - Duration(1)));
+    CPPUNIT_ASSERT_EQUAL(uint64_t{2}, cache.at(begin + FiguresCache::age)->generation);
+    CPPUNIT_ASSERT_EQUAL(uint64_t{1}, first->generation);
+  }
 
   void what_is_remembered() {
     Remembered it{std::string(32, '\xAB'), 0x0102030405060708, 10000, R"({"results":{}})"};

@@ -97,6 +97,14 @@ class ServerTenantsTest : public CppUnit::TestFixture {
       CPPUNIT_ASSERT(of(snapshot_, tenant)->take(rate, now));
       CPPUNIT_ASSERT(!of(snapshot_, tenant)->take(rate, now));
     }
+    // Whose client it is may show behind a door that is nobody's; and nowhere else.
+    const auto shown = [&](const std::string& door_of, std::string_view tenant) {
+      return throttles.of(*snapshot_, options(*snapshot_, door_of), ScopeKind::esmtp_listener, door(door_of),
+                          client_address, now, tenant);
+    };
+    CPPUNIT_ASSERT(shown("", "blue") == of(snapshot_, "blue"));
+    CPPUNIT_ASSERT(shown("green", "blue") == of(snapshot_, "green"));
+    CPPUNIT_ASSERT(shown("", "") == of(snapshot_, ""));
     // What was counted stays when the configuration changes.
     CPPUNIT_ASSERT(of(config::test::snapshot(doors), "blue") == of(snapshot_, "blue"));
   }
