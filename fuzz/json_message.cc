@@ -59,7 +59,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   call.now = WallTime(std::chrono::seconds(1700000000));
   call.number = 1;
   auto policy = std::make_shared<Policy>();
-  policy->hostname = "mx.example";
+  policy->received_hostname = "mx.example";
   policy->max_message_size = 1 << 20;
   const auto job = make_job(style, std::move(call), policy);
   if (!job) {

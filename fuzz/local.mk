@@ -20,7 +20,7 @@ fuzz_control_protocol_LDADD = libcontrol.a libauth.a libtelemetry.a libconfig.a 
 
 fuzz_ecstream_frames_SOURCES = fuzz/ecstream_frames.cc
 fuzz_ecstream_frames_LDFLAGS = $(LIBFUZZER)
-fuzz_ecstream_frames_LDADD = libecserver.a libauth.a libconfig.a libmessage.a libbase.a $(GSASL_LIBS) $(OPENSSL_LIBS) $(BASE_LIBS)
+fuzz_ecstream_frames_LDADD = libecserver.a libauth.a libintake.a libconfig.a libmessage.a libbase.a $(GSASL_LIBS) $(OPENSSL_LIBS) $(BASE_LIBS)
 
 fuzz_headers_SOURCES = fuzz/headers.cc
 fuzz_headers_LDFLAGS = $(LIBFUZZER)
@@ -32,7 +32,7 @@ fuzz_http_request_LDADD = libhttp.a libbase.a $(ZLIB_LIBS) $(BASE_LIBS)
 
 fuzz_json_message_SOURCES = fuzz/json_message.cc
 fuzz_json_message_LDFLAGS = $(LIBFUZZER)
-fuzz_json_message_LDADD = libapi.a libcompose.a libspool.a libconfig.a libmessage.a libbase.a $(SIMDJSON_LIBS) $(GMIME_LIBS) $(BASE_LIBS)
+fuzz_json_message_LDADD = libapi.a libcompose.a libintake.a libspool.a libconfig.a libmessage.a libbase.a $(SIMDJSON_LIBS) $(GMIME_LIBS) $(BASE_LIBS)
 
 fuzz_prefix_matcher_SOURCES = fuzz/prefix_matcher.cc
 fuzz_prefix_matcher_LDFLAGS = $(LIBFUZZER)
@@ -44,11 +44,11 @@ fuzz_proxy_header_LDADD = libnet.a libbase.a $(NET_LIBS) $(BASE_LIBS)
 
 fuzz_smtp_client_SOURCES = fuzz/smtp_client.cc
 fuzz_smtp_client_LDFLAGS = $(LIBFUZZER)
-fuzz_smtp_client_LDADD = libsmtp.a libauth.a libconfig.a libmessage.a libbase.a $(GSASL_LIBS) $(OPENSSL_LIBS) $(BASE_LIBS)
+fuzz_smtp_client_LDADD = libsmtp.a libauth.a libintake.a libconfig.a libmessage.a libbase.a $(GSASL_LIBS) $(OPENSSL_LIBS) $(BASE_LIBS)
 
 fuzz_smtp_server_SOURCES = fuzz/smtp_server.cc
 fuzz_smtp_server_LDFLAGS = $(LIBFUZZER)
-fuzz_smtp_server_LDADD = libsmtp.a libauth.a libconfig.a libmessage.a libbase.a $(GSASL_LIBS) $(OPENSSL_LIBS) $(BASE_LIBS)
+fuzz_smtp_server_LDADD = libsmtp.a libauth.a libintake.a libconfig.a libmessage.a libbase.a $(GSASL_LIBS) $(OPENSSL_LIBS) $(BASE_LIBS)
 
 fuzz_template_SOURCES = fuzz/template.cc
 fuzz_template_LDFLAGS = $(LIBFUZZER)

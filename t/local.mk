@@ -14,6 +14,7 @@ include t/unit/smtp/local.mk
 include t/unit/smtp_client/local.mk
 include t/unit/http/local.mk
 include t/unit/inject/local.mk
+include t/unit/intake/local.mk
 include t/unit/ecstream/local.mk
 include t/unit/ecstream_client/local.mk
 include t/unit/api/local.mk

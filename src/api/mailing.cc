@@ -163,7 +163,7 @@ std::expected<spool::Incoming, Error> Mailing::build(size_t index) {
   occasion.to = to;
   occasion.now = plan_.call.now;
   occasion.unique = unique;
-  occasion.hostname = policy.hostname;
+  occasion.hostname = policy.received_hostname;
   if (policy.max_message_size != 0) occasion.max_size = policy.max_message_size;
   auto composed = plan_.composer->compose(occasion);
   if (!composed) return std::unexpected(located(to_error(composed.error()), person));

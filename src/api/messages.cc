@@ -247,7 +247,7 @@ std::expected<spool::Incoming, Error> MessageJob::build(size_t index) {
   if (recipients_.size() == 1) occasion.to = compose::Mailbox{"", recipients_.front().address};
   occasion.now = call_.now;
   occasion.unique = unique;
-  occasion.hostname = policy_->hostname;
+  occasion.hostname = policy_->received_hostname;
   if (policy_->max_message_size != 0) occasion.max_size = policy_->max_message_size;
   auto composed = composer_->compose(occasion);
   if (!composed) {

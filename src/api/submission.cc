@@ -93,7 +93,7 @@ std::expected<spool::Incoming, Error> submit(std::string_view message, message::
     return bad(Fault::too_large, fmt::format("the message is larger than {} bytes", policy.max_message_size));
 
   using message::AddField;
-  message::HeaderScan scan(policy.hostname,
+  message::HeaderScan scan(policy.received_hostname,
                            policy.fixups.date == AddField::always || policy.fixups.message_id == AddField::always);
   const size_t header = scan.feed(message);
   scan.finish();
@@ -106,7 +106,7 @@ std::expected<spool::Incoming, Error> submit(std::string_view message, message::
   input.longest_body_line = longest_line(message.substr(header));
   input.trace = trace;
   input.unique = submission.unique;
-  input.hostname = policy.hostname;
+  input.hostname = policy.received_hostname;
   input.sender = envelope.sender;
   const auto fixups = message::fix_up(policy.fixups, input);
   if (!fixups) return bad(Fault::bad_message, std::string(fixups.error().text));
@@ -124,7 +124,7 @@ std::expected<spool::Incoming, Error> submit(std::string_view message, message::
     info.name = envelope.client_name;
     info.client = call.client;
     info.unix_socket = call.unix_socket;
-    info.by = policy.hostname;
+    info.by = policy.received_hostname;
     info.protocol = protocol_of(call);
     info.tls = call.tls;
     info.tls_bits = call.tls_bits;

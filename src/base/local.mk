@@ -8,6 +8,7 @@ libbase_a_SOURCES = \
 	src/base/endpoint.cc src/base/endpoint.h \
 	src/base/fd.cc src/base/fd.h \
 	src/base/files.cc src/base/files.h \
+	src/base/host_name.cc src/base/host_name.h \
 	src/base/html.cc src/base/html.h \
 	src/base/id.cc src/base/id.h \
 	src/base/ip.cc src/base/ip.h \

@@ -1,9 +1,8 @@
 // Options into routes.
 #include "delivery/route.h"
 
+#include "base/host_name.h"
 #include "base/text.h"
-
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -16,12 +15,6 @@ namespace {
 
 namespace key = config::key;
 using config::Options;
-
-std::string system_hostname() {
-  char name[256] = "";
-  if (::gethostname(name, sizeof name - 1) != 0 || name[0] == '\0') return "localhost";
-  return name;
-}
 
 net::TlsSettings tls_settings(const Options& options, const config::Snapshot& snapshot) {
   net::TlsSettings settings;
@@ -147,7 +140,7 @@ RoutePtr make_route(const Options& options, const config::Snapshot& snapshot, co
   auto route = std::make_shared<Route>();
   route->suspended = options[key::suspend_delivery];
   route->hostname = options[key::hostname];
-  if (route->hostname.empty()) route->hostname = system_hostname();
+  if (route->hostname.empty()) route->hostname = host_name();
   route->mailer_daemon = options[key::mailerdaemon];
   if (route->mailer_daemon.empty()) route->mailer_daemon = "MAILER-DAEMON@" + route->hostname;
   route->expiration = options[key::message_expiration];

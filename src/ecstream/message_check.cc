@@ -88,17 +88,6 @@ Refusal of_layout(const DecodedHead& decoded) {
   return value_refused(fmt::format("Value of field 0x{:02X} cannot be", decoded.tag));
 }
 
-// Sender_Must_Match_User. Reports have no sender, and may be anybody's.
-bool sender_matches(const CheckContext& context, std::string_view sender) {
-  const std::string_view user = context.user;
-  if (context.policy.sender_match == Policy::SenderMatch::off || sender.empty() || user.empty()) return true;
-  const std::string domain = message::domain_of(sender);
-  const bool same_domain =
-      iequals(domain, user.find('@') == std::string_view::npos ? std::string(user) : message::domain_of(user));
-  if (context.policy.sender_match == Policy::SenderMatch::domain) return same_domain;
-  return same_domain && message::local_part_of(sender) == message::local_part_of(user);
-}
-
 Refusal check_sender(const MessageHead& head, const CheckContext& context, const message::AddressRules& rules) {
   if (head.sender.empty()) {
     if (context.policy.allow_null_sender) return std::nullopt;
@@ -107,7 +96,7 @@ Refusal check_sender(const MessageHead& head, const CheckContext& context, const
   const auto path = parse_address(head.sender, rules);
   if (!path) return address_refused(path.error(), true, rules.smtputf8, Refused::message_itself);
   if (!path->has_domain) return MessageRefusal{550, "5.1.7", "address", "Sender address needs a domain"};
-  if (!sender_matches(context, head.sender))
+  if (!intake::sender_matches(context.policy.sender_match, head.sender, context.user))
     return MessageRefusal{553, "5.7.1", "sender_mismatch", "Sender address is not yours"};
   return std::nullopt;
 }

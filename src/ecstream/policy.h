@@ -5,7 +5,8 @@
 
 #include "auth/parameters.h"
 #include "base/clock.h"
-#include "message/body_keeper.h"
+#include "intake/message_rules.h"
+#include "intake/sender_match.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -20,7 +21,7 @@ class Options;
 
 namespace impulse::ecstream {
 
-struct Policy : message::BodyRules {
+struct Policy : intake::MessageRules {
   std::string hostname;  // HELLO's field 7
 
   static constexpr uint32_t largest_window = 32768;
@@ -39,21 +40,11 @@ struct Policy : message::BodyRules {
   bool always_allow = false;
   bool always_deny = false;
   uint32_t auth_failure_limit = 3;  // in a session; 0 no limit
-  enum class SenderMatch : uint8_t { off, domain, address };
+  using SenderMatch = intake::SenderMatch;
   SenderMatch sender_match = SenderMatch::off;  // Sender_Must_Match_User
   bool verified_peer_can_relay = false;
   bool tls_required = false;
   bool deny = false;
-
-  bool allow_null_sender = true;
-  bool allow_ip_literal = true;
-  bool pedantic_addresses = true;
-  uint32_t max_recipients = 0;  // a message; 0 no limit
-  Duration max_hold = std::chrono::days(7);
-
-  bool trace_headers = true;
-  std::vector<std::pair<std::string, std::string>> context;
-  std::string tenant;
 
   std::string reconfig_message = "4.3.2 Reconfiguration in progress";
   bool reconfig_always = false;

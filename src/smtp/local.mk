@@ -5,7 +5,7 @@ libsmtp_a_SOURCES = \
 	src/smtp/line_reader.cc src/smtp/line_reader.h \
 	src/smtp/parameters.cc src/smtp/parameters.h \
 	src/smtp/policy.cc src/smtp/policy.h \
-	src/smtp/relay.cc src/smtp/relay.h \
+	src/smtp/relay.h \
 	src/smtp/replies.cc src/smtp/replies.h \
 	src/smtp/server_auth.cc \
 	src/smtp/server_commands.cc \

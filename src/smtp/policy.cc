@@ -6,10 +6,7 @@
 
 #include <fmt/format.h>
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <array>
 #include <iterator>
 #include <optional>
 #include <span>
@@ -19,12 +16,6 @@ namespace impulse::smtp {
 namespace {
 
 namespace key = config::key;
-
-std::string system_name() {
-  std::array<char, 256> name{};
-  if (::gethostname(name.data(), name.size() - 1) != 0 || name[0] == '\0') return "localhost";
-  return name.data();
-}
 
 bool offers(const config::Strings& words, std::string_view word) {
   return std::any_of(words.begin(), words.end(), [&](const std::string& each) { return iequals(each, word); });
@@ -58,23 +49,15 @@ std::string_view without_code(std::string_view banner) {
   return trim(banner);
 }
 
-Policy::LoneLf lone_lf(config::Enum choice) {
-  constexpr std::array order{Policy::LoneLf::ignore, Policy::LoneLf::pedantic, Policy::LoneLf::fix};
-  return order.at(choice.index);  // as the catalogue lists them
-}
-
-uint32_t count(int64_t value) { return static_cast<uint32_t>(std::clamp<int64_t>(value, 0, UINT32_MAX)); }
-
 }  // namespace
 
 std::shared_ptr<const Policy> make_policy(const config::Options& options, bool tls_usable, bool lmtp) {
   Policy policy;
   policy.lmtp = lmtp;
-  std::string host = options[key::hostname];
-  if (host.empty()) host = system_name();
-  const auto name_or_host = [&](const std::string& name) { return name.empty() ? host : name; };
-  policy.hostname = name_or_host(options[key::banner_hostname]);
-  policy.received_hostname = name_or_host(options[key::received_hostname]);
+  intake::read_message_rules(options, policy);
+  intake::read_relay_rules(options, policy);
+  policy.hostname = options[key::banner_hostname];
+  if (policy.hostname.empty()) policy.hostname = intake::host_name(options);
   policy.banner = without_code(options[key::static_banner]);
   if (policy.banner.empty()) policy.banner = policy.hostname + (lmtp ? " LMTP Impulse" : " ESMTP Impulse");
 
@@ -117,11 +100,9 @@ std::shared_ptr<const Policy> make_policy(const config::Options& options, bool t
   policy.auth_requires_tls = options[key::auth_requires_tls];
   policy.always_allow = options[key::always_allow];
   policy.always_deny = options[key::always_deny];
-  policy.auth_failure_limit = count(options[key::auth_failure_limit]);
+  policy.auth_failure_limit = intake::to_count(options[key::auth_failure_limit]);
   policy.sender_match = static_cast<Policy::SenderMatch>(options[key::sender_must_match_user].index);
   policy.verified_peer_can_relay = options[key::tls_verified_peer_can_relay];
-  policy.tenant = options[key::tenant];
-  for (const auto& [name, value] : options[key::context]) policy.context.emplace_back(name, value);
 
   policy.starttls = tls_usable && !options[key::use_ssl];
 
@@ -130,40 +111,16 @@ std::shared_ptr<const Policy> make_policy(const config::Options& options, bool t
   policy.deny = options[key::deny];
 
   policy.require_ehlo = options[key::require_ehlo];
-  policy.allow_null_sender = options[key::allow_null_envelope_sender];
-  policy.allow_ip_literal = options[key::allow_ip_literal];
   policy.allow_trailing_whitespace = options[key::allow_trailing_whitespace_in_commands];
-  policy.pedantic_addresses = options[key::rfc2821_pedantic_address_rules];
   policy.allow_whitespace_in_envelope = options[key::rfc2821_allow_whitespace_in_envelope];
   policy.unqualified_recipient_domain = options[key::domain_for_unqualified_recipient_addresses];
   policy.unqualified_sender_domain = options[key::domain_for_unqualified_sender_address];
 
-  policy.max_message_size = options[key::max_message_size];
-  policy.max_recipients = count(options[key::max_recipients_per_message]);
-  policy.max_recipients_connection = count(options[key::max_recipients_per_connection]);
-  policy.max_receptions_connection = count(options[key::max_receptions_per_connection]);
+  policy.max_recipients_connection = intake::to_count(options[key::max_recipients_per_connection]);
+  policy.max_receptions_connection = intake::to_count(options[key::max_receptions_per_connection]);
   policy.max_command_length =
       static_cast<uint32_t>(std::clamp<uint64_t>(options[key::max_command_length], 512, 1U << 20));
-  policy.max_errors = count(options[key::max_errors]);
-  policy.max_received_headers = count(options[key::max_received_headers]);
-  policy.large_message = options[key::large_message_threshold];
-  policy.body_block = static_cast<size_t>(std::clamp<uint64_t>(options[key::growbuf_size], 512, 1U << 24));
-
-  policy.open_relay = options[key::open_relay];
-  policy.relay_hosts = options[key::relay_hosts];
-  policy.relay_domains = options[key::relay_domains];
-  policy.relay_sending_domains = options[key::relay_for_sending_domains];
-
-  policy.lone_lf_body = lone_lf(options[key::rfc2822_lone_lf_in_body]);
-  policy.lone_lf_headers = lone_lf(options[key::rfc2822_lone_lf_in_headers]);
-  policy.trace_headers = options[key::rfc2822_trace_headers];
-  // Their values stand in the order of the catalogue's.
-  policy.fixups.date = static_cast<message::AddField>(options[key::rfc2822_date_header].index);
-  policy.fixups.message_id = static_cast<message::AddField>(options[key::rfc2822_messageid_header].index);
-  policy.fixups.missing = static_cast<message::MissingHeaders>(options[key::rfc2822_missing_headers].index);
-  constexpr std::array long_lines{message::LongLines::none, message::LongLines::reject, message::LongLines::wrap};
-  policy.fixups.long_lines = long_lines.at(options[key::rfc2822_max_line_length_policy].index);
-  policy.fixups.max_line_length = options[key::rfc2822_max_line_length];
+  policy.max_errors = intake::to_count(options[key::max_errors]);
 
   policy.greeting_timeout = options[key::greeting_timeout];
   policy.command_timeout = options[key::command_timeout];

@@ -6,7 +6,9 @@
 #include "base/clock.h"
 #include "base/ip.h"
 #include "config/value.h"
-#include "message/body_keeper.h"
+#include "intake/message_rules.h"
+#include "intake/relay.h"
+#include "intake/sender_match.h"
 
 #include <cstdint>
 #include <memory>
@@ -20,7 +22,7 @@ class Options;
 
 namespace impulse::smtp {
 
-struct Policy : message::BodyRules {
+struct Policy : intake::MessageRules, intake::RelayRules {
   bool lmtp = false;     // RFC 2033: LHLO, and a reply for each recipient
   std::string hostname;  // EHLO reply's first word (Banner_Hostname)
   std::string banner;    // text after "220 "; whole line (Static_Banner or made)
@@ -34,18 +36,17 @@ struct Policy : message::BodyRules {
   bool size = true;
   bool eight_bit_mime = true;
   bool enhanced_status_codes = true;
-  bool starttls = false;                     // a certificate is there, and not Use_SSL
-  bool chunking = false;                     // RFC 3030
-  bool binary_mime = false;                  // RFC 3030; only with chunking
-  bool smtputf8 = false;                     // RFC 6531; only with 8BITMIME
-  bool dsn = false;                          // RFC 3461
-  bool deliver_by = false;                   // RFC 2852
-  bool future_release = false;               // RFC 4865
-  Duration max_hold = std::chrono::days(7);  // … the longest
-  bool mt_priority = false;                  // RFC 6710
-  bool require_tls = false;                  // RFC 8689; only under TLS
-  bool limits = false;                       // RFC 9422
-  bool xclient = false;                      // these four only for xclient_hosts
+  bool starttls = false;        // a certificate is there, and not Use_SSL
+  bool chunking = false;        // RFC 3030
+  bool binary_mime = false;     // RFC 3030; only with chunking
+  bool smtputf8 = false;        // RFC 6531; only with 8BITMIME
+  bool dsn = false;             // RFC 3461
+  bool deliver_by = false;      // RFC 2852
+  bool future_release = false;  // RFC 4865
+  bool mt_priority = false;     // RFC 6710
+  bool require_tls = false;     // RFC 8689; only under TLS
+  bool limits = false;          // RFC 9422
+  bool xclient = false;         // these four only for xclient_hosts
   bool xremoteip = false;
   bool xsetcontext = false;
   bool xdumpcontext = false;
@@ -59,7 +60,7 @@ struct Policy : message::BodyRules {
   bool always_allow = false;        // everybody counts as authenticated
   bool always_deny = false;         // nobody does
   uint32_t auth_failure_limit = 3;  // in a session; 0 no limit
-  enum class SenderMatch : uint8_t { off, domain, address };
+  using SenderMatch = intake::SenderMatch;
   SenderMatch sender_match = SenderMatch::off;  // Sender_Must_Match_User
   bool verified_peer_can_relay = false;
 
@@ -68,28 +69,15 @@ struct Policy : message::BodyRules {
   bool deny = false;  // 554 5.7.1 instead of the banner
 
   bool require_ehlo = false;
-  bool allow_null_sender = true;
-  bool allow_ip_literal = true;
   bool allow_trailing_whitespace = false;
-  bool pedantic_addresses = true;
   bool allow_whitespace_in_envelope = false;
   std::string unqualified_recipient_domain;
   std::string unqualified_sender_domain;
 
-  uint32_t max_recipients = 0;  // a message; 0 no limit
   uint32_t max_recipients_connection = 0;
   uint32_t max_receptions_connection = 0;
   uint32_t max_command_length = 4096;  // bytes with CRLF
   uint32_t max_errors = 20;            // answered with 5xx since the last accepted message; 0 no limit
-
-  bool open_relay = false;
-  NetworkList relay_hosts;
-  config::GlobList relay_domains;
-  config::GlobList relay_sending_domains;
-
-  bool trace_headers = true;                                 // add Received
-  std::vector<std::pair<std::string, std::string>> context;  // Context
-  std::string tenant;
 
   // 0: no limit.
   Duration greeting_timeout = std::chrono::seconds(300);

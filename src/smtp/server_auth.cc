@@ -164,13 +164,4 @@ void ServerSession::Impl::auth_failed(const ServerReply& reply) {
   close();
 }
 
-// Sender_Must_Match_User. Reports have no sender, and may be anybody's.
-bool ServerSession::Impl::sender_matches(std::string_view sender) const {
-  if (policy_->sender_match == Policy::SenderMatch::off || sender.empty() || user_.empty()) return true;
-  const std::string domain = message::domain_of(sender);
-  const bool same_domain = iequals(domain, user_.find('@') == std::string::npos ? user_ : message::domain_of(user_));
-  if (policy_->sender_match == Policy::SenderMatch::domain) return same_domain;
-  return same_domain && message::local_part_of(sender) == message::local_part_of(user_);
-}
-
 }  // namespace impulse::smtp

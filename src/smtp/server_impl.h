@@ -103,7 +103,6 @@ struct ServerSession::Impl {
   std::vector<std::string> mechanisms() const;  // that the client may use now
   bool auth_offered() const;
   bool authenticated() const;
-  bool sender_matches(std::string_view sender) const;
   void take_identity();  // of the connection itself: certificate, key, PROXY header
 
   // server_trusted.cc

@@ -74,7 +74,8 @@ void ServerSession::Impl::on_mail(const Command& command) {
       rest, *policy_, {.tls = tls_.has_value(), .auth_offered = says_auth && auth_offered(), .now = host_.now()});
   if (!parameters) return refuse(*parameters.error().reply, parameters.error().cause);
   if (!parameters->smtputf8 && !is_ascii(path->address)) return refuse(reply::utf8_needs_smtputf8, "utf8");
-  if (!sender_matches(path->address)) return refuse(reply::sender_mismatch, "sender_mismatch");
+  if (!intake::sender_matches(policy_->sender_match, path->address, user_))
+    return refuse(reply::sender_mismatch, "sender_mismatch");
   if (!admitted(ServerHost::Stage::mail)) return;
   if (parameters->size > 0)
     if (const auto refusal = host_.has_room(parameters->size)) return refuse(*refusal);

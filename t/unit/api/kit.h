@@ -18,7 +18,7 @@ namespace impulse::api {
 
 inline std::shared_ptr<Policy> usual_policy() {
   auto policy = std::make_shared<Policy>();
-  policy->hostname = "mx.example";
+  policy->received_hostname = "mx.example";
   return policy;
 }
 

@@ -10,5 +10,5 @@ t_unit_api_tests_SOURCES = t/unit/main.cc \
 	t/unit/api/unsafe_test.cc
 t_unit_api_tests_CPPFLAGS = $(AM_CPPFLAGS) $(SIMDJSON_CFLAGS)
 t_unit_api_tests_CXXFLAGS = $(AM_CXXFLAGS) $(CPPUNIT_CFLAGS)
-t_unit_api_tests_LDADD = libapi.a libcompose.a libspool.a libconfig.a libmessage.a libbase.a \
+t_unit_api_tests_LDADD = libapi.a libcompose.a libintake.a libspool.a libconfig.a libmessage.a libbase.a \
 	$(SIMDJSON_LIBS) $(GMIME_LIBS) $(BASE_LIBS) $(CPPUNIT_LIBS)

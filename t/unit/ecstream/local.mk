@@ -9,4 +9,4 @@ t_unit_ecstream_tests_SOURCES = t/unit/main.cc \
 	t/unit/ecstream/support.h \
 	t/unit/ecstream/walk_test.cc
 t_unit_ecstream_tests_CXXFLAGS = $(AM_CXXFLAGS) $(CPPUNIT_CFLAGS) $(GSASL_CFLAGS)
-t_unit_ecstream_tests_LDADD = libecserver.a libauth.a libconfig.a libmessage.a libbase.a $(GSASL_LIBS) $(OPENSSL_LIBS) $(BASE_LIBS) $(CPPUNIT_LIBS)
+t_unit_ecstream_tests_LDADD = libecserver.a libauth.a libintake.a libconfig.a libmessage.a libbase.a $(GSASL_LIBS) $(OPENSSL_LIBS) $(BASE_LIBS) $(CPPUNIT_LIBS)

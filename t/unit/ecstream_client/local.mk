@@ -6,9 +6,9 @@ t_unit_ecstream_client_tests_SOURCES = t/unit/main.cc \
 	t/unit/ecstream_client/server.h
 t_unit_ecstream_client_tests_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir) -DIMPULSE_SOURCE='"$(abs_top_srcdir)"'
 t_unit_ecstream_client_tests_CXXFLAGS = $(AM_CXXFLAGS) $(CPPUNIT_CFLAGS) $(GSASL_CFLAGS)
-t_unit_ecstream_client_tests_LDADD = t/unit/ecstream_client/c_client.o libecstream.a libecserver.a libauth.a \
+t_unit_ecstream_client_tests_LDADD = t/unit/ecstream_client/c_client.o libecstream.a libecserver.a libauth.a libintake.a \
 	libconfig.a libmessage.a libbase.a $(LIBECSTREAM_LIBS) $(BASE_LIBS) $(CPPUNIT_LIBS)
-t_unit_ecstream_client_tests_DEPENDENCIES = t/unit/ecstream_client/c_client.o libecstream.a libecserver.a libauth.a \
+t_unit_ecstream_client_tests_DEPENDENCIES = t/unit/ecstream_client/c_client.o libecstream.a libecserver.a libauth.a libintake.a \
 	libconfig.a libmessage.a libbase.a
 
 t/unit/ecstream_client/c_client.o: t/unit/ecstream_client/c_client.c console/ecstream/ecstream.h

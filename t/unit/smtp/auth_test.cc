@@ -378,7 +378,7 @@ class AuthTest : public CppUnit::TestFixture {
       if (!login.empty()) CPPUNIT_ASSERT_EQUAL(good, session.say(login));
       return session.say("MAIL FROM:<" + sender + ">").substr(0, 9);
     };
-    using enum Policy::SenderMatch;
+    using enum intake::SenderMatch;
     CPPUNIT_ASSERT_EQUAL("250 2.1.0"s, reply(off, bob, "eve@other.example"));
     CPPUNIT_ASSERT_EQUAL("250 2.1.0"s, reply(domain, bob, "eve@LOCAL.example"));
     CPPUNIT_ASSERT_EQUAL("553 5.7.1"s, reply(domain, bob, "bob@other.example"));

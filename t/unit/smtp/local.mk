@@ -18,4 +18,4 @@ t_unit_smtp_tests_SOURCES = t/unit/main.cc \
 	t/unit/smtp/walk_test.cc \
 	t/unit/smtp/xclient_test.cc
 t_unit_smtp_tests_CXXFLAGS = $(AM_CXXFLAGS) $(CPPUNIT_CFLAGS) $(GSASL_CFLAGS)
-t_unit_smtp_tests_LDADD = libsmtp.a libauth.a libconfig.a libmessage.a libbase.a $(GSASL_LIBS) $(OPENSSL_LIBS) $(BASE_LIBS) $(CPPUNIT_LIBS)
+t_unit_smtp_tests_LDADD = libsmtp.a libauth.a libintake.a libconfig.a libmessage.a libbase.a $(GSASL_LIBS) $(OPENSSL_LIBS) $(BASE_LIBS) $(CPPUNIT_LIBS)

@@ -1,6 +1,5 @@
 // The session as its owner sees it: relaying, limits, policies that change,
 // admission, STARTTLS hand-over, ends of all kinds, trace fields, causes.
-#include "smtp/relay.h"
 #include "support.h"
 
 #include <cppunit/extensions/HelperMacros.h>
@@ -22,7 +21,6 @@ std::string joined(const std::vector<std::string>& words) {
 
 class SessionTest : public CppUnit::TestFixture {
   CPPUNIT_TEST_SUITE(SessionTest);
-  CPPUNIT_TEST(who_may_relay);
   CPPUNIT_TEST(relay_probes);
   CPPUNIT_TEST(limits_of_a_connection);
   CPPUNIT_TEST(too_many_errors);
@@ -39,32 +37,6 @@ class SessionTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(causes);
   CPPUNIT_TEST(closed_stays_closed);
   CPPUNIT_TEST_SUITE_END();
-
-  static bool relays(const Policy& policy, std::string_view from, std::string_view sender, std::string_view recipient) {
-    return may_relay(policy, *IpAddress::parse(from), sender, recipient);
-  }
-
-  void who_may_relay() {
-    Policy policy = usual_policy();
-    policy.relay_domains = config::GlobList({"ours.example", "*.sub.example"});
-    policy.relay_sending_domains = config::GlobList({"partner.example"});
-    CPPUNIT_ASSERT(relays(policy, "127.0.0.1", "", "x@far"));
-    CPPUNIT_ASSERT(!relays(policy, "192.0.2.1", "", "x@far"));
-    CPPUNIT_ASSERT(relays(policy, "192.0.2.1", "", "x@OURS.example"));
-    CPPUNIT_ASSERT(relays(policy, "192.0.2.1", "", "x@a.sub.example"));
-    CPPUNIT_ASSERT(!relays(policy, "192.0.2.1", "", "x@sub.example"));
-    CPPUNIT_ASSERT(!relays(policy, "192.0.2.1", "", "x@notours.example"));
-    CPPUNIT_ASSERT(!relays(policy, "192.0.2.1", "", "x@ours.example.far"));
-    CPPUNIT_ASSERT(relays(policy, "192.0.2.1", "me@Partner.example", "x@far"));
-    CPPUNIT_ASSERT(!relays(policy, "192.0.2.1", "me@partner.example.far", "x@far"));
-    CPPUNIT_ASSERT(!relays(policy, "192.0.2.1", "\"me@partner.example\"@far", "x@far"));
-    policy.relay_sending_domains = config::GlobList({"*"});
-    CPPUNIT_ASSERT(!relays(policy, "192.0.2.1", "", "x@far"));  // the null sender has no domain
-    CPPUNIT_ASSERT(relays(policy, "192.0.2.1", "a@b", "x@far"));
-    policy.relay_sending_domains = config::GlobList();
-    policy.open_relay = true;
-    CPPUNIT_ASSERT(relays(policy, "192.0.2.1", "", "x@far"));
-  }
 
   void relay_probes() {
     Policy policy = usual_policy();

@@ -8,5 +8,5 @@ t_unit_smtp_client_tests_SOURCES = t/unit/main.cc \
 	t/unit/smtp_client/support.h \
 	t/unit/smtp_client/walk_test.cc
 t_unit_smtp_client_tests_CXXFLAGS = $(AM_CXXFLAGS) $(CPPUNIT_CFLAGS)
-t_unit_smtp_client_tests_LDADD = libsmtp.a libauth.a libconfig.a libmessage.a libbase.a \
+t_unit_smtp_client_tests_LDADD = libsmtp.a libauth.a libintake.a libconfig.a libmessage.a libbase.a \
 	$(GSASL_LIBS) $(OPENSSL_LIBS) $(BASE_LIBS) $(CPPUNIT_LIBS)
