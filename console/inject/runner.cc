@@ -312,10 +312,11 @@ void Runner::look_after(uint64_t now) {
 
 void Runner::on_interrupt() {
   std::array<char, 64> block;
-  while (::read(interrupt_, block.data(), block.size()) > 0) continue;
-  result_.interrupted = true;
+  size_t times = 0;
+  for (ssize_t got = 0; (got = ::read(interrupt_, block.data(), block.size())) > 0;) times += static_cast<size_t>(got);
+  stopping_ = true;
   // The second time: not even what is under way.
-  if (std::exchange(stopping_, true)) end_now(std::nullopt);
+  if (std::exchange(result_.interrupted, true) || times > 1) end_now(std::nullopt);
 }
 
 void Runner::end_now(std::optional<Failure> why) {
