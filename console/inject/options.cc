@@ -313,10 +313,12 @@ Outcome<> check_together(const Reader& reader) {
   if (options.tls && options.starttls) return usage("--tls or --starttls, not both");
   if (!options.tls_options.key.empty() && options.tls_options.certificate.empty()) return usage("--key needs --cert");
   if (options.batch != 0 && smtp) return usage("--batch is for HTTP and ECStream");
-  if (options.batch > 1 && options.protocol == Protocol::http) {
-    if (options.api == Api::messages) return usage("--batch is for --api transmissions and --api inject");
-    if (options.envelope.recipients.largest() != 1)
-      return usage("--batch or --recipients, not both: each recipient gets a message");
+  if (options.protocol == Protocol::http) {
+    if (options.api == Api::messages && options.batch != 0)
+      return usage("--batch is for --api transmissions and --api inject");
+    // Each recipient gets a message there, and messages are what is counted.
+    if (options.api != Api::messages && options.envelope.recipients.largest() != 1)
+      return usage("--recipients is for --api messages; --batch says how many a request has");
   }
   if (options.retry && options.protocol == Protocol::ecstream)
     return usage("--retry says nothing with ECStream, which always goes on where it was");

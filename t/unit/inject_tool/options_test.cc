@@ -104,6 +104,7 @@ class OptionsTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT(!read({"-b", "10", "/s"}));
     CPPUNIT_ASSERT(!read({"-p", "http", "-b", "10", "/s"}));
     CPPUNIT_ASSERT(!read({"-p", "http", "--api", "inject", "-b", "10", "--recipients", "1-2", "/s"}));
+    CPPUNIT_ASSERT(!read({"-p", "http", "--api", "transmissions", "--recipients", "2", "/s"}));
   }
 
   void wrong() {
