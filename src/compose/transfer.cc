@@ -18,12 +18,17 @@ void start_mime() {
 std::string with_line_ends(std::string_view text, std::string_view end) {
   std::string out;
   out.reserve(text.size() + (end.size() > 1 ? text.size() / 32 + 2 : 0));
-  while (!text.empty()) {
-    const size_t at = text.find_first_of("\r\n");
-    out += text.substr(0, at);
-    if (at == std::string_view::npos) break;
+  // One search for each: one for both asks of every character whether it is among them.
+  size_t lf = text.find('\n');
+  for (size_t at = 0; at < text.size();) {
+    if (lf < at) lf = text.find('\n', at);
+    const size_t stop = std::min(lf, text.size());
+    const size_t size = std::min(text.substr(at, stop - at).find('\r'), stop - at);
+    out += text.substr(at, size);
+    at += size;
+    if (at == text.size()) break;
     out += end;
-    text.remove_prefix(at + (text.substr(at).starts_with("\r\n") ? 2 : 1));
+    at += text.substr(at).starts_with("\r\n") ? 2 : 1;
   }
   return out;
 }

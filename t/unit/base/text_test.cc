@@ -17,6 +17,7 @@ class TextTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(numbers);
   CPPUNIT_TEST(utf8);
   CPPUNIT_TEST(escapes_are_one_line);
+  CPPUNIT_TEST(ascii_in_blocks);
   CPPUNIT_TEST(suggestions);
   CPPUNIT_TEST(digits);
   CPPUNIT_TEST(parts_in_a_row);
@@ -89,6 +90,19 @@ class TextTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT_EQUAL(std::string("\xC3\xA4 \\xFF \\xC2\\x9B"), escape_line("\xC3\xA4 \xFF \xC2\x9B"));
     CPPUNIT_ASSERT_EQUAL(std::string("abc…"), escape_line("abcdef", 3));
   }
+  // Wherever the one that is beyond it stands.
+  void ascii_in_blocks() {
+    for (const size_t size : {0, 1, 63, 64, 65, 127, 128, 129, 200}) {
+      std::string text(size, '\x7F');
+      CPPUNIT_ASSERT(is_ascii(text));
+      for (char& c : text) {
+        c = '\x80';
+        CPPUNIT_ASSERT(!is_ascii(text));
+        c = 'a';
+      }
+    }
+  }
+
   void suggestions() {
     const std::string_view names[] = {"Listen_Backlog", "Listen", "Linger", "Enable"};
     CPPUNIT_ASSERT_EQUAL("Listen_Backlog"sv, nearest("Lisen_backlgo", names));
