@@ -3,7 +3,7 @@
 import json
 import subprocess
 
-from harness import free_port
+from harness import free_port, wait_for
 from http_kit import Case
 from test_http_access import basic
 
@@ -45,15 +45,16 @@ class Admin(Case):
     def test_the_answer_is_the_consoles(self):
         key = self.start()
         for command in ("config eval esmtp_listener idle_time", "config show http_listener", "config nonsense",
-                        "config get Hostnam", "help config set", "config set Idle_Time = never", "listener show"):
+                        "config get Hostnam", "help config set", "config set Idle_Time = never", "config locate listen"):
             said = self.run_all(command, key)
-            console = self.daemon.run_console(command)
+            console = self.daemon.console(*command.split(), status=None)
             self.assertEqual(console.returncode, said["code"], command)
             self.assertEqual(console.stdout, "".join(line + "\n" for line in said["output"]), command)
-            self.assertEqual([line.strip() for line in console.stderr.splitlines() if line.startswith("!")] or None,
-                             [f"!{m['severity']} {m['id']} {m['text']}" for m in said["messages"]] or None, command)
+            self.assertEqual(bool(console.stderr), bool(said["messages"]), command)
+            for message in said["messages"]:
+                self.assertIn(message["text"], console.stderr, command)
         rows = self.run_all({"command": "listener show", "json": True}, key)["output"]
-        self.assertIn(f"127.0.0.1:{self.daemon.values['admin']}", [json.loads(row)["endpoint"] for row in rows])
+        self.assertIn(f"127.0.0.1:{self.daemon.values['admin']}", str([json.loads(row) for row in rows]))
 
     def test_changes_reloads_and_the_records(self):
         key = self.start()
@@ -63,9 +64,10 @@ class Admin(Case):
         self.assertEqual(3, self.run_all("config get esmtp_listener idle_time", key)["code"])
         payload = {"command": "config set Hostname", "payload": "mx7.example\n"}
         self.run_all(payload, key)
-        log = (self.daemon.dir / "acctlog").read_text()
-        self.assertIn("chief", log)
-        self.assertIn("idle_time", log)
+        log = self.daemon.dir / "acctlog"
+        wait_for(lambda: "config set Hostname" in log.read_text(), lambda: log.read_text())
+        self.assertIn("chief", log.read_text())
+        self.assertIn("config set esmtp_listener idle_time", log.read_text())
         # What it serves may go by its own command: the answer comes before that.
         port = self.daemon.values["admin"]
         self.assertEqual(0, self.run_all(f"config unset http_listener listen 127.0.0.1:{port}", key)["code"])
@@ -121,9 +123,9 @@ class Admin(Case):
             self.assertEqual(1, self.order(command, basic("bob", "sesame")).json["code"])
         # What a browser sends by itself is no order.
         self.assertEqual(403, self.order(summary, basic("alice", "sesame"), Origin="https://evil.example").status)
-        self.assertEqual(415, self.order(json.dumps(summary), chief, Content_Type="text/plain").status
-                         if False else self.client(self.daemon.values["admin"]).post(
-                             CONTROL, json.dumps(summary), Authorization=chief, Content_Type="text/plain").status)
+        form = self.client(self.daemon.values["admin"]).post(CONTROL, json.dumps(summary), Authorization=chief,
+                                                             Content_Type="text/plain")
+        self.assertEqual(415, form.status, form)
 
     def test_without_being_told_roles_decide_where_there_are_any(self):
         chief = self.start()
