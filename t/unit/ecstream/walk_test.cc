@@ -96,8 +96,13 @@ class WalkTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT_EQUAL(static_cast<size_t>(last), application.accepted.size() + application.refused.size());
   }
 
-  // One broken connection, and one that is not.
-  static void broken_once(uint64_t up, uint64_t down, bool checksums, uint64_t& all_up, uint64_t& all_down) {
+  struct Went {
+    uint64_t up = 0;
+    uint64_t down = 0;
+  };
+  // One connection that breaks behind so many octets, and one that does not.
+  // Says how many went by the first.
+  static Went broken_once(uint64_t up, uint64_t down, bool checksums) {
     Store store;
     ClientStream stream("s", 0);
     Application application;
@@ -114,8 +119,6 @@ class WalkTest : public CppUnit::TestFixture {
       while (link.move(64, to_server, to_client)) {
       }
     }
-    all_up = up - to_server;
-    all_down = down - to_client;
     Server server(store);
     ClientSession session(settings, stream, nullptr);
     Link link(server, session, application);
@@ -126,26 +129,19 @@ class WalkTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT((std::set<uint64_t>{3}) == application.refused);
     CPPUNIT_ASSERT_EQUAL(size_t{0}, stream.waiting());
     CPPUNIT_ASSERT_EQUAL(size_t{0}, stream.bytes());
+    return {up - to_server, down - to_client};
   }
 
   void a_cut_at_every_octet() {
-    uint64_t up = 0;
-    uint64_t down = 0;
-    broken_once(UINT64_MAX, UINT64_MAX, true, up, down);
+    const uint64_t up = broken_once(UINT64_MAX, UINT64_MAX, true).up;
     CPPUNIT_ASSERT(up > 400);
-    uint64_t a = 0;
-    uint64_t b = 0;
-    for (uint64_t at = 0; at <= up; ++at) broken_once(at, UINT64_MAX, at % 2 == 0, a, b);
+    for (uint64_t at = 0; at <= up; ++at) broken_once(at, UINT64_MAX, at % 2 == 0);
   }
 
   void a_cut_at_every_octet_of_the_answers() {
-    uint64_t up = 0;
-    uint64_t down = 0;
-    broken_once(UINT64_MAX, UINT64_MAX, false, up, down);
+    const uint64_t down = broken_once(UINT64_MAX, UINT64_MAX, false).down;
     CPPUNIT_ASSERT(down > 100);
-    uint64_t a = 0;
-    uint64_t b = 0;
-    for (uint64_t at = 0; at <= down; ++at) broken_once(UINT64_MAX, at, at % 2 == 0, a, b);
+    for (uint64_t at = 0; at <= down; ++at) broken_once(UINT64_MAX, at, at % 2 == 0);
   }
 
   void random_walk() {
