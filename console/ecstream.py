@@ -95,17 +95,24 @@ def envelope(sender, recipients, *, body_type="7BIT", smtputf8=False, ret=None, 
 class Client:
     """One stream. `acknowledged`: how far it has come, if that is known, as when
     a program sends again what it had not seen acknowledged; else numbers go on
-    behind what the server has. `new`: nobody can know the stream."""
+    behind what the server has. `new`: nobody can know the stream. `max_bytes`:
+    what is kept unacknowledged; send() waits above it.
+
+    `refused` and `ids` say what became of messages. `forgotten`: the server had
+    lost its memory of the stream when the client came again: what was on its way
+    then may be stored twice."""
 
     def __init__(self, endpoint, stream="", *, user=None, password="", tls=False, ca=None, verify=True,
                  certificate=None, key=None, new=False, acknowledged=None, timeout=30, hostname=None,
-                 reconnect=True):
+                 reconnect=True, max_bytes=64 << 20):
         self.endpoint, self.stream, self.user, self.password = endpoint, stream, user, password
         self.timeout, self.reconnect, self.new = timeout, reconnect, new
         self.hostname = hostname or socket.gethostname()
         self.done = acknowledged or 0
         self.waiting = collections.OrderedDict()  # sequence: (envelope, body, want_id), or None: skip it
         self.refused, self.ids, self.next = [], {}, self.done + 1
+        self.max_bytes, self.kept = max_bytes, 0  # octets of what is waiting
+        self.furthest, self.forgotten = None, False  # furthest: that was ever sent, or that the server had at first
         self.tls = None
         if tls:
             self.tls = ssl.create_default_context(cafile=ca)
@@ -134,13 +141,16 @@ class Client:
 
     def send(self, sender, recipients, body, *, want_id=False, **parameters):
         """Takes a message (CRLF lines) and sends it as soon as it may; its
-        number. For the parameters see envelope()."""
+        number. Waits while too much is kept. For the parameters see envelope()."""
         fields = envelope(sender, recipients, size=len(body), **parameters)
+        while self.waiting and self.kept + len(fields) + len(body) > self.max_bytes:
+            self._go_on(self.timeout)
         number = self.next
         self.next += 1
         if number <= self.done:  # the server has it already
             return number
         self.waiting[number] = (fields, bytes(body), want_id)
+        self.kept += len(fields) + len(body)
         while True:
             try:
                 self._transmit()
@@ -154,13 +164,16 @@ class Client:
         while self.waiting:
             if until is not None and time.monotonic() >= until:
                 raise TimeoutError(f"{len(self.waiting)} messages are not acknowledged")
-            try:
-                self._transmit()
-                left = self.timeout if until is None else min(self.timeout, max(0, until - time.monotonic()))
-                if self.waiting and not self._receive(left) and left == self.timeout:
-                    raise Lost("the server says nothing")
-            except (Lost, OSError) as lost:
-                self._again(lost)
+            self._go_on(self.timeout if until is None else min(self.timeout, max(0, until - time.monotonic())))
+
+    def _go_on(self, patience):
+        """Sends what may go, and waits for an answer."""
+        try:
+            self._transmit()
+            if self.waiting and not self._receive(patience) and patience == self.timeout:
+                raise Lost("the server says nothing")
+        except (Lost, OSError) as lost:
+            self._again(lost)
 
     # --- the connection ------------------------------------------------------
 
@@ -195,7 +208,12 @@ class Client:
         self.window = int.from_bytes(told.get(4, b""), "big")
         self._log_in(told.get(5, b"").decode().split(), told.get(9) == b"\x01", private)
         self._write(OPEN, int(self.new), self.done, self.stream.encode())
-        sequence = self._await(OPENED)[1]
+        flags, sequence, _ = self._await(OPENED)
+        if self.furthest is not None and sequence > self.furthest:
+            raise Error(f"the server has message {sequence} of the stream, which was never sent: another writes to it")
+        if self.stream and self.done > 0 and not flags & 1:
+            self.forgotten = True
+        self.furthest = max(self.furthest or 0, sequence)
         self._acknowledge(sequence)
         self.new, self.opened, self.pause = False, True, 0
         self.sent, self.part = sequence, None  # part: (sequence, octets of its body that were sent)
@@ -306,18 +324,17 @@ class Client:
                 self.ids[number] = payload[at + 9:at + 9 + size].decode()
                 at += 9 + size
             self._acknowledge(sequence)
-            self.limit = max(self.limit, self.done + self.window)
+            self._widen()
         elif kind == NAK:
             code, recipient, size = struct.unpack_from(">HIB", payload)
             if sequence > self.done and self.waiting.get(sequence, ()) is not None:
                 self.refused.append(Refusal(sequence, code, payload[7:7 + size].decode(),
                                             None if recipient == 0xFFFFFFFF else recipient,
                                             payload[7 + size:].decode(errors="replace")))
-                if sequence in self.waiting:
-                    self.waiting[sequence] = None
+                self._skip(sequence)
         elif kind == WINDOW:
             self.window = struct.unpack(">I", payload)[0]
-            self.limit = max(self.limit, self.done + self.window)
+            self._widen()
         elif kind == PING:
             self._write(PONG, 0, 0, payload)
         elif kind == GOAWAY:
@@ -329,14 +346,27 @@ class Client:
         elif kind != PONG and kind < 0x80:
             raise Error("the server sent what cannot come now")
 
+    def _widen(self):
+        if self.gone is None:
+            self.limit = max(self.limit, self.done + self.window)
+
     def _acknowledge(self, sequence):
-        while self.waiting and next(iter(self.waiting)) <= sequence:
-            self.waiting.popitem(last=False)
+        while self.waiting and (first := next(iter(self.waiting))) <= sequence:
+            self._skip(first)
+            del self.waiting[first]
         self.done = max(self.done, sequence)
+
+    def _skip(self, sequence):
+        """What it holds is not needed any more; its number is."""
+        if message := self.waiting.get(sequence):
+            self.kept -= len(message[0]) + len(message[1])
+            self.waiting[sequence] = None
 
     # --- messages ------------------------------------------------------------
 
     def _transmit(self):
+        if self.waiting:
+            self._receive(0)  # an ACK may let more through
         while self.sent < self.limit and self.sent + 1 < self.next:
             sequence = self.sent + 1
             message = self.waiting.get(sequence)
@@ -352,7 +382,7 @@ class Client:
                 fields, body, want_id = message
                 if begun is None and (4 + len(fields) > self.max_frame or 0 < self.max_message < len(body)):
                     self.refused.append(Refusal(sequence, 552, "5.3.4", None, "Too big for the server"))
-                    self.waiting[sequence] = None
+                    self._skip(sequence)
                     continue
                 start = begun or 0
                 room = self.max_frame - (4 + len(fields) if begun is None else 0)
@@ -366,6 +396,7 @@ class Client:
                     self._write(CHUNK, 0 if end else MORE, sequence, piece)
             if end:
                 self.sent, self.part = sequence, None
+                self.furthest = max(self.furthest, sequence)
             self._receive(0)
 
 

@@ -18,10 +18,12 @@ using telemetry::Level;
 
 namespace {
 
-// The owner of a stream's receipts: streams of different users do not meet, nor
-// do those of users and of whom nobody knows.
-std::string owner_of(std::string_view tenant, std::string_view user) {
-  return fmt::format("ecstream{0}{1}{0}{2}", '\0', lower(tenant), user);
+// The owner of a stream's receipts: streams of different users do not meet.
+// Those nobody knows are told apart by their address: a stranger shall not end,
+// or confuse, what another one sends.
+std::string owner_of(std::string_view tenant, std::string_view user, const IpAddress& client) {
+  return fmt::format("ecstream{0}{1}{0}{2}{0}{3}", '\0', lower(tenant), user.empty() ? "from" : "user",
+                     user.empty() ? client.to_string() : user);
 }
 
 Result<ecstream::StreamMemory> memory_in(const Result<std::optional<spool::Receipt>>& receipt) {
@@ -55,13 +57,15 @@ void EcstreamSession::make_engine() {
   if (proxied() != nullptr && options()[key::proxy_identity_as_user] && proxied()->header.tls &&
       proxied()->header.tls->verified)
     info.identity = own_identity(proxied()->header.tls->common_name);
-  engine_ = std::make_unique<ecstream::ServerSession>(ecstream_rules(options())->wire, std::move(info),
+  rules_ = ecstream_rules(options());
+  engine_ = std::make_unique<ecstream::ServerSession>(rules_->wire, std::move(info),
                                                       static_cast<ecstream::ServerHost&>(*this));
 }
 
 void EcstreamSession::open(const net::TlsInfo* tls) {
   std::optional<net::TlsState> state;
   if (tls != nullptr) state = tls_state(*tls);
+  verified_ = state && state->verified;
   engine_->start(std::move(state), out_);
   carry_out();
 }
@@ -78,21 +82,21 @@ void EcstreamSession::turn_away(const smtp::HostRefusal& refusal) {
 }
 
 // While a commit is under way the next batch gathers.
-bool EcstreamSession::takes() const { return !holding_ && (out_.next == Next::read || out_.next == Next::submit); }
+bool EcstreamSession::takes() const {
+  return !holding_ && !stalled_ && (out_.next == Next::read || out_.next == Next::submit);
+}
 
 size_t EcstreamSession::on_data(std::string_view bytes) {
   size_t used = 0;
   while (used < bytes.size() && takes()) {
-    const size_t taken = engine_->feed(bytes.substr(used), out_);
-    used += taken;
-    const bool full = taken == 0 && out_.next == Next::read;  // of replies
+    used += engine_->feed(bytes.substr(used), out_);
     carry_out();
-    if (full) break;
   }
   return used;
 }
 
 void EcstreamSession::on_drained() {
+  stalled_ = false;
   if (takes()) connection().resume_reading();
 }
 
@@ -121,6 +125,7 @@ void EcstreamSession::carry_out() {
       break;
     case Next::open:
       open_stream();
+      if (out_.next != Next::open) return carry_out();
       break;
     case Next::hold:
       break;
@@ -130,11 +135,9 @@ void EcstreamSession::carry_out() {
       return finish();
   }
   arm_deadline();
+  stalled_ = connection().unsent() >= ecstream::ServerSession::reply_limit;
+  if (stalled_) connection().want_drained();
   if (!takes()) return connection().pause_reading();
-  if (connection().unsent() > ecstream::ServerSession::reply_limit) {
-    connection().pause_reading();
-    return connection().want_drained();
-  }
   connection().resume_reading();
   if (newer_unseen()) configuration_changed();
 }
@@ -152,8 +155,21 @@ void EcstreamSession::arm_deadline() {
   connection().deadline(engine_->deadline(out_.waiting));
 }
 
+// Nothing is remembered of those whose mail no rule could let in.
+bool EcstreamSession::may_send() const {
+  const ecstream::Policy& policy = *rules_->wire;
+  const smtp::Policy& relay = *rules_->relay;
+  const bool known = !policy.always_deny && (policy.always_allow || !engine_->user().empty());
+  return known || (policy.verified_peer_can_relay && verified_) || relay.open_relay ||
+         relay.relay_hosts.contains(client()) || !relay.relay_domains.empty() || !relay.relay_sending_domains.empty();
+}
+
 void EcstreamSession::open_stream() {
   const ecstream::Opening& opening = engine_->opening();
+  if (!may_send()) {
+    refused(ecstream::Refusal{.goaway = GoAway::denied, .cause = "relay", .text = "5.7.1 Relaying denied"});
+    return engine_->opened(fail(Errc::denied, "relaying denied"), out_);
+  }
   net::Loop* const loop = worker().loop.get();
   const auto on_loop = [loop, self = self()](void (EcstreamSession::*what)()) {
     return [loop, self, what] {
@@ -162,7 +178,7 @@ void EcstreamSession::open_stream() {
       });
     };
   };
-  const std::string owner = owner_of(engine_->policy().tenant, opening.user);
+  const std::string owner = owner_of(engine_->policy().tenant, opening.user, client());
   claim_ = services().streams.claim(fmt::format("{}{}{}", owner, '\0', opening.stream),
                                     {on_loop(&EcstreamSession::stream_is_ours), on_loop(&EcstreamSession::taken_over)});
 }
@@ -171,8 +187,9 @@ void EcstreamSession::open_stream() {
 void EcstreamSession::stream_is_ours() {
   if (over_) return;
   const ecstream::Opening& opening = engine_->opening();
-  services().aside.post([&injector = services().injector, owner = owner_of(engine_->policy().tenant, opening.user),
-                         stream = opening.stream, claim = claim_, loop = worker().loop.get(), self = self()]() mutable {
+  services().aside.post([&injector = services().injector,
+                         owner = owner_of(engine_->policy().tenant, opening.user, client()), stream = opening.stream,
+                         claim = claim_, loop = worker().loop.get(), self = self()]() mutable {
     auto memory = memory_in(injector.receipt(owner, stream));
     loop->post([self, memory = std::move(memory), claim = std::move(claim)]() mutable {
       if (*self != nullptr) static_cast<EcstreamSession*>(*self)->opened(std::move(memory));
@@ -190,14 +207,17 @@ void EcstreamSession::opened(Result<ecstream::StreamMemory> memory) {
   carry_out();
 }
 
-void EcstreamSession::taken_over() { end_at_once(GoAway::taken_over, {}); }
+// Perhaps told more than once.
+void EcstreamSession::taken_over() {
+  if (!over_) end_at_once(GoAway::taken_over, {});
+}
 
 void EcstreamSession::submit() {
   auto submission = std::make_shared<ecstream::Submission>(engine_->take_submission());
   out_.next = Next::read;
   std::optional<spool::Receipt> receipt;
   if (!submission->stream.empty())
-    receipt = {owner_of(engine_->policy().tenant, engine_->opening().user), submission->stream,
+    receipt = {owner_of(engine_->policy().tenant, engine_->opening().user, client()), submission->stream,
                std::move(submission->receipt), wall_now() + std::chrono::days(ecstream::stream_memory_days)};
   auto next = [submission, at = size_t{0}]() mutable -> Result<std::optional<spool::Incoming>> {
     if (at == submission->messages.size()) return std::nullopt;
@@ -282,7 +302,8 @@ Result<std::shared_ptr<const ecstream::Policy>> EcstreamSession::safe_point() {
   const auto moved = move_on();
   if (!moved) return std::unexpected(moved.error());
   if (!*moved) return nullptr;
-  return ecstream_rules(options())->wire;
+  rules_ = ecstream_rules(options());
+  return rules_->wire;
 }
 
 std::optional<ecstream::HostRefusal> EcstreamSession::admit(uint64_t size) {
@@ -292,7 +313,7 @@ std::optional<ecstream::HostRefusal> EcstreamSession::admit(uint64_t size) {
 
 std::optional<ecstream::HostRefusal> EcstreamSession::admit_recipient(std::string_view sender,
                                                                       std::string_view recipient, bool known) {
-  if (known || smtp::may_relay(*ecstream_rules(options())->relay, client(), sender, recipient)) return std::nullopt;
+  if (known || smtp::may_relay(*rules_->relay, client(), sender, recipient)) return std::nullopt;
   return ecstream::HostRefusal{550, "5.7.1", "relay", fmt::format("Relaying denied for <{}>", recipient)};
 }
 

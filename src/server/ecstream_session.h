@@ -33,6 +33,7 @@ class EcstreamSession final : public ClientSession, private ecstream::ServerHost
   bool takes() const;  // bytes may be fed
   void reply_sent();
   void arm_deadline();
+  bool may_send() const;
   void open_stream();
   void stream_is_ours();
   void taken_over();
@@ -68,6 +69,7 @@ class EcstreamSession final : public ClientSession, private ecstream::ServerHost
   void authenticated(const AuthOutcome& outcome) override;
   AuthDesk::Visitor visitor() const;
 
+  std::shared_ptr<const EcstreamRules> rules_;
   std::unique_ptr<ecstream::ServerSession> engine_;
   ecstream::Output out_;
   std::optional<ecstream::Waiting> armed_;           // what the deadline runs for
@@ -75,7 +77,9 @@ class EcstreamSession final : public ClientSession, private ecstream::ServerHost
   std::unique_ptr<BatchFeeder> feeder_;              // of the batch under way
   bool over_ = false;                                // the engine has said its last
   net::Timer tarpit_;
-  bool holding_ = false;  // tarpit: reply and reading wait
+  bool verified_ = false;  // by a certificate
+  bool stalled_ = false;   // the client has to read first
+  bool holding_ = false;   // tarpit: reply and reading wait
 };
 
 }  // namespace impulse::server

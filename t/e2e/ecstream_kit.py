@@ -1,5 +1,6 @@
 """Clients for ECStream, a daemon that serves it, and what cuts connections."""
 
+import json
 import random
 import socket
 import struct
@@ -56,23 +57,27 @@ class Case(TestCase):
         self.addCleanup(client.close)
         return client
 
-    def raw(self, hello=True):
-        raw = Raw(self.daemon.values["ecs"])
+    def raw(self, hello=True, **more):
+        raw = Raw(self.daemon.values["ecs"], **more)
         self.addCleanup(raw.close)
         if hello:
             raw.send(1, payload=HELLO)
             self.assertEqual("HELLO", raw.next()[0])
         return raw
 
-    def send(self, client, first, last, size=0, **more):
+    def send_some(self, client, first, last, size=0, **more):
         return [client.send("a@client.example", ["bob@local.example"], body(number, size), **more)
                 for number in range(first, last + 1)]
+
+    def refusals(self, cause):
+        shown = self.daemon.console("--json", "counter", "show", f"refused_{cause}").stdout
+        return json.loads(shown.splitlines()[0])["value"]
 
     def numbers(self, user="bob"):
         return sorted(number_of(message) for message in self.daemon.maildir(user))
 
     def queued(self):
-        return self.daemon.counters().get("Messages Received", 0)
+        return self.daemon.counters()["Received Messages"]
 
 
 NAMES = {1: "HELLO", 3: "AUTH_REPLY", 5: "OPENED", 0x18: "ACK", 0x19: "NAK", 0x1A: "WINDOW", 0x20: "PING", 0x21: "PONG",
@@ -82,8 +87,8 @@ NAMES = {1: "HELLO", 3: "AUTH_REPLY", 5: "OPENED", 0x18: "ACK", 0x19: "NAK", 0x1
 class Raw(Closing):
     """Frames as they are, of which some may be none."""
 
-    def __init__(self, port):
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=60 * SCALE)
+    def __init__(self, port, source="127.0.0.1"):
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=60 * SCALE, source_address=(source, 0))
         self.file = self.socket.makefile("rb")
 
     def send(self, kind, flags=0, sequence=0, payload=b""):

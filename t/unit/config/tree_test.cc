@@ -152,7 +152,7 @@ class TreeTest : public CppUnit::TestFixture {
                  mistakes("ESMTP_Listener { Trust_Forwarded = a }\n"));
     // Also where it would not fit, and with any value.
     ASSERT_HOLDS("Routes is not available in this version", mistakes("Routes = [ x = y ]\n"));
-    for (const char* scope : {"ecstream_listener", "ECStream_Listener", "ECCluster_Listener", "Cluster"}) {
+    for (const char* scope : {"eccluster_listener", "ECCluster_Listener", "Cluster"}) {
       const std::string text = mistakes(std::string(scope) + " { Nonsense = 1 }\n");
       ASSERT_HOLDS("is not available in this version", text);
       CPPUNIT_ASSERT(!holds(text, "Nonsense = 1\n\n") && !holds(text, "unknown"));
@@ -337,8 +337,8 @@ class TreeTest : public CppUnit::TestFixture {
                          path_of({"Binding_Group", "g", "Binding", "b", "Domain", "D.example", "Retry_Interval"}));
     CPPUNIT_ASSERT_EQUAL(std::string("authorization role root|3"), path_of({"authorization", "Role", "root", "allow"}));
     ASSERT_HOLDS("Role may not stand in the global scope; it may stand in Authorization", path_of({"Role", "x"}));
-    ASSERT_HOLDS("refused: ECStream_Listener is not available in this version",
-                 path_of({"ECStream_Listener", "listen"}));
+    ASSERT_HOLDS("refused: ECCluster_Listener is not available in this version",
+                 path_of({"ECCluster_Listener", "listen"}));
   }
   void M21_a_bare_port_names_the_listen_that_is_there() {
     const auto named = [](const char* text) {

@@ -309,7 +309,7 @@ class ConfigCommandsTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT_EQUAL("=1 failed gen=1"s, status_of(wrong_scope));
     const std::string unavailable = console("config set enable_authentication true");
     CPPUNIT_ASSERT_EQUAL_MESSAGE(unavailable, "=1 failed gen=1"s, status_of(unavailable));
-    const std::string scope = console("config set ecstream_listener enable true");
+    const std::string scope = console("config set eccluster_listener enable true");
     CPPUNIT_ASSERT_MESSAGE(scope, scope.starts_with("!error config-not-available console:1:12: "));
     CPPUNIT_ASSERT_EQUAL("=1 failed"s, status_of(scope));
     CPPUNIT_ASSERT_EQUAL("=0 unchanged gen=1"s, status_of(console("config reload")));  // nothing has happened
