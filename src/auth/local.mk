@@ -7,6 +7,7 @@ libauth_a_SOURCES = \
 	src/auth/key_file.cc src/auth/key_file.h \
 	src/auth/key_rights.cc src/auth/key_rights.h \
 	src/auth/keys.cc src/auth/keys.h \
+	src/auth/login.cc src/auth/login.h \
 	src/auth/mechanism.cc src/auth/mechanism.h \
 	src/auth/parameters.cc src/auth/parameters.h \
 	src/auth/password.cc src/auth/password.h \

@@ -3,7 +3,7 @@
 // sessions under it.
 #pragma once
 
-#include "auth/parameters.h"
+#include "auth/login.h"
 #include "base/clock.h"
 #include "intake/message_rules.h"
 #include "intake/sender_match.h"
@@ -21,7 +21,10 @@ class Options;
 
 namespace impulse::ecstream {
 
-struct Policy : intake::MessageRules {
+struct Policy : intake::MessageRules, auth::LoginPolicy {
+  // EXTERNAL is listed where the connection has an identity.
+  Policy() { auth_external = true; }
+
   std::string hostname;  // HELLO's field 7
 
   static constexpr uint32_t largest_window = 32768;
@@ -33,13 +36,6 @@ struct Policy : intake::MessageRules {
   Duration hello_time = std::chrono::seconds(30);   // until OPEN, each step
   Duration frame_time = std::chrono::seconds(300);  // for 16 KiB of a frame that has begun
 
-  std::vector<auth::Source> auth_sources;  // the best first
-  bool auth_external = true;               // EXTERNAL is listed where the connection has an identity
-  bool auth_required = false;              // Enable_Authentication
-  bool auth_requires_tls = true;
-  bool always_allow = false;
-  bool always_deny = false;
-  uint32_t auth_failure_limit = 3;  // in a session; 0 no limit
   using SenderMatch = intake::SenderMatch;
   SenderMatch sender_match = SenderMatch::off;  // Sender_Must_Match_User
   bool verified_peer_can_relay = false;

@@ -53,6 +53,7 @@ struct ServerSession::Impl {
         client_(std::move(client)),
         host_(host),
         reader_(Side::client, policy_->max_frame),
+        login_(host),
         window_(policy_->window),
         widest_(window_) {}
 
@@ -75,16 +76,11 @@ struct ServerSession::Impl {
   void on_hello(const Frame& frame);
   void on_auth(const Frame& frame);
   void auth_start(const Frame& frame);
-  void auth_step(std::string_view response);
-  void auth_succeeded();
-  void auth_failed(int code, std::string_view enhanced, std::string_view text, std::string_view cause, bool counts);
-  void auth_done(std::string user, std::string_view how);
+  void answer_auth(auth::Login::State state);
+  void auth_failed(int code, std::string_view enhanced, std::string_view text, std::string_view cause);
   void challenge(std::string_view octets);
-  bool secure() const;
-  bool may_use(const auth::Source& source) const;
   std::string mechanisms() const;
-  bool authenticated() const;
-  void take_identity();
+  auth::Login::Scene scene() const { return {*policy_, client_, tls_}; }
   void on_open(const Frame& frame);
   void opened(Result<StreamMemory> memory);
   void opened(StreamMemory memory);
@@ -132,13 +128,7 @@ struct ServerSession::Impl {
   std::string helo_;
   size_t progress_ = 0;  // octets since the deadline began anew
 
-  // Who it is. By AUTH, or (implicit_) by what the connection itself says.
-  std::unique_ptr<auth::SaslExchange> exchange_;  // null in `auth`: EXTERNAL
-  bool exchange_logs_ = true;
-  std::string user_;
-  std::string user_how_;
-  bool implicit_ = false;
-  uint32_t auth_failures_ = 0;
+  auth::Login login_;
 
   Opening opening_;
   bool open_new_ = false;

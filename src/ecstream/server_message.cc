@@ -105,7 +105,7 @@ void ServerSession::Impl::begin_message(const Frame& frame, std::string_view env
     if (refusal) recipient = to_whom;
     return refusal;
   };
-  const CheckContext context{*policy_, tls_.has_value(), host_.now(), user_, admit};
+  const CheckContext context{*policy_, tls_.has_value(), host_.now(), login_.user(), admit};
   auto checked = check_message(std::move(decoded), context);
   if (!checked) return refuse_coming(checked.error(), sender, recipient);
   if (auto refusal = host_.admit(coming_->size.value_or(0))) {
@@ -126,7 +126,7 @@ void ServerSession::Impl::begin_message(const Frame& frame, std::string_view env
 
 std::optional<MessageRefusal> ServerSession::Impl::admit_recipient(std::string_view sender,
                                                                    std::string_view recipient) {
-  const bool known = authenticated() || (policy_->verified_peer_can_relay && tls_ && tls_->verified);
+  const bool known = login_.known(*policy_) || (policy_->verified_peer_can_relay && tls_ && tls_->verified);
   auto refusal = host_.admit_recipient(sender, recipient, known);
   if (!refusal) return std::nullopt;
   return from(std::move(*refusal));
@@ -218,7 +218,7 @@ void ServerSession::Impl::finish_message(Coming& coming) {
 
 // RFC 3848's way of words.
 std::string ServerSession::Impl::protocol() const {
-  return fmt::format("ECSTREAM{}{}", tls_ ? "S" : "", user_.empty() ? "" : "A");
+  return fmt::format("ECSTREAM{}{}", tls_ ? "S" : "", login_.user().empty() ? "" : "A");
 }
 
 void ServerSession::Impl::fill(message::Envelope& envelope) const {
@@ -227,7 +227,7 @@ void ServerSession::Impl::fill(message::Envelope& envelope) const {
   envelope.client_name = client_.name;
   envelope.client_helo = helo_;
   envelope.listener = client_.listener;
-  envelope.user = user_;
+  envelope.user = login_.user();
   envelope.tenant = policy_->tenant;
   // The listener's first, and what the client says in their place.
   std::vector<std::pair<std::string, std::string>> context = policy_->context;

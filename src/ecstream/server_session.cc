@@ -173,7 +173,7 @@ void ServerSession::start(std::optional<TlsState> tls, Output& out) {
   else if (policy.tls_required && !impl_->tls_)
     refuse(GoAway::tls_required, "tls_required");
   else
-    impl_->take_identity();
+    impl_->login_.take_identity(impl_->scene());
   out.restart_deadline = true;
   impl_->finish();
 }
@@ -257,7 +257,7 @@ Duration ServerSession::deadline(Waiting waiting) const {
 }
 
 bool ServerSession::committing() const { return impl_->flight_.has_value(); }
-const std::string& ServerSession::user() const { return impl_->user_; }
+const std::string& ServerSession::user() const { return impl_->login_.user(); }
 const std::string& ServerSession::helo() const { return impl_->helo_; }
 const std::string& ServerSession::stream() const { return impl_->opening_.stream; }
 const ClientInfo& ServerSession::client() const { return impl_->client_; }

@@ -22,7 +22,7 @@
 // same, and next becomes close when all is answered.
 #pragma once
 
-#include "auth/sasl.h"
+#include "auth/login.h"
 #include "base/chunks.h"
 #include "base/clock.h"
 #include "base/id.h"
@@ -102,9 +102,8 @@ struct Refusal {
 };
 
 // What the engine asks of its owner. Synchronous, no I/O behind it.
-class ServerHost {
+class ServerHost : public auth::LoginHost {
  public:
-  virtual ~ServerHost() = default;
   // Where a batch begins. A new policy to go on with, nullptr to keep the present
   // one, or an error: GOAWAY reconfigured with its message.
   virtual Result<std::shared_ptr<const Policy>> safe_point() = 0;
@@ -125,20 +124,6 @@ class ServerHost {
     return fail(Errc::unavailable, "no place for large bodies");
   }
   virtual void refused(const Refusal&) {}
-
-  // AUTH, as smtp::ServerHost has it.
-  virtual std::optional<HostRefusal> may_authenticate() { return std::nullopt; }
-  virtual bool usable(const auth::Source&) { return true; }
-  virtual Result<std::unique_ptr<auth::SaslExchange>> authenticate(const auth::Source&) {
-    return fail(Errc::unavailable, "no authentication here");
-  }
-  struct AuthOutcome {
-    std::string_view how;
-    std::string_view user;  // as far as it was told
-    bool success = false;
-    bool log = true;
-  };
-  virtual void authenticated(const AuthOutcome&) {}
 };
 
 class ServerSession {

@@ -96,11 +96,7 @@ std::shared_ptr<const Policy> make_policy(const config::Options& options, bool t
         mechanisms->empty() || std::any_of(mechanisms->begin(), mechanisms->end(),
                                            [](std::string_view word) { return iequals(word, "EXTERNAL"); });
   }
-  policy.auth_required = options[key::enable_authentication];
-  policy.auth_requires_tls = options[key::auth_requires_tls];
-  policy.always_allow = options[key::always_allow];
-  policy.always_deny = options[key::always_deny];
-  policy.auth_failure_limit = intake::to_count(options[key::auth_failure_limit]);
+  auth::read_login_policy(options, policy);
   policy.sender_match = static_cast<Policy::SenderMatch>(options[key::sender_must_match_user].index);
   policy.verified_peer_can_relay = options[key::tls_verified_peer_can_relay];
 

@@ -2,7 +2,7 @@
 // compiled once per commit and Peer chain, shared by all sessions under it.
 #pragma once
 
-#include "auth/parameters.h"
+#include "auth/login.h"
 #include "base/clock.h"
 #include "base/ip.h"
 #include "config/value.h"
@@ -22,7 +22,9 @@ class Options;
 
 namespace impulse::smtp {
 
-struct Policy : intake::MessageRules, intake::RelayRules {
+// Of LoginPolicy (AUTH, RFC 4954) auth_sources is what is configured and what
+// SMTP_Extensions names of it.
+struct Policy : intake::MessageRules, intake::RelayRules, auth::LoginPolicy {
   bool lmtp = false;     // RFC 2033: LHLO, and a reply for each recipient
   std::string hostname;  // EHLO reply's first word (Banner_Hostname)
   std::string banner;    // text after "220 "; whole line (Static_Banner or made)
@@ -52,14 +54,6 @@ struct Policy : intake::MessageRules, intake::RelayRules {
   bool xdumpcontext = false;
   NetworkList xclient_hosts;
 
-  // AUTH (RFC 4954): what is configured and what SMTP_Extensions names of it, the best first.
-  std::vector<auth::Source> auth_sources;
-  bool auth_external = false;  // AUTH EXTERNAL: by the client's certificate or key
-  bool auth_required = false;  // Enable_Authentication: 530 5.7.0 until it succeeded
-  bool auth_requires_tls = true;
-  bool always_allow = false;        // everybody counts as authenticated
-  bool always_deny = false;         // nobody does
-  uint32_t auth_failure_limit = 3;  // in a session; 0 no limit
   using SenderMatch = intake::SenderMatch;
   SenderMatch sender_match = SenderMatch::off;  // Sender_Must_Match_User
   bool verified_peer_can_relay = false;

@@ -77,7 +77,7 @@ std::vector<std::string> ServerSession::Impl::extensions() const {
     offer(!limits.empty(), "LIMITS" + limits);
   }
   offer(policy.starttls && !tls_, "STARTTLS");
-  if (const std::vector<std::string> names = mechanisms(); !names.empty() && (user_.empty() || implicit_))
+  if (const std::vector<std::string_view> names = login_.mechanisms(scene()); !names.empty() && !login_.settled())
     lines.push_back(fmt::format("AUTH {}", fmt::join(names, " ")));
   if (trusted_ || policy.xclient_hosts.contains(client_.address)) {
     offer(policy.xclient, "XCLIENT NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT");
@@ -108,7 +108,7 @@ void ServerSession::Impl::on_help() {
   verbs += " MAIL RCPT DATA";
   if (policy_->chunking) verbs += " BDAT";
   verbs += " RSET NOOP VRFY HELP";
-  if (auth_offered()) verbs += " AUTH";
+  if (!login_.mechanisms(scene()).empty()) verbs += " AUTH";
   if (policy_->starttls && !tls_) verbs += " STARTTLS";
   say(reply::help, verbs + " QUIT");
 }

@@ -76,7 +76,7 @@ void ServerSession::Impl::on_bdat(const Command& command, bool ended_in_lf) {
     refuse_chunk(reply::not_available, "syntax");
   } else if (policy_->tls_required && !tls_) {
     refuse_chunk(reply::tls_first, "tls_required");
-  } else if (policy_->auth_required && !authenticated()) {
+  } else if (policy_->auth_required && !login_.known(*policy_)) {
     refuse_chunk(reply::authenticate_first, "auth_required");
   } else if (!transaction_.open) {
     refuse_chunk(reply::mail_first, "bad_sequence");

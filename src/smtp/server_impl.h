@@ -50,7 +50,7 @@ struct ServerSession::Impl {
   };
 
   Impl(std::shared_ptr<const Policy> policy, ClientInfo client, ServerHost& host)
-      : policy_(std::move(policy)), client_(std::move(client)), host_(host) {}
+      : policy_(std::move(policy)), client_(std::move(client)), host_(host), login_(host) {}
 
   // server_session.cc
   size_t feed(std::string_view bytes);
@@ -95,15 +95,9 @@ struct ServerSession::Impl {
   // server_auth.cc
   void on_auth(const Command& command);
   void on_auth_line(const LineReader::Result& read);
-  void auth_step(std::string_view response);
-  void auth_failed(const ServerReply& reply);
-  void auth_done(std::string user, std::string_view how);
-  bool secure() const;  // TLS, loopback or a Unix socket
-  bool may_use(const auth::Source& source) const;
-  std::vector<std::string> mechanisms() const;  // that the client may use now
-  bool auth_offered() const;
-  bool authenticated() const;
-  void take_identity();  // of the connection itself: certificate, key, PROXY header
+  void answer_auth(auth::Login::State state);
+  void auth_failed();
+  auth::Login::Scene scene() const { return {*policy_, client_, tls_}; }
 
   // server_trusted.cc
   bool trusted(const Command& command, bool offered);
@@ -167,13 +161,7 @@ struct ServerSession::Impl {
   Transaction transaction_;
   size_t final_replies_ = 1;  // LMTP: how many recipients the message that is under way has
 
-  // Who it is. By AUTH, or (implicit_) by what the connection itself says.
-  std::unique_ptr<auth::SaslExchange> exchange_;
-  bool exchange_logs_ = true;
-  std::string user_;
-  std::string user_how_;
-  bool implicit_ = false;
-  uint32_t auth_failures_ = 0;
+  auth::Login login_;
 
   // What XCLIENT and XSETCONTEXT said.
   bool trusted_ = false;  // was one of XCLIENT_Hosts before it became somebody else

@@ -73,7 +73,7 @@ void ServerSession::Impl::close() {
   transaction_ = {};
   data_ = {};
   chunk_ = {};
-  exchange_.reset();
+  login_.cancel();
   lines_.reset();
 }
 
@@ -87,10 +87,7 @@ void ServerSession::Impl::forget() {
   greeting_ = Greeting::none;
   helo_.clear();
   drop_transaction();
-  exchange_.reset();
-  user_.clear();
-  user_how_.clear();
-  implicit_ = false;
+  login_.forget();
   set_context_.clear();
   lines_.reset();
 }
@@ -167,7 +164,7 @@ bool ServerSession::Impl::tls_missing() {
 
 bool ServerSession::Impl::not_ready() {
   if (tls_missing()) return true;
-  if (!policy_->auth_required || authenticated()) return false;
+  if (!policy_->auth_required || login_.known(*policy_)) return false;
   refuse(reply::authenticate_first, "auth_required");
   return true;
 }
@@ -358,7 +355,7 @@ void ServerSession::start(std::optional<TlsState> tls, Output& out) {
   if (impl_->policy_->deny) {
     impl_->deny();
   } else {
-    impl_->take_identity();
+    impl_->login_.take_identity(impl_->scene());
     impl_->say({220, "", impl_->policy_->banner});
   }
   impl_->finish();
@@ -396,7 +393,7 @@ void ServerSession::tls_started(const TlsState& tls, Output& out) {
     impl_->tls_ = tls;
     if (impl_->trusted_) impl_->not_the_clients();  // it was the gateway who shook hands
     impl_->forget();
-    impl_->take_identity();
+    impl_->login_.take_identity(impl_->scene());
     out.restart_deadline = true;
     impl_->end_if_asked();
   }
@@ -450,7 +447,7 @@ Duration ServerSession::deadline(Waiting waiting) const {
 
 bool ServerSession::in_transaction() const { return impl_->transaction_.open; }
 const std::string& ServerSession::helo() const { return impl_->helo_; }
-const std::string& ServerSession::user() const { return impl_->user_; }
+const std::string& ServerSession::user() const { return impl_->login_.user(); }
 const ClientInfo& ServerSession::client() const { return impl_->client_; }
 std::optional<TlsState> ServerSession::tls() const { return impl_->tls_; }
 const Policy& ServerSession::policy() const { return *impl_->policy_; }

@@ -10,7 +10,7 @@
 // bytes (feed returns 0) until submitted() or tls_started() was called.
 #pragma once
 
-#include "auth/sasl.h"
+#include "auth/login.h"
 #include "base/chunks.h"
 #include "base/clock.h"
 #include "base/id.h"
@@ -83,9 +83,8 @@ struct Refusal {
 };
 
 // What the engine asks of its owner. Synchronous, no I/O behind it.
-class ServerHost {
+class ServerHost : public auth::LoginHost {
  public:
-  virtual ~ServerHost() = default;
   // At MAIL, RSET and HELO or EHLO (a safe point). A new policy to go on with, nullptr to
   // keep the present one, or an error: the session ends with "421 " and the
   // error's message.
@@ -106,22 +105,6 @@ class ServerHost {
   // A transaction ended without its message having come to submit: RSET, a
   // greeting anew, a refusal, the end of the session.
   virtual void abandoned() {}
-
-  // AUTH. Why the client may not try now (too many failures from its address).
-  virtual std::optional<HostRefusal> may_authenticate() { return std::nullopt; }
-  // Whether anybody can come in by that mechanism: only then it is listed.
-  virtual bool usable(const auth::Source&) { return true; }
-  virtual Result<std::unique_ptr<auth::SaslExchange>> authenticate(const auth::Source&) {
-    return fail(Errc::unavailable, "no authentication here");
-  }
-  // An exchange is over: for logs and failure rates. `how`: its mechanism.
-  struct AuthOutcome {
-    std::string_view how;
-    std::string_view user;  // as far as it was told
-    bool success = false;
-    bool log = true;  // log_authentication
-  };
-  virtual void authenticated(const AuthOutcome&) {}
 
   // XCLIENT, XREMOTEIP: the client is somebody else from now on. Its policy.
   virtual Result<std::shared_ptr<const Policy>> client_is(const ClientInfo&) {

@@ -38,7 +38,7 @@ std::string ServerSession::Impl::protocol() const {
   traits.lmtp = xclient_protocol_.empty() ? policy_->lmtp : xclient_protocol_ == "LMTP";
   traits.extended = !xclient_protocol_.empty() || greeting_ == Greeting::ehlo;
   traits.tls = tls_.has_value();
-  traits.authenticated = !user_.empty();
+  traits.authenticated = !login_.user().empty();
   traits.utf8 = transaction_.parameters.smtputf8;
   return std::string(message::with_word(traits));
 }
@@ -53,7 +53,7 @@ void ServerSession::Impl::fill(message::Envelope& envelope) {
   envelope.ret = said.ret;
   envelope.envid = std::move(said.envid);
   // RFC 4954 §5: from those we do not know it is as good as "<>".
-  if (!said.auth.empty()) envelope.auth = user_.empty() ? "<>" : std::move(said.auth);
+  if (!said.auth.empty()) envelope.auth = login_.user().empty() ? "<>" : std::move(said.auth);
   envelope.deliver_by = said.deliver_by;
   envelope.hold_until = said.hold_until;
   envelope.priority = said.priority;
@@ -65,7 +65,7 @@ void ServerSession::Impl::fill(message::Envelope& envelope) {
   envelope.client_name = client_.name;
   envelope.client_helo = xclient_helo_.empty() ? helo_ : xclient_helo_;
   envelope.listener = client_.listener;
-  envelope.user = user_;
+  envelope.user = login_.user();
   envelope.tenant = policy_->tenant;
   envelope.context = context();
 }

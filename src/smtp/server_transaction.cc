@@ -71,10 +71,11 @@ void ServerSession::Impl::on_mail(const Command& command) {
   // Whether AUTH is offered costs a look at files: only where it matters.
   const bool says_auth = upper(rest).find("AUTH=") != std::string::npos;
   auto parameters = mail_parameters(
-      rest, *policy_, {.tls = tls_.has_value(), .auth_offered = says_auth && auth_offered(), .now = host_.now()});
+      rest, *policy_,
+      {.tls = tls_.has_value(), .auth_offered = says_auth && !login_.mechanisms(scene()).empty(), .now = host_.now()});
   if (!parameters) return refuse(*parameters.error().reply, parameters.error().cause);
   if (!parameters->smtputf8 && !is_ascii(path->address)) return refuse(reply::utf8_needs_smtputf8, "utf8");
-  if (!intake::sender_matches(policy_->sender_match, path->address, user_))
+  if (!intake::sender_matches(policy_->sender_match, path->address, login_.user()))
     return refuse(reply::sender_mismatch, "sender_mismatch");
   if (!admitted(ServerHost::Stage::mail)) return;
   if (parameters->size > 0)
@@ -116,7 +117,7 @@ void ServerSession::Impl::on_rcpt(const Command& command) {
     else
       return refused(reply::unqualified_recipient, "address");
   }
-  const bool known = authenticated() || (policy_->verified_peer_can_relay && tls_ && tls_->verified);
+  const bool known = login_.known(*policy_) || (policy_->verified_peer_can_relay && tls_ && tls_->verified);
   if (!our_postmaster && !known && !may_relay(*policy_, client_.address, transaction_.sender, address))
     return refused(reply::relaying_denied, "relay", fmt::format("Relaying denied for <{}>", address));
   if (policy_->max_recipients != 0 && transaction_.recipients.size() >= policy_->max_recipients)

@@ -154,11 +154,7 @@ bool ServerSession::Impl::become(ClientInfo client) {
   policy_ = std::move(*policy);
   not_the_clients();
   // Nor is one tenant's user anybody among another's.
-  if (implicit_ || elsewhere) {
-    user_.clear();
-    user_how_.clear();
-    implicit_ = false;
-  }
+  if (login_.by_connection() || elsewhere) login_.forget();
   if (elsewhere) set_context_.clear();
   if (const auto refusal = host_.place_for_client()) {
     refuse(*refusal);
@@ -185,7 +181,7 @@ void ServerSession::Impl::on_xclient(const Command& command) {
   forget();
   xclient_helo_ = std::move(told.helo);
   xclient_protocol_ = std::move(told.protocol);
-  if (told.login && !told.login->empty()) auth_done(std::move(*told.login), "XCLIENT");
+  if (told.login && !told.login->empty()) login_.vouched_for(std::move(*told.login), "XCLIENT");
   if (policy_->deny) return deny();
   say({220, "", policy_->banner});
 }
@@ -249,7 +245,7 @@ void ServerSession::Impl::on_xdumpcontext(const Command& command) {
   line("remote_addr", client_.address.to_string());
   if (!helo_.empty()) line("ehlo_domain", helo_);
   if (!policy_->tenant.empty()) line("tenant", policy_->tenant);
-  if (!user_.empty()) line("auth_user", user_);
+  if (!login_.user().empty()) line("auth_user", login_.user());
   if (tls_) line("tls", fmt::format("{} {}", tls_->version, tls_->cipher));
   for (const auto& [name, value] : context()) line(name, value);
   append_reply_line(out_->reply, 250, "", "XDUMPCONTEXT complete");

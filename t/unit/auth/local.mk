@@ -1,7 +1,9 @@
 check_PROGRAMS += t/unit/auth_tests
 t_unit_auth_tests_SOURCES = t/unit/main.cc \
+	t/unit/auth/exchanges.h \
 	t/unit/auth/files_test.cc \
 	t/unit/auth/keys_test.cc \
+	t/unit/auth/login_test.cc \
 	t/unit/auth/parse_test.cc \
 	t/unit/auth/password_file_test.cc \
 	t/unit/auth/sasl_client.h \

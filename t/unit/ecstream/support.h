@@ -1,7 +1,6 @@
 // An owner, a spool and the frames of a client for ServerSession in tests.
 #pragma once
 
-#include "auth/sasl.h"
 #include "ecstream/answers.h"
 #include "ecstream/envelope_codec.h"
 #include "ecstream/frame.h"
@@ -9,6 +8,7 @@
 #include "ecstream/server_session.h"
 #include "ecstream/wire.h"
 
+#include "../auth/exchanges.h"
 #include "../message/sink.h"
 
 #include <cppunit/TestAssert.h>
@@ -202,14 +202,7 @@ class Server : public ServerHost {
   }
   void refused(const Refusal& refusal) override { causes += fmt::format("{} {}\n", refusal.code, refusal.cause); }
   Result<std::unique_ptr<auth::SaslExchange>> authenticate(const auth::Source& source) override {
-    if (sasl == nullptr) sasl = *auth::Sasl::create();
-    std::vector<auth::BadLine> bad;
-    auth::SaslSettings settings;
-    settings.mechanism = source.mechanism;
-    settings.credentials = auth::Credentials::parse(auth::Format::file, "alice:sesame\n", bad);
-    settings.host = "mx.example";
-    settings.service = "smtp";
-    return sasl->begin(std::move(settings));
+    return exchanges.begin(source.mechanism);
   }
   void authenticated(const AuthOutcome& outcome) override {
     outcomes += fmt::format("{} {} {}\n", outcome.how, outcome.user, outcome.success ? "in" : "out");
@@ -269,7 +262,7 @@ class Server : public ServerHost {
   std::optional<Errc> disk_failure;
   std::string causes;
   std::string outcomes;
-  std::unique_ptr<auth::Sasl> sasl;
+  auth::test::Exchanges exchanges;
 
  private:
   void complete_inside() {

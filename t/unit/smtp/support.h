@@ -2,9 +2,10 @@
 // messages out, with the input cut as a test likes.
 #pragma once
 
-#include "auth/sasl.h"
 #include "base/text.h"
 #include "smtp/server_session.h"
+
+#include "../auth/exchanges.h"
 
 #include <cppunit/TestAssert.h>
 
@@ -49,14 +50,7 @@ class FakeHost : public ServerHost {
   std::optional<HostRefusal> may_authenticate() override { return locked_out; }
   Result<std::unique_ptr<auth::SaslExchange>> authenticate(const auth::Source& source) override {
     if (!backend) return std::unexpected(backend.error());
-    if (sasl == nullptr) sasl = *auth::Sasl::create();
-    std::vector<auth::BadLine> bad;
-    auth::SaslSettings settings;
-    settings.mechanism = source.mechanism;
-    settings.credentials = auth::Credentials::parse(auth::Format::file, "alice:sesame\nbob:other\n", bad);
-    settings.host = "mx.example";
-    settings.service = "smtp";
-    return sasl->begin(std::move(settings));
+    return exchanges.begin(source.mechanism);
   }
   void authenticated(const AuthOutcome& outcome) override {
     outcomes.push_back(std::string(outcome.how) + ' ' + std::string(outcome.user) + (outcome.success ? " in" : " out"));
@@ -72,7 +66,7 @@ class FakeHost : public ServerHost {
   Result<std::shared_ptr<const Policy>> client_policy{nullptr};  // of whom XCLIENT names; Dialogue sets its own
   std::optional<HostRefusal> locked_out;
   Result<> backend{};
-  std::unique_ptr<auth::Sasl> sasl;
+  auth::test::Exchanges exchanges;
   std::vector<std::string> outcomes;  // "PLAIN alice in"
   std::vector<ClientInfo> clients;
   std::optional<HostRefusal> no_place;  // for the client that XCLIENT names
