@@ -330,13 +330,15 @@ class Lost(Case):
     def test_http_sends_again_without_doubles(self):
         """The daemon is killed again and again: with a key for each request nothing comes twice."""
         self.begin("Suspend_Delivery = true\n")
-        process = subprocess.Popen([PROGRAM, "-q", "--json", "-", "-p", "http", "--retry", "-n", "600", "-c", "4", "-s", "2k",
-                                    "-t", "u@local.example", self.server("http")], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                   env=environment())
+        process = subprocess.Popen([PROGRAM, "-q", "--json", "-", "-p", "http", "--retry", "-n", "600", "-r", "400",
+                                    "-c", "4", "-s", "2k", "-t", "u@local.example", self.server("http")],
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment())
         self.kill_and_start(process, 2)
         out, err = process.communicate(timeout=100 * SCALE)
         self.assertEqual((0, b""), (process.returncode, err))
-        self.assertEqual(600, json.loads(out)["accepted"]["messages"])
+        report = json.loads(out)
+        self.assertEqual(600, report["accepted"]["messages"])
+        self.assertLess(0, report["connections_broken"])
         self.exactly("u", 600)
 
     @timeout(120)
@@ -350,6 +352,7 @@ class Lost(Case):
         self.assertEqual((0, b""), (process.returncode, err))
         report = json.loads(out)
         self.assertEqual((3000, 0), (report["accepted"]["messages"], report["unknown"]))
+        self.assertLess(0, report["connections_broken"])
         self.exactly("u", 3000)
 
     @timeout(120)
