@@ -1,5 +1,5 @@
 check_PROGRAMS += t/unit/http_tests
-t_unit_http_tests_SOURCES = t/unit/main.cc \
+t_unit_http_tests_SOURCES = t/unit/main.cc t/unit/cutting.h \
 	t/unit/http/error_test.cc \
 	t/unit/http/framing_test.cc \
 	t/unit/http/limits_test.cc \

@@ -5,6 +5,8 @@
 #include "base/text.h"
 #include "http/server_session.h"
 
+#include "../cutting.h"
+
 #include <cppunit/TestAssert.h>
 
 #include <algorithm>
@@ -22,11 +24,11 @@ namespace http_test {
 using namespace impulse;
 using namespace impulse::http;
 
-inline std::string repeat(std::string_view text, size_t count) {
-  std::string out;
-  while (count-- > 0) out += text;
-  return out;
-}
+using cutting::Cutting;
+using cutting::pieces_of;
+using cutting::repeat;
+using cutting::whole;
+inline Cutting random_cuts(unsigned seed) { return cutting::random_pieces(seed, 40); }
 
 // An owner whose every answer a test can set.
 class FakeHost : public ServerHost {
@@ -52,18 +54,6 @@ class FakeHost : public ServerHost {
   int safe_points = 0;
   std::vector<std::string> events;  // "400 header"
 };
-
-// How many of the waiting bytes are fed next; more than there are is fine.
-using Cutting = std::function<size_t(size_t waiting)>;
-inline Cutting whole() {
-  return [](size_t waiting) { return waiting; };
-}
-inline Cutting pieces_of(size_t size) {
-  return [size](size_t) { return size; };
-}
-inline Cutting random_cuts(unsigned seed) {
-  return [random = std::mt19937(seed)](size_t) mutable { return size_t{1 + random() % 40}; };
-}
 
 inline Response ok(std::string body = "done") {
   Response response;

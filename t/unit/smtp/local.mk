@@ -1,6 +1,6 @@
 # The server's half; the client's tests are in t/unit/smtp_client/.
 check_PROGRAMS += t/unit/smtp_tests
-t_unit_smtp_tests_SOURCES = t/unit/main.cc \
+t_unit_smtp_tests_SOURCES = t/unit/main.cc t/unit/cutting.h \
 	t/unit/smtp/auth_test.cc \
 	t/unit/smtp/chunk_test.cc \
 	t/unit/smtp/conformance_test.cc \

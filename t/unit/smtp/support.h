@@ -6,6 +6,7 @@
 #include "smtp/server_session.h"
 
 #include "../auth/exchanges.h"
+#include "../cutting.h"
 
 #include <cppunit/TestAssert.h>
 
@@ -22,11 +23,12 @@ namespace smtp_test {
 using namespace impulse;
 using namespace impulse::smtp;
 
-inline std::string repeat(std::string_view text, size_t count) {
-  std::string out;
-  while (count-- > 0) out += text;
-  return out;
-}
+using cutting::bytes;
+using cutting::Cutting;
+using cutting::pieces_of;
+using cutting::repeat;
+using cutting::whole;
+inline Cutting random_cuts(unsigned seed) { return cutting::random_pieces(seed, 9); }
 
 // An owner whose every answer a test can set.
 class FakeHost : public ServerHost {
@@ -87,21 +89,6 @@ struct Message {
   std::string protocol;
   message::Envelope envelope;
 };
-
-// How many of the waiting bytes are fed next; more than there are is fine.
-using Cutting = std::function<size_t(size_t waiting)>;
-inline Cutting whole() {
-  return [](size_t waiting) { return waiting; };
-}
-inline Cutting bytes() {
-  return [](size_t) { return size_t{1}; };
-}
-inline Cutting pieces_of(size_t size) {
-  return [size](size_t) { return size; };
-}
-inline Cutting random_cuts(unsigned seed) {
-  return [random = std::mt19937(seed)](size_t) mutable { return size_t{1 + random() % 9}; };
-}
 
 // A policy as a relay for its own client; tests change what they are about.
 inline Policy usual_policy() {
