@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include <initializer_list>
 #include <utility>
 
 namespace impulse::api {
@@ -60,7 +61,7 @@ void read_files(Reader& reader, Element element, const Where& where, bool images
     file.field = at.to_string();
     bool has_name = false;
     bool has_data = false;
-    reader.object(item, at, [&](std::string_view name, Element value, const Where& inner) {
+    reader.object(item, at, {"name", "type", "data"}, [&](std::string_view name, Element value, const Where& inner) {
       if (name == "name") {
         (images ? file.content_id : file.name) = reader.line(value, inner);
         has_name = true;
@@ -88,6 +89,7 @@ void read_kumo_files(Reader& reader, Element element, const Where& where, Conten
     AttachmentSource file;
     file.field = at.to_string();
     file.base64 = false;
+    file.padded = false;
     bool has_data = false;
     reader.object(item, at, [&](std::string_view name, Element value, const Where& inner) {
       if (name == "data") {
@@ -118,12 +120,12 @@ FieldSource read_mailbox(Reader& reader, Element element, const Where& where, st
   FieldSource out{.header = std::move(header)};
   out.value.field = where.member("email").to_string();
   bool has_email = false;
-  reader.object(element, where, [&](std::string_view name, Element value, const Where& at) {
+  reader.object(element, where, {"email", "name"}, [&](std::string_view name, Element value, const Where& at) {
     if (name == "email") {
       out.value.text = reader.line(value, at);
       has_email = true;
     } else if (name == "name") {
-      if (!value.is_null()) out.name = TextSource{at.to_string(), reader.line(value, at)};
+      out.name = TextSource{at.to_string(), reader.line(value, at)};
     } else {
       return false;
     }
@@ -137,10 +139,15 @@ FieldSource read_mailbox(Reader& reader, Element element, const Where& where, st
 Content read_transmission_content(Reader& reader, Element element, const Where& where) {
   Content out;
   out.parts.dialect = compose::Dialect::sparkpost;
+  const std::initializer_list<std::string_view> names{
+      "from",      "subject",     "reply_to",      "text",         "html",        "amp_html",
+      "headers",   "attachments", "inline_images", "email_rfc822", "template_id", "use_draft_template",
+      "ab_test_id"};
   bool parts = false;
   bool from = false;
   bool subject = false;
-  reader.object(element, where, [&](std::string_view name, Element value, const Where& at) {
+  reader.object(element, where, names, [&](std::string_view name, Element value, const Where& at) {
+    if (name == "use_draft_template" && !reader.boolean(value, at)) return true;
     if (name == "template_id" || name == "use_draft_template" || name == "ab_test_id") {
       reader.fail(Fault::unsupported, at, "stored templates and A/B tests are not supported: give the content itself");
       return true;
@@ -159,11 +166,11 @@ Content read_transmission_content(Reader& reader, Element element, const Where& 
     } else if (name == "reply_to") {
       out.parts.fields.push_back(read_mailbox(reader, value, at, "Reply-To"));
     } else if (name == "text") {
-      if (!value.is_null()) out.parts.text = text_source(reader, value, at);
+      out.parts.text = text_source(reader, value, at);
     } else if (name == "html") {
-      if (!value.is_null()) out.parts.html = text_source(reader, value, at);
+      out.parts.html = text_source(reader, value, at);
     } else if (name == "amp_html") {
-      if (!value.is_null()) out.parts.amp = text_source(reader, value, at);
+      out.parts.amp = text_source(reader, value, at);
     } else if (name == "headers") {
       read_headers(reader, value, at, out);
     } else if (name == "attachments" || name == "inline_images") {

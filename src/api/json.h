@@ -7,8 +7,10 @@
 
 #include <simdjson.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <expected>
+#include <initializer_list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -73,6 +75,14 @@ class Reader {
       const Where at = where.member(name);
       if (!member(name, Element(value), at)) unknown(at);
     }
+  }
+  // The same; null is as good as no member, where the name is one of those that are known.
+  template <class F>
+  void object(Element element, const Where& where, std::initializer_list<std::string_view> known, F member) {
+    object(element, where, [&](std::string_view name, Element value, const Where& at) {
+      if (value.is_null() && std::ranges::find(known, name) != known.end()) return true;
+      return member(name, value, at);
+    });
   }
   template <class F>
   void array(Element element, const Where& where, F item) {

@@ -145,13 +145,14 @@ std::expected<spool::Incoming, Error> Mailing::build(size_t index) {
   const Person& person = plan_.people.at(index);
   const Policy& policy = *plan_.policy;
   const std::string unique = unique_name(plan_.call, index);
-  const std::string sender = person.sender ? *person.sender : plan_.sender.value_or("");
-  const compose::Mailbox to{person.name, person.to.empty() ? person.email : person.to};
+  const bool own_sender = person.sender || plan_.sender;
+  std::string sender = person.sender ? *person.sender : plan_.sender.value_or("");
+  const compose::Mailbox to{person.name, person.email};
   const std::string to_header = plan_.style == Style::inject ? compose::to_header(to) : std::string();
 
   const compose::Value own = person.values ? to_value(*person.values) : compose::Value();
   const compose::Value own_metadata = person.metadata ? to_value(*person.metadata) : compose::Value();
-  const compose::Value given = reserved(person, sender, to_header);
+  compose::Value given = reserved(person, sender, to_header);
   compose::Scope scope;
   if (plan_.style == Style::inject)
     scope.layers = {&own, &given, &values_};
@@ -160,11 +161,16 @@ std::expected<spool::Incoming, Error> Mailing::build(size_t index) {
   if (plan_.style == Style::transmissions) scope.dynamic = &values_;
 
   compose::Occasion occasion{.values = scope};
-  occasion.to = to;
+  occasion.to = person.to.empty() ? std::vector{to} : person.to;
   occasion.now = plan_.call.now;
   occasion.unique = unique;
   occasion.hostname = policy.received_hostname;
   if (policy.max_message_size != 0) occasion.max_size = policy.max_message_size;
+  // Templates may ask for it.
+  if (!own_sender) {
+    sender = plan_.composer->from(occasion);
+    given = reserved(person, sender, to_header);
+  }
   auto composed = plan_.composer->compose(occasion);
   if (!composed) return std::unexpected(located(to_error(composed.error()), person));
   if (plan_.supplement) composed->message.insert(0, supplement(person));
@@ -172,7 +178,7 @@ std::expected<spool::Incoming, Error> Mailing::build(size_t index) {
   message::Envelope envelope = envelope_of(plan_.call, policy);
   envelope.recipients.push_back({person.email});
   envelope.sender = sender;
-  if (!person.sender && !plan_.sender) {
+  if (!own_sender) {
     if (composed->from.empty())
       return std::unexpected(Error{Fault::missing, plan_.sender_field,
                                    "there is no From field to take the envelope sender from: give it"});

@@ -30,7 +30,7 @@ class Mailing : public Job {
     std::string email;                    // checked
     std::string given;                    // as the request has it, for the answer
     std::string name{};                   // in the To field
-    std::string to{};                     // address in the To field; empty: email
+    std::vector<compose::Mailbox> to{};   // in the To field instead; empty: name and email
     std::optional<std::string> sender{};  // its own envelope sender, checked
     std::optional<Element> values{};
     std::optional<Element> metadata{};

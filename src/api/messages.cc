@@ -244,7 +244,7 @@ std::expected<spool::Incoming, Error> MessageJob::build(size_t index) {
   const compose::Scope nothing;
   compose::Occasion occasion{.values = nothing};
   // With several, only the sender can say which of them are to be seen.
-  if (recipients_.size() == 1) occasion.to = compose::Mailbox{"", recipients_.front().address};
+  if (recipients_.size() == 1) occasion.to = {compose::Mailbox{"", recipients_.front().address}};
   occasion.now = call_.now;
   occasion.unique = unique;
   occasion.hostname = policy_->received_hostname;

@@ -34,6 +34,13 @@ std::optional<std::string_view> match(std::string_view pattern, std::string_view
   return path.substr(brace);
 }
 
+// Clients of SparkPost's write "/api/v1/transmissions/" as well.
+std::string_view without_last_slashes(std::string_view path) {
+  if (path.starts_with("/api/"))
+    while (path.ends_with('/')) path.remove_suffix(1);
+  return path;
+}
+
 std::string join(const std::vector<Method>& methods) {
   std::string text;
   for (const Method method : methods) text += fmt::format("{}{}", text.empty() ? "" : ", ", http::method_name(method));
@@ -74,6 +81,7 @@ Result<Modules> Modules::read(std::span<const std::string> words) {
 std::span<const Route> routes() { return table; }
 
 Routing find_route(Method method, std::string_view path, Modules modules) {
+  path = without_last_slashes(path);
   Routing routing;
   std::vector<Method> methods;
   const auto take = [&](Method one) {

@@ -4,11 +4,14 @@
 #include "api/requests.h"
 #include "api/submission.h"
 #include "base/text.h"
+#include "compose/escape.h"
+#include "compose/mailbox.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
+#include <initializer_list>
 #include <utility>
 
 namespace impulse::api {
@@ -53,6 +56,8 @@ MadeJob TransmissionReader::read() {
   std::string().swap(plan_.call.body);  // the document has copies
   const Where top;
   reader_.object(plan_.json->root(), top,
+                 {"content", "recipients", "options", "substitution_data", "metadata", "campaign_id", "description",
+                  "name", "return_path"},
                  [&](std::string_view name, Element value, const Where& at) { return member(name, value, at); });
   if (!content_) reader_.fail(Fault::missing, top.member("content"), "a transmission needs content");
   if (!has_recipients_) reader_.fail(Fault::missing, top.member("recipients"), "a transmission needs recipients");
@@ -120,7 +125,11 @@ void TransmissionReader::options(Element element, const Where& where) {
   // Those that must not be on: the feature is not there.
   static constexpr std::array<std::string_view, 5> off{"open_tracking", "click_tracking", "sandbox", "inline_css",
                                                        "smart_send"};
-  reader_.object(element, where, [&](std::string_view name, Element value, const Where& at) {
+  // … and those that must not be there, but as null.
+  const std::initializer_list<std::string_view> names{"open_tracking",    "click_tracking", "sandbox",
+                                                      "inline_css",       "smart_send",     "transactional",
+                                                      "skip_suppression", "start_time",     "ip_pool"};
+  reader_.object(element, where, names, [&](std::string_view name, Element value, const Where& at) {
     if (std::ranges::find(off, name) != off.end()) {
       if (reader_.boolean(value, at) && reader_.good())
         reader_.fail(Fault::unsupported, at, "this is not supported: only false is taken");
@@ -134,6 +143,8 @@ void TransmissionReader::options(Element element, const Where& where) {
         plan_.hold_until = *time;
       else
         reader_.fail(std::move(time.error()));
+    } else if (name == "ip_pool") {
+      reader_.fail(Fault::unsupported, at, "there are no pools of addresses: see Binding in impulse.conf(5)");
     } else {
       return false;
     }
@@ -180,8 +191,19 @@ bool TransmissionReader::address(Mailing::Person& person, Element element, const
     reject(where, Fault::invalid, "an address is a string or an object");
     return true;
   }
+  // What To is to say, when it is not the address: of copies.
+  const auto take_list = [&](std::string_view text, const Where& at) {
+    if (compose::has_control(text))
+      return reader_.fail(Fault::unsafe, at, "the value holds a line break or another control character");
+    auto mailboxes = compose::parse_mailboxes(text);
+    if (mailboxes)
+      person.to = std::move(*mailboxes);
+    else
+      reject(at, Fault::invalid, mailboxes.error().message);
+  };
   bool has_email = false;
-  reader_.object(element, where, [&](std::string_view name, Element value, const Where& at) {
+  const std::initializer_list<std::string_view> names{"email", "name", "header_to"};
+  reader_.object(element, where, names, [&](std::string_view name, Element value, const Where& at) {
     if (name == "email") {
       has_email = true;
       if (!value.is_string()) {
@@ -191,15 +213,17 @@ bool TransmissionReader::address(Mailing::Person& person, Element element, const
       person.given = reader_.text(value, at);
       take(person.given, at, person.email);
     } else if (name == "name") {
-      if (!value.is_null()) person.name = reader_.line(value, at);
+      person.name = reader_.line(value, at);
     } else if (name == "header_to") {
-      if (!value.is_null()) take(reader_.text(value, at), at, person.to);
+      take_list(reader_.text(value, at), at);
     } else {
       return false;
     }
     return true;
   });
   if (!has_email) reject(where.member("email"), Fault::missing, "address.email is required for each recipient");
+  // One address alone is shown with the name.
+  if (person.to.size() == 1 && person.to.front().name.empty()) person.to.front().name = person.name;
   return true;
 }
 
@@ -208,7 +232,9 @@ void TransmissionReader::recipient(Element element, const Where& where) {
   Mailing::Person person;
   rejection_.reset();
   bool has_address = false;
-  reader_.object(element, where, [&](std::string_view name, Element value, const Where& at) {
+  const std::initializer_list<std::string_view> names{"address", "return_path", "tags", "metadata",
+                                                      "substitution_data"};
+  reader_.object(element, where, names, [&](std::string_view name, Element value, const Where& at) {
     if (name == "address") {
       has_address = true;
       return address(person, value, at);

@@ -134,7 +134,7 @@ std::expected<std::string, Fault> make_part(const AttachmentSource& source) {
   }
   *out += "Content-Transfer-Encoding: base64\r\n\r\n";
   if (!source.base64) return *out += base64_lines(source.data);
-  auto lines = base64_checked(source.data);
+  auto lines = base64_checked(source.data, source.padded);
   if (!lines) return wrong(source, "data", lines.error().message);
   return *out += *lines;
 }

@@ -17,6 +17,7 @@ struct AttachmentSource {
   std::string content_id{};  // set: shown inline, <img src="cid:…">
   std::string_view data{};
   bool base64 = true;  // else it is the text itself
+  bool padded = true;  // … else that need not be padded
 };
 
 // Header section, empty line and body, lines in CRLF.

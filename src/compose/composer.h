@@ -8,9 +8,9 @@
 
 #include <cstdint>
 #include <expected>
-#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace impulse::compose {
 
@@ -28,10 +28,16 @@ struct Fault {
   std::string reason;
 };
 
+// Of a text that cannot be filled.
+inline Fault::Kind kind_of(const TemplateError& error) {
+  if (error.unsafe) return Fault::Kind::unsafe;
+  return error.too_large ? Fault::Kind::too_large : Fault::Kind::invalid;
+}
+
 // For whom, and when.
 struct Occasion {
   const Scope& values;
-  std::optional<Mailbox> to{};        // of a To field, where the composer makes one
+  std::vector<Mailbox> to{};          // of a To field, where the composer makes one; empty: it makes none
   WallTime now{};                     // of a Date field
   std::string_view unique{};          // unlike any other; letters, digits, '.' and '-': for Message-ID and boundaries
   std::string_view hostname{};        // ours, in Message-ID
@@ -48,6 +54,8 @@ class Composer {
  public:
   virtual ~Composer() = default;
   virtual std::expected<Composed, Fault> compose(const Occasion& occasion) const = 0;
+  // Composed::from, before anything is made; empty as well where only making it tells.
+  virtual std::string from(const Occasion&) const { return {}; }
 };
 
 }  // namespace impulse::compose

@@ -114,9 +114,7 @@ Result<std::string> encoded_value(std::string_view name, std::string_view text) 
   if (!is_address_field(name)) return encoded_words(text);
   const auto mailboxes = parse_mailboxes(text);
   if (!mailboxes) return std::unexpected(mailboxes.error());
-  std::string out;
-  for (const Mailbox& mailbox : *mailboxes) (out += out.empty() ? "" : ", ") += to_header(mailbox);
-  return out;
+  return to_header(*mailboxes);
 }
 
 Result<std::vector<RawField>> split_fields(std::string_view section) {

@@ -73,6 +73,7 @@ Result<Mailbox> next_mailbox(std::string_view& text) {
 
 Result<std::vector<Mailbox>> parse_mailboxes(std::string_view text) {
   std::vector<Mailbox> out;
+  text = trim(text);
   do {
     const bool more = !trim(text).empty() && trim(text).back() == ',';
     auto mailbox = next_mailbox(text);
@@ -106,6 +107,12 @@ std::string to_header(const Mailbox& mailbox) {
     out += '"';
   }
   return out.append(" <").append(mailbox.email) += '>';
+}
+
+std::string to_header(std::span<const Mailbox> mailboxes) {
+  std::string out;
+  for (const Mailbox& mailbox : mailboxes) (out += out.empty() ? "" : ", ") += to_header(mailbox);
+  return out;
 }
 
 }  // namespace impulse::compose

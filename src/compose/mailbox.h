@@ -4,6 +4,7 @@
 #include "base/result.h"
 #include "base/text.h"
 
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,5 +36,6 @@ Result<Mailbox> parse_mailbox(std::string_view text);
 // As a header field has it: the name quoted or encoded where needed. The
 // address must have been checked, and the name hold no control characters.
 std::string to_header(const Mailbox& mailbox);
+std::string to_header(std::span<const Mailbox> mailboxes);  // with commas between
 
 }  // namespace impulse::compose

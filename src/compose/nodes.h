@@ -46,7 +46,8 @@ struct Document {
 struct Problem {
   size_t at = 0;
   std::string reason;
-  bool unsafe = false;  // a value would have made a header line
+  bool unsafe = false;     // a value would have made a header line
+  bool too_large = false;  // the result is over Limits::output
 };
 
 }  // namespace impulse::compose

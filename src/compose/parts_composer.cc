@@ -50,8 +50,7 @@ std::expected<std::string, Fault> filled(const Text& text, Making& making) {
   Limits limits;
   limits.output = std::min(limits.output, making.occasion.max_size);
   if (const auto done = text.source.render(making.occasion.values, limits, making.work, out); !done)
-    return std::unexpected(
-        Fault{done.error().unsafe ? Fault::Kind::unsafe : Fault::Kind::invalid, text.field, done.error().to_string()});
+    return std::unexpected(Fault{kind_of(done.error()), text.field, done.error().to_string()});
   return out;
 }
 
@@ -60,6 +59,7 @@ class PartsComposer : public Composer {
   std::expected<void, Fault> add(const FieldSource& source, Dialect dialect);
   std::expected<void, Fault> add(const PartsSource& source);
   std::expected<Composed, Fault> compose(const Occasion& occasion) const override;
+  std::string from(const Occasion& occasion) const override;
 
  private:
   std::expected<std::string, Fault> field(const Field& field, Making& making, std::string& address) const;
@@ -116,8 +116,7 @@ std::expected<std::string, Fault> PartsComposer::field(const Field& field, Makin
     if (mailboxes.size() > 1 && (iequals(field.header, "From") || iequals(field.header, "Sender")))
       return wrong(Error{Errc::invalid, "one address is expected"});
     if (iequals(field.header, "From")) address = mailboxes.front().email;
-    value->clear();
-    for (const Mailbox& mailbox : mailboxes) (*value += value->empty() ? "" : ", ") += to_header(mailbox);
+    *value = to_header(mailboxes);
   } else {
     *value = encoded_text(*value);
   }
@@ -169,7 +168,7 @@ std::expected<void, Fault> PartsComposer::add(const PartsSource& source) {
   };
   if (auto done = part(source.text, text_, Context::text); !done) return done;
   if (auto done = part(source.html, html_, Context::html); !done) return done;
-  if (auto done = part(source.amp, amp_, Context::html); !done) return done;
+  if (auto done = part(source.amp, amp_, Context::amp); !done) return done;
   for (const AttachmentSource& attachment : source.attachments) {
     auto made = make_part(attachment);
     if (!made) return std::unexpected(made.error());
@@ -235,6 +234,15 @@ std::expected<void, Fault> PartsComposer::body(std::string& out, Making& making)
   return {};
 }
 
+std::string PartsComposer::from(const Occasion& occasion) const {
+  const auto found = std::ranges::find_if(fields_, [](const Field& field) { return iequals(field.header, "From"); });
+  if (found == fields_.end()) return {};
+  if (found->ready) return found->address;
+  Making making{.occasion = occasion};
+  std::string address;
+  return field(*found, making, address) ? address : std::string();
+}
+
 std::expected<Composed, Fault> PartsComposer::compose(const Occasion& occasion) const {
   const std::unexpected too_large(Fault{Fault::Kind::too_large, "", "the message is larger than Max_Message_Size"});
   Making making{.occasion = occasion};
@@ -256,8 +264,8 @@ std::expected<Composed, Fault> PartsComposer::compose(const Occasion& occasion) 
     out += *made;
     if (out.size() > occasion.max_size) return too_large;
   }
-  if (occasion.to && !has("To")) {
-    const auto made = make_field("To", to_header(*occasion.to));
+  if (!occasion.to.empty() && !has("To")) {
+    const auto made = make_field("To", to_header(occasion.to));
     if (!made) return std::unexpected(Fault{Fault::Kind::unsafe, "", "in the To field: " + made.error().message});
     out += *made;
   }

@@ -24,6 +24,7 @@ class Verbatim : public Composer {
       return wrong(Fault::Kind::too_large, "", "the message is larger than Max_Message_Size");
     return Composed{message_, from_};
   }
+  std::string from(const Occasion&) const override { return from_; }
 
  private:
   std::string message_;
@@ -78,8 +79,7 @@ class Whole : public Composer {
     Work work;
     const auto fill = [&](const Template& part, std::string& out) -> std::expected<void, Fault> {
       if (const auto done = part.render(occasion.values, limits, work, out); !done)
-        return wrong(done.error().unsafe ? Fault::Kind::unsafe : Fault::Kind::invalid, field_,
-                     done.error().to_string());
+        return wrong(kind_of(done.error()), field_, done.error().to_string());
       return {};
     };
     std::string section;

@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "compose/header_field.h"
+#include "compose/mailbox.h"
 #include "compose/mime_scan.h"
 #include "compose/raw_composer.h"
 #include "compose/transfer.h"
@@ -43,6 +44,7 @@ class Texts : public Composer {
 
   std::expected<void, Fault> cut(const MimeScan& scan);
   std::expected<Composed, Fault> compose(const Occasion& occasion) const override;
+  std::string from(const Occasion& occasion) const override;
 
  private:
   std::expected<void, Fault> section(size_t begin, size_t end, bool top, bool filled, bool html);
@@ -58,6 +60,7 @@ class Texts : public Composer {
   Dialect dialect_;
   std::string field_;
   std::vector<Piece> pieces_;
+  std::string from_;  // where no value is put into it
   std::vector<std::string> boundaries_;
 };
 
@@ -101,6 +104,7 @@ std::expected<void, Fault> Texts::section(size_t begin, size_t end, bool top, bo
 
 std::expected<void, Fault> Texts::cut(const MimeScan& scan) {
   boundaries_ = scan.boundaries;
+  from_ = from_address(message_);
   // Leaves that are filled, in order.
   struct Filled {
     const MimeLeaf* leaf;
@@ -147,11 +151,22 @@ std::expected<std::string, Fault> Texts::filled(const Piece& piece, const Occasi
   Limits limits;
   limits.output = std::min(limits.output, occasion.max_size);
   if (const auto done = piece.source->render(occasion.values, limits, work, out); !done)
-    return wrong(done.error().unsafe ? Fault::Kind::unsafe : Fault::Kind::invalid, field_,
+    return wrong(kind_of(done.error()), field_,
                  piece.kind == Piece::Kind::field
                      ? fmt::format("in the field {}: {}", piece.text, done.error().to_string())
                      : done.error().to_string());
   return out;
+}
+
+std::string Texts::from(const Occasion& occasion) const {
+  for (const Piece& piece : pieces_)
+    if (piece.kind == Piece::Kind::field && iequals(piece.text, "From")) {
+      Work work;
+      const auto text = filled(piece, occasion, work);
+      const auto mailbox = text ? parse_mailbox(*text) : Result<Mailbox>(fail(Errc::invalid, "it cannot be filled"));
+      return mailbox ? mailbox->email : std::string();
+    }
+  return from_;
 }
 
 std::expected<Composed, Fault> Texts::compose(const Occasion& occasion) const {

@@ -32,12 +32,19 @@ std::expected<void, Problem> Renderer::run() {
 }
 
 bool Renderer::fail(size_t at, std::string reason, bool unsafe) {
-  if (result_) result_ = std::unexpected(Problem{at, std::move(reason), unsafe});
+  if (result_) result_ = std::unexpected(Problem{.at = at, .reason = std::move(reason), .unsafe = unsafe});
   return false;
 }
 
 bool Renderer::spend(size_t at, uint64_t steps, uint64_t bytes) {
   return work_.take(steps + bytes / 64) || fail(at, "filling the message takes too many steps");
+}
+
+bool Renderer::too_large(size_t at) {
+  if (result_)
+    result_ = std::unexpected(Problem{
+        .at = at, .reason = fmt::format("the result is longer than {} bytes", limits_.output), .too_large = true});
+  return false;
 }
 
 bool Renderer::nodes(const Nodes& nodes) {
@@ -63,8 +70,7 @@ bool Renderer::nodes(const Nodes& nodes) {
         break;
     }
     if (!good) return false;
-    if (out_.size() - begin_ > limits_.output)
-      return fail(node.at, fmt::format("the result is longer than {} bytes", limits_.output));
+    if (out_.size() - begin_ > limits_.output) return too_large(node.at);
   }
   return true;
 }
@@ -75,15 +81,16 @@ bool Renderer::output(const Node& node) {
   const std::string_view text = text_of(found.value(), node.expression.at);
   if (!result_ || !spend(node.at, 0, text.size() * to_write)) return false;
   const bool header = document_.context == Context::header || document_.context == Context::section;
+  const bool html = document_.context == Context::html || document_.context == Context::amp;
   if (header && has_control(text))
     return fail(node.at, "the value holds a line break or another control character, which no header field may", true);
   if (document_.context == Context::section && !text.empty() && (out_.size() == begin_ || out_.back() == '\n'))
     return fail(node.at, "a value may not begin a line of the header section", true);
-  if (node.raw || found.safe || (!node.url && document_.context != Context::html))
+  if (node.raw || found.safe || (!node.url && !html))
     out_ += text;
   else if (node.url && !header)
     append_url(out_, text);
-  else if (document_.context == Context::html)
+  else if (html)
     append_html(out_, text);
   else
     out_ += text;
@@ -113,7 +120,9 @@ bool Renderer::dynamic(const Node& node) {
   limits.iterations = limits_.iterations - iterations_;
   --limits.dynamic;
   if (const auto done = inner->render(scope_, limits, work_, out_); !done)
-    return fail(node.at, "in the dynamic content: " + done.error().to_string(), done.error().unsafe);
+    return done.error().too_large
+               ? too_large(node.at)
+               : fail(node.at, "in the dynamic content: " + done.error().to_string(), done.error().unsafe);
   strings_.clear();
   return true;
 }
@@ -395,7 +404,7 @@ Renderer::Found Renderer::filter(const Expression& expression) {
         out += text_of(item, expression.at);
         if (!result_ || !spend(expression.at, 1, out.size() - before)) return {};
         if (out.size() > limits_.output) {
-          fail(expression.at, fmt::format("the result is longer than {} bytes", limits_.output));
+          too_large(expression.at);
           return {};
         }
       }
@@ -432,7 +441,7 @@ Renderer::Found Renderer::filter(const Expression& expression) {
            at = hit + from.size()) {
         out.append(text, at, hit - at).append(to);
         if (out.size() > limits_.output) {
-          fail(expression.at, fmt::format("the result is longer than {} bytes", limits_.output));
+          too_large(expression.at);
           return {};
         }
       }

@@ -56,6 +56,7 @@ class Renderer {
   std::string_view text_of(const Value& value, size_t at);
   bool spend(size_t at, uint64_t steps, uint64_t bytes = 0);  // false: it was too much
   bool fail(size_t at, std::string reason, bool unsafe = false);
+  bool too_large(size_t at);  // false
 
   const Document& document_;
   const Scope& scope_;

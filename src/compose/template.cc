@@ -16,6 +16,7 @@ TemplateError located(std::string_view source, Problem problem) {
   TemplateError error;
   error.reason = std::move(problem.reason);
   error.unsafe = problem.unsafe;
+  error.too_large = problem.too_large;
   const std::string_view before = source.substr(0, std::min(problem.at, source.size()));
   error.line = 1 + static_cast<size_t>(std::ranges::count(before, '\n'));
   const size_t begin = before.find_last_of('\n') + 1;  // npos + 1 is 0

@@ -23,6 +23,7 @@ enum class Dialect : uint8_t {
 enum class Context : uint8_t {
   text,     // as they are
   html,     // & < > " ' / as entities
+  amp,      // … and what stands in <template type="amp-mustache"> is no tag of ours (sparkpost)
   header,   // as they are; but one with a control character (CR, LF, NUL …) is an error
   section,  // … and none may begin a line: so it makes no field (a header section that is one template)
 };
@@ -32,6 +33,7 @@ struct TemplateError {
   size_t column = 1;  // in characters, from 1
   std::string reason;
   bool unsafe = false;            // a value would have made a header line
+  bool too_large = false;         // the result is over Limits::output
   std::string to_string() const;  // "line 3, column 7: reason"
 };
 

@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace impulse::compose {
@@ -9,6 +10,13 @@ namespace impulse::compose {
 namespace {
 
 bool is_blank(char c) { return c == ' ' || c == '\t'; }
+
+// Where `what`, in lower case, stands in `text` in any case.
+size_t find_any_case(std::string_view text, std::string_view what, size_t from) {
+  for (size_t at = text.find('<', from); at != std::string_view::npos; at = text.find('<', at + 1))
+    if (istarts_with(text.substr(at), what)) return at;
+  return std::string_view::npos;
+}
 
 }  // namespace
 
@@ -122,8 +130,30 @@ void TemplateParser::sparkpost() {
   while (result_) {
     const size_t at = source_.find("{{", position_);
     if (at == std::string_view::npos) return text(position_, source_.size());
-    sparkpost_tag(at);
+    if (const size_t end = kept_until(at); end > at) {
+      text(position_, end);
+      position_ = end;
+    } else {
+      sparkpost_tag(at);
+    }
   }
+}
+
+// AMP's own templates are filled where the message is read.
+size_t TemplateParser::kept_until(size_t at) {
+  if (document_.context != Context::amp) return 0;
+  while (kept_end_ <= at && kept_begin_ < at) {
+    const size_t begin = find_any_case(source_, "<template", std::max(kept_end_, kept_begin_));
+    const size_t tag = source_.find('>', begin);
+    if (begin == std::string_view::npos || tag == std::string_view::npos) {
+      kept_begin_ = kept_end_ = source_.size();
+      break;
+    }
+    kept_begin_ = kept_end_ = tag + 1;
+    if (lower(source_.substr(begin, tag - begin)).contains("amp-mustache"))
+      kept_end_ = std::min(find_any_case(source_, "</template", tag), source_.size());
+  }
+  return kept_begin_ <= at ? kept_end_ : 0;
 }
 
 void TemplateParser::sparkpost_tag(size_t at) {

@@ -31,6 +31,7 @@ class TemplateParser {
   };
 
   void sparkpost();
+  size_t kept_until(size_t at);
   void sparkpost_tag(size_t at);
   Statement sparkpost_statement(size_t at, ExpressionParser& tag);
   bool alone(size_t at, size_t end, size_t& line, size_t& rest) const;
@@ -50,7 +51,9 @@ class TemplateParser {
 
   Document& document_;
   std::string_view source_;
-  size_t position_ = 0;     // what stands in front of it is in the tree
+  size_t position_ = 0;    // what stands in front of it is in the tree
+  size_t kept_begin_ = 0;  // what AMP fills itself: the last one that was looked for
+  size_t kept_end_ = 0;
   std::vector<Node> open_;  // blocks whose end is awaited, the innermost last
   std::expected<void, Problem> result_;
   LinkWatch link_;

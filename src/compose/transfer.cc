@@ -52,7 +52,7 @@ constexpr std::array<int8_t, 256> sextets = [] {
 }();
 
 // Without white space; invalid when it is no base64.
-Result<std::string> packed(std::string_view text) {
+Result<std::string> packed(std::string_view text, bool padded = true) {
   std::string out;
   out.reserve(text.size());
   size_t padding = 0;
@@ -62,6 +62,10 @@ Result<std::string> packed(std::string_view text) {
     if (pads ? ++padding > 2 : padding != 0 || sextets[static_cast<unsigned char>(c)] < 0)
       return fail(Errc::invalid, "this is not base64");
     out += c;
+  }
+  while (!padded && padding < 2 && out.size() % 4 > 1) {
+    out += '=';
+    ++padding;
   }
   if (out.size() % 4 != 0) return fail(Errc::invalid, "this is not base64: its length is no multiple of four");
   if (padding != 0) {
@@ -89,8 +93,8 @@ std::string base64(std::string_view bytes) {
 
 std::string base64_lines(std::string_view bytes) { return in_lines(base64(bytes)); }
 
-Result<std::string> base64_checked(std::string_view text) {
-  const auto good = packed(text);
+Result<std::string> base64_checked(std::string_view text, bool padded) {
+  const auto good = packed(text, padded);
   if (!good) return good;
   return in_lines(*good);
 }

@@ -18,7 +18,8 @@ std::string base64(std::string_view bytes);        // one line
 std::string base64_lines(std::string_view bytes);  // of 76 characters, in CRLF
 // base64 that came from outside: checked strictly (alphabet, padding, no stray
 // bits; white space is skipped), and put into lines of 76 characters, in CRLF.
-Result<std::string> base64_checked(std::string_view text);
+// `padded`: else its padding may be missing.
+Result<std::string> base64_checked(std::string_view text, bool padded = true);
 Result<std::string> base64_decoded(std::string_view text);
 
 struct Encoded {

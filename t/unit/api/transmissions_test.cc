@@ -28,6 +28,9 @@ class TransmissionsTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(senders);
   CPPUNIT_TEST(recipients_are_rejected_singly);
   CPPUNIT_TEST(header_to_and_copies);
+  CPPUNIT_TEST(copies_as_clients_write_them);
+  CPPUNIT_TEST(null_is_not_given);
+  CPPUNIT_TEST(templates_of_amp);
   CPPUNIT_TEST(start_time);
   CPPUNIT_TEST(what_is_not_supported_is_named);
   CPPUNIT_TEST(wrong_requests);
@@ -102,6 +105,13 @@ class TransmissionsTest : public CppUnit::TestFixture {
     contains(built(transmit(body.dump())),
              "wilma@flintstone.com wilma@flintstone.com wilma@flintstone.com bounce@flintstone.com "
              "bounce@flintstone.com \r\n");
+    body.erase("return_path");
+    body["content"]["html"] = "{{env_from}}={{return_path}}";
+    for (const char* from : {"{{u}}@flintstone.com", "fred@flintstone.com"}) {
+      body["content"]["from"] = from;
+      body["substitution_data"] = {{"u", "fred"}};
+      contains(built(transmit(body.dump())), "fred@flintstone.com=fred@flintstone.com\r\n");
+    }
     body["substitution_data"] = {{"dynamic_html", {{"x", "<b>{{email}}</b>"}}}};
     body["content"]["html"] = "{{render_dynamic_content(dynamic_html.x)}}";
     contains(built(transmit(body.dump())), "<b>wilma@flintstone.com</b>");
@@ -231,6 +241,96 @@ class TransmissionsTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT_EQUAL(std::string("bcc@b.example"), built(made, 2).envelope.recipients[0].address);
   }
 
+  // header_to is what To says: names and lists, as SparkPost's own clients make it.
+  void copies_as_clients_write_them() {
+    const std::pair<std::string_view, std::string_view> table[] = {
+        {"\"Original Recipient\" <o@b.example>", "\r\nTo: Original Recipient <o@b.example>\r\n"},
+        {"o@b.example, p@b.example", "\r\nTo: o@b.example, p@b.example\r\n"},
+        {"\"O, R\" <o@b.example>,p@b.example", "\r\nTo: \"O, R\" <o@b.example>, p@b.example\r\n"},
+        {"Zoë <o@b.example>", "\r\nTo: =?UTF-8?B?Wm/Dqw==?= <o@b.example>\r\n"},
+    };
+    for (const auto& [given, shown] : table) {
+      const Made made =
+          transmit(patched({{"recipients", {{{"address", {{"email", "cc@b.example"}, {"header_to", given}}}}}}}));
+      contains(built(made), shown);
+      CPPUNIT_ASSERT_EQUAL(std::string("cc@b.example"), built(made).envelope.recipients[0].address);
+    }
+    for (const std::string_view unsafe : {"o@b.example\r\nBcc: x@y.example", "\"O\n\" <o@b.example>"})
+      CPPUNIT_ASSERT_EQUAL(
+          std::string("400 unsafe_value recipients[0].address.header_to"),
+          outcome(transmit(
+              patched({{"recipients", {{{"address", {{"email", "cc@b.example"}, {"header_to", unsafe}}}}}}}))));
+    for (const std::string_view bad : {"", ",", "o@b.example,", "\"O <o@b.example>", "team: o@b.example;"})
+      CPPUNIT_ASSERT_EQUAL(std::string("400 no_recipients recipients[0].address.header_to"),
+                           outcome(transmit(patched(
+                               {{"recipients", {{{"address", {{"email", "cc@b.example"}, {"header_to", bad}}}}}}}))));
+  }
+
+  // python-sparkpost says null of all that it was not told.
+  void null_is_not_given() {
+    const std::string body = R"({
+      "options": {"start_time": null, "open_tracking": null, "click_tracking": null, "transactional": null,
+                  "sandbox": null, "skip_suppression": null, "ip_pool": null, "inline_css": null},
+      "recipients": [{"address": {"email": "wilma@flintstone.com", "name": null, "header_to": null}, "tags": null,
+                      "metadata": null, "substitution_data": null, "return_path": null}],
+      "content": {"use_draft_template": false, "template_id": null, "ab_test_id": null, "reply_to": null,
+                  "subject": "s", "from": {"email": "fred@flintstone.com", "name": null}, "html": "<p>x</p>",
+                  "text": null, "amp_html": null, "headers": null, "attachments": null, "inline_images": null,
+                  "email_rfc822": null},
+      "description": null, "return_path": null, "campaign_id": null, "metadata": null, "name": null,
+      "substitution_data": null})";
+    const spool::Incoming incoming = built(transmit(body));
+    CPPUNIT_ASSERT_EQUAL(std::string("fred@flintstone.com"), incoming.envelope.sender);
+    CPPUNIT_ASSERT(!incoming.body.to_string().contains("Reply-To"));
+    for (const std::string_view name : {"campaign_id", "description", "name", "tags", "transactional"})
+      CPPUNIT_ASSERT_EQUAL(std::string("(none)"), context_of(incoming.envelope, name));
+    const auto changed = [&](std::string_view pointer, nlohmann::json value) {
+      auto copy = nlohmann::json::parse(body);
+      copy[nlohmann::json::json_pointer(std::string(pointer))] = std::move(value);
+      return outcome(transmit(copy.dump()));
+    };
+    CPPUNIT_ASSERT_EQUAL(std::string("422 unsupported content.use_draft_template"),
+                         changed("/content/use_draft_template", true));
+    CPPUNIT_ASSERT_EQUAL(std::string("422 invalid_value content.use_draft_template"),
+                         changed("/content/use_draft_template", "no"));
+    CPPUNIT_ASSERT_EQUAL(std::string("422 unsupported options.ip_pool"), changed("/options/ip_pool", "x"));
+    CPPUNIT_ASSERT_EQUAL(std::string("422 unsupported unknown"), changed("/unknown", nullptr));
+    CPPUNIT_ASSERT_EQUAL(std::string("422 missing_field content"), changed("/content", nullptr));
+    CPPUNIT_ASSERT_EQUAL(std::string("422 missing_field recipients"), changed("/recipients", nullptr));
+    CPPUNIT_ASSERT_EQUAL(std::string("422 missing_field content.from"), changed("/content/from", nullptr));
+    CPPUNIT_ASSERT_EQUAL(std::string("400 no_recipients recipients[0].address"),
+                         changed("/recipients/0/address", nullptr));
+    CPPUNIT_ASSERT_EQUAL(std::string("400 no_recipients recipients[0].address.email"),
+                         changed("/recipients/0/address/email", nullptr));
+  }
+
+  // What AMP fills when the message is read is not ours.
+  void templates_of_amp() {
+    const auto amp = [](std::string_view text) {
+      const spool::Incoming incoming = built(transmit(
+          patched({{"substitution_data", {{"a", "1&2"}}}, {"content", {{"text", "{{a}}"}, {"amp_html", text}}}})));
+      const std::string body = incoming.body.to_string();
+      const size_t at = body.find("\r\n\r\n", body.find("text/x-amp-html")) + 4;
+      return body.substr(at, body.find("\r\n--", at) - at);
+    };
+    const std::pair<std::string_view, std::string_view> table[] = {
+        {"{{a}}<template type=\"amp-mustache\">{{x}} {{#y}}{{{z}}}{{/y}}</template>{{a}}",
+         "1&amp;2<template type=\"amp-mustache\">{{x}} {{#y}}{{{z}}}{{/y}}</template>1&amp;2"},
+        {"<TEMPLATE id=t type='AMP-mustache' >{{x}}</Template><template type=amp-mustache>{{y}}</template>",
+         "<TEMPLATE id=t type='AMP-mustache' >{{x}}</Template><template type=amp-mustache>{{y}}</template>"},
+        {"<template>{{a}}</template><template type=\"amp-mustache\">{{",
+         "<template>1&amp;2</template><template type=\"amp-mustache\">{{"},
+        {"<template {{a}}", "<template 1&amp;2"},
+        {"{{if a}}<template type=\"amp-mustache\">{{end}}</template>{{else}}no{{end}}",
+         "<template type=\"amp-mustache\">{{end}}</template>"},
+    };
+    for (const auto& [given, expected] : table) CPPUNIT_ASSERT_EQUAL(std::string(expected), amp(given));
+    // Elsewhere it is a template like any other.
+    CPPUNIT_ASSERT_EQUAL(
+        std::string("422 template_syntax content.html"),
+        outcome(transmit(patched({{"content", {{"html", "<template type=\"amp-mustache\">{{#y}}{{/y}}"}}}}))));
+  }
+
   void start_time() {
     const auto hold = [](std::string_view time) {
       return built(transmit(patched({{"options", {{"start_time", time}}}}))).envelope.hold_until;
@@ -340,6 +440,9 @@ class TransmissionsTest : public CppUnit::TestFixture {
     policy->max_message_size = 1000;
     CPPUNIT_ASSERT_EQUAL(std::string("413 too_large content"),
                          outcome(transmit(patched({{"content", {{"text", std::string(1000, 'x')}}}}), policy)));
+    for (const char* part : {"text", "html"})
+      CPPUNIT_ASSERT_EQUAL(fmt::format("413 too_large content.{}", part),
+                           outcome(transmit(patched({{"content", {{part, std::string(1001, 'x')}}}}), policy)));
     policy = usual_policy();
     policy->fixups.message_id = message::AddField::always;
     const spool::Incoming incoming = built(transmit(with("{}"), policy));

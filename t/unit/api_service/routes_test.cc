@@ -22,6 +22,7 @@ class RoutesTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(found);
   CPPUNIT_TEST(an_id_is_a_parameter);
   CPPUNIT_TEST(other_methods);
+  CPPUNIT_TEST(last_slashes);
   CPPUNIT_TEST(no_such_path);
   CPPUNIT_TEST(what_is_not_served_is_not_there);
   CPPUNIT_TEST(rights);
@@ -52,7 +53,6 @@ class RoutesTest : public CppUnit::TestFixture {
       CPPUNIT_ASSERT_EQUAL("00000007/0012AB40-mx1"s, routing.parameter);
       CPPUNIT_ASSERT_EQUAL("GET, HEAD, OPTIONS"s, routing.allow);
     }
-    CPPUNIT_ASSERT(find_route(Method::get, "/api/impulse/v1/messages/", everything()).allow.empty());
   }
   void other_methods() {
     const auto refused = [](Method method, const char* path, const std::string& allow) {
@@ -68,9 +68,19 @@ class RoutesTest : public CppUnit::TestFixture {
     refused(Method::get, "/api/impulse/v1/messages", "POST, OPTIONS");
     refused(Method::options, "*", "POST, GET, HEAD, OPTIONS");
   }
+  void last_slashes() {
+    for (const char* path : {"/api/v1/transmissions/", "/api/v1/transmissions//"}) {
+      const Routing routing = find_route(Method::post, path, everything());
+      CPPUNIT_ASSERT(routing.route != nullptr && routing.route->handler == Handler::transmissions);
+    }
+    const Routing message = find_route(Method::get, "/api/impulse/v1/messages/00000007/0012AB40-mx1/", everything());
+    CPPUNIT_ASSERT(message.route != nullptr && message.parameter == "00000007/0012AB40-mx1");
+    CPPUNIT_ASSERT_EQUAL("POST, OPTIONS"s, find_route(Method::get, "/api/impulse/v1/messages/", everything()).allow);
+  }
   void no_such_path() {
-    for (const char* path : {"/", "", "/metrics/", "/Metrics", "/api", "/healthz", "//metrics",
-                             "/api/v1/transmissions/1", "/metrics%2F", "/api/impulse/v1/messages/{id", "x"}) {
+    for (const char* path :
+         {"/", "", "/metrics/", "/Metrics", "/api", "/healthz", "//metrics", "/api/v1/transmissions/1",
+          "/api/v1/transmissions%2F", "/api/", "/metrics%2F", "/api/impulse/v1/messages/{id", "x"}) {
       const Routing routing = find_route(Method::get, path, everything());
       if (std::string_view(path).starts_with("/api/impulse/v1/messages/")) continue;  // an id like any other
       CPPUNIT_ASSERT_MESSAGE(path, routing.route == nullptr && routing.allow.empty());

@@ -29,7 +29,7 @@ std::string made(const PartsSource& source, const Value& values, size_t max_size
   Scope scope;
   scope.layers = {&values};
   Occasion occasion{.values = scope};
-  occasion.to = Mailbox{"Wilma", "wilma@flintstone.com"};
+  occasion.to = {Mailbox{"Wilma", "wilma@flintstone.com"}};
   occasion.now = WallTime(std::chrono::seconds(1700557500));
   occasion.unique = "1.2.3";
   occasion.hostname = "mx.example";

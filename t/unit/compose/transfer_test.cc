@@ -41,6 +41,11 @@ class TransferTest : public CppUnit::TestFixture {
       bytes += static_cast<char>(size * 7);
     }
     CPPUNIT_ASSERT_EQUAL(std::string("YWJj\r\n"), *base64_checked(" YW\r\nJj\n"));
+    for (const std::string_view bare : {"YQ", "YQ=", "YQ==", "Y Q"})
+      CPPUNIT_ASSERT_EQUAL(std::string("YQ==\r\n"), *base64_checked(bare, false));
+    CPPUNIT_ASSERT_EQUAL(std::string("YWI=\r\n"), *base64_checked("YWI", false));
+    for (const std::string_view bad : {"Y", "=", "==", "YR", "YWK", "YWJj=", "YQ==="})
+      CPPUNIT_ASSERT_MESSAGE(std::string(bad), !base64_checked(bad, false));
   }
 
   void bad_base64() {
