@@ -13,6 +13,7 @@ constexpr size_t longest_presented = 256;  // bytes; ours are 60
 constexpr size_t shortest_secret = 32;     // bytes, for those who make their keys themselves
 constexpr size_t longest_label = 255;      // bytes
 constexpr size_t hash_digits = 64;
+constexpr size_t least_hidden = 8;  // bytes behind an id: less is a name with underscores
 
 bool is_secret_character(char c) { return is_alpha(c) || is_digit(c) || c == '-' || c == '_'; }
 
@@ -82,6 +83,25 @@ std::string_view key_id_of(std::string_view presented) {
   const std::string_view secret = rest.substr(end + 1);
   if (secret.size() < shortest_secret || !std::ranges::all_of(secret, is_secret_character)) return {};
   return rest.substr(0, end);
+}
+
+std::string without_keys(std::string_view text) {
+  const auto run = [&](size_t from, auto&& fits) {
+    return static_cast<size_t>(std::ranges::find_if_not(text.substr(from), fits) - text.substr(from).begin());
+  };
+  const auto fits_id = [](char c) { return is_alpha(c) || is_digit(c); };
+  std::string shown;
+  size_t from = 0;
+  for (size_t at = text.find(key_prefix); at != std::string_view::npos; at = text.find(key_prefix, at)) {
+    at += key_prefix.size();
+    const size_t end = at + run(at, fits_id);
+    if (end == at || end == text.size() || text[end] != '_') continue;
+    const size_t hidden = run(end + 1, is_secret_character);
+    if (hidden < least_hidden) continue;
+    shown.append(text, from, end + 1 - from).append("***");
+    at = from = end + 1 + hidden;
+  }
+  return shown.append(text, from, std::string_view::npos);
 }
 
 std::string key_hash(std::string_view presented) {

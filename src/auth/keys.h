@@ -45,6 +45,10 @@ constexpr size_t longest_key_id = 32;  // bytes: lower case letters and digits
 bool is_key_id(std::string_view id);
 // "imp_<id>_<secret>" taken apart, as far as its shape goes: the id; empty: it is no key.
 std::string_view key_id_of(std::string_view presented);
+// A text for logs: of what looks like a key in it (also a part of one, or one
+// with a slip of the pen) only the id is left: "imp_<id>_***". Whoever puts a key
+// where a name belongs does not find it in the logs then.
+std::string without_keys(std::string_view text);
 // The hash that stands in the file, of a whole presented key.
 std::string key_hash(std::string_view presented);
 

@@ -82,7 +82,8 @@ Result<std::unique_ptr<auth::SaslExchange>> AuthDesk::begin(const Visitor& visit
     if (tenant.empty() && is_foreign(*now, user)) return false;
     if (unix || !failures_.user_refused(from, user_key(tenant, user), count, steady_now())) return true;
     log_.write(Level::notice, area, "auth-locked-out",
-               fmt::format("{}: too many failures to be {}", who, escape_line(tenant_name(tenant, user), 255)));
+               fmt::format("{}: too many failures to be {}", who,
+                           escape_line(auth::without_keys(tenant_name(tenant, user)), 255)));
     return false;
   };
   return sasl_->begin(std::move(settings));
@@ -133,7 +134,9 @@ void AuthDesk::seen(const Visitor& visitor, std::string_view user) {
 void AuthDesk::told(const Visitor& visitor, const smtp::ServerHost::AuthOutcome& outcome) {
   const smtp::ClientInfo& client = visitor.client;
   counters_.add(counters_.tenant(visitor.tenant), outcome.success ? Counter::auth_successes : Counter::auth_failures);
-  const std::string user = outcome.user.empty() ? std::string() : tenant_name(visitor.tenant, outcome.user);
+  // Who shows a key where a name belongs does not find it in the logs.
+  const std::string user =
+      outcome.user.empty() ? std::string() : auth::without_keys(tenant_name(visitor.tenant, outcome.user));
   if (!client.unix_socket) {
     const std::string key = user.empty() ? std::string() : user_key(visitor.tenant, outcome.user);
     if (outcome.success)

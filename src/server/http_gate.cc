@@ -151,10 +151,17 @@ std::expected<HttpCaller, HttpRefusal> HttpGate::by_key(const AuthDesk::Visitor&
 
 std::expected<HttpCaller, HttpRefusal> HttpGate::by_password(const AuthDesk::Visitor& visitor, const HttpRules& rules,
                                                              std::string_view credentials) {
-  if (!rules.basic) return std::unexpected(failed(visitor, rules, "Basic", {}, true, "no passwords are taken here"));
   std::string pair;
   const bool decoded = auth::from_base64(credentials, pair);
   const size_t colon = pair.find(':');
+  // As clients of SparkPost do it: the key is the name, and the password is empty.
+  if (decoded && !rules.keys.path.empty() && colon + 1 == pair.size() &&
+      !auth::key_id_of(std::string_view(pair).substr(0, colon)).empty()) {
+    auto caller = by_key(visitor, rules, std::string_view(pair).substr(0, colon));
+    if (caller) caller->by_key = false;  // what Basic has, browsers remember and send by themselves
+    return caller;
+  }
+  if (!rules.basic) return std::unexpected(failed(visitor, rules, "Basic", {}, true, "no passwords are taken here"));
   if (!decoded || colon == std::string::npos || pair.find('\0') != std::string::npos)
     return std::unexpected(
         failed(visitor, rules, "Basic", {}, rules.basic->log, "these are no credentials as RFC 7617 has them"));

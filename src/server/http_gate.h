@@ -20,7 +20,7 @@ struct HttpCaller {
   std::string user;    // may be empty all the same: a verified certificate that stands for nobody
   std::string tenant;  // whose mail it will be
   auth::Rights rights;
-  bool by_key = false;  // an API key: browsers send none by themselves
+  bool by_key = false;  // an API key, and not by Basic: browsers send none by themselves
 };
 
 // Why a request is not taken. Becomes a Response, and a line in the logs.

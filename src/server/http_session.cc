@@ -1,5 +1,6 @@
 #include "server/http_session.h"
 
+#include "auth/keys.h"
 #include "base/text.h"
 #include "config/keys.h"
 #include "http/error.h"
@@ -208,8 +209,9 @@ void HttpSession::replied(const http::Replied& replied) {
   std::string what = "no request";
   std::string id = "-";
   if (replied.head != nullptr) {
-    what = fmt::format("{} {}", http::method_name(replied.head->method), escape_line(replied.head->target, 255));
-    id = replied.head->id;
+    what = fmt::format("{} {}", http::method_name(replied.head->method),
+                       escape_line(auth::without_keys(replied.head->target), 255));
+    id = auth::without_keys(replied.head->id);
   }
   services().log.write(
       level, Area::http, "request",

@@ -40,6 +40,7 @@ class KeysTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(tenants);
   CPPUNIT_TEST(bad_lines_are_told_by_number_and_not_quoted);
   CPPUNIT_TEST(known_hash);
+  CPPUNIT_TEST(what_logs_may_hold);
   CPPUNIT_TEST_SUITE_END();
 
   std::vector<BadLine> bad_;
@@ -153,6 +154,24 @@ class KeysTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT_EQUAL(size_t{1}, bad_.size());  // which of the two would it be?
   }
   // The documented way to make a line by hand: printf %s KEY | sha256sum.
+  void what_logs_may_hold() {
+    const std::string key = "imp_ab12_" + std::string(43, 'x');
+    const auto shows = [](std::string_view shown, const std::string& text) {
+      CPPUNIT_ASSERT_EQUAL(std::string(shown), without_keys(text));
+    };
+    shows("imp_ab12_***", key);
+    shows("imp_ab12_***", key.substr(0, 20));
+    shows("imp_ab12_***", key + "-_y");
+    shows("imp_AB12_***", "imp_AB12_" + std::string(43, 'x'));
+    shows("blue/imp_ab12_***", "blue/" + key);
+    shows("imp_ab12_***@blue, imp_ab12_***.", key + "@blue, " + key + ".");
+    shows("imp_imp_***", "imp_" + key);
+    shows("/x?key=imp_ab12_***&y=1", "/x?key=" + key + "&y=1");
+    for (const char* name :
+         {"", "alice", "imp_", "imp_ab12", "imp_ab12_", "imp__01234567", "shrimp_a_b", "imp_imp_x", "imp_ab12_1234567"})
+      shows(name, name);
+  }
+
   void known_hash() {
     CPPUNIT_ASSERT_EQUAL("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"s, key_hash("abc"));
   }

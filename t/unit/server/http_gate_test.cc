@@ -24,6 +24,7 @@ class HttpGateTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(numbers_are_the_machines_own);
   CPPUNIT_TEST(whence_a_request_is);
   CPPUNIT_TEST(keys);
+  CPPUNIT_TEST(a_key_by_basic);
   CPPUNIT_TEST(a_key_of_another_tenant);
   CPPUNIT_TEST(passwords);
   CPPUNIT_TEST(what_is_no_credential);
@@ -136,6 +137,28 @@ HTTP_Listener { Auth_Failure_Rate = 5/3600 Listen "127.0.0.1:80" { } Listen "127
     CPPUNIT_ASSERT_EQUAL(401, ask(key_).error().status);
     rules_.keys.path = dir_ / "nowhere";
     CPPUNIT_ASSERT_EQUAL(503, ask(key_).error().status);
+  }
+
+  // As SparkPost's clients present theirs: `curl -u KEY:`.
+  void a_key_by_basic() {
+    const auto caller = ask(basic(key_ + ":"));
+    CPPUNIT_ASSERT(caller && caller->known);
+    CPPUNIT_ASSERT_EQUAL(std::string("app"), caller->user);
+    CPPUNIT_ASSERT(caller->rights.has(auth::Right::inject) && !caller->rights.has(auth::Right::metrics));
+    CPPUNIT_ASSERT(!caller->by_key);  // a browser could have sent it by itself
+    CPPUNIT_ASSERT_EQUAL(std::string("blue"), ask(basic(blue_key_ + ":"))->tenant);
+    CPPUNIT_ASSERT_EQUAL(401, ask(basic(key_ + ":"), {true, false, {}}, "127.0.0.1:81").error().status);
+    desk_ = std::move(*AuthDesk::create(*log_, *acctlog_, counters_, "mx.example.com"));
+    for (const std::string& pair : {key_ + "x:", key_ + ":x", key_, ":" + key_})
+      CPPUNIT_ASSERT_EQUAL_MESSAGE(pair, 401, ask(basic(pair)).error().status);
+    desk_ = std::move(*AuthDesk::create(*log_, *acctlog_, counters_, "mx.example.com"));
+    rules_.basic.reset();
+    CPPUNIT_ASSERT(ask(basic(key_ + ":")));
+    CPPUNIT_ASSERT_EQUAL(403, ask(basic(key_ + ":"), {false, false, {}}).error().status);
+    rules_.keys.path.clear();
+    CPPUNIT_ASSERT_EQUAL(401, ask(basic(key_ + ":")).error().status);
+    rules_.basic = auth::Source{auth::Mechanism::plain, auth::Format::file, dir_ / "users", "", true};
+    CPPUNIT_ASSERT_EQUAL(401, ask(basic(key_ + ":")).error().status);
   }
 
   void a_key_of_another_tenant() {
