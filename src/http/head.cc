@@ -35,8 +35,12 @@ std::optional<Fault> read_version(const RequestLine& line, const Policy& policy,
   if (method) head.method = *method;
   head.minor = line.minor;
   const bool known = line.major == 1 && ((line.minor == 0 && policy.http_1_0) || (line.minor == 1 && policy.http_1_1));
+  // 505 is about a major version (RFC 9110 §15.6.6), or about one that is turned
+  // off. What a later minor one would mean for framing, nobody can know.
+  if (line.major == 1 && line.minor > 1)
+    return refusal(400, "version", fmt::format("There is no HTTP/1.{}", line.minor));
   if (!known) return refusal(505, "version", fmt::format("HTTP/{}.{} is not spoken here", line.major, line.minor));
-  if (!method) return refusal(501, "method", "That method is not known here");
+  if (!method) return refusal(405, "method", "That method is not known here");
   return std::nullopt;
 }
 
@@ -48,7 +52,7 @@ std::optional<Fault> read_transfer_encoding(std::string_view value, RequestHead&
   // Without chunked at the end nobody knows where the body ends (RFC 9112 §6.3).
   if (!chunked(codings->back()) || std::ranges::count_if(*codings, chunked) != 1)
     return refusal(400, "transfer_coding", "Transfer-Encoding does not end in one chunked");
-  if (codings->size() > 1) return refusal(501, "transfer_coding", "Only the transfer coding chunked is known here");
+  if (codings->size() > 1) return refusal(400, "transfer_coding", "Only the transfer coding chunked is known here");
   head.has_body = true;
   return std::nullopt;
 }

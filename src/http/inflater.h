@@ -17,7 +17,7 @@ class Inflater {
     good,
     too_large,  // over max_size
     bomb,       // expands more than max_expansion times
-    broken,     // no such data, or something behind its end
+    broken,     // no such data, or something else behind its end
     no_memory,
   };
 
@@ -38,6 +38,8 @@ class Inflater {
   std::unique_ptr<Stream> stream_;
   uint64_t max_size_;
   uint32_t max_expansion_;
+  bool members_;  // several may follow each other (RFC 1952 §2.2): one text, bounded as such
+  uint64_t went_in_ = 0;
   uint64_t came_out_ = 0;
   bool ended_ = false;
 };

@@ -35,7 +35,7 @@ class Fields {
   std::vector<Field> list_;
 };
 
-// GET … OPTIONS: all others are answered with 501 by the engine.
+// GET … OPTIONS: all others are answered with 405 by the engine.
 enum class Method : uint8_t { get, head, post, put, patch, del, options };
 std::string_view method_name(Method method);
 std::optional<Method> parse_method(std::string_view name);

@@ -18,9 +18,13 @@
 #include "http/syntax.h"
 
 #include <optional>
+#include <string_view>
 #include <utility>
 
 namespace impulse::http {
+
+// For Allow, where no path says which of them it takes.
+constexpr std::string_view all_methods = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
 struct ServerSession::Impl {
   enum class Phase : uint8_t { idle, head, body, answer, drain, closed };

@@ -39,6 +39,7 @@ void ServerSession::Impl::reply(const Response& response, std::string_view cause
 
 void ServerSession::Impl::refuse(const Fault& fault) {
   Response response = error_response(fault.status, {.code = std::string(fault.cause), .message = fault.message});
+  if (fault.status == 405) response.with("Allow", std::string(all_methods));
   if (fault.status == 415) response.with("Accept-Encoding", "gzip, deflate");
   if (fault.status == 503) response.with("Retry-After", "1");
   reply(response, fault.cause, fault.message, false);

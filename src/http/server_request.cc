@@ -59,7 +59,7 @@ bool ServerSession::Impl::ask_host() {
   if (head_.path == "*") {  // what all resources have in common (RFC 9110 §9.3.7)
     Response response;
     response.status = 204;
-    response.with("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
+    response.with("Allow", std::string(all_methods));
     reply(response, "answered", {}, !head_.has_body);
     return false;
   }

@@ -137,7 +137,8 @@ std::optional<HttpRefusal> HttpSession::why_no_mail(const http::RequestHead& hea
     task_.key = *idempotency;
   }
   if (const auto refusal = visit().admit(asker(), smtp::ServerHost::Stage::mail)) return to_http(*refusal);
-  if (head.content_length)
+  // What is too large anyway is told so (413, by the engine), whatever the disk has.
+  if (head.content_length && *head.content_length <= rules_->wire->max_request_size)
     if (const auto refusal = visit().has_room(*head.content_length)) return to_http(*refusal);
   return std::nullopt;
 }

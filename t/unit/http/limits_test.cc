@@ -69,6 +69,7 @@ class LimitsTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(expanded_size);
   CPPUNIT_TEST(codings);
   CPPUNIT_TEST(broken_codings);
+  CPPUNIT_TEST(members);
   CPPUNIT_TEST(bombs);
   CPPUNIT_TEST(versions);
   CPPUNIT_TEST_SUITE_END();
@@ -181,7 +182,11 @@ class LimitsTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT_EQUAL(broken, events(post(field, good.substr(0, good.size() - 1))));
     CPPUNIT_ASSERT_EQUAL(broken, events(chunked(field, good.substr(0, good.size() - 1))));
     CPPUNIT_ASSERT_EQUAL(broken, events(post(field, good + "x")));
-    CPPUNIT_ASSERT_EQUAL(broken, events(post(field, good + good)));
+    CPPUNIT_ASSERT_EQUAL(broken, events(post(field, good + good.substr(0, good.size() - 1))));
+    CPPUNIT_ASSERT_EQUAL(broken, events(post(field, good + good.substr(0, 1))));
+    CPPUNIT_ASSERT_EQUAL(broken, events(post(field, good + std::string(8, '\0'))));
+    const std::string whole = deflated("hello, world", zlib);
+    CPPUNIT_ASSERT_EQUAL(broken, events(post("Content-Encoding: deflate\r\n", whole + whole)));
     CPPUNIT_ASSERT_EQUAL(broken, events(post(field, deflated("hello", zlib))));
     CPPUNIT_ASSERT_EQUAL(broken, events(post("Content-Encoding: deflate\r\n", good)));
     CPPUNIT_ASSERT_EQUAL(broken, events(post("Content-Encoding: deflate\r\n", deflated("hello", bare))));
@@ -193,6 +198,28 @@ class LimitsTest : public CppUnit::TestFixture {
       flipped[i] ^= 0x10;
       CPPUNIT_ASSERT_EQUAL(broken, events(post(field, flipped)));
     }
+  }
+
+  // RFC 1952 §2.2: a file is a series of members.
+  void members() {
+    const std::string field = "Content-Encoding: gzip\r\n";
+    const std::string empty = deflated("", gzip);
+    const std::string body = deflated("hello, ", gzip) + empty + empty + deflated("world", gzip);
+    for (const std::string& request : {post(field, body), chunked(field, body)}) {
+      std::string heard;
+      CPPUNIT_ASSERT_EQUAL(std::string("200 answered"), events(request, {}, &heard));
+      CPPUNIT_ASSERT_EQUAL(std::string("hello, world"), heard);
+    }
+    // One bound for all of them, of size as of expansion.
+    Policy policy;
+    policy.max_request_size = 1000;
+    const std::string half = deflated(repeat("x", 500), gzip);
+    CPPUNIT_ASSERT_EQUAL(std::string("200 answered"), events(post(field, half + half), policy));
+    CPPUNIT_ASSERT_EQUAL(std::string("413 size"), events(post(field, half + half + half), policy));
+    const std::string large = deflated(std::string(size_t{1} << 19, '\0'), gzip);
+    CPPUNIT_ASSERT_EQUAL(std::string("413 size"), events(post(field, large + large + large)));
+    const std::string dense = deflated(repeat("0123456789abcdefghijklmnopqrstuvwxyz", 15000), gzip);
+    CPPUNIT_ASSERT_EQUAL(std::string("200 answered"), events(post(field, dense + empty + repeat(empty, 3000))));
   }
 
   void bombs() {

@@ -32,7 +32,7 @@ constexpr std::array ends{
     End{"GET /end HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", "400 host"},
     End{"GET /end HTTP/1.1\nHost: a\n\n", "400 request_line"},
     End{"GET /end HTTP/1.1\r\nHost: a\r\n X: folded\r\n\r\n", "400 header"},
-    End{"BREW /end HTTP/1.1\r\nHost: a\r\n\r\n", "501 method"},
+    End{"BREW /end HTTP/1.1\r\nHost: a\r\n\r\n", "405 method"},
     End{"GET /end HTTP/3.0\r\nHost: a\r\n\r\n", "505 version"},
     End{"GET /../end HTTP/1.1\r\nHost: a\r\n\r\n", "400 target"},
     End{"POST /end HTTP/1.1\r\nHost: a\r\nContent-Length: 101\r\n\r\n", "413 size"},
