@@ -1,5 +1,6 @@
 #include "control/access.h"
 
+#include "auth/keys.h"
 #include "auth/roles.h"
 #include "base/text.h"
 #include "config/keys.h"
@@ -221,7 +222,7 @@ bool Access::succeeded(const auth::SaslExchange& exchange) {
 }
 
 bool Access::failed(std::string_view user) {
-  if (log_exchange_) parts_.acctlog.authentication(account_of(std::string(user)), false);
+  if (log_exchange_) parts_.acctlog.authentication(account_of(auth::without_keys(user)), false);
   if (!client_.peer.is_unix())
     parts_.failures.failed(client_.peer.address(), user, (*options_)[key::auth_failure_rate].per, steady_now());
   const int64_t limit = (*options_)[key::auth_failure_limit];

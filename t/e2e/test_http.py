@@ -341,13 +341,13 @@ class Wrong(Case):
         self.begin(options="Max_Request_Size = 10k\nMax_Request_Line_Length = 512\nMax_Header_Size = 2k\n")
         post = b"POST /api/v1/transmissions HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\n"
         requests = {
-            b"nonsense\r\n\r\n": (400,), b"GET / HTTP/2.0\r\n\r\n": (505, 400), b"BREW / HTTP/1.1\r\nHost: h\r\n\r\n": (501, 405),
+            b"nonsense\r\n\r\n": (400,), b"GET / HTTP/2.0\r\n\r\n": (505, 400), b"BREW / HTTP/1.1\r\nHost: h\r\n\r\n": (405,),
             b"GET / HTTP/1.1\r\n\r\n": (400,), b"GET / HTTP/1.1\nHost: h\n\n": (400,),
             b"GET /" + b"a" * 600 + b" HTTP/1.1\r\nHost: h\r\n\r\n": (414,),
             b"GET / HTTP/1.1\r\nHost: h\r\nX: " + b"a" * 3000 + b"\r\n\r\n": (431,),
             post + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n": (400,),
             post + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello": (400,),
-            post + b"Content-Length: -1\r\n\r\n": (400,), post + b"Transfer-Encoding: gzip\r\n\r\n": (400, 501),
+            post + b"Content-Length: -1\r\n\r\n": (400,), post + b"Transfer-Encoding: gzip\r\n\r\n": (400,),
             post + b"Content-Length: 99999\r\n\r\n": (413,), post + b"Content-Length: 2\r\n\r\n{]": (400,),
             post + b"Content-Length: 0\r\n\r\n": (400,), post + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n": (400,),
             post + b"Content-Length: 2\r\n\r\n[]": (422, 400), post + b"Content-Length: 4\r\n\r\nnull": (422, 400),
