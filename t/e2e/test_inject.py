@@ -177,18 +177,21 @@ class Access(Case):
         more = (f'TLS_Certificate = "{certificate}"\nTLS_Key = "{key}"\n')
         self.daemon.stop()
         config = self.daemon.config_file.read_text().replace("ESMTP_Listener {", "ESMTP_Listener {\n" + more)
-        self.daemon.configure(config.replace("HTTP_Listener {", "HTTP_Listener {\nUse_SSL = true\n" + more))
+        for listener in ("HTTP_Listener {", "ECStream_Listener {"):
+            config = config.replace(listener, listener + "\nUse_SSL = true\n" + more)
+        self.daemon.configure(config)
         self.daemon.start()
         self.inject("smtp", "--starttls", "--ca", certificate, "-t", "a@local.example", "-n", "20", "-c", "3", "-s", "100k")
         self.inject("http", "--tls", "--ca", certificate, "-t", "a@local.example", "-n", "20", "-c", "3", "-s", "100k")
         self.inject("http", "--tls", "--no-verify", "-t", "a@local.example")
-        self.daemon.wait_mail("a", 41)
+        self.inject("ecstream", "--tls", "--ca", certificate, "-t", "a@local.example", "-n", "20", "-c", "3", "-s", "100k")
+        self.daemon.wait_mail("a", 61)
         self.assertIn("not trusted", self.fails(69, "--starttls", self.server("smtp")))
         self.assertIn("not trusted", self.fails(69, "--starttls", "--ca", certificate, "--tls-name", "other.example",
                                                 self.server("smtp")))
         self.assertIn("TLS", self.fails(69, "--tls", "--no-verify", self.server("smtp")))
         self.assertIn("no.pem", self.fails(69, "--tls", "--ca", "no.pem", "-p", "http", self.server("http")))
-        self.assertEqual(41, self.daemon.counters()["Received Messages"])
+        self.assertEqual(61, self.daemon.counters()["Received Messages"])
 
     def test_passwords(self):
         auth = ('ESMTP_Listener {\nSMTP_Extensions = ( PIPELINING AUTH )\nAuthPlainParameters = [ uri = "file://@dir@/users" ]\n'
