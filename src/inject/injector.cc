@@ -98,6 +98,15 @@ void Batch::on_room(std::function<void()> callback) {
   });
 }
 
+void Batch::written(std::function<void(Result<std::vector<MessageId>>)> callback) {
+  batch_->written([&loop = loop_, alive = std::weak_ptr(alive_),
+                   callback = std::move(callback)](Result<std::vector<MessageId>> ids) {
+    loop.post([alive, callback, ids = std::move(ids)] {
+      if (alive.lock()) callback(ids);
+    });
+  });
+}
+
 void Batch::commit(std::optional<spool::Receipt> receipt, std::function<void(Result<std::vector<MessageId>>)> done) {
   alive_.reset();
   batch_->commit(std::move(receipt), [&injector = injector_, &loop = loop_, log = std::move(log_),

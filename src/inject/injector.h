@@ -50,6 +50,11 @@ class Batch {
   // failed; not any more when the batch is gone or being committed.
   void on_room(std::function<void()> callback);
 
+  // Calls `callback` once on the loop with the ids that its messages will have,
+  // when all are on the disk: for a receipt that tells them. Costs a write more than
+  // commit() alone. Not called when the batch is gone or being committed; see spool::Batch.
+  void written(std::function<void(Result<std::vector<MessageId>>)> callback);
+
   // The last call; the batch may be destroyed at once. `done` is called on the
   // loop, once, when all is on stable storage and on its way to the queue: with
   // the ids in the order of add(), or with the reason why nothing is.

@@ -30,6 +30,7 @@ class LogBatch final : public Batch {
   ~LogBatch() override {
     if (committed_) return;
     state_->on_room(nullptr);
+    state_->on_written(nullptr);
     state_->drop();
     gathered_.clear();
     if (handed_on_) put_last(part(BatchPart::Kind::end));
@@ -68,9 +69,20 @@ class LogBatch final : public Batch {
     if (!committed_) state_->on_room(std::move(callback));
   }
 
+  void written(std::function<void(Result<std::vector<MessageId>>)> callback) override {
+    if (committed_) return;
+    if (!gathered_.empty()) {
+      handed_on_ = true;
+      gathered_bytes_ = 0;
+      intake_.queue_.put(std::exchange(gathered_, {}));
+    }
+    state_->on_written(std::move(callback));
+  }
+
   void commit(std::optional<Receipt> receipt, std::function<void(Result<std::vector<MessageId>>)> done) override {
     if (committed_) return done(fail(Errc::invalid, "the batch is committed already"));
     state_->on_room(nullptr);
+    state_->on_written(nullptr);
     PendingMessage last = part(BatchPart::Kind::commit);
     last.part->done = std::move(done);
     CommitRecord& record = last.part->record;

@@ -42,6 +42,9 @@ class OpenBatch {
   // See Batch::on_room(); null: nobody listens any more, when it returns. So it
   // is called with the lock held, by whoever calls finished() or fail().
   void on_room(std::function<void()> callback);
+  // See Batch::written(); called and taken back likewise.
+  using Written = std::function<void(Result<std::vector<MessageId>>)>;
+  void on_written(Written callback);
 
   // The committer's own.
   std::vector<MessageId> ids;                                           // durable ones, by slot
@@ -51,7 +54,8 @@ class OpenBatch {
   uint32_t fresh = 0;                                                   // of these in the group that is being made
 
  private:
-  void call();  // with the lock held
+  void call();          // with the lock held
+  void call_written();  // … and all is durable, or it has failed
 
   const uint64_t id_;
   const uint64_t window_;
@@ -61,6 +65,7 @@ class OpenBatch {
   mutable std::mutex mutex_;
   std::optional<Error> why_;
   std::function<void()> callback_;
+  Written written_;
 };
 
 struct BatchPart {

@@ -126,6 +126,12 @@ class Batch {
   // batch. Replaces the one before; never called after the destructor or commit().
   virtual void on_room(std::function<void()> callback) = 0;
 
+  // Calls `callback` once, when all that was added is written, and would outlive a
+  // crash if it were committed: with the ids that it will have, in the order of
+  // add(); or when the batch has failed, with the reason. From where on_room()
+  // calls, with the same duties, and at once as well. Nothing may be added afterwards.
+  virtual void written(std::function<void(Result<std::vector<MessageId>>)> callback) = 0;
+
   // Makes it all durable: `done` as in Spool::commit(), with the ids in the
   // order of add(). A receipt may come without messages. The last call; the
   // batch may be destroyed at once.

@@ -25,6 +25,7 @@ class BatchTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(large_bodies);
   CPPUNIT_TEST(a_failing_disk_refuses_all_of_it);
   CPPUNIT_TEST(bad_input_spoils_it);
+  CPPUNIT_TEST(ids_before_the_commit);
   CPPUNIT_TEST(memory_is_bounded);
   CPPUNIT_TEST(checkpoints_know_of_them);
   CPPUNIT_TEST(the_format_changes_with_the_first_one);
@@ -310,6 +311,42 @@ class BatchTest : public CppUnit::TestFixture {
     disk_->free_bytes = 100;
     settings_.min_free_bytes = 1000;
     CPPUNIT_ASSERT(open()->begin_batch().error().code == Errc::no_space);
+  }
+
+  using Ids = Result<std::vector<MessageId>>;
+  static Ids written(Batch& batch) {
+    auto told = std::make_shared<std::promise<Ids>>();
+    batch.written([told](Ids ids) { told->set_value(std::move(ids)); });
+    return told->get_future().get();
+  }
+
+  // All is on the disk, and counts only when it is committed.
+  void ids_before_the_commit() {
+    auto spool = open();
+    auto batch = kit::begin(*spool);
+    for (int i = 0; i < 12; ++i) add(*batch, fmt::format("m{} ", i) + std::string(500, 'x'));
+    const Ids ids = written(*batch);
+    CPPUNIT_ASSERT(ids && ids->size() == 12 && batch->waiting() == 0);
+    CPPUNIT_ASSERT_EQUAL(uint64_t{0}, spool->status().messages);
+    CPPUNIT_ASSERT(written(*batch) == *ids);  // at once
+    const Receipt receipt{"o", "k", ids->front().to_string("n"), wall_now() + std::chrono::hours(1)};
+    CPPUNIT_ASSERT(kit::commit(*batch, receipt) == *ids);
+    batch = kit::begin(*spool);
+    add(*batch, "given up");
+    CPPUNIT_ASSERT(written(*batch));
+    batch.reset();
+    spool.spool.reset();
+    auto again = open();
+    CPPUNIT_ASSERT_EQUAL(size_t{12}, again.ids().size());
+    CPPUNIT_ASSERT_EQUAL(receipt.value, (*again->receipt("o", "k"))->value);
+    // What fails is told.
+    batch = kit::begin(*again);
+    disk_->set_fault([](Call call, uint64_t) { return call == Call::write ? EIO : 0; });
+    add(*batch, "lost");
+    CPPUNIT_ASSERT(!written(*batch));
+    CPPUNIT_ASSERT(!kit::commit(*batch));
+    disk_->set_fault(nullptr);
+    batch.reset();
   }
 
   void memory_is_bounded() {
