@@ -72,8 +72,9 @@ struct Routing {
   // is no such path here (404). Without a route: 405, or to OPTIONS 204.
   std::string allow;
 };
-// `path` as http::RequestHead has it; slashes at the end of one below /api/ mean nothing. Modules that are not served are as if
-// they were not there. HEAD goes where GET goes.
+// `path` as http::RequestHead has it; slashes at the end of one below /api/ mean
+// nothing. Modules that are not served are as if they were not there. HEAD goes
+// where GET goes.
 Routing find_route(http::Method method, std::string_view path, Modules modules);
 
 }  // namespace impulse::api
