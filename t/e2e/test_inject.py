@@ -13,13 +13,19 @@ import tempfile
 import termios
 import threading
 
-from ecstream_kit import LISTENER as ECSTREAM
 from harness import BASE_CONFIG, BINDIR, SCALE, Daemon, TestCase, free_port, make_certificate, timeout, wait_for
-from http_kit import LISTENER as HTTP
 from sink import Drop, SmtpSink
 from test_passwd import passwd
 
 PROGRAM = str(BINDIR / "ec_inject")
+HTTP = 'HTTP_Listener {\n  HTTP_Modules = ( inject )\n  @options@\n  Listen "127.0.0.1:@http@" { }\n}\n'
+ECSTREAM = """\
+ECStream_Listener {
+  @options@
+  Listen "127.0.0.1:@ecs@" { }
+  Listen "@dir@/ecs.sock" { }
+}
+"""
 LMTP = 'LMTP_Listener {\n  Listen "127.0.0.1:@lmtp@" { }\n}\n'
 TRACED = re.compile(rb"\A(?:(?:Return-Path|Received):[^\n]*\n(?:[ \t][^\n]*\n)*)+")
 MBOX = """\
@@ -45,11 +51,9 @@ def environment(**more):
 
 
 class Case(TestCase):
-    def begin(self, more="", http="", ecs="", smtp=None, files=()):
-        config = BASE_CONFIG if smtp is None else BASE_CONFIG.replace('{ }\n}\nControl', '{ ' + smtp + ' }\n}\nControl')
-        http = HTTP.replace("@options@", http).replace("@listen@", "").replace("@listens@", "").split("Domain")[0]
-        ecs = ECSTREAM.replace("@options@", ecs).replace("@listen@", "").replace("@listens@", 'Listen "@dir@/ecs.sock" { }')
-        self.daemon = Daemon(self, config, more=LMTP + http + ecs + more,
+    def begin(self, more="", http="", ecs="", files=()):
+        http, ecs = HTTP.replace("@options@", http), ECSTREAM.replace("@options@", ecs)
+        self.daemon = Daemon(self, BASE_CONFIG, more=LMTP + http + ecs + more,
                              **{name: free_port() for name in ("lmtp", "http", "ecs")})
         for name, text in dict(files).items():
             (self.daemon.dir / name).write_text(text)
