@@ -49,6 +49,17 @@ void BatchFeeder::go_on() {
         if (*self != nullptr) (*self)->go_on();
       });
   }
+  next_ = nullptr;  // with what it holds
+  if (!make_receipt_) return commit();
+  batch_->written([this](const Result<std::vector<MessageId>>& ids) {  // not called behind the batch's end
+    if (!ids) return fail_with(ids.error());
+    receipt_ = make_receipt_(*ids);
+    commit();
+  });
+}
+
+void BatchFeeder::commit() {
+  committing_ = true;
   batch_->commit(std::move(receipt_), std::move(done_));
   batch_.reset();
 }

@@ -12,6 +12,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -34,10 +35,17 @@ class BatchFeeder {
   BatchFeeder(const BatchFeeder&) = delete;
   BatchFeeder& operator=(const BatchFeeder&) = delete;
 
+  // Instead of a receipt that is there from the beginning: one that tells the ids
+  // which the messages will have. Asked for once, when all of them are written.
+  using MakeReceipt = std::function<spool::Receipt(std::span<const MessageId>)>;
+  void make_receipt(MakeReceipt make) { make_receipt_ = std::move(make); }
+
   void start();
+  bool committing() const { return committing_; }
 
  private:
   void go_on();
+  void commit();
   Result<bool> feed();  // false: that was the last
   void fail_with(Error error);
 
@@ -46,9 +54,11 @@ class BatchFeeder {
   const std::string protocol_;
   Next next_;
   std::optional<spool::Receipt> receipt_;
+  MakeReceipt make_receipt_;
   Done done_;
   std::unique_ptr<inject::Batch> batch_;
-  uint64_t bytes_ = 0;                  // of the messages so far
+  uint64_t bytes_ = 0;  // of the messages so far
+  bool committing_ = false;
   bool woken_ = false;                  // the batch has room, or has failed
   std::shared_ptr<BatchFeeder*> self_;  // null inside once it is gone
 };

@@ -8,6 +8,7 @@
 #include "inject/injector.h"
 #include "net/loop.h"
 #include "server/admission.h"
+#include "server/batch_feeder.h"
 #include "server/http_desk.h"
 #include "spool/spool.h"
 
@@ -36,38 +37,38 @@ class HttpInjection {
 
   // Asked of each message before it is taken; an error refuses all.
   using Check = std::function<std::optional<api::Error>(const spool::Incoming& message)>;
+  // What the spool is to remember of the request with its messages: asked for
+  // when their ids are known, right before the commit. Null: nothing.
+  using MakeReceipt = BatchFeeder::MakeReceipt;
   // `done` is called once, from the loop, unless the injection goes before; it
   // may destroy it.
   HttpInjection(inject::Injector& injector, net::Loop& loop, std::unique_ptr<api::Job> job, Check check,
-                std::optional<spool::Receipt> receipt, Held held, std::function<void(Outcome)> done);
+                MakeReceipt receipt, Held held, std::function<void(Outcome)> done);
   ~HttpInjection();
   HttpInjection(const HttpInjection&) = delete;
   HttpInjection& operator=(const HttpInjection&) = delete;
 
   void start();
-  bool committing() const { return committing_; }
+  bool committing() const { return committing_ || (feeder_ != nullptr && feeder_->committing()); }
   const api::Job& job() const { return *job_; }
 
  private:
-  void go_on();
-  void later();
   void one();
-  Result<> room(const spool::Incoming& message);
-  void commit();
+  Result<std::optional<spool::Incoming>> next();
+  void ended(Result<std::vector<MessageId>> ids);
   void finish(Outcome outcome);
 
   inject::Injector& injector_;
   net::Loop& loop_;
   std::unique_ptr<api::Job> job_;
   Check check_;
-  std::optional<spool::Receipt> receipt_;
+  MakeReceipt receipt_;
   Held held_;
   std::function<void(Outcome)> done_;
-  std::unique_ptr<inject::Batch> batch_;
+  std::unique_ptr<BatchFeeder> feeder_;
   size_t next_ = 0;
-  uint64_t bytes_ = 0;  // of the messages so far
-  bool woken_ = false;  // the batch has room, or has failed
-  bool committing_ = false;
+  std::optional<api::Error> refused_;     // why there is no next one
+  bool committing_ = false;               // without a batch
   std::shared_ptr<HttpInjection*> self_;  // null inside once it is gone
 };
 

@@ -50,7 +50,8 @@ http::Response json_response(int status, std::string body) {
 
 http::Response message_page(const spool::Spool& spool, std::string_view name, std::string_view tenant) {
   const auto id = MessageId::parse(name);
-  if (!id) return not_found();
+  // Another node's message has the same number here.
+  if (!id || (name.size() > 17 && !iequals(name.substr(18), spool.node()))) return not_found();
   const auto found = spool.summary(*id);
   if (!found) {
     if (found.error().code == Errc::not_found) return not_found();

@@ -244,14 +244,8 @@ bool HttpSession::known_already(const http::Request& request) {
 }
 
 void HttpSession::begin_injection(std::unique_ptr<api::Job> job) {
-  std::optional<spool::Receipt> receipt;
-  if (!task_.key.empty()) {
-    task_.remembered.number = task_.number;
-    task_.remembered.messages = job->total();
-    task_.remembered.answer = job->answer({}, services().node);  // without ids, as long as there are none
-    if (!has_room_for(task_.remembered.answer)) task_.remembered.answer = shortened(task_.remembered.answer);
-    receipt = make_receipt(task_.owner, task_.key, task_.remembered, wall_now());
-  }
+  HttpInjection::MakeReceipt receipt;
+  if (!task_.key.empty()) receipt = [this](std::span<const MessageId> ids) { return receipt_of(ids); };
   task_.injection = std::make_unique<HttpInjection>(
       services().injector, *worker().loop, std::move(job),
       [this](const spool::Incoming& message) {
@@ -261,6 +255,16 @@ void HttpSession::begin_injection(std::unique_ptr<api::Job> job) {
       std::move(receipt), HttpInjection::Held{task_.claim, visit().ticket()},
       [this](HttpInjection::Outcome outcome) { injected(std::move(outcome)); });
   task_.injection->start();
+}
+
+// The answer is durable with the messages, before it is given: it will be the same again.
+spool::Receipt HttpSession::receipt_of(std::span<const MessageId> ids) {
+  Remembered& remembered = task_.remembered;
+  remembered.number = task_.number;
+  remembered.messages = ids.size();
+  remembered.answer = task_.injection->job().answer(ids, services().node);
+  if (!has_room_for(remembered.answer)) remembered.answer = shortened(remembered.answer);
+  return make_receipt(task_.owner, task_.key, remembered, wall_now());
 }
 
 // Who is known may send to everybody; others where SMTP's rules let them.
@@ -292,23 +296,7 @@ void HttpSession::injected(HttpInjection::Outcome outcome) {
   messages_ += ids.size();
   recipients_ += task_.recipients;
   std::string body = task_.injection->job().answer(ids, services().node);
-  if (!task_.key.empty()) return remember(std::move(body));
   answer(json_response(200, std::move(body)));
-}
-
-// The answer is in the spool before it is given: it will be the same again. Ids
-// are known only now; that the request was carried out is durable already.
-void HttpSession::remember(std::string body) {
-  // What is too long stays as it was committed: an answer without ids.
-  if (!has_room_for(body)) return answer(json_response(200, std::move(body)));
-  task_.remembered.answer = body;
-  auto batch = services().injector.begin_batch("HTTP", *worker().loop);
-  if (!batch) return answer(json_response(200, std::move(body)));
-  (*batch)->commit(make_receipt(task_.owner, task_.key, task_.remembered, wall_now()),
-                   [self = self(), claim = task_.claim, body = std::move(body)](auto&&) mutable {
-                     if (*self != nullptr)
-                       static_cast<HttpSession*>(*self)->answer(json_response(200, std::move(body)));
-                   });
 }
 
 void HttpSession::answer(const api::Error& error) {

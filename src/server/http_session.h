@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -65,7 +66,7 @@ class HttpSession final : public ClientSession, private http::ServerHost {
   void begin_injection(std::unique_ptr<api::Job> job);
   std::optional<api::Error> may_relay(const spool::Incoming& message) const;
   void injected(HttpInjection::Outcome outcome);
-  void remember(std::string body);
+  spool::Receipt receipt_of(std::span<const MessageId> ids);
   void answer(const http::Response& response);
   void answer(const HttpRefusal& refusal) { answer(refuse(refusal, "data")); }
   void answer(const api::Error& error);

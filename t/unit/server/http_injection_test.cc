@@ -6,7 +6,10 @@
 
 #include <cppunit/extensions/HelperMacros.h>
 
+#include <fmt/format.h>
+
 #include <optional>
+#include <span>
 #include <string>
 
 using namespace impulse;
@@ -48,6 +51,8 @@ class HttpInjectionTest : public CppUnit::TestFixture {
   CPPUNIT_TEST_SUITE(HttpInjectionTest);
   CPPUNIT_TEST(what_is_held_until_the_commit_ends);
   CPPUNIT_TEST(given_up_before_the_commit);
+  CPPUNIT_TEST(receipts_tell_the_ids);
+  CPPUNIT_TEST(given_up_before_the_receipt);
   CPPUNIT_TEST(all_of_it_has_to_fit);
   CPPUNIT_TEST_SUITE_END();
 
@@ -75,7 +80,7 @@ class HttpInjectionTest : public CppUnit::TestFixture {
   void tearDown() override { spool_.reset(); }
 
  private:
-  std::unique_ptr<HttpInjection> begin(size_t total, std::optional<spool::Receipt> receipt, HttpInjection::Held held,
+  std::unique_ptr<HttpInjection> begin(size_t total, HttpInjection::MakeReceipt receipt, HttpInjection::Held held,
                                        bool endless = false) {
     return std::make_unique<HttpInjection>(
         *injector_, *loop_, std::make_unique<SomeMessages>(total, endless),
@@ -91,11 +96,12 @@ class HttpInjectionTest : public CppUnit::TestFixture {
   void what_is_held_until_the_commit_ends() {
     for (const size_t total : {size_t{2}, size_t{1}}) {
       throttle_ = std::make_shared<Throttle>();
-      std::optional<spool::Receipt> receipt;
-      if (total > 1) receipt = spool::Receipt{"owner", "key", "value", wall_now() + std::chrono::hours(1)};
+      HttpInjection::MakeReceipt receipt;
+      if (total > 1)
+        receipt = [](auto) { return spool::Receipt{"owner", "key", "value", wall_now() + std::chrono::hours(1)}; };
       auto injection = begin(total, receipt, held());
       injection->start();
-      while (!injection->committing()) net::test::run_until(*loop_, [&] { return true; }, "a turn");
+      net::test::run_until(*loop_, [&] { return injection->committing(); }, "the commit");
       injection.reset();
       CPPUNIT_ASSERT(!desk_.claim("key"));
       net::test::run_until(*loop_, [&] { return desk_.claim("key") != nullptr; }, "the end of the commit");
@@ -106,17 +112,57 @@ class HttpInjectionTest : public CppUnit::TestFixture {
   }
 
   void given_up_before_the_commit() {
-    auto injection = begin(2, std::nullopt, held());
+    auto injection = begin(2, nullptr, held());
     CPPUNIT_ASSERT(!desk_.claim("key"));
     injection.reset();
     CPPUNIT_ASSERT(desk_.claim("key"));
     CPPUNIT_ASSERT(!throttle_->full(rate_, loop_->now()));
   }
 
+  // What is remembered with the messages knows how they are called.
+  void receipts_tell_the_ids() {
+    for (const size_t total : {size_t{1}, size_t{3}}) {
+      outcome_.reset();
+      const auto told = [](std::span<const MessageId> ids) {
+        std::string out;
+        for (const MessageId id : ids) out += id.to_string("mx1") + " ";
+        return out;
+      };
+      const auto receipt = [&](std::span<const MessageId> ids) {
+        return spool::Receipt{"owner", fmt::format("{}", total), told(ids), wall_now() + std::chrono::hours(1)};
+      };
+      auto injection = begin(total, receipt, {});
+      injection->start();
+      net::test::run_until(*loop_, [&] { return outcome_.has_value(); }, "an answer");
+      const auto ids = std::get<std::vector<MessageId>>(*outcome_);
+      CPPUNIT_ASSERT_EQUAL(total, ids.size());
+      CPPUNIT_ASSERT_EQUAL(told(ids), (*injector_->receipt("owner", fmt::format("{}", total)))->value);
+    }
+  }
+
+  void given_up_before_the_receipt() {
+    bool asked = false;
+    auto injection = begin(
+        2,
+        [&](auto) {
+          asked = true;
+          return spool::Receipt{"owner", "key", "value", wall_now() + std::chrono::hours(1)};
+        },
+        held());
+    injection->start();
+    injection.reset();
+    CPPUNIT_ASSERT(desk_.claim("key"));
+    bool turned = false;
+    loop_->post([&] { turned = true; });
+    net::test::run_until(*loop_, [&] { return turned; }, "a turn");
+    CPPUNIT_ASSERT(!asked && !*injector_->receipt("owner", "key"));
+    CPPUNIT_ASSERT_EQUAL(uint64_t{0}, spool_->status().messages);
+  }
+
   void all_of_it_has_to_fit() {
     for (const size_t total : {size_t{1}, size_t{3}}) {
       outcome_.reset();
-      auto injection = begin(total, std::nullopt, {}, true);
+      auto injection = begin(total, nullptr, {}, true);
       injection->start();
       net::test::run_until(*loop_, [&] { return outcome_.has_value(); }, "an answer");
       const auto* error = std::get_if<Error>(&*outcome_);
