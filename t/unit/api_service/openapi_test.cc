@@ -139,6 +139,7 @@ class OpenApiTest : public CppUnit::TestFixture {
     });
     each(document_.at("components").at("schemas"), [](const Json& schema) {
       if (!schema.is_object() || !schema.contains("required") || !schema.at("required").is_array()) return;
+      if (schema.size() == 1) return;  // an alternative: which of the members around it has to be there
       for (const Json& field : schema.at("required"))
         CPPUNIT_ASSERT_MESSAGE(field.dump(), schema.at("properties").contains(field.get<std::string>()));
     });
