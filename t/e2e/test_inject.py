@@ -211,6 +211,16 @@ class Access(Case):
         self.assertIn("EC_INJECT_PASSWORD", self.fails(77, "-u", "alice", self.server("smtp")))
         self.daemon.wait_mail("a", 3)
 
+    def test_passwords_of_ecstream(self):
+        self.begin(ecs='Enable_Authentication = true\nAuthPlainParameters = [ uri = "file://@dir@/users" ]\n',
+                   files={"users": "alice:sesame\n"})
+        to = ("-n", "5", "-c", "2", "-t", "a@local.example")
+        self.inject("ecstream", "-u", "alice", *to, EC_INJECT_PASSWORD="sesame")
+        words = ("-p", "ecstream", self.server("ecstream"), *to)
+        self.assertIn("5.7.8", self.fails(69, "-u", "alice", *words, EC_INJECT_PASSWORD="wrong"))
+        self.assertIn("authentication", self.fails(69, *words))
+        self.assertEqual(5, len(self.daemon.wait_mail("a", 5)))
+
     def test_keys_of_http(self):
         self.begin(http='Enable_Authentication = true\nAPI_Keys = [ uri = "keys://@dir@/keys" ]\n'
                         'AuthPlainParameters = [ uri = "file://@dir@/users" ]\n',
