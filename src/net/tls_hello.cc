@@ -47,7 +47,7 @@ bool present(SSL* ssl, const Credentials& credentials) {
 
 int on_hello(SSL* ssl, int* alert, void*) {
   const TlsRules& rules = *TlsRules::of(ssl);
-  TlsState& state = TlsState::of(ssl);
+  TlsNotes& state = TlsNotes::of(ssl);
   state.server_name = asked_server_name(ssl);
   const auto failed = [&] {
     *alert = SSL_AD_INTERNAL_ERROR;
@@ -69,7 +69,7 @@ int on_hello(SSL* ssl, int* alert, void*) {
 }
 
 // RFC 6066 §3: a name that we know is acknowledged.
-int on_server_name(SSL* ssl, int*, void*) { return TlsState::of(ssl).named ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK; }
+int on_server_name(SSL* ssl, int*, void*) { return TlsNotes::of(ssl).named ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK; }
 
 int on_ticket_key(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* cipher, EVP_MAC_CTX* mac,
                   int sealing) {
@@ -89,7 +89,7 @@ SSL_TICKET_RETURN on_ticket(SSL* ssl, SSL_SESSION* session, const unsigned char*
     if (X509_cmp_current_time(X509_get0_notAfter(peer)) <= 0) return SSL_TICKET_RETURN_IGNORE_RENEW;
     if (rules.crl_expiry && *rules.crl_expiry <= wall_now()) return SSL_TICKET_RETURN_IGNORE_RENEW;
   }
-  TlsState::of(ssl).psk_used = false;
+  TlsNotes::of(ssl).psk_used = false;
   return status == SSL_TICKET_SUCCESS ? SSL_TICKET_RETURN_USE : SSL_TICKET_RETURN_USE_RENEW;
 }
 

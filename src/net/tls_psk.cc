@@ -45,7 +45,7 @@ std::optional<PskTable::Key> from_hex(std::string_view text) {
 unsigned key_for_tls12(SSL* ssl, const char* identity, unsigned char* into, unsigned space) {
   if (identity == nullptr || SSL_version(ssl) != TLS1_2_VERSION) return 0;
   PskTable::Found found = TlsRules::of(ssl)->psk.find(identity);
-  TlsState& state = TlsState::of(ssl);
+  TlsNotes& state = TlsNotes::of(ssl);
   state.psk_identity = identity;
   state.psk_unknown = !found.known;
   const size_t size = std::min<size_t>(found.key.size(), space);
@@ -59,7 +59,7 @@ unsigned key_for_tls12(SSL* ssl, const char* identity, unsigned char* into, unsi
 int session_for_tls13(SSL* ssl, const unsigned char* bytes, size_t length, SSL_SESSION** session) {
   *session = nullptr;
   const std::string_view identity(reinterpret_cast<const char*>(bytes), length);
-  TlsState& state = TlsState::of(ssl);
+  TlsNotes& state = TlsNotes::of(ssl);
   state.psk_used = false;
   if (!is_psk_identity(identity)) return 1;  // a ticket
   PskTable::Found found = TlsRules::of(ssl)->psk.find(identity);

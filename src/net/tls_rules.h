@@ -43,7 +43,7 @@ struct TlsRules {
 };
 
 // What happened in a handshake, beyond what OpenSSL keeps.
-struct TlsState {
+struct TlsNotes {
   std::string server_name;
   std::string psk_identity;  // offered; proved only when the handshake has ended well
   int verify_error = 0;      // the first one, X509_V_…
@@ -52,7 +52,7 @@ struct TlsState {
   bool psk_used = false;  // the last key given to OpenSSL was a pre-shared one, and no ticket
 
   // The session's application data.
-  static TlsState& of(const SSL* ssl) { return *static_cast<TlsState*>(SSL_get_app_data(ssl)); }
+  static TlsNotes& of(const SSL* ssl) { return *static_cast<TlsNotes*>(SSL_get_app_data(ssl)); }
 };
 
 // Server name and pre-shared keys out of the ClientHello, before OpenSSL

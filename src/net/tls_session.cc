@@ -32,7 +32,7 @@ int at_most_int(size_t size) { return static_cast<int>(std::min(size, static_cas
 TlsSession::TlsSession(TlsContextPtr context, SSL* ssl, bool server)
     : context_(std::move(context)), ssl_(ssl), server_(server) {
   if (!server) return;
-  state_ = std::make_unique<TlsState>();
+  state_ = std::make_unique<TlsNotes>();
   SSL_set_app_data(ssl_, state_.get());
 }
 

@@ -16,7 +16,7 @@ typedef struct ssl_st SSL;
 
 namespace impulse::net {
 
-struct TlsState;
+struct TlsNotes;
 
 class TlsSession {
  public:
@@ -49,7 +49,7 @@ class TlsSession {
   std::string handshake_failure() const;
 
   TlsContextPtr context_;
-  std::unique_ptr<TlsState> state_;  // what callbacks write down; a server's
+  std::unique_ptr<TlsNotes> state_;  // what callbacks write down; a server's
   SSL* ssl_;
   bool server_;
 };

@@ -106,7 +106,7 @@ Result<std::optional<WallTime>> use_crls(SSL_CTX* context, const std::string& so
 // where the session goes on: what comes later shall not make it look good.
 int note_mistakes(int good, X509_STORE_CTX* store) {
   const auto* ssl = static_cast<const SSL*>(X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx()));
-  TlsState& state = TlsState::of(ssl);
+  TlsNotes& state = TlsNotes::of(ssl);
   const int error = X509_STORE_CTX_get_error(store);
   const bool tolerable = error == X509_V_ERR_UNABLE_TO_GET_CRL && X509_STORE_CTX_get_error_depth(store) > 0;
   if (good == 0 && !tolerable && state.verify_error == X509_V_OK) state.verify_error = error;

@@ -167,7 +167,7 @@ class Sink {
   }
 
   void converse(int fd, int number) {
-    net::TlsState tls_state;  // that the context's callbacks write to, as in a TlsSession
+    net::TlsNotes tls_state;  // that the context's callbacks write to, as in a TlsSession
     Wire wire{fd, stopping_, {nullptr, &SSL_free}, {}};
     if (!wire.say(script_.banner(number), "220 sink.example ESMTP")) return;
     Letter letter;
