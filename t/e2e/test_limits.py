@@ -314,7 +314,7 @@ class Rates(LimitsCase):
                 break
             smtp.expect(250, "RCPT TO:<bob@local.example>")
             smtp.data(body)
-        self.assertEqual(most, len(daemon.mainlog("R")))
+        self.assertEqual(most, len(daemon.wait_mainlog("R", most)))
 
     def test_rate_holds_between_sessions_that_begin_at_once(self):
         daemon = self.begin('Inbound_Throttle_Messages = "1/3600" ' + LISTEN)
