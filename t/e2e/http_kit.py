@@ -9,7 +9,7 @@ from test_passwd import passwd
 
 LISTENER = """
 HTTP_Listener {
-  HTTP_Modules = ( inject health metrics docs )
+  @modules@
   @options@
   Listen "127.0.0.1:@http@" { @listen@ }
   @listens@
@@ -74,7 +74,8 @@ class Case(TestCase):
     def begin(self, options="", listen="", listens="", more="", files=(), **values):
         self.daemon = Daemon(self, BASE_CONFIG, more=LISTENER + more,
                              **{"http": free_port(), "options": options, "listen": listen, "listens": listens,
-                                "sink": 9, **values})
+                                "sink": 9, "modules": "HTTP_Modules = ( inject health metrics docs )",
+                                **values})
         for name, text in dict(files).items():
             (self.daemon.dir / name).write_text(text)
             (self.daemon.dir / name).chmod(0o600)
