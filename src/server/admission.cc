@@ -50,11 +50,11 @@ std::optional<HostRefusal> Admission::Visit::become(const Guest& guest) {
                                    guest.options[key::tenant]);
 }
 
-std::optional<HostRefusal> Admission::closed(const config::Options& global, SteadyTime now) {
+std::optional<HostRefusal> Admission::closed(const config::Options& global, SteadyTime now, bool waits) {
   if (memory_.full(global[key::memory_goal], global[key::memory_hwm], now))
     return HostRefusal{452, "4.3.1", "memory", "Not enough memory now, try again later"};
   const Result<> admission = injector_.admission();
-  if (admission) return std::nullopt;
+  if (admission || (waits && admission.error().code == Errc::busy)) return std::nullopt;
   if (admission.error().code == Errc::no_space)
     return HostRefusal{452, "4.3.1", "admission", "Not enough storage now, try again later"};
   return HostRefusal{451, "4.3.0", "admission", "Cannot take mail now, try again later"};
@@ -68,9 +68,9 @@ std::optional<HostRefusal> Admission::Visit::admit_all(const Guest& guest, uint6
   return admit(guest, messages, true);
 }
 
-std::optional<HostRefusal> Admission::Visit::admit(const Guest& guest, uint64_t messages, bool begins) {
+std::optional<HostRefusal> Admission::Visit::admit(const Guest& guest, uint64_t messages, bool begins, bool waits) {
   not_accepted();
-  if (auto refusal = admission_.closed(guest.global, guest.now)) return refusal;
+  if (auto refusal = admission_.closed(guest.global, guest.now, waits)) return refusal;
   ThrottlePtr throttle = admission_.throttles_.of(guest.snapshot, guest.options, guest.listener, guest.listen,
                                                   guest.client, guest.now, guest.tenant);
   if (!throttle) return std::nullopt;
@@ -85,7 +85,7 @@ std::optional<HostRefusal> Admission::Visit::admit(const Guest& guest, uint64_t 
 
 std::optional<HostRefusal> Admission::Visit::admit_another(const Guest& guest) {
   const auto before = std::exchange(counted_, nullptr);
-  auto refusal = admit(guest, 1, true);
+  auto refusal = admit(guest, 1, true, true);
   if (before == nullptr) return refusal;
   if (const auto another = std::exchange(counted_, before)) {
     another->accepted();  // it counts on with the others

@@ -82,7 +82,8 @@ class Admission {
     std::optional<smtp::HostRefusal> admit(const Guest& guest, smtp::ServerHost::Stage stage);
     // As at DATA, for so many messages that come as one.
     std::optional<smtp::HostRefusal> admit_all(const Guest& guest, uint64_t messages);
-    // … for one more of those that gather and will come as one, under the same options.
+    // … for one more of those that gather and will come as one, under the same
+    // options. That too much waits to be written is no reason: what gathers waits, too.
     std::optional<smtp::HostRefusal> admit_another(const Guest& guest);
     std::optional<smtp::HostRefusal> has_room(uint64_t size) const;
     // What became of what began last.
@@ -103,15 +104,16 @@ class Admission {
     const std::shared_ptr<Ticket>& ticket() const { return counted_; }
 
    private:
-    std::optional<smtp::HostRefusal> admit(const Guest& guest, uint64_t messages, bool begins);
+    std::optional<smtp::HostRefusal> admit(const Guest& guest, uint64_t messages, bool begins, bool waits = false);
 
     Admission& admission_;
     Limits::Place place_;
     std::shared_ptr<Ticket> counted_;  // of what is not accepted yet
   };
 
-  // Why no mail is taken now, from anybody; nothing: it is.
-  std::optional<smtp::HostRefusal> closed(const config::Options& global, SteadyTime now);
+  // Why no mail is taken now, from anybody; nothing: it is. `waits`: who asks
+  // waits while the queue is too full.
+  std::optional<smtp::HostRefusal> closed(const config::Options& global, SteadyTime now, bool waits = false);
 
  private:
   const inject::Injector& injector_;

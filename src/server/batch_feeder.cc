@@ -10,6 +10,8 @@ namespace {
 
 // Of adding, before others have their turn.
 constexpr Duration slice = std::chrono::milliseconds(2);
+// Until a queue that was too full is looked at again.
+constexpr Duration patience = std::chrono::milliseconds(20);
 
 }  // namespace
 
@@ -27,6 +29,10 @@ BatchFeeder::~BatchFeeder() { *self_ = nullptr; }
 
 void BatchFeeder::start() {
   auto batch = injector_.begin_batch(protocol_, loop_);
+  if (!batch && batch.error().code == Errc::busy && waits_) {
+    if (again_ == nullptr) again_ = std::make_unique<net::Timer>(loop_, [this] { start(); });
+    return again_->start(patience);
+  }
   if (!batch) return fail_with(std::move(batch.error()));
   batch_ = std::move(*batch);
   go_on();

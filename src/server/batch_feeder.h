@@ -14,6 +14,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace impulse::server {
@@ -40,6 +41,9 @@ class BatchFeeder {
   using MakeReceipt = std::function<spool::Receipt(std::span<const MessageId>)>;
   void make_receipt(MakeReceipt make) { make_receipt_ = std::move(make); }
 
+  // A queue that is too full delays the batch; else it refuses it.
+  void wait_while_busy() { waits_ = true; }
+
   void start();
   bool committing() const { return committing_; }
 
@@ -58,6 +62,8 @@ class BatchFeeder {
   Done done_;
   std::unique_ptr<inject::Batch> batch_;
   uint64_t bytes_ = 0;  // of the messages so far
+  bool waits_ = false;
+  std::unique_ptr<net::Timer> again_;  // null: nothing had to wait
   bool committing_ = false;
   bool woken_ = false;                  // the batch has room, or has failed
   std::shared_ptr<BatchFeeder*> self_;  // null inside once it is gone

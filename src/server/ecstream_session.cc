@@ -231,6 +231,7 @@ void EcstreamSession::submit() {
         if (ids && ticket != nullptr) ticket->accepted();
         if (*self != nullptr) static_cast<EcstreamSession*>(*self)->submitted(ids);
       });
+  feeder_->wait_while_busy();
   feeder_->start();
 }
 
@@ -302,6 +303,7 @@ Result<std::shared_ptr<const ecstream::Policy>> EcstreamSession::safe_point() {
   const auto moved = move_on();
   if (!moved) return std::unexpected(moved.error());
   if (!*moved) return nullptr;
+  visit().not_accepted();  // nothing gathers; what comes counts where the new options say
   rules_ = ecstream_rules(options());
   return rules_->wire;
 }

@@ -195,14 +195,33 @@ class Listener(Case):
         self.begin(listen='Inbound_Throttle_Messages = "5/600" Relay_Hosts = ( ) Relay_Domains = ( local.example )')
         raw = self.raw()
         raw.open(b"s")
-        for number in range(1, 11):  # each second one is refused, and counts for nothing
-            raw.message(number, recipients=["bob@local.example" if number % 2 else "x@elsewhere.example"])
+        for number in range(1, 11):  # each second one is refused, for its body or its recipient, and counts for nothing
+            if number % 4 == 0:
+                raw.message(number, data=b"From: a@client.example\r\n\r\na LF\nalone\r\n")
+            else:
+                raw.message(number, recipients=["bob@local.example" if number % 2 else "x@elsewhere.example"])
         raw.message(11)
         naks = [raw.until("NAK") for _ in range(6)]
         self.assertEqual([(n, 550) for n in range(2, 11, 2)] + [(11, 451)],
                          [(frame[2], nak(frame[3])[0]) for frame in naks])
         self.daemon.wait_mail("bob", 5)
         self.assertEqual(1, self.refusals("throttle"))
+
+    def test_what_is_refused_counts_for_nothing_behind_a_change(self):
+        self.begin(listen="Relay_Domains = ( local.example )", options='Inbound_Throttle_Messages = "9/600"')
+        raw = self.raw()
+        raw.open(b"s")
+        raw.message(1)
+        self.assertEqual(1, raw.until("ACK")[2])
+        self.daemon.console("config", "set", "ecstream_listener", "listen", self.endpoint, "inbound_throttle_messages",
+                            "2/600")
+        for number in range(2, 5):
+            raw.message(number, data=b"From: a@client.example\r\n\r\na LF\nalone\r\n")
+        for number in range(5, 8):
+            raw.message(number)
+        naks = [raw.until("NAK") for _ in range(4)]
+        self.assertEqual([(2, 550), (3, 550), (4, 550), (7, 451)],
+                         [(frame[2], nak(frame[3])[0]) for frame in naks])
 
     def test_deny(self):
         self.begin(listen="Deny = true")

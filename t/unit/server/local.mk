@@ -2,6 +2,7 @@
 check_PROGRAMS += t/unit/server_tests
 t_unit_server_tests_SOURCES = t/unit/main.cc \
 	t/unit/server/accept_queue_test.cc \
+	t/unit/server/batch_feeder_test.cc \
 	t/unit/server/ecstream_streams_test.cc \
 	t/unit/server/faulty_engine.h \
 	t/unit/server/faults_test.cc \
