@@ -193,6 +193,7 @@ int ecs_next(ecs_client* client, ecs_event* event) {
     event->kind = client->event.kind == Kind::acknowledged ? ECS_ACKNOWLEDGED
                   : client->event.kind == Kind::id         ? ECS_ID
                   : client->event.kind == Kind::refused    ? ECS_REFUSED
+                  : client->event.forgotten                ? ECS_FORGOTTEN
                                                            : ECS_OPENED;
     event->sequence = client->event.sequence;
     event->code = client->event.code;

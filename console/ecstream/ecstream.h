@@ -109,7 +109,9 @@ typedef enum ecs_event_kind {
   ECS_ACKNOWLEDGED = 1, /* everything up to `sequence` is durable, or was refused */
   ECS_ID = 2,           /* `text`: the id of message `sequence` */
   ECS_REFUSED = 3,      /* message `sequence`: code, enhanced, text; 4xx: may be sent anew later */
-  ECS_OPENED = 4        /* connected (again); everything up to `sequence` is done */
+  ECS_OPENED = 4,       /* connected (again); everything up to `sequence` is done */
+  ECS_FORGOTTEN = 5     /* as ECS_OPENED; but the server does not remember the stream any more: what was on its way
+                           when the connection broke may be stored twice */
 } ecs_event_kind;
 
 typedef struct ecs_event {

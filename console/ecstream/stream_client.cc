@@ -195,6 +195,16 @@ void StreamClient::lose(const std::string& why, Again again) {
   next_try_ = now + back_off_ / 2 + back_off_ * (spread_ >> 16) / 131072;
 }
 
+// Of acknowledgements that follow each other the last one says all: who never
+// asks for them does not gather them.
+void StreamClient::keep(ecstream::ClientEvent event) {
+  ++told_;
+  if (event.kind == Kind::acknowledged && !events_.empty() && events_.back().kind == Kind::acknowledged)
+    events_.back() = std::move(event);
+  else
+    events_.push_back(std::move(event));
+}
+
 void StreamClient::take_events() {
   for (ecstream::ClientEvent& event : std::exchange(out_.events, {})) {
     switch (event.kind) {
@@ -204,7 +214,7 @@ void StreamClient::take_events() {
         break;
       case Kind::opened:
         back_off_ = 0ms;
-        events_.push_back(std::move(event));
+        keep(std::move(event));
         break;
       case Kind::goaway:
         told_to_go_ = event.goaway;
@@ -219,7 +229,7 @@ void StreamClient::take_events() {
       case Kind::id:
       case Kind::refused:
       case Kind::flushed:
-        events_.push_back(std::move(event));
+        keep(std::move(event));
         break;
     }
   }
@@ -281,7 +291,7 @@ Result<> StreamClient::restore() {
 
 Result<> StreamClient::pump(std::chrono::milliseconds patience) {
   const auto until = Clock::now() + patience;
-  const size_t had = events_.size();
+  const uint64_t had = told_;
   while (true) {
     if (dead_) return std::unexpected(*dead_);
     if (!session_) {
@@ -293,7 +303,7 @@ Result<> StreamClient::pump(std::chrono::milliseconds patience) {
       continue;
     }
     const bool moved = exchange();
-    if (events_.size() > had) return {};
+    if (told_ > had) return {};
     if (moved) continue;
     // Somebody who owes an answer and says nothing is asked, then given up.
     const auto now = Clock::now();

@@ -60,6 +60,7 @@ class StreamClient {
   bool exchange();
   void wait(Clock::time_point until) const;
   void take_events();
+  void keep(ecstream::ClientEvent event);
   void lose(const std::string& why, ecstream::Again again);
   Result<> restore();
 
@@ -72,6 +73,7 @@ class StreamClient {
   size_t written_ = 0;  // of out_.reply
   short wait_for_ = 0;
   std::deque<ecstream::ClientEvent> events_;
+  uint64_t told_ = 0;  // events that there ever were
   std::optional<ecstream::GoAway> told_to_go_;
   std::string lost_;  // why there is no connection
   std::optional<Error> dead_;

@@ -164,13 +164,19 @@ void ClientSession::on_opened(const Frame& frame, ClientOutput& out) {
   if (!frame.payload.empty()) return fail_with(GoAway::malformed, "The server's OPENED is none", out);
   if (frame.sequence < stream_.done_)
     return fail_with(GoAway::sequence, "The server has less than it has acknowledged", out);
+  if (stream_.furthest_ && frame.sequence > std::max(*stream_.furthest_, stream_.done_))
+    return fail_with(GoAway::sequence, "The server has more of the stream than was sent: another writes to it", out);
+  const bool forgotten = !stream_.name_.empty() && stream_.done_ > 0 && (frame.flags & flag::opened_known) == 0;
   stream_.fresh_ = false;
+  stream_.furthest_ = std::max(stream_.furthest_.value_or(0), frame.sequence);
   stream_.done(frame.sequence);
   if (!std::exchange(stream_.numbered_, true)) stream_.next_ = stream_.done_ + 1;
   sent_ = frame.sequence;
   raise_limit();
   at_ = At::open;
-  tell(out, Kind::opened).sequence = frame.sequence;
+  ClientEvent& event = tell(out, Kind::opened);
+  event.sequence = frame.sequence;
+  event.forgotten = forgotten;
 }
 
 void ClientSession::raise_limit() {
@@ -242,6 +248,11 @@ void ClientSession::send(ClientOutput& out) {
   }
 }
 
+void ClientSession::has_gone(uint64_t sequence) {
+  sent_ = sequence;
+  stream_.furthest_ = std::max(stream_.furthest_.value_or(0), sequence);
+}
+
 // False: nothing more can go now.
 bool ClientSession::send_next(ClientOutput& out) {
   const uint64_t sequence = sent_ + 1;
@@ -266,7 +277,7 @@ bool ClientSession::send_next(ClientOutput& out) {
   }
   if (entry->skip) {
     write({FrameType::skip, 0, sequence, {}}, out);
-    sent_ = sequence;
+    has_gone(sequence);
     return true;
   }
   const size_t room = server_.max_frame - static_cast<size_t>(fixed);
@@ -277,7 +288,7 @@ bool ClientSession::send_next(ClientOutput& out) {
   const auto flags = static_cast<uint8_t>((within_ ? flag::more : 0) | (entry->want_id ? flag::message_want_id : 0));
   write_parts({FrameType::message, flags, sequence, {}}, {size, entry->envelope, part}, out);
   body_sent_ = part.size();
-  if (!within_) sent_ = sequence;
+  if (!within_) has_gone(sequence);
   return true;
 }
 
@@ -286,14 +297,14 @@ void ClientSession::send_chunk(ClientStream::Entry& entry, ClientOutput& out) {
   if (entry.skip) {  // refused, or given up, on its way
     write({FrameType::chunk, flag::chunk_abort, sequence, {}}, out);
     within_ = false;
-    sent_ = sequence;
+    has_gone(sequence);
     return;
   }
   const std::string_view part = std::string_view(entry.body).substr(body_sent_, server_.max_frame);
   body_sent_ += part.size();
   within_ = body_sent_ < entry.body.size();
   write_parts({FrameType::chunk, within_ ? flag::more : uint8_t{0}, sequence, {}}, {part}, out);
-  if (!within_) sent_ = sequence;
+  if (!within_) has_gone(sequence);
 }
 
 void ClientSession::flush(ClientOutput& out) {

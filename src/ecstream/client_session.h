@@ -48,7 +48,7 @@ struct ClientEvent {
   enum class Kind : uint8_t {
     hello,          // limits() are known
     authenticated,  // AUTH succeeded
-    opened,         // sequence: how far the server is. Everything up to it is acknowledged
+    opened,         // sequence: how far the server is. Everything up to it is acknowledged; forgotten
     acknowledged,   // all up to sequence that were not refused
     id,             // sequence, text: of a message that wanted it; before its acknowledgement
     refused,        // sequence, code, enhanced, recipient, text; before its acknowledgement
@@ -63,6 +63,7 @@ struct ClientEvent {
   std::string enhanced{};
   uint32_t recipient = 0;
   bool repeated = false;
+  bool forgotten = false;  // the server does not remember the stream any more: what was on its way may be stored twice
   GoAway goaway = GoAway::done;
   std::string text{};
 };
@@ -110,6 +111,7 @@ class ClientSession {
   void on_goaway(const Frame& frame, ClientOutput& out);
   void raise_limit();
   bool send_next(ClientOutput& out);
+  void has_gone(uint64_t sequence);
   void send_chunk(ClientStream::Entry& entry, ClientOutput& out);
   void write_parts(const Frame& frame, std::initializer_list<std::string_view> parts, ClientOutput& out);
   void write(const Frame& frame, ClientOutput& out) const;

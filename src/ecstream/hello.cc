@@ -3,12 +3,20 @@
 #include "ecstream/frame.h"
 #include "ecstream/wire.h"
 
+#include "base/text.h"
+
+#include <algorithm>
 #include <bitset>
 #include <optional>
 
 namespace impulse::ecstream {
 
 namespace {
+
+bool is_text(std::string_view value) {
+  return is_utf8(value) &&
+         std::none_of(value.begin(), value.end(), [](unsigned char c) { return c < ' ' || c == 127; });
+}
 
 enum Tag : uint8_t {
   tag_max_frame = 1,
@@ -87,9 +95,11 @@ std::expected<Hello, GoAway> decode_hello(std::string_view payload) {
         hello.mechanisms = field->value;
         break;
       case tag_agent:
+        good = is_text(field->value);
         hello.agent = field->value;
         break;
       case tag_hostname:
+        good = is_text(field->value);
         hello.hostname = field->value;
         break;
       case tag_idle:

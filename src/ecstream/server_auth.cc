@@ -157,7 +157,9 @@ void ServerSession::Impl::opened(Result<StreamMemory> memory) {
 }
 
 void ServerSession::Impl::opened(StreamMemory memory) {
-  if (memory.known && open_new_) return fault(GoAway::stream);
+  // Who has an acknowledgement that was never given means another stream: its
+  // messages would be taken for doubles.
+  if (memory.known && (open_new_ || open_sequence_ > memory.done)) return fault(GoAway::stream);
   for (const Refused& each : memory.refused) {
     if (each.sequence <= open_sequence_) continue;
     send_nak(each.sequence, {each.code, each.enhanced, "", "Refused before, on an earlier connection", each.recipient},

@@ -7,13 +7,33 @@
 
 namespace impulse::ecstream {
 
+namespace {
+
+// Of a refusal in the memory of a stream, about.
+constexpr uint64_t refusal_size = 20;
+// Memory that costs nothing.
+constexpr uint64_t free_memory = 4096;
+
+}  // namespace
+
 void ServerSession::Impl::drop_batch() {
   if (!batch_.empty()) host_.abandoned(batch_.size());
   batch_.clear();
   batch_ids_.clear();
   refused_.clear();
   batch_bytes_ = 0;
+  batch_files_ = 0;
   received_ = covered();
+}
+
+// How long a batch waits that is much smaller than the memory of the stream,
+// which is written with it: whoever has thousands of refusals remembered, and
+// sends one SKIP after the other, writes a MiB each second at most.
+Duration ServerSession::Impl::price() const {
+  if (opening_.stream.empty()) return Duration{0};
+  const uint64_t memory = (memory_.refused.size() + refused_.size()) * refusal_size;
+  if (memory <= free_memory + batch_bytes_) return Duration{0};
+  return std::chrono::microseconds(memory - batch_bytes_);
 }
 
 // A stream without memory has nothing to commit where nothing was taken.
@@ -45,6 +65,7 @@ Submission ServerSession::Impl::take_submission() {
   }
   batch_ids_.clear();
   batch_bytes_ = 0;
+  batch_files_ = 0;
   submission.messages = std::exchange(batch_, {});
   if (!submission.stream.empty()) {
     StreamMemory next;
@@ -81,6 +102,7 @@ void ServerSession::Impl::submitted(const Result<std::vector<MessageId>>& result
   batch_ids_.clear();
   refused_.clear();
   batch_bytes_ = 0;
+  batch_files_ = 0;
   drop_coming();
   received_ = memory_.done;  // nothing gathers
   if (!answering()) return;

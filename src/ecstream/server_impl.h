@@ -24,6 +24,9 @@
 namespace impulse::ecstream {
 
 struct ServerSession::Impl {
+  // Bodies of a batch that are on the disk in part: their files are open until the commit.
+  static constexpr uint32_t max_batch_files = 32;
+
   enum class Phase : uint8_t { hello, ready, auth, opening, open, body, closing, closed };
 
   // The message that is coming in.
@@ -34,6 +37,7 @@ struct ServerSession::Impl {
     bool admitted = false;
     std::optional<Refused> refused{};  // it has got its NAK; what is left of it is thrown away
     std::optional<uint64_t> size{};    // as announced
+    size_t envelope_size = 0;          // octets of it in the frame
     message::Envelope envelope{};
     std::shared_ptr<const Policy> policy{};  // that it is judged by
     std::unique_ptr<message::BodyReceiver> body{};
@@ -104,7 +108,11 @@ struct ServerSession::Impl {
   // server_batch.cc
   bool gathered() const { return received_ > covered(); }
   uint64_t covered() const { return flight_ ? flight_->last : memory_.done; }
-  bool full() const { return batch_.size() >= policy_->max_batch || batch_bytes_ >= policy_->max_batch_bytes; }
+  bool full() const {
+    return batch_.size() >= policy_->max_batch || batch_bytes_ >= policy_->max_batch_bytes ||
+           batch_files_ >= max_batch_files;
+  }
+  Duration price() const;
   void drop_batch();
   void settle_without_commit();
   Submission take_submission();
@@ -145,6 +153,7 @@ struct ServerSession::Impl {
   std::vector<uint64_t> batch_ids_;  // sequences that want an id
   std::vector<Refused> refused_;
   uint64_t batch_bytes_ = 0;
+  uint32_t batch_files_ = 0;
   bool submit_now_ = false;
   std::optional<Flight> flight_;
   bool ack_due_ = false;           // a double wants its answer

@@ -15,8 +15,9 @@ namespace impulse::ecstream {
 
 namespace {
 
-// What a message costs besides its body, about.
-constexpr size_t message_overhead = 512;
+// What a message costs besides its body and envelope, about; also the block
+// that even a small body takes.
+constexpr size_t message_overhead = 512 + 2048;
 constexpr size_t recipient_overhead = 96;
 
 using Verdict = message::BodyReceiver::Verdict;
@@ -96,6 +97,7 @@ void ServerSession::Impl::begin_message(const Frame& frame, std::string_view env
   coming_->sequence = frame.sequence;
   coming_->want_id = (frame.flags & flag::message_want_id) != 0;
   coming_->size = decoded.head.size;
+  coming_->envelope_size = envelope.size();
   coming_->policy = policy_;
   const std::string sender = decoded.head.sender;
   std::string recipient;
@@ -211,7 +213,9 @@ void ServerSession::Impl::finish_message(Coming& coming) {
   fill(taken.envelope);
   if (policy.trace_headers) add_trace(taken, utf8);
   taken.trace += fixups->fields;
-  batch_bytes_ += message_overhead + taken.body.size() + taken.envelope.recipients.size() * recipient_overhead;
+  batch_bytes_ += message_overhead + taken.body.size() + coming.envelope_size +
+                  taken.envelope.recipients.size() * recipient_overhead;
+  if (taken.rest) ++batch_files_;
   if (coming.want_id) batch_ids_.push_back(coming.sequence);
   batch_.push_back(std::move(taken));
 }

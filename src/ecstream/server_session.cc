@@ -35,6 +35,7 @@ void ServerSession::Impl::finish() {
     out_->next = std::exchange(told_open_, true) ? Next::hold : Next::open;
   } else if (gathered() && !flight_) {
     out_->next = Next::submit;
+    out_->delay = std::max(out_->delay, price());
   } else if (flight_ && full() && answering()) {
     out_->next = Next::hold;
   } else {

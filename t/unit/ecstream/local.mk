@@ -1,6 +1,8 @@
 check_PROGRAMS += t/unit/ecstream_tests
 t_unit_ecstream_tests_SOURCES = t/unit/main.cc \
 	t/unit/ecstream/auth_test.cc \
+	t/unit/ecstream/bounds_test.cc \
+	t/unit/ecstream/client_test.cc \
 	t/unit/ecstream/codec_test.cc \
 	t/unit/ecstream/end_test.cc \
 	t/unit/ecstream/frame_test.cc \

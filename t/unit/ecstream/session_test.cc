@@ -136,7 +136,7 @@ class SessionTest : public CppUnit::TestFixture {
       other.resume();
     }
     CPPUNIT_ASSERT_EQUAL(size_t{50}, store.kept.size());
-    CPPUNIT_ASSERT_EQUAL(size_t{10}, other.sizes.front());
+    CPPUNIT_ASSERT_EQUAL(size_t{8}, other.sizes.front());
   }
 
   void doubles_and_gaps() {

@@ -24,6 +24,7 @@ class LibraryTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(logs_in);
   CPPUNIT_TEST(bad_arguments);
   CPPUNIT_TEST(large_messages);
+  CPPUNIT_TEST(acknowledgements_do_not_gather);
   CPPUNIT_TEST(python);
   CPPUNIT_TEST_SUITE_END();
 
@@ -189,6 +190,30 @@ class LibraryTest : public CppUnit::TestFixture {
     ecs_close(client);
     server.stop();
     CPPUNIT_ASSERT_EQUAL(std::string("1 3 "), server.store.bodies());
+  }
+
+  // Who never asks what became of messages loses no memory by it.
+  void acknowledgements_do_not_gather() {
+    SocketServer server;
+    ecs_options options = ECS_OPTIONS_INIT;
+    options.endpoint = server.endpoint.c_str();
+    ecs_client* const client = ecs_connect(&options);
+    ecs_recipient recipient{"b@example.com", nullptr, 0};
+    ecs_message message = ECS_MESSAGE_INIT;
+    message.recipients = &recipient;
+    message.recipient_count = 1;
+    message.body = "A: b\r\n\r\n";
+    message.body_size = 8;
+    for (int n = 0; n < 20; ++n) {
+      CPPUNIT_ASSERT_EQUAL(ECS_OK, ecs_send(client, &message, nullptr));
+      CPPUNIT_ASSERT_EQUAL(ECS_OK, ecs_drain(client, 20000));
+    }
+    ecs_event event;
+    CPPUNIT_ASSERT(ecs_next(client, &event) == 1 && event.kind == ECS_OPENED);
+    CPPUNIT_ASSERT(ecs_next(client, &event) == 1 && event.kind == ECS_ACKNOWLEDGED);
+    CPPUNIT_ASSERT_EQUAL(uint64_t{20}, event.sequence);
+    CPPUNIT_ASSERT(ecs_next(client, &event) == 0);
+    ecs_close(client);
   }
 
   // Runs a program of Python with the client beside it; its exit status.
