@@ -42,9 +42,10 @@ void say_session(Writer& writer, const InboundSession& session) {
                           session.recipients, session.bytes_in, session.generation));
 }
 
-// What smtp::ServerSession::state() says.
-constexpr std::array<std::string_view, 9> states = {"connected", "greeted", "auth",     "mail",  "rcpt",
-                                                    "data",      "commit",  "starttls", "closed"};
+// What the sessions of SMTP, ECStream and HTTP call their states.
+constexpr std::array<std::string_view, 18> states = {"connected", "greeted",  "auth",   "mail",  "rcpt",    "data",
+                                                     "commit",    "starttls", "closed", "ready", "opening", "open",
+                                                     "closing",   "body",     "idle",   "head",  "answer",  "drain"};
 
 // Which sessions `show inbound` is about.
 struct Filter {

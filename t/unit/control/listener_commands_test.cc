@@ -177,6 +177,8 @@ class SessionCommandsTest : public CppUnit::TestFixture {
     check("peer=2001:db8::/32", "4 ");
     check("peer=127.0.0.1", "5 ");
     check("state=DATA", "4 5 ");
+    for (const auto other : {"ready", "opening", "open", "body", "closing", "idle", "answer", "drain"})
+      check(("state="s + other).c_str(), "");
     check("older=30s", "3 4 5 ");
     check("older=40", "4 5 ");
     check("limit=2", "1 2 ");
