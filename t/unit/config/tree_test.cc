@@ -138,7 +138,9 @@ class TreeTest : public CppUnit::TestFixture {
   void option_in_the_wrong_scope_names_the_right_ones() {
     const std::string text = mistakes("Listen_Backlog = 5\n");
     ASSERT_HOLDS("test.conf:1:1: error: Listen_Backlog may not stand in the global scope", text);
-    ASSERT_HOLDS("it may stand in ESMTP_Listener, LMTP_Listener, HTTP_Listener, Control_Listener or Listen", text);
+    ASSERT_HOLDS(
+        "it may stand in ESMTP_Listener, LMTP_Listener, HTTP_Listener, ECStream_Listener, Control_Listener or Listen",
+        text);
     ASSERT_HOLDS("Spoolbase may not stand in Domain", mistakes("Domain a.example { Spoolbase = /x }\n"));
     ASSERT_HOLDS("Enable may not stand in Peer", mistakes("ESMTP_Listener { Peer 10.0.0.0/8 { Enable = no } }\n"));
   }
@@ -175,7 +177,7 @@ class TreeTest : public CppUnit::TestFixture {
     ASSERT_HOLDS("unknown scope 'ESTMP_Listener'", mistakes("ESTMP_Listener { }\n"));
     ASSERT_HOLDS("did you mean 'ESMTP_Listener'?", mistakes("ESTMP_Listener { }\n"));
     ASSERT_HOLDS("Listen may not stand in the global scope", mistakes("Listen \":25\" { }\n"));
-    ASSERT_HOLDS("it may stand in ESMTP_Listener, LMTP_Listener, HTTP_Listener or Control_Listener",
+    ASSERT_HOLDS("it may stand in ESMTP_Listener, LMTP_Listener, HTTP_Listener, ECStream_Listener or Control_Listener",
                  mistakes("Listen \":25\" { }\n"));
     ASSERT_HOLDS("Peer may not stand in Domain", mistakes("Domain a.example { Peer 10.0.0.0/8 { } }\n"));
     ASSERT_HOLDS("expected an address such as", mistakes("ESMTP_Listener { Listen { } }\n"));
@@ -324,8 +326,8 @@ class TreeTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT_EQUAL(std::string("domain example.com|2"), path_of({"Domain", "Example.com"}));
     CPPUNIT_ASSERT_EQUAL(std::string("debug_flags|1"), path_of({"debug_flags", "debug", "smtp"}));
     ASSERT_HOLDS(
-        "Listen may not stand in the global scope; it may stand in ESMTP_Listener, LMTP_Listener, HTTP_Listener or "
-        "Control_Listener",
+        "Listen may not stand in the global scope; it may stand in ESMTP_Listener, LMTP_Listener, HTTP_Listener, "
+        "ECStream_Listener or Control_Listener",
         path_of({"listen", ":25"}));
     ASSERT_HOLDS("expected an address", path_of({"esmtp_listener", "listen"}));
     ASSERT_HOLDS("expected an address", path_of({"esmtp_listener", "listen", "enable", "false"}));
