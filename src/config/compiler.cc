@@ -69,15 +69,21 @@ void Compiler::lay(Options& options, ScopeKind kind, const Settings& settings, c
   lay(options, settings);
 }
 
+bool Options::same(const Options& other, size_t i) const {
+  return values_[i] == other.values_[i] || (set_[i] == other.set_[i] && *values_[i] == *other.values_[i]);
+}
+
+bool Options::equivalent_for_session(const Options& other) const {
+  return std::ranges::all_of(config::options(), [&](const OptionDef& option) {
+    return option.effect != Effect::next_session || same(other, option.index);
+  });
+}
+
+// A live option is asked for its value anew; relisten and restart concern sockets and the process.
 bool Options::equivalent(const Options& other) const {
-  for (const OptionDef& option : config::options()) {
-    // A live option is asked for its value anew; relisten and restart concern sockets and the process.
-    const bool counts = option.effect == Effect::next_message || option.effect == Effect::next_session;
-    const size_t i = option.index;
-    if (!counts || values_[i] == other.values_[i]) continue;
-    if (set_[i] != other.set_[i] || *values_[i] != *other.values_[i]) return false;
-  }
-  return true;
+  return equivalent_for_session(other) && std::ranges::all_of(config::options(), [&](const OptionDef& option) {
+           return option.effect != Effect::next_message || same(other, option.index);
+         });
 }
 
 Block::Block(ScopeKind listener, SettingsPtr effective_global, ScopePtr over)

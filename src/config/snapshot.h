@@ -39,6 +39,8 @@ class Options {
   const Value& raw(const OptionDef& option) const { return *values_[option.index]; }
   // Equal effective values of all options that apply to the next message or the next session.
   bool equivalent(const Options& other) const;
+  // … to the next session only.
+  bool equivalent_for_session(const Options& other) const;
 
   // Something made of these values once and kept with them (smtp::Policy, a
   // TLS context): derived<Policy>([](const Options& o) { return std::make_shared<const Policy>(…); }).
@@ -55,6 +57,8 @@ class Options {
 
  private:
   friend class Compiler;  // compiler.h
+  bool same(const Options& other, size_t index) const;
+
   std::vector<const Value*> values_;
   std::vector<bool> set_;
   mutable std::mutex derived_mutex_;

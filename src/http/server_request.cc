@@ -39,6 +39,7 @@ void ServerSession::Impl::head_complete() {
   Result<std::shared_ptr<const Policy>> next = host_.safe_point();
   if (!next) return refuse({.status = 503, .cause = "shutdown", .message = next.error().message});
   if (*next != nullptr) policy_ = std::move(*next);
+  if (host_.parting()) ending_ = true;
   framing_.emplace();
   if (const std::optional<Fault> disagreed = framing_->begin(reader_.text(), head_, *policy_)) {
     framing_.reset();

@@ -74,6 +74,9 @@ class ServerHost {
   // A whole head has come, before on_head. A new policy to go on with, nullptr to
   // keep the present one, or an error: 503 with its message and Retry-After: 1, and close.
   virtual Result<std::shared_ptr<const Policy>> safe_point() { return nullptr; }
+  // Asked behind safe_point: whether this request is the connection's last. Its
+  // answer says so (Connection: close), as after shut_down().
+  virtual bool parting() const { return false; }
   // A whole head that is good: nothing to go on (and ask for the body with 100
   // Continue), or the answer: the body is not taken (401, 403, 404, 405, 413, 415, 421, 429,
   // 503 …). With no body on its way the connection stays, unless the response says close.

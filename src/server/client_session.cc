@@ -259,33 +259,50 @@ void ClientSession::on_closed(net::CloseReason reason, std::string_view detail) 
 
 // The Listen that serves us under a newer snapshot, or why the session has to
 // end for it (Reconfig_Policy).
-Result<const config::ListenConf*> ClientSession::listen_under(const config::Snapshot& next) const {
+const config::ListenConf* ClientSession::listen_under(const config::Snapshot& next) const {
   const config::ListenConf* conf = serving(next, listener_, listen_, connection_->local());
-  const bool always = config::choice(key::reconfig_policy, (*options_)[key::reconfig_policy]) == "always";
-  if (conf != nullptr && conf->enabled() && !always) {
-    const config::Options& options = conf->for_peer(client_);
-    const bool denied = options[key::deny] && !(*options_)[key::deny];
-    if (options_->equivalent(options) && !denied) return conf;
-  }
-  return fail(Errc::busy, "{}", (*options_)[key::reconfig_message]);
+  if (conf == nullptr || !conf->enabled()) return nullptr;
+  const bool denied = conf->for_peer(client_)[key::deny] && !(*options_)[key::deny];
+  return denied ? nullptr : conf;
+}
+
+bool ClientSession::always_ends() const {
+  return config::choice(key::reconfig_policy, (*options_)[key::reconfig_policy]) == "always";
+}
+
+Error ClientSession::reconfigured() const { return {Errc::busy, (*options_)[key::reconfig_message]}; }
+
+void ClientSession::move_to(const config::ListenConf& conf) {
+  snapshot_ = worker_.snapshot;
+  listen_ = conf.endpoint();
+  visit_.move(listen_);
+  options_ = &conf.for_peer(client_);
+  arm_lifetime();
 }
 
 Result<bool> ClientSession::move_on() {
+  if (const auto looked = look_at_newer(); !looked) return std::unexpected(looked.error());
   if (worker_.snapshot->generation() <= snapshot_->generation()) return false;
-  const auto conf = listen_under(*worker_.snapshot);
-  if (!conf) return std::unexpected(conf.error());
-  snapshot_ = worker_.snapshot;
-  listen_ = (*conf)->endpoint();
-  visit_.move(listen_);
-  options_ = &(*conf)->for_peer(client_);
-  arm_lifetime();
+  move_to(*listen_under(*worker_.snapshot));
+  return true;
+}
+
+Result<bool> ClientSession::move_along(bool& parting) {
+  looked_at_ = worker_.snapshot->generation();
+  if (looked_at_ <= snapshot_->generation()) return false;
+  const config::ListenConf* const conf = listen_under(*worker_.snapshot);
+  if (conf == nullptr) return std::unexpected(reconfigured());
+  if (always_ends() || !options_->equivalent_for_session(conf->for_peer(client_))) parting = true;
+  move_to(*conf);
   return true;
 }
 
 Result<> ClientSession::look_at_newer() {
   looked_at_ = worker_.snapshot->generation();
   if (looked_at_ <= snapshot_->generation()) return {};
-  if (const auto conf = listen_under(*worker_.snapshot); !conf) return std::unexpected(conf.error());
+  const config::ListenConf* const conf = listen_under(*worker_.snapshot);
+  if (conf == nullptr || always_ends() || !options_->equivalent(conf->for_peer(client_)))
+    return std::unexpected(reconfigured());
   return {};
 }
 

@@ -79,6 +79,11 @@ class ClientSession : protected net::ConnectionHandler {
   // The configuration. Whether there is a newer one, which the session works
   // under from now on; or the text to end with. At a safe point.
   Result<bool> move_on();
+  // As move_on(), for a protocol that keeps nothing from one request to the
+  // next: it works under the newer one although what a connection is bound to
+  // (options of the next session; Reconfig_Policy) is another by now. `parting`
+  // is set then: the connection should end with the answer.
+  Result<bool> move_along(bool& parting);
   // Between safe points, when idle: whether the session could move on, without doing it.
   Result<> look_at_newer();
   bool newer_unseen() const { return looked_at_ < worker_.snapshot->generation(); }
@@ -130,7 +135,11 @@ class ClientSession : protected net::ConnectionHandler {
   void end(Ending why, std::string_view text);
   void arm_lifetime();
   void count_for_tenant();
-  Result<const config::ListenConf*> listen_under(const config::Snapshot& next) const;
+  // Where it stands under a newer one; null: it is not welcome any more.
+  const config::ListenConf* listen_under(const config::Snapshot& next) const;
+  bool always_ends() const;  // Reconfig_Policy
+  void move_to(const config::ListenConf& conf);
+  Error reconfigured() const;
 
   // net::ConnectionHandler
   void on_tls(const net::TlsInfo& info) final;

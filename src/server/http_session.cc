@@ -138,7 +138,17 @@ void HttpSession::expired() {
 void HttpSession::configuration_changed() {
   // A busy session looks when it is idle again, or at its next safe point.
   if (out_.next != http::Next::read || engine_->state() != "idle") return;
-  if (const auto looked = look_at_newer(); !looked) say_end({});
+  if (!follow()) say_end({});
+}
+
+// What a request asks for is under the configuration of its time. A connection
+// that should not be as it is any more hears so with its next answer: to close
+// it while it is idle would meet requests on their way.
+Result<> HttpSession::follow() {
+  const auto moved = move_along(parting_);
+  if (!moved) return std::unexpected(moved.error());
+  if (*moved) rules_ = http_rules(options());
+  return {};
 }
 
 void HttpSession::say_end(std::string_view) {
@@ -180,10 +190,7 @@ WallTime HttpSession::now() { return wall_now(); }
 std::string HttpSession::make_id() { return fmt::format("{:016x}", task_.number = services().http.number()); }
 
 Result<std::shared_ptr<const http::Policy>> HttpSession::safe_point() {
-  const auto moved = move_on();
-  if (!moved) return std::unexpected(moved.error());
-  if (!*moved) return nullptr;
-  rules_ = http_rules(options());
+  if (const auto followed = follow(); !followed) return std::unexpected(followed.error());
   return rules_->wire;
 }
 

@@ -35,6 +35,7 @@ class HttpSession final : public ClientSession, private http::ServerHost {
   HttpSession(SessionServices& services, Worker& worker, uint64_t id, const Incoming& incoming);
   void carry_out();
   void arm_deadline();
+  Result<> follow();
 
   // ClientSession
   void make_engine() override;
@@ -51,6 +52,7 @@ class HttpSession final : public ClientSession, private http::ServerHost {
   WallTime now() override;
   std::string make_id() override;
   Result<std::shared_ptr<const http::Policy>> safe_point() override;
+  bool parting() const override { return parting_; }
   std::optional<http::Response> on_head(const http::RequestHead& head) override;
   bool on_growth(size_t size) override;
   void replied(const http::Replied& replied) override;
@@ -83,6 +85,7 @@ class HttpSession final : public ClientSession, private http::ServerHost {
   std::unique_ptr<http::ServerSession> engine_;
   http::Output out_;
   std::optional<http::Waiting> armed_;  // what the deadline runs for
+  bool parting_ = false;                // the next answer is the last
   HttpGate gate_;
   smtp::ClientInfo info_;  // for who looks after failures to authenticate
   // Of the TLS connection.

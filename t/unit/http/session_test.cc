@@ -44,6 +44,7 @@ class SessionTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(kill);
   CPPUNIT_TEST(turned_away);
   CPPUNIT_TEST(safe_points);
+  CPPUNIT_TEST(parting);
   CPPUNIT_TEST(room_behind_the_body);
   CPPUNIT_TEST(a_claim_takes_no_memory);
   CPPUNIT_TEST_SUITE_END();
@@ -453,6 +454,17 @@ class SessionTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT_EQUAL(std::string("503 shutdown"), last.events());
     CPPUNIT_ASSERT(last.closed && last.replies.contains("Reconfiguration in progress"));
     CPPUNIT_ASSERT_EQUAL(0, last.host.heads);
+  }
+
+  // The answer tells the client that it was the last one.
+  void parting() {
+    Dialogue client;
+    client.say(get);
+    CPPUNIT_ASSERT(!client.closed && !client.replies.contains("Connection: close"));
+    client.host.is_parting = true;
+    client.say(get);
+    CPPUNIT_ASSERT_EQUAL(std::string("200 answered, 200 answered"), client.events());
+    CPPUNIT_ASSERT(client.closed && client.replies.contains("Connection: close"));
   }
 
   void room_behind_the_body() {

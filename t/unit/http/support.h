@@ -47,7 +47,10 @@ class FakeHost : public ServerHost {
     events.push_back(std::to_string(reply.status) + ' ' + std::string(reply.cause));
   }
 
+  bool parting() const override { return is_parting; }
+
   std::function<std::optional<Response>(const RequestHead&)> refusal;
+  bool is_parting = false;
   Result<std::shared_ptr<const Policy>> next_policy{nullptr};
   int ids = 0;
   int heads = 0;
