@@ -73,7 +73,10 @@ struct Refusal {
   std::string_view cause;  // stable word: "relay", "size", "syntax", "bad_sequence", "recipients", "lone_lf",
                            // "loop", "admission", "errors", "tls_required", "denied", "command_length",
                            // "address", "sender", "receptions", "lone_lf_command", "injection", "http", "auth",
-                           // "auth_required", "auth_weak", "auth_rate", "sender_mismatch", "chunk", "xclient", "utf8"
+                           // "auth_required", "auth_weak", "auth_rate", "sender_mismatch", "chunk", "xclient", "utf8",
+                           // "line_length", "missing_date", "missing_headers", "missing_message_id", "timeout"; of
+                           // owners: "memory", "spool", "throttle", "connection_rate", "listener_sessions",
+                           // "service_sessions", "peer_sessions"
   std::string text;        // the reply's text, with the enhanced code
   // What it is about; these views last as long as the call.
   std::string_view command{};  // the MAIL or RCPT that is refused, as it came; empty: something else is
