@@ -102,4 +102,4 @@ class Case(TestCase):
         return done.stdout.split()[-1]
 
     def queued(self):
-        return self.daemon.counters().get("Messages Received", 0)
+        return self.daemon.counters()["Received Messages"]
