@@ -53,7 +53,7 @@ class ClientStream {
 
   std::string name_;
   bool fresh_ = false;
-  bool numbered_ = true;  // done_ is known
+  bool numbered_ = true;              // done_ is known
   std::optional<uint64_t> furthest_;  // sent on any connection, or known to the server at first; nothing: not open yet
   uint64_t done_ = 0;
   uint64_t next_ = 1;          // is given out next; at most done_ where the server has it already

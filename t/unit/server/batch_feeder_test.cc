@@ -1,5 +1,6 @@
 // A batch on its way into a queue that is too full for it.
 #include "server/batch_feeder.h"
+#include "../config/kit.h"
 #include "../net/kit.h"
 #include "server/admission.h"
 
@@ -57,6 +58,7 @@ class BatchFeederTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(waits_for_the_queue);
   CPPUNIT_TEST(only_who_waits_waits);
   CPPUNIT_TEST(what_cannot_pass_is_not_waited_for);
+  CPPUNIT_TEST(who_waits_is_admitted);
   CPPUNIT_TEST(gone_while_it_waits);
   CPPUNIT_TEST(what_it_asked_for_is_let_go_of);
   CPPUNIT_TEST_SUITE_END();
@@ -130,6 +132,23 @@ class BatchFeederTest : public CppUnit::TestFixture {
       const auto ids = outcome();
       CPPUNIT_ASSERT(!ids && ids.error().code == why);
     }
+  }
+
+  void who_waits_is_admitted() {
+    const auto log = std::move(*telemetry::Log::open(dir_ / "log"));
+    Admission admission(*injector_, *log, *loop_);
+    const config::SnapshotPtr snapshot = config::test::snapshot("Memory_HWM = 100\nMemory_Goal = 100\n");
+    const auto closed = [&](bool waits) {
+      const auto refusal = admission.closed(snapshot->global(), loop_->now(), waits);
+      return refusal ? refusal->code : 0;
+    };
+    spool_->busy = 1;
+    CPPUNIT_ASSERT_EQUAL(451, closed(false));
+    CPPUNIT_ASSERT_EQUAL(0, closed(true));
+    spool_->why = Errc::no_space;
+    CPPUNIT_ASSERT_EQUAL(452, closed(true));
+    spool_->why = Errc::io;
+    CPPUNIT_ASSERT_EQUAL(451, closed(true));
   }
 
   void gone_while_it_waits() {
