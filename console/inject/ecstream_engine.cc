@@ -25,6 +25,7 @@ EcstreamEngine::EcstreamEngine(const StreamSettings& settings, const std::string
 void EcstreamEngine::start(bool confidential, Output& out) {
   leaving_ = false;
   told_ = {};
+  told_to_go_.reset();
   authenticator_ =
       std::make_unique<console::SaslAuthenticator>(settings_.user, settings_.password, settings_.host, confidential);
   ecstream::ClientSettings session;
@@ -65,15 +66,21 @@ void EcstreamEngine::on_event(const ecstream::ClientEvent& event) {
     case Kind::acknowledged:
       return acknowledge(event.sequence);
     case Kind::refused: {
-      // One of an earlier run's is not ours to count.
+      const std::string text = fmt::format("{} {}", event.enhanced, escape_line(event.text, 400));
+      if (event.repeated && !opened_once_) {
+        // Of an earlier run of this name; who it was for is not told.
+        ++refused_before_;
+        return host_.refused(event.code, 1, 1, text);
+      }
       if (sent_.empty() || event.sequence < first_ || event.sequence - first_ >= sent_.size()) return;
       Sent& entry = sent_[static_cast<size_t>(event.sequence - first_)];
       if (std::exchange(entry.refused, true)) return;
-      return host_.refused(event.code, 1, entry.recipients,
-                           fmt::format("{} {}", event.enhanced, escape_line(event.text, 400)));
+      return host_.refused(event.code, 1, entry.recipients, text);
     }
     case Kind::goaway:
-      return;  // the end comes by itself
+      told_to_go_ = event.goaway;
+      farewell_ = event.text;
+      return;  // the end comes by itself, behind what is to be answered yet
     case Kind::failed:
       return host_.failed(escape_line(event.text, 400), ecstream::again(event.goaway) == ecstream::Again::no &&
                                                             !(event.code >= 400 && event.code < 500));
@@ -162,6 +169,12 @@ void EcstreamEngine::lost(const Output&) {
   if (session_) session_->lost(told_);
   session_.reset();
   told_ = {};
+  if (!told_to_go_ || *told_to_go_ == ecstream::GoAway::done) return;
+  std::string why = fmt::format("the server ends the connection: {}", escape_line(farewell_, 400));
+  if (ecstream::again(*told_to_go_) == ecstream::Again::no)
+    host_.dismissed(std::move(why));
+  else
+    host_.failed(std::move(why), false);
 }
 
 void EcstreamEngine::give_up() {

@@ -37,7 +37,9 @@ class EcstreamEngine final : public Engine {
   void give_up() override;
   size_t pending() const override { return sent_.size(); }
   bool ready() const override { return session_ && session_->open(); }
+  bool awaits() const override { return Engine::awaits() || stream_.last() >= session_->limit(); }
   uint64_t resumed() const override { return resumed_; }
+  uint64_t refused_before() const override { return refused_before_; }
 
  private:
   struct Sent {
@@ -62,7 +64,10 @@ class EcstreamEngine final : public Engine {
   std::deque<Sent> sent_;  // not settled, in order of their sequences
   uint64_t first_ = 0;     // sequence of the front
   uint64_t resumed_ = 0;
+  uint64_t refused_before_ = 0;
   uint64_t since_flush_ = 0;
+  std::optional<ecstream::GoAway> told_to_go_;  // on this connection
+  std::string farewell_;                        // … in these words
   bool opened_once_ = false;
   bool leaving_ = false;
 };

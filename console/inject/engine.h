@@ -35,6 +35,9 @@ class EngineHost {
   // This connection is of no use: close it. `fatal`: nor would another be (a
   // password that is not taken, a capability that is missing).
   virtual void failed(std::string why, bool fatal) = 0;
+  // The server has told this client to stay away: the run is over, whatever went before.
+  // Behind it as behind failed().
+  virtual void dismissed(std::string why) = 0;
   virtual uint64_t micros() const = 0;  // a clock that only goes on
 };
 
@@ -59,8 +62,12 @@ class Engine {
   virtual void give_up() {}
   virtual size_t pending() const = 0;  // mails not settled
   virtual bool ready() const = 0;      // greeted, authenticated
+  // It is the server's turn: it has to say something before this goes on.
+  virtual bool awaits() const { return pending() != 0 || !ready(); }
   // The index of the next mail, where the engine has a say in that (a stream that is resumed).
   virtual uint64_t resumed() const { return 0; }
+  // Of those before it: how many were refused, which refused() has told.
+  virtual uint64_t refused_before() const { return 0; }
 };
 
 }  // namespace impulse::ecinject

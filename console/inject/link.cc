@@ -13,6 +13,7 @@ namespace impulse::ecinject {
 
 void Link::connect() {
   tried_ = 0;
+  was_idle_ = false;
   try_address();
 }
 
@@ -29,7 +30,6 @@ bool Link::try_address() {
       watched_ = 0;
       failed_ = fatal_ = false;
       failure_.clear();
-      was_idle_ = false;
       sent_here_ = settled_here_ = 0;
       moved_ = host_.micros();
       stays_here_ = settings_.target->stays_here(address_);
@@ -178,12 +178,13 @@ void Link::quit() {
 
 void Link::drop(const std::string& why, bool fatal) {
   if (state_ == State::off) return;
-  was_idle_ = state_ == State::open && engine_->ready() && engine_->pending() == 0;
+  was_idle_ = state_ == State::open && !engine_->awaits();
   state_ = State::off;
-  // A failure's own words say more than the end of the connection that came of it.
-  const std::string reason = failed_ ? std::exchange(failure_, {}) : why;
-  const bool worse = fatal || (failed_ && fatal_);
+  std::string reason = why;
   engine_->lost(out_);
+  // A failure's own words say more than the end of the connection that came of it.
+  if (failed_) reason = std::exchange(failure_, {});
+  const bool worse = fatal || (failed_ && fatal_);
   transport_ = {};
   out_ = {};
   host_.down(*this, reason, worse);
@@ -202,6 +203,11 @@ void Link::failed(std::string why, bool fatal) {
   failed_ = true;
   fatal_ = fatal;
   failure_ = std::move(why);
+}
+
+void Link::dismissed(std::string why) {
+  dismissed_ = true;
+  failed(std::move(why), true);
 }
 
 }  // namespace impulse::ecinject

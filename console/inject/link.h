@@ -57,11 +57,13 @@ class Link final : public EngineHost {
   bool ready() const { return state_ == State::open && engine_->ready(); }
   size_t pending() const { return engine_->pending(); }
   uint64_t resumed() const { return engine_->resumed(); }
+  uint64_t refused_before() const { return engine_->refused_before(); }
   uint64_t sent_here() const { return sent_here_; }        // mails, on this connection
   uint64_t settled_here() const { return settled_here_; }  // … answered
   uint64_t moved() const { return moved_; }                // micros() when something last went or came
-  bool waits() const { return state_ != State::open || pending() != 0 || !engine_->ready(); }  // for the server
-  bool was_idle() const { return was_idle_; }  // when it ended: nobody waited for anything
+  bool waits() const { return state_ != State::open || out_.waiting() != 0 || engine_->awaits(); }  // for the server
+  bool was_idle() const { return was_idle_; }       // when it ended: nobody waited for anything
+  bool is_dismissed() const { return dismissed_; }  // for good
   uint64_t wire_bytes() const { return wire_bytes_; }
 
   // The runner's notes.
@@ -75,6 +77,7 @@ class Link final : public EngineHost {
   void settled(const Settled& settled) override;
   void refused(int code, uint64_t messages, uint64_t recipients, std::string_view text) override;
   void failed(std::string why, bool fatal) override;
+  void dismissed(std::string why) override;
   uint64_t micros() const override { return host_.micros(); }
 
  private:
@@ -108,6 +111,7 @@ class Link final : public EngineHost {
   bool failed_ = false;
   bool fatal_ = false;
   bool was_idle_ = false;
+  bool dismissed_ = false;
 };
 
 }  // namespace impulse::ecinject

@@ -176,7 +176,8 @@ void Runner::note_stream(Link& link) {
     const uint64_t all = *settings_.mails;
     done = std::min(done, all > link.number() ? (all - link.number() - 1) / links_.size() + 1 : 0);
   }
-  result_.tally.already_there += done;
+  // What the earlier run was refused is counted as that.
+  result_.tally.already_there += done - std::min(done, link.refused_before());
 }
 
 std::optional<uint64_t> Runner::next_index(Link& link) {
@@ -290,7 +291,7 @@ void Runner::down(Link& link, const std::string& why, bool fatal) {
   Tally& tally = result_.tally;
   ++tally.broken;
   tally.last_error = escape_line(why, 512);
-  if (fatal && !ever_ready_) return end_now(Failure{EX_UNAVAILABLE, why});
+  if (link.is_dismissed() || (fatal && !ever_ready_)) return end_now(Failure{EX_UNAVAILABLE, why});
   if (!link.was_idle() && !broken_since_) broken_since_ = now;  // a server may close what nobody uses
   if (broken_since_ && now - *broken_since_ > micros_of(settings_.patience))
     return end_now(Failure{EX_UNAVAILABLE, why});

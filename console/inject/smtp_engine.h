@@ -40,6 +40,7 @@ class SmtpEngine final : public Engine {
   void lost(const Output& out) override;
   size_t pending() const override { return mail_ != nullptr ? 1 : 0; }
   bool ready() const override { return ready_; }
+  bool awaits() const override { return step_ != Step::idle; }
 
  private:
   enum class Step : uint8_t { off, banner, ehlo, starttls, auth, idle, mail, rcpt, data, end, rset, quit };

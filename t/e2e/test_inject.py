@@ -336,6 +336,27 @@ class Lost(Case):
         self.assertEqual((5, 0, 2), (report["accepted"]["messages"], report["unknown"], report["sent_again"]))
         self.assertEqual(5, len(sink.messages))
 
+    def test_a_silent_server_holds_nothing_up(self):
+        """Where no mail is under way as well: behind RSET and QUIT."""
+        for verb, words, status in (("RSET", (), 1), ("QUIT", ("--per-connection", "1"), 0)):
+            with self.subTest(verb=verb):
+                held, silent = threading.Event(), []
+                self.addCleanup(held.set)
+
+                def script(session, said, line):
+                    if said == "RCPT" and verb == "RSET" and not silent:
+                        return "550 no"
+                    if said == verb and not silent:
+                        silent.append(1)
+                        held.wait(100 * SCALE)
+                    return None
+
+                sink = SmtpSink(self, script=script, extensions=())
+                report = self.inject("smtp", "-n", "3", "--timeout", "500ms", *words, status=status,
+                                     server=f"127.0.0.1:{sink.port}")
+                self.assertEqual((3 - status, status, 1), (report["accepted"]["messages"], report["refused"]["messages"],
+                                                           report["connections_broken"]))
+
     def test_a_server_that_is_gone_for_good(self):
         sink = SmtpSink(self, script=lambda session, verb, line: sink.stop() if verb == "END" else None)
         report = self.inject("smtp", "-n", "5", "--patience", "1", status=69, server=f"127.0.0.1:{sink.port}")

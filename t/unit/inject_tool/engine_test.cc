@@ -1,7 +1,11 @@
 // ec_inject's protocols, without a socket: SMTP and LMTP in their variants, HTTP's requests and answers.
+#include "console/inject/ecstream_engine.h"
 #include "console/inject/filler.h"
 #include "console/inject/http_engine.h"
 #include "console/inject/smtp_engine.h"
+#include "ecstream/answers.h"
+#include "ecstream/frame.h"
+#include "ecstream/hello.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 
@@ -16,6 +20,7 @@ struct Notes final : EngineHost {
   std::vector<Settled> done;
   std::string refusals;  // "550:1/2 " code, messages, recipients
   std::string failure;
+  std::string dismissal;
   bool fatal = false;
   void settled(const Settled& settled) override { done.push_back(settled); }
   void refused(int code, uint64_t messages, uint64_t recipients, std::string_view) override {
@@ -25,6 +30,7 @@ struct Notes final : EngineHost {
     failure = std::move(why);
     fatal = worse;
   }
+  void dismissed(std::string why) override { dismissal = std::move(why); }
   uint64_t micros() const override { return 1; }
 };
 
@@ -51,6 +57,9 @@ class EngineTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(smtp_lost);
   CPPUNIT_TEST(smtp_no_starttls);
   CPPUNIT_TEST(smtp_injected_behind_starttls);
+  CPPUNIT_TEST(stream_of_an_earlier_run);
+  CPPUNIT_TEST(stream_told_to_go);
+  CPPUNIT_TEST(stream_without_window);
   CPPUNIT_TEST(http_answers_however_cut);
   CPPUNIT_TEST(http_no_answers);
   CPPUNIT_TEST(http_requests);
@@ -102,9 +111,10 @@ class EngineTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT_EQUAL(std::string("550:0/1 "), notes_.refusals);
     CPPUNIT_ASSERT_EQUAL(size_t{1}, notes_.done.size());
     CPPUNIT_ASSERT(notes_.done[0].messages == 1 && notes_.done[0].recipients == 1 && notes_.done[0].bytes == 14);
-    CPPUNIT_ASSERT(engine.wants(out_));
+    CPPUNIT_ASSERT(engine.wants(out_) && !engine.awaits());
     engine.quit(out_);
     CPPUNIT_ASSERT_EQUAL(std::string("QUIT\r\n"), said());
+    CPPUNIT_ASSERT(engine.pending() == 0 && engine.awaits());
     engine.feed("221 bye\r\n", out_);
     CPPUNIT_ASSERT(out_.close && notes_.failure.empty());
   }
@@ -122,8 +132,9 @@ class EngineTest : public CppUnit::TestFixture {
     engine.feed("551 no\r\n", out_);
     CPPUNIT_ASSERT_EQUAL(std::string("RSET\r\n"), said());
     CPPUNIT_ASSERT_EQUAL(std::string("550:0/1 551:0/1 551:1/0 "), notes_.refusals);
+    CPPUNIT_ASSERT(engine.pending() == 0 && engine.awaits());
     engine.feed("250 ok\r\n", out_);
-    CPPUNIT_ASSERT(engine.wants(out_));
+    CPPUNIT_ASSERT(engine.wants(out_) && !engine.awaits());
   }
   void smtp_mail_refused_in_a_pipeline() {
     const SmtpSettings set = settings();
@@ -227,6 +238,58 @@ class EngineTest : public CppUnit::TestFixture {
     engine.start(false, out_);
     engine.feed("220 hi\r\n250-me\r\n250 STARTTLS\r\n220 go\r\n250 injected\r\n", out_);
     CPPUNIT_ASSERT(notes_.fatal && out_.close);
+  }
+
+  void hear(EcstreamEngine& engine, ecstream::FrameType type, uint8_t flags, uint64_t sequence,
+            std::string_view payload) {
+    std::string bytes;
+    ecstream::append_frame(bytes, {type, flags, sequence, payload}, false);
+    engine.feed(bytes, out_);
+    said();
+  }
+  // A server that has three messages of the stream, of which it refused the second.
+  void resume(EcstreamEngine& engine, uint32_t window) {
+    ecstream::Hello hello;
+    hello.window = window;
+    engine.start(true, out_);
+    hear(engine, ecstream::FrameType::hello, 0, 0, ecstream::encode(hello, ecstream::From::server));
+    hear(engine, ecstream::FrameType::nak, ecstream::flag::nak_repeated, 2,
+         ecstream::encode(ecstream::Nak{.code = 550, .enhanced = "5.1.1", .text = "Nobody"}));
+    hear(engine, ecstream::FrameType::opened, ecstream::flag::opened_known, 3, "");
+    CPPUNIT_ASSERT_MESSAGE(notes_.failure, engine.ready());
+  }
+  void stream_of_an_earlier_run() {
+    const StreamSettings set;
+    EcstreamEngine engine(set, "s", true, notes_);
+    resume(engine, 10);
+    CPPUNIT_ASSERT(engine.resumed() == 3 && engine.refused_before() == 1 && notes_.done.empty());
+    CPPUNIT_ASSERT_EQUAL(std::string("550:1/1 "), notes_.refusals);
+    CPPUNIT_ASSERT(engine.wants(out_) && !engine.awaits());
+    engine.send(mail_of({"a@x"}), out_);
+    hear(engine, ecstream::FrameType::ack, 0, 4, "");
+    CPPUNIT_ASSERT(notes_.done.at(0).messages == 1 && engine.pending() == 0);
+  }
+  void stream_told_to_go() {
+    for (const auto code : {ecstream::GoAway::taken_over, ecstream::GoAway::shutdown}) {
+      setUp();
+      const StreamSettings set;
+      EcstreamEngine engine(set, "s", true, notes_);
+      resume(engine, 10);
+      engine.send(mail_of({"a@x"}), out_);
+      hear(engine, ecstream::FrameType::goaway, 0, 0, ecstream::encode_farewell(code, "Go"));
+      CPPUNIT_ASSERT(!engine.wants(out_) && engine.awaits() && notes_.failure.empty() && notes_.dismissal.empty());
+      engine.lost(out_);
+      const bool for_good = code == ecstream::GoAway::taken_over;
+      CPPUNIT_ASSERT((for_good ? notes_.dismissal : notes_.failure).ends_with(" Go"));
+      CPPUNIT_ASSERT((for_good ? notes_.failure : notes_.dismissal).empty());
+      CPPUNIT_ASSERT_EQUAL(size_t{1}, engine.pending());  // for another connection, or give_up()
+    }
+  }
+  void stream_without_window() {
+    const StreamSettings set;
+    EcstreamEngine engine(set, "s", true, notes_);
+    resume(engine, 0);
+    CPPUNIT_ASSERT(!engine.wants(out_) && engine.pending() == 0 && engine.awaits());
   }
 
   static constexpr std::string_view answers =
