@@ -38,6 +38,9 @@ class EcstreamEngine final : public Engine {
   size_t pending() const override { return sent_.size(); }
   bool ready() const override { return session_ && session_->open(); }
   bool awaits() const override { return Engine::awaits() || stream_.last() >= session_->limit(); }
+  bool let_go() const override {
+    return told_to_go_ && sent_.empty() && ecstream::again(*told_to_go_) == ecstream::Again::at_once;
+  }
   uint64_t resumed() const override { return resumed_; }
   uint64_t refused_before() const override { return refused_before_; }
 

@@ -64,6 +64,8 @@ class Engine {
   virtual bool ready() const = 0;      // greeted, authenticated
   // It is the server's turn: it has to say something before this goes on.
   virtual bool awaits() const { return pending() != 0 || !ready(); }
+  // The server has ended it since it was old or nobody used it, and nothing was under way.
+  virtual bool let_go() const { return false; }
   // The index of the next mail, where the engine has a say in that (a stream that is resumed).
   virtual uint64_t resumed() const { return 0; }
   // Of those before it: how many were refused, which refused() has told.

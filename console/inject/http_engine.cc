@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 namespace impulse::ecinject {
@@ -74,24 +75,46 @@ void HttpEngine::feed(std::string_view bytes, Output& out) {
   }
 }
 
-void HttpEngine::on_answer(Output& out) {
-  const int status = reader_.status();
-  const std::string& body = reader_.body();
-  Settled settled;
-  const uint64_t asked = mail_->recipients.size();
-  if (status != 200) {
-    host_.refused(status, settings_.api == Api::messages ? 1 : asked, asked, reason_of(body));
-  } else if (settings_.api == Api::messages) {
+bool HttpEngine::read_counts(uint64_t asked, Settled& settled) {
+  const std::string_view body = trim(reader_.body());
+  if (!body.starts_with('{') || !body.ends_with('}')) return false;
+  if (settings_.api == Api::messages) {
+    if (text_in(body, "id").empty()) return false;
     settled.messages = 1;
     settled.recipients = asked;
+    return true;
+  }
+  // A request that was carried out before may be answered in transmissions' words in any case.
+  const bool kumo = settings_.api == Api::inject && body.contains("\"success_count\":");
+  const uint64_t accepted = number_in(body, kumo ? "success_count" : "total_accepted_recipients");
+  uint64_t rejected = number_in(body, kumo ? "fail_count" : "total_rejected_recipients");
+  // ... and then without those that were rejected.
+  if (!settings_.key_prefix.empty() && accepted != 0 && accepted < asked && rejected == 0) rejected = asked - accepted;
+  if (accepted > asked || rejected != asked - accepted) return false;
+  if (rejected != 0) host_.refused(reader_.status(), rejected, rejected, reason_of(body));
+  settled.messages = settled.recipients = accepted;
+  return true;
+}
+
+void HttpEngine::on_answer(Output& out) {
+  const int status = reader_.status();
+  Settled settled;
+  const uint64_t asked = mail_->recipients.size();
+  bool understood = true;
+  if (status == 409 && !settings_.key_prefix.empty()) {
+    // The request that was broken off is still being carried out.
+    settled.how = Settled::How::unknown;
+    settled.pause = std::max<uint64_t>(1, reader_.retry_after()) * 1'000'000;
+  } else if (status != 200) {
+    host_.refused(status, settings_.api == Api::messages ? 1 : asked, asked, reason_of(reader_.body()));
   } else {
-    const bool kumo = settings_.api == Api::inject;
-    settled.messages = settled.recipients = number_in(body, kumo ? "success_count" : "total_accepted_recipients");
-    const uint64_t rejected = number_in(body, kumo ? "fail_count" : "total_rejected_recipients");
-    if (rejected != 0) host_.refused(status, rejected, rejected, reason_of(body));
+    understood = read_counts(asked, settled);
+    if (!understood) settled.how = Settled::How::unknown;
   }
   settled.bytes = mail_->size() * settled.messages;
   settle(settled);
+  if (!understood)
+    return fail(fmt::format("200, but not what this API answers: {}", escape_line(reader_.body(), 200)), false, out);
   if (reader_.closes() || leaving_) {
     out.close = true;
     ready_ = false;

@@ -22,7 +22,7 @@ struct HttpSettings {
 void append_request(const Mail& mail, const HttpSettings& settings, std::string& body, std::string& out);
 // As the inside of a JSON string.
 void append_json_text(std::string_view text, std::string& out);
-// How often "name": N stands in an answer in JSON; 0 when it does not.
+// N of "name": N in an answer in JSON; 0 when it does not stand there.
 uint64_t number_in(std::string_view json, std::string_view name);
 
 class HttpEngine final : public Engine {
@@ -42,6 +42,8 @@ class HttpEngine final : public Engine {
 
  private:
   void on_answer(Output& out);
+  // What an answer of 200 says; false: that is not understood.
+  bool read_counts(uint64_t asked, Settled& settled);
   void settle(Settled settled);
   void fail(std::string why, bool fatal, Output& out);
 

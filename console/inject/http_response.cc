@@ -10,6 +10,7 @@ namespace impulse::ecinject {
 namespace {
 
 constexpr size_t max_head = 65536;
+constexpr uint64_t longest_retry = 3600;
 constexpr size_t max_body = size_t{4} << 20;  // kept; more is read and thrown away
 
 }  // namespace
@@ -18,7 +19,7 @@ void HttpResponseReader::begin() {
   step_ = Step::head;
   status_ = 0;
   closes_ = chunked_ = has_length_ = false;
-  left_ = 0;
+  left_ = retry_after_ = 0;
   head_size_ = 0;
   body_.clear();
 }
@@ -91,6 +92,8 @@ bool HttpResponseReader::on_line(std::string_view line) {
         if (!chunked_) return false;
       } else if (iequals(field->name, "Connection")) {
         closes_ |= iequals(field->value, "close");
+      } else if (iequals(field->name, "Retry-After")) {
+        retry_after_ = std::min<uint64_t>(longest_retry, http::decimal(field->value).value_or(0));
       }
       return true;
     }

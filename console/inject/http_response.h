@@ -19,8 +19,9 @@ class HttpResponseReader {
   std::string_view error() const { return error_; }
 
   int status() const { return status_; }
-  const std::string& body() const { return body_; }  // at most the first 4 MiB
-  bool closes() const { return closes_; }            // the connection ends behind it
+  const std::string& body() const { return body_; }      // at most the first 4 MiB
+  uint64_t retry_after() const { return retry_after_; }  // seconds, at most an hour; 0: not said, or as a date
+  bool closes() const { return closes_; }                // the connection ends behind it
   bool midway() const { return step_ != Step::head || !line_.empty(); }
 
  private:
@@ -37,6 +38,7 @@ class HttpResponseReader {
   bool chunked_ = false;
   bool has_length_ = false;
   uint64_t left_ = 0;
+  uint64_t retry_after_ = 0;
   size_t head_size_ = 0;
   std::string body_;
   std::string_view error_;

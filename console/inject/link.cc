@@ -178,7 +178,7 @@ void Link::quit() {
 
 void Link::drop(const std::string& why, bool fatal) {
   if (state_ == State::off) return;
-  was_idle_ = state_ == State::open && !engine_->awaits();
+  was_idle_ = state_ == State::open && (!engine_->awaits() || engine_->let_go());
   state_ = State::off;
   std::string reason = why;
   engine_->lost(out_);

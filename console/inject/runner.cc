@@ -20,7 +20,8 @@ constexpr uint64_t show_every = second / 5;
 constexpr uint64_t first_pause = second / 10;
 constexpr uint64_t longest_pause = 5 * second;
 constexpr uint64_t farewell_patience = 2 * second;
-constexpr int at_once = 64;  // mails for one link before others have their turn
+constexpr unsigned most_answers = 100;  // to one mail, none of which said what became of it
+constexpr int at_once = 64;             // mails for one link before others have their turn
 
 uint64_t micros_of(double seconds) { return static_cast<uint64_t>(seconds * static_cast<double>(second)); }
 
@@ -187,10 +188,14 @@ std::optional<uint64_t> Runner::next_index(Link& link) {
     return std::exchange(link.next_index, link.next_index + links_.size());
   }
   if (!again_.empty()) {
-    const uint64_t index = again_.front().index;
-    again_.pop_front();
-    ++result_.tally.resent;
-    return index;
+    const uint64_t now = micros();
+    const auto due = std::ranges::find_if(again_, [now](const Again& each) { return each.at <= now; });
+    if (due != again_.end()) {
+      const uint64_t index = due->index;
+      again_.erase(due);
+      ++result_.tally.resent;
+      return index;
+    }
   }
   if (settings_.mails && next_ >= *settings_.mails) return std::nullopt;
   return next_++;
@@ -251,17 +256,29 @@ void Runner::settled(Link& link, const Settled& settled) {
     case Settled::How::answered:
       broken_since_.reset();
       link.failures = 0;
+      if (!tries_.empty()) tries_.erase(settled.index);
       tally.accept(settled);
       return;
     case Settled::How::unsent:
-      again_.push_back({settled.index, false});
-      return;
+      return send_again(settled);
     case Settled::How::unknown:
-      if (settings_.retry)
-        again_.push_back({settled.index, true});
-      else
-        tally.unknown += messages_of(settled.index);
+      if (settings_.retry) return send_again(settled);
+      tally.unknown += messages_of(settled.index);
   }
+}
+
+// At once the first time, then later and later: a mail that breaks each
+// connection it comes to shall not keep the others from going.
+void Runner::send_again(const Settled& settled) {
+  const unsigned failed = tries_[settled.index]++;
+  if (settled.pause != 0 && failed >= most_answers) {
+    tries_.erase(settled.index);
+    result_.tally.unknown += messages_of(settled.index);
+    return;
+  }
+  uint64_t pause = settled.pause;
+  if (pause == 0 && failed != 0) pause = std::min(longest_pause, first_pause << std::min(failed - 1, 10U));
+  again_.push_back({settled.index, settled.how == Settled::How::unknown, pause == 0 ? 0 : micros() + pause});
 }
 
 void Runner::refused(int code, uint64_t messages, uint64_t recipients, std::string_view text) {

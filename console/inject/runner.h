@@ -15,6 +15,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 namespace impulse::ecinject {
@@ -91,8 +92,11 @@ class Runner final : public LinkHost {
   struct Again {
     uint64_t index = 0;
     bool unknown = false;  // it may be there already
+    uint64_t at = 0;       // micros(): not before
   };
-  std::deque<Again> again_;  // to be sent once more
+  void send_again(const Settled& settled);
+  std::deque<Again> again_;                       // to be sent once more
+  std::unordered_map<uint64_t, unsigned> tries_;  // that failed, of mails not answered, by their index
   RunResult result_;
   std::chrono::steady_clock::time_point begin_;
   uint64_t next_ = 0;     // index

@@ -23,6 +23,7 @@ struct Settled {
   uint64_t recipients = 0;  // … of these
   uint64_t bytes = 0;       // … of these messages
   uint64_t micros = 0;      // from its first byte to its answer
+  uint64_t pause = 0;       // not to be sent again before so many microseconds; the server asked for that
 };
 
 struct Refusals {

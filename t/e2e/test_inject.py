@@ -2,6 +2,7 @@
 what is lost on the way, and what it says of all that."""
 
 import fcntl
+import http.server
 import json
 import os
 import pty
@@ -363,6 +364,51 @@ class Lost(Case):
         self.assertFalse(report["complete"])
         self.assertEqual(5, report["accepted"]["messages"] + report["unknown"] + report["not_sent"])
         self.assertIn("connect", report["failure"])
+
+    def http_server(self, script):
+        """Its port. `script(number of the request)`: status, fields and body; nothing: the connection ends."""
+        asked = []
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self):
+                self.rfile.read(int(self.headers["Content-Length"]))
+                asked.append(self.headers.get("Idempotency-Key"))
+                answer = script(len(asked))
+                if answer is None:
+                    self.close_connection = True
+                    return
+                status, fields, body = answer
+                self.send_response(status)
+                for name, value in {**fields, "Content-Length": len(body)}.items():
+                    self.send_header(name, str(value))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *words):
+                pass
+
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        self.addCleanup(server.server_close)
+        self.addCleanup(server.shutdown)
+        return server.server_address[1], asked
+
+    def test_http_waits_for_a_request_that_is_under_way(self):
+        answers = {1: None, 2: (409, {"Retry-After": 1}, b"{}"), 3: (200, {}, b'{"id": "x"}')}
+        port, asked = self.http_server(lambda number: answers[number])
+        report = self.inject("http", "--retry", server=f"127.0.0.1:{port}")
+        self.assertEqual((1, 0, 0, 2), (report["accepted"]["messages"], report["refused"]["messages"], report["unknown"],
+                                        report["sent_again"]))
+        self.assertEqual((3, 1), (len(asked), len(set(asked))))
+
+    def test_an_answer_of_something_else_is_believed_by_nobody(self):
+        port, _ = self.http_server(lambda number: (200, {}, b"<html>Welcome</html>" if number == 1 else b'{"id": "x"}'))
+        report = self.inject("http", "-n", "2", status=1, server=f"127.0.0.1:{port}")
+        self.assertEqual((1, 1), (report["accepted"]["messages"], report["unknown"]))
+        self.assertIn("Welcome", report["last_error"])
 
     @timeout(120)
     def test_http_sends_again_without_doubles(self):

@@ -59,12 +59,15 @@ class EngineTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(smtp_injected_behind_starttls);
   CPPUNIT_TEST(stream_of_an_earlier_run);
   CPPUNIT_TEST(stream_told_to_go);
+  CPPUNIT_TEST(stream_let_go);
   CPPUNIT_TEST(stream_without_window);
   CPPUNIT_TEST(http_answers_however_cut);
   CPPUNIT_TEST(http_no_answers);
   CPPUNIT_TEST(http_requests);
   CPPUNIT_TEST(http_numbers);
   CPPUNIT_TEST(http_lost);
+  CPPUNIT_TEST(http_counts);
+  CPPUNIT_TEST(http_still_under_way);
   CPPUNIT_TEST_SUITE_END();
 
   Notes notes_;
@@ -285,6 +288,14 @@ class EngineTest : public CppUnit::TestFixture {
       CPPUNIT_ASSERT_EQUAL(size_t{1}, engine.pending());  // for another connection, or give_up()
     }
   }
+  void stream_let_go() {
+    const StreamSettings set;
+    EcstreamEngine engine(set, "s", true, notes_);
+    resume(engine, 10);
+    CPPUNIT_ASSERT(!engine.let_go());
+    hear(engine, ecstream::FrameType::goaway, 0, 0, ecstream::encode_farewell(ecstream::GoAway::idle, "Idle"));
+    CPPUNIT_ASSERT(engine.let_go() && !engine.wants(out_));
+  }
   void stream_without_window() {
     const StreamSettings set;
     EcstreamEngine engine(set, "s", true, notes_);
@@ -371,6 +382,45 @@ class EngineTest : public CppUnit::TestFixture {
         R"({"results": {"x": "\"total\":7", "total": 12, "none": "x", "big": 99999999999999999999}})";
     CPPUNIT_ASSERT_EQUAL(uint64_t{12}, number_in(json, "total"));
     for (const char* name : {"none", "big", "absent"}) CPPUNIT_ASSERT_EQUAL(uint64_t{0}, number_in(json, name));
+  }
+  // How one answer to a request for `asked` recipients is taken.
+  std::string taken_as(const HttpSettings& set, size_t asked, const std::string& body,
+                       std::string_view head = "200 OK") {
+    setUp();
+    HttpEngine engine(set, notes_);
+    engine.start(true, out_);
+    const Mail mail = mail_of(std::vector<std::string>(asked, "a@x"));
+    engine.send(mail, out_);
+    engine.feed(fmt::format("HTTP/1.1 {}\r\nContent-Length: {}\r\n\r\n{}", head, body.size(), body), out_);
+    const Settled& settled = notes_.done.at(0);
+    CPPUNIT_ASSERT_EQUAL(notes_.failure.empty(), engine.wants(out_));
+    if (settled.how == Settled::How::answered) return fmt::format("{}{}", notes_.refusals, settled.messages);
+    return fmt::format("{}{}{}", notes_.refusals, settled.pause, out_.close ? " close" : "");
+  }
+  void http_counts() {
+    HttpSettings set;
+    CPPUNIT_ASSERT_EQUAL(std::string("1"), taken_as(set, 2, R"({"id":"x"})"));
+    for (const char* bad : {"", "<html>", "{}", R"({"id":""})", R"({"id":"x)"})
+      CPPUNIT_ASSERT_EQUAL_MESSAGE(bad, std::string("0 close"), taken_as(set, 1, bad));
+    set.api = Api::transmissions;
+    const std::string some = R"({"results":{"total_rejected_recipients":1,"total_accepted_recipients":2}})";
+    CPPUNIT_ASSERT_EQUAL(std::string("200:1/1 2"), taken_as(set, 3, some));
+    CPPUNIT_ASSERT_EQUAL(std::string("0 close"), taken_as(set, 4, some));
+    CPPUNIT_ASSERT_EQUAL(std::string("0 close"), taken_as(set, 2, some));
+    set.api = Api::inject;
+    CPPUNIT_ASSERT_EQUAL(std::string("200:1/1 2"), taken_as(set, 3, R"({"success_count":2,"fail_count":1})"));
+    CPPUNIT_ASSERT_EQUAL(std::string("0 close"), taken_as(set, 3, R"({"success_count":4,"fail_count":0})"));
+    set.key_prefix = "run";  // told again of what was carried out before
+    const std::string again = R"({"results":{"total_accepted_recipients":2,"total_rejected_recipients":0,"id":"1"}})";
+    CPPUNIT_ASSERT_EQUAL(std::string("200:1/1 2"), taken_as(set, 3, again));
+  }
+  void http_still_under_way() {
+    HttpSettings set;
+    CPPUNIT_ASSERT_EQUAL(std::string("409:1/1 0"), taken_as(set, 1, "{}", "409 Conflict"));
+    set.key_prefix = "run";
+    CPPUNIT_ASSERT_EQUAL(std::string("1000000"), taken_as(set, 1, "{}", "409 Conflict"));
+    CPPUNIT_ASSERT_EQUAL(std::string("7000000"), taken_as(set, 1, "{}", "409 Conflict\r\nRetry-After: 7"));
+    CPPUNIT_ASSERT_EQUAL(std::string("3600000000"), taken_as(set, 1, "{}", "409 Conflict\r\nRetry-After: 99999"));
   }
   void http_lost() {
     HttpSettings set;
