@@ -14,6 +14,11 @@ namespace {
 
 constexpr size_t longest_field = 8000;  // of recipients in the header section; more go in JSON
 
+// Such an address can stand in a list in a header section without being read as several, or as none.
+bool plain(std::string_view address) {
+  return is_ascii(address) && address.find_first_of(",;:()\"\\") == std::string_view::npos;
+}
+
 std::string_view shown_sender(const Mail& mail) {
   return mail.sender.empty() ? std::string_view("ec_inject@localhost") : std::string_view(mail.sender);
 }
@@ -136,9 +141,8 @@ void append_json_text(std::string_view text, std::string& out) {
 void append_request(const Mail& mail, const HttpSettings& settings, std::string& body, std::string& out) {
   size_t named = 0;
   for (const std::string& recipient : mail.recipients) named += recipient.size() + 2;
-  const bool ascii = is_ascii(mail.sender) &&
-                     std::ranges::all_of(mail.recipients, [](const std::string& each) { return is_ascii(each); });
-  const bool raw = settings.api == Api::messages && named <= longest_field && ascii;
+  const bool raw = settings.api == Api::messages && named <= longest_field && plain(mail.sender) &&
+                   std::ranges::all_of(mail.recipients, plain);
   body.clear();
   std::string_view path = "/api/impulse/v1/messages";
   if (settings.api == Api::transmissions) {

@@ -190,6 +190,7 @@ void SmtpEngine::send(const Mail& mail, Output& out) {
   begun_ = host_.micros();
   next_ = answered_ = 0;
   taken_.clear();
+  refusals_.clear();
   mail_code_ = rcpt_code_ = 0;
   end_ = 0;
   settled_ = {};
@@ -227,7 +228,7 @@ void SmtpEngine::on_rcpt(const smtp::ParsedReply& reply, Output& out) {
     } else {
       rcpt_code_ = reply.code;
       refusal_ = smtp::reply_text(reply);
-      host_.refused(reply.code, 0, 1, refusal_);
+      refusals_.emplace_back(reply.code, refusal_);
     }
   }
   if (++next_ < mail_->recipients.size()) {
@@ -279,7 +280,7 @@ void SmtpEngine::on_end(const smtp::ParsedReply& reply, Output& out) {
     } else {
       rcpt_code_ = reply.code;
       refusal_ = smtp::reply_text(reply);
-      host_.refused(reply.code, 0, 1, refusal_);
+      refusals_.emplace_back(reply.code, refusal_);
     }
     if (++answered_ < taken_.size()) return;
     if (settled_.recipients == 0) return refuse_all(rcpt_code_, refusal_, 0, false, out);
@@ -292,6 +293,7 @@ void SmtpEngine::on_end(const smtp::ParsedReply& reply, Output& out) {
 
 void SmtpEngine::refuse_all(int code, std::string_view text, uint64_t recipients, bool reset, Output& out) {
   const std::string why = fmt::format("{} {}", code, text);
+  tell_refusals();
   host_.refused(code, 1, recipients, text);
   settle(Settled::How::answered);
   if (code == 421) return fail(why, false, out);
@@ -300,7 +302,14 @@ void SmtpEngine::refuse_all(int code, std::string_view text, uint64_t recipients
   step_ = Step::rset;
 }
 
+void SmtpEngine::tell_refusals() {
+  for (const auto& [code, text] : refusals_) host_.refused(code, 0, 1, text);
+  refusals_.clear();
+}
+
 void SmtpEngine::settle(Settled::How how) {
+  // Of a mail that goes again they would count at each try.
+  if (how == Settled::How::answered) tell_refusals();
   settled_.how = how;
   settled_.micros = host_.micros() - begun_;
   mail_ = nullptr;

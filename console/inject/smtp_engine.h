@@ -11,6 +11,7 @@
 #include <deque>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace impulse::ecinject {
@@ -61,6 +62,7 @@ class SmtpEngine final : public Engine {
   void append_text(Output& out);
   // The whole of it: settled; `reset` when a transaction is open there.
   void refuse_all(int code, std::string_view text, uint64_t recipients, bool reset, Output& out);
+  void tell_refusals();
   void settle(Settled::How how);
   void fail(std::string why, bool fatal, Output& out);
 
@@ -86,8 +88,9 @@ class SmtpEngine final : public Engine {
   int mail_code_ = 0;          // of a MAIL that was refused; the rest of what went together comes yet
   int rcpt_code_ = 0;          // of the last recipient that was refused
   std::string refusal_;        // its text
-  uint64_t end_ = 0;           // of the text, in Output's count
-  uint64_t begun_ = 0;         // micros
+  std::vector<std::pair<int, std::string>> refusals_;  // of single recipients, not told yet
+  uint64_t end_ = 0;                                   // of the text, in Output's count
+  uint64_t begun_ = 0;                                 // micros
   Settled settled_;
 };
 

@@ -55,6 +55,7 @@ class EngineTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(lmtp_replies_for_each);
   CPPUNIT_TEST(smtp_421_in_the_middle);
   CPPUNIT_TEST(smtp_lost);
+  CPPUNIT_TEST(refusals_of_what_goes_again);
   CPPUNIT_TEST(smtp_no_starttls);
   CPPUNIT_TEST(smtp_injected_behind_starttls);
   CPPUNIT_TEST(stream_of_an_earlier_run);
@@ -226,6 +227,24 @@ class EngineTest : public CppUnit::TestFixture {
       CPPUNIT_ASSERT((notes_.done.at(0).how == Settled::How::unknown) == left);
     }
   }
+  void refusals_of_what_goes_again() {
+    SmtpSettings set = settings();
+    set.lmtp = true;
+    SmtpEngine engine(set, notes_);
+    const Mail mail = mail_of({"a@x", "b@x"});
+    for (int i = 0; i < 2; ++i) {  // a recipient is refused, and the connection breaks
+      greet(engine, "250-PIPELINING\r\n");
+      engine.send(mail, out_);
+      engine.feed("250 ok\r\n550 no\r\n", out_);
+      engine.lost(out_);
+    }
+    CPPUNIT_ASSERT(notes_.refusals.empty() && notes_.done.size() == 2);
+    greet(engine, "250-PIPELINING\r\n");
+    engine.send(mail, out_);
+    engine.feed("250 ok\r\n250 ok\r\n550 no\r\n354 go\r\n250 ok\r\n", out_);
+    CPPUNIT_ASSERT_EQUAL(size_t{3}, notes_.done.size());
+    CPPUNIT_ASSERT_EQUAL(std::string("550:0/1 "), notes_.refusals);
+  }
   void smtp_no_starttls() {
     SmtpSettings set = settings();
     set.starttls = true;
@@ -372,6 +391,8 @@ class EngineTest : public CppUnit::TestFixture {
         request(stored, set)
             .ends_with("\"template_dialect\":\"Static\",\"content\":\"A: \\\"\\\\\\u0009\\u0001\\r\\n\\r\\n\"}"));
     set.api = Api::messages;
+    for (const char* odd : {"a,b@x", "\"a\"@x", "a:b@x"})
+      CPPUNIT_ASSERT(request(mail_of({odd}), set).contains("Content-Type: application/json\r\n"));
     Mail many = mail_of({});
     for (int i = 0; i < 2000; ++i) many.recipients.push_back("user@x");
     CPPUNIT_ASSERT(request(many, set).contains("Content-Type: application/json\r\n"));
