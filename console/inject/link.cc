@@ -11,6 +11,12 @@
 
 namespace impulse::ecinject {
 
+namespace {
+
+constexpr size_t much_sent = size_t{256} << 10;  // octets kept in front of what waits
+
+}  // namespace
+
 void Link::connect() {
   tried_ = 0;
   was_idle_ = false;
@@ -152,6 +158,10 @@ bool Link::pump() {
       out_.bytes.clear();
       out_.sent = 0;
       engine_->drained(out_);
+    } else if (out_.sent >= much_sent && out_.sent >= out_.waiting()) {
+      out_.begin += out_.sent;
+      out_.bytes.erase(0, out_.sent);
+      out_.sent = 0;
     }
   }
   watch(EPOLLIN);
@@ -188,6 +198,14 @@ void Link::drop(const std::string& why, bool fatal) {
   transport_ = {};
   out_ = {};
   host_.down(*this, reason, worse);
+}
+
+void Link::time_out(const std::string& why) {
+  if (state_ != State::connecting) return drop(why, !ready());
+  address_ = (address_ + 1) % settings_.target->addresses();
+  if (++tried_ >= settings_.target->addresses()) return drop(why, true);
+  transport_ = {};
+  try_address();
 }
 
 void Link::settled(const Settled& settled) {

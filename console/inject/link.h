@@ -43,6 +43,8 @@ class Link final : public EngineHost {
   void on_event(uint32_t events);
   // The connection is given up; tells down().
   void drop(const std::string& why, bool fatal = false);
+  // Nothing came in time: the next address, where this one never answered; else as drop().
+  void time_out(const std::string& why);
 
   bool wants() const { return state_ == State::open && engine_->wants(out_); }
   // Into mail() first. flush() when all is given that is to be.

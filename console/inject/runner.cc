@@ -324,7 +324,7 @@ void Runner::look_after(uint64_t now) {
   for (const auto& link : links_) {
     if (ended_) return;
     if (link->is_down() || !link->waits() || now - std::min(now, link->moved()) < timeout) continue;
-    link->drop(fmt::format("no answer in {} s", settings_.timeout), !link->ready());
+    link->time_out(fmt::format("no answer in {} s", settings_.timeout));
   }
 }
 
