@@ -152,10 +152,11 @@ std::unique_ptr<Engine> make_engine(const Options& options, const Settings& sett
   return std::make_unique<SmtpEngine>(settings.smtp, host);
 }
 
-// Where the JSON goes; opened first, so that nothing is sent when it cannot be told.
+// Where the JSON goes; opened first, so that nothing is sent when it cannot be told,
+// and emptied, so that the report of an earlier run is not taken for this one's.
 Outcome<UniqueFd> open_report(const std::string& path) {
   if (path.empty() || path == "-") return UniqueFd();
-  UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY, 0644));
+  UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0644));
   if (!fd) return fail_with(EX_CANTCREAT, fmt::format("{}: {}", escape_line(path), errno_text(errno)));
   return fd;
 }
@@ -165,8 +166,6 @@ Outcome<> write_report(const Options& options, const Asked& asked, const RunResu
   std::fflush(stdout);
   if (options.json.empty()) return {};
   const int fd = file ? file.get() : STDOUT_FILENO;
-  if (file && ::ftruncate(fd, 0) != 0 && errno != EINVAL)
-    return fail_with(EX_IOERR, fmt::format("{}: {}", escape_line(options.json), errno_text(errno)));
   if (auto written = write_all(fd, report_json(asked, result)); !written)
     return fail_with(EX_IOERR, written.error().message);
   return {};

@@ -299,6 +299,9 @@ class Refusals(Case):
         self.fails(64)
         self.fails(69, "127.0.0.1:1")
         self.assertEqual([], sink.sessions)
+        old = self.file("old.json", "{}\n")  # a report of an earlier run is not this one's
+        self.assertIn(self.run_it("--json", old, "-q", "nohost.invalid:1").returncode, (68, 75))
+        self.assertEqual("", open(old, encoding="utf-8").read())
 
     def file(self, name, text):
         folder = tempfile.mkdtemp(dir=os.environ.get("IMPULSE_E2E_DIR"))
