@@ -96,6 +96,7 @@ struct Reader {
   std::vector<std::string_view> stream_only;
   std::vector<std::string_view> generated_only;
   std::vector<std::string_view> tls_only;
+  bool quoting_given = false;
 };
 
 using Setter = Result<> (*)(Reader& reader, std::string_view value);
@@ -208,7 +209,10 @@ constexpr std::array rows{
     Row{"mbox", 0, true,
         [](Reader& r, std::string_view v) { return keep_text(r.options.places.mboxes.emplace_back(), v); }},
     Row{"quoting", 0, true,
-        [](Reader& r, std::string_view v) { return keep(r.options.places.quoting, parse_quoting(v)); }},
+        [](Reader& r, std::string_view v) {
+          r.quoting_given = true;
+          return keep(r.options.places.quoting, parse_quoting(v));
+        }},
     Row{"maildir", 0, true,
         [](Reader& r, std::string_view v) { return keep_text(r.options.places.maildirs.emplace_back(), v); }},
     Row{"tls", 0, false,
@@ -312,6 +316,9 @@ Outcome<> check_together(const Reader& reader) {
   if (!done) return done;
   if (options.tls && options.starttls) return usage("--tls or --starttls, not both");
   if (!options.tls_options.key.empty() && options.tls_options.certificate.empty()) return usage("--key needs --cert");
+  if (!options.tls_options.ca.empty() && !options.tls_options.verify) return usage("--ca or --no-verify, not both");
+  if (reader.quoting_given && options.places.mboxes.empty()) return usage("--quoting is for --mbox");
+  if (!options.helo.empty() && options.protocol == Protocol::http) return usage("--helo says nothing with HTTP");
   if (options.batch != 0 && smtp) return usage("--batch is for HTTP and ECStream");
   if (options.protocol == Protocol::http) {
     if (options.api == Api::messages && options.batch != 0)
