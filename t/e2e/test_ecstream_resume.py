@@ -34,14 +34,15 @@ class Resume(Case):
         self.begin(more=QUIET)
         chance, seen, threads, last = random.Random(5), [0], Threads(), 1000
         threads.start(self.python_client, self.endpoint, "py", last, seen, 300_000)
-        library = start_c_client(self.endpoint, "c", 2 * last, size=2000)
+        library = start_c_client(self.endpoint, "c", 2 * last, size=15_000)
         said = []
         reader = threading.Thread(target=lambda: said.extend(library.stdout), daemon=True)
         reader.start()
         wait_for(lambda: len(said) > 1 or library.poll() is not None, "the first acknowledgement")
-        for _ in range(3):
-            goal = seen[0] + chance.randint(1, last // 10)
-            wait_for(lambda: seen[0] >= min(goal, last) or threads.errors, f"message {goal}", 60)
+        for kill in range(3):
+            if kill > 0:  # the first one at once, while both are in the middle
+                goal = seen[0] + chance.randint(1, last // 10)
+                wait_for(lambda: seen[0] >= min(goal, last) or threads.errors, f"message {goal}", 60)
             self.daemon.kill9()
             self.daemon.start()
         threads.join(60 * SCALE)
