@@ -186,7 +186,9 @@ class Basics(Tls):
         self.addCleanup(client.kill)
         seen = b""
         while b"220 " not in seen:
-            seen += client.stdout.read1(4096)
+            more = client.stdout.read1(4096)
+            self.assertTrue(more, seen)
+            seen += more
         client.stdin.write(b"R\n")
         client.stdin.flush()
         rest = client.communicate(timeout=60 * SCALE)[0].decode(errors="replace")
