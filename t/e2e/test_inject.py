@@ -1,88 +1,21 @@
-"""ec_inject against the daemon: each protocol with each source, what is refused,
-what is lost on the way, and what it says of all that."""
+"""ec_inject against the daemon: each protocol with each source, who it is, what is
+refused, and what it says of all that."""
 
 import fcntl
-import http.server
 import json
 import os
 import pty
 import re
 import signal
-import socket
 import subprocess
 import tempfile
 import termios
 import threading
 
-from harness import BASE_CONFIG, BINDIR, SCALE, Daemon, TestCase, free_port, make_certificate, timeout, wait_for
-from sink import Drop, SmtpSink
+from harness import SCALE, make_certificate, wait_for
+from inject_kit import MBOX, PROGRAM, Case, environment
+from sink import SmtpSink
 from test_passwd import passwd
-
-PROGRAM = str(BINDIR / "ec_inject")
-HTTP = 'HTTP_Listener {\n  HTTP_Modules = ( inject )\n  @options@\n  Listen "127.0.0.1:@http@" { }\n}\n'
-ECSTREAM = """\
-ECStream_Listener {
-  @options@
-  Listen "127.0.0.1:@ecs@" { }
-  Listen "@dir@/ecs.sock" { }
-}
-"""
-LMTP = 'LMTP_Listener {\n  Listen "127.0.0.1:@lmtp@" { }\n}\n'
-TRACED = re.compile(rb"\A(?:(?:Return-Path|Received):[^\n]*\n(?:[ \t][^\n]*\n)*)+")
-MBOX = """\
-From alice@client.example Mon Nov 16 10:00:00 2026
-From: alice@client.example
-Subject: one
-
->From here on it is text.
-.
-..dots
-
-From bob@client.example Mon Nov 16 10:00:01 2026
-From: bob@client.example
-Subject: two
-
-Grüße
-"""
-
-
-def environment(**more):
-    known = {name: value for name, value in os.environ.items() if not name.startswith("EC_INJECT")}
-    return {**known, "LC_ALL": "C.UTF-8", **more}
-
-
-class Case(TestCase):
-    def begin(self, more="", http="", ecs="", files=()):
-        http, ecs = HTTP.replace("@options@", http), ECSTREAM.replace("@options@", ecs)
-        self.daemon = Daemon(self, BASE_CONFIG, more=LMTP + http + ecs + more,
-                             **{name: free_port() for name in ("lmtp", "http", "ecs")})
-        for name, text in dict(files).items():
-            (self.daemon.dir / name).write_text(text)
-            (self.daemon.dir / name).chmod(0o600)
-        self.dir = self.daemon.dir
-        self.daemon.start()
-
-    def server(self, protocol):
-        return f"127.0.0.1:{self.daemon.values['ecs' if protocol == 'ecstream' else protocol]}"
-
-    def run_it(self, *words, stdin=b"", **variables):
-        return subprocess.run([PROGRAM, *map(str, words)], input=stdin, capture_output=True, timeout=100 * SCALE,
-                              env=environment(**variables), start_new_session=True)
-
-    def inject(self, protocol, *words, status=0, server=None, **more):
-        """The report."""
-        done = self.run_it("-q", "--json", "-", "-p", protocol, server or self.server(protocol), *words, **more)
-        self.assertEqual(status, done.returncode, done.stderr.decode() + done.stdout.decode())
-        return json.loads(done.stdout)
-
-    def fails(self, status, *words, **more):
-        done = self.run_it(*words, **more)
-        self.assertEqual((status, b""), (done.returncode, done.stdout), done.stderr)
-        self.assertTrue(done.stderr.startswith(b"ec_inject: "), done.stderr)
-        return done.stderr.decode()
-
-    def mails(self, user, count):
-        return [TRACED.sub(b"", text.replace(b"\r\n", b"\n")) for text in self.daemon.wait_mail(user, count)]
 
 
 class Protocols(Case):
@@ -309,169 +242,6 @@ class Refusals(Case):
         with open(path, "w") as out:
             out.write(text)
         return path
-
-
-class Lost(Case):
-    def test_an_answer_that_was_lost_is_unknown(self):
-        def script(session, verb, line):
-            if verb == "END" and b"ec_inject 3 of" in line and not lost:
-                lost.append(1)
-                raise Drop
-            return None
-
-        for words, status, accepted, unknown, again in (((), 1, 4, 1, 0), (("--retry",), 0, 5, 0, 1)):
-            lost = []
-            sink = SmtpSink(self, script=script)
-            report = self.inject("smtp", "-n", "5", *words, status=status, server=f"127.0.0.1:{sink.port}")
-            self.assertEqual((accepted, unknown, again), (report["accepted"]["messages"], report["unknown"], report["sent_again"]))
-            self.assertEqual(1, report["connections_broken"])
-
-    def test_what_did_not_leave_goes_again(self):
-        lost = []
-
-        def script(session, verb, line):
-            if verb == "RCPT" and len(lost) < 2:
-                lost.append(1)
-                raise Drop
-            return None
-
-        sink = SmtpSink(self, script=script, extensions=())
-        report = self.inject("smtp", "-n", "5", server=f"127.0.0.1:{sink.port}")
-        self.assertEqual((5, 0, 2), (report["accepted"]["messages"], report["unknown"], report["sent_again"]))
-        self.assertEqual(5, len(sink.messages))
-
-    def test_a_silent_server_holds_nothing_up(self):
-        """Where no mail is under way as well: behind RSET and QUIT."""
-        for verb, words, status in (("RSET", (), 1), ("QUIT", ("--per-connection", "1"), 0)):
-            with self.subTest(verb=verb):
-                held, silent = threading.Event(), []
-                self.addCleanup(held.set)
-
-                def script(session, said, line):
-                    if said == "RCPT" and verb == "RSET" and not silent:
-                        return "550 no"
-                    if said == verb and not silent:
-                        silent.append(1)
-                        held.wait(100 * SCALE)
-                    return None
-
-                sink = SmtpSink(self, script=script, extensions=())
-                report = self.inject("smtp", "-n", "3", "--timeout", "500ms", *words, status=status,
-                                     server=f"127.0.0.1:{sink.port}")
-                self.assertEqual((3 - status, status, 1), (report["accepted"]["messages"], report["refused"]["messages"],
-                                                           report["connections_broken"]))
-
-    def test_a_server_that_is_gone_for_good(self):
-        sink = SmtpSink(self, script=lambda session, verb, line: sink.stop() if verb == "END" else None)
-        report = self.inject("smtp", "-n", "5", "--patience", "1", status=69, server=f"127.0.0.1:{sink.port}")
-        self.assertFalse(report["complete"])
-        self.assertEqual(5, report["accepted"]["messages"] + report["unknown"] + report["not_sent"])
-        self.assertIn("connect", report["failure"])
-
-    def http_server(self, script):
-        """Its port. `script(number of the request)`: status, fields and body; nothing: the connection ends."""
-        asked = []
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self):
-                self.rfile.read(int(self.headers["Content-Length"]))
-                asked.append(self.headers.get("Idempotency-Key"))
-                answer = script(len(asked))
-                if answer is None:
-                    self.close_connection = True
-                    return
-                status, fields, body = answer
-                self.send_response(status)
-                for name, value in {**fields, "Content-Length": len(body)}.items():
-                    self.send_header(name, str(value))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *words):
-                pass
-
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        server.daemon_threads = True
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        self.addCleanup(server.server_close)
-        self.addCleanup(server.shutdown)
-        return server.server_address[1], asked
-
-    def test_http_waits_for_a_request_that_is_under_way(self):
-        answers = {1: None, 2: (409, {"Retry-After": 1}, b"{}"), 3: (200, {}, b'{"id": "x"}')}
-        port, asked = self.http_server(lambda number: answers[number])
-        report = self.inject("http", "--retry", server=f"127.0.0.1:{port}")
-        self.assertEqual((1, 0, 0, 2), (report["accepted"]["messages"], report["refused"]["messages"], report["unknown"],
-                                        report["sent_again"]))
-        self.assertEqual((3, 1), (len(asked), len(set(asked))))
-
-    def test_an_answer_of_something_else_is_believed_by_nobody(self):
-        port, _ = self.http_server(lambda number: (200, {}, b"<html>Welcome</html>" if number == 1 else b'{"id": "x"}'))
-        report = self.inject("http", "-n", "2", status=1, server=f"127.0.0.1:{port}")
-        self.assertEqual((1, 1), (report["accepted"]["messages"], report["unknown"]))
-        self.assertIn("Welcome", report["last_error"])
-
-    @timeout(120)
-    def test_http_sends_again_without_doubles(self):
-        """The daemon is killed again and again: with a key for each request nothing comes twice."""
-        self.begin("Suspend_Delivery = true\n")
-        process = subprocess.Popen([PROGRAM, "-q", "--json", "-", "-p", "http", "--retry", "-n", "600", "-r", "400",
-                                    "-c", "4", "-s", "2k", "-t", "u@local.example", self.server("http")],
-                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment())
-        self.kill_and_start(process, 2)
-        out, err = process.communicate(timeout=100 * SCALE)
-        self.assertEqual((0, b""), (process.returncode, err))
-        report = json.loads(out)
-        self.assertEqual(600, report["accepted"]["messages"])
-        self.assertLess(0, report["connections_broken"])
-        self.exactly("u", 600)
-
-    @timeout(120)
-    def test_ecstream_goes_on_when_the_daemon_is_killed(self):
-        self.begin("Suspend_Delivery = true\n")
-        process = subprocess.Popen([PROGRAM, "-q", "--json", "-", "-p", "ecstream", "-n", "3000", "-c", "2", "-s", "2k",
-                                    "-t", "u@local.example", "-r", "1500", self.server("ecs")], stdout=subprocess.PIPE,
-                                   stderr=subprocess.PIPE, env=environment())
-        self.kill_and_start(process, 3)
-        out, err = process.communicate(timeout=100 * SCALE)
-        self.assertEqual((0, b""), (process.returncode, err))
-        report = json.loads(out)
-        self.assertEqual((3000, 0), (report["accepted"]["messages"], report["unknown"]))
-        self.assertLess(0, report["connections_broken"])
-        self.exactly("u", 3000)
-
-    @timeout(120)
-    def test_a_named_stream_goes_on_in_another_run(self):
-        self.begin("Suspend_Delivery = true\n")
-        words = [PROGRAM, "-q", "--json", "-", "-p", "ecstream", "--stream", "s", "--seed", "9", "-n", "1001", "-c", "3", "-s",
-                 "1k-4k", "-t", "u@local.example", self.server("ecs")]
-        process = subprocess.Popen([*words, "-r", "1000"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment())
-        wait_for(lambda: self.daemon.counters()["Received Messages"] > 100, "a beginning")
-        process.kill()
-        process.wait()
-        done = subprocess.run(words, capture_output=True, env=environment(), timeout=100 * SCALE)
-        self.assertEqual((0, b""), (done.returncode, done.stderr))
-        report = json.loads(done.stdout)
-        self.assertEqual(1001, report["accepted"]["messages"] + report["already_there"])
-        self.assertLess(100, report["already_there"])
-        again = json.loads(subprocess.run(words, capture_output=True, env=environment(), timeout=100 * SCALE).stdout)
-        self.assertEqual((0, 1001, True), (again["accepted"]["messages"], again["already_there"], again["complete"]))
-        self.exactly("u", 1001)
-
-    def kill_and_start(self, process, times):
-        for _ in range(times):
-            before = self.daemon.counters()["Received Messages"]
-            wait_for(lambda: process.poll() is not None or self.daemon.counters()["Received Messages"] > before + 30, "messages")
-            self.daemon.kill9()
-            self.daemon.start()
-
-    def exactly(self, user, count):
-        self.daemon.console("config", "set", "suspend_delivery", "false")
-        wait_for(lambda: self.daemon.counters()["Total Queue Size"] == 0, "an empty queue", 60)
-        numbers = [int(re.search(rb"Subject: ec_inject (\d+) of", mail)[1]) for mail in self.daemon.maildir(user)]
-        self.assertEqual(list(range(1, count + 1)), sorted(numbers))
 
 
 class People(Case):
