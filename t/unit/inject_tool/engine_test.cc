@@ -95,6 +95,11 @@ class EngineTest : public CppUnit::TestFixture {
     engine.feed(std::string("250-me\r\n") + std::string(offers) + "250 OK\r\n", out_);
     CPPUNIT_ASSERT_MESSAGE(notes_.failure, engine.wants(out_));
   }
+  void greet_and_send(SmtpEngine& engine, const Mail& mail) {
+    greet(engine, "250-PIPELINING\r\n");
+    engine.send(mail, out_);
+    said();
+  }
   static SmtpSettings settings() {
     SmtpSettings settings;
     settings.helo = "me.example";
@@ -142,22 +147,18 @@ class EngineTest : public CppUnit::TestFixture {
   }
   void smtp_mail_refused_in_a_pipeline() {
     const SmtpSettings set = settings();
-    SmtpEngine engine(set, notes_);
-    greet(engine, "250-PIPELINING\r\n");
     const Mail mail = mail_of({"a@x"});
-    engine.send(mail, out_);
-    said();
+    SmtpEngine engine(set, notes_);
+    greet_and_send(engine, mail);
     engine.feed("451 later\r\n503 no\r\n503 no\r\n", out_);
     CPPUNIT_ASSERT_EQUAL(std::string("451:1/1 "), notes_.refusals);
     CPPUNIT_ASSERT_EQUAL(std::string("RSET\r\n"), said());
   }
   void smtp_nobody_taken_but_354() {
     const SmtpSettings set = settings();
-    SmtpEngine engine(set, notes_);
-    greet(engine, "250-PIPELINING\r\n");
     const Mail mail = mail_of({"a@x"});
-    engine.send(mail, out_);
-    said();
+    SmtpEngine engine(set, notes_);
+    greet_and_send(engine, mail);
     engine.feed("250 ok\r\n550 no\r\n354 go\r\n", out_);
     CPPUNIT_ASSERT_EQUAL(std::string(".\r\n"), said());
     engine.feed("554 nobody\r\n", out_);
