@@ -1,5 +1,6 @@
 """The stages of ./check: each builds or tests something, logs to build/check/,
-and is counted. Closes with the plain line 'N passed, N failed'."""
+and is counted. Closes with what failed, in brief, and the plain line
+'N passed, N failed'."""
 
 import os
 import re
@@ -57,6 +58,7 @@ STAGES = [
     Stage("tidy", "clang-tidy's enforced checks", [["t/style/tidy"]], needs="build", lane="build"),
 ]
 
+BRIEF = 50  # lines of what failed in a stage, repeated at the end
 COUNT = re.compile(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$", re.M)
 
 
@@ -82,6 +84,13 @@ def run(stage):
     return passed, failed, skipped, time.monotonic() - began, text
 
 
+def in_brief(text):
+    """What a runner says of its failures at its end, or a log's last lines; no screenful."""
+    told = text.rfind("--- in brief:\n")
+    lines = text[told:].splitlines()[1:] if told >= 0 else text.splitlines()[-20:]
+    return "\n".join(lines[:BRIEF] + (["  …"] if len(lines) > BRIEF else []))
+
+
 class Lanes:
     """Compiling keeps every core busy, testing mostly waits: so builds run one
     after the other in one lane, and tests in another, each behind its build."""
@@ -92,6 +101,7 @@ class Lanes:
         self.ended = {stage.name: threading.Event() for stage in stages}
         self.broken = set()
         self.sums = [0, 0, 0]
+        self.brief = []
 
     def run(self):
         threads = [threading.Thread(target=self.lane, args=(name,)) for name in ("build", "test")]
@@ -119,6 +129,7 @@ class Lanes:
                 self.broken.add(name)
                 print(f"--- {name} failed; the end of build/check/{name}.log:")
                 print("\n".join(text.splitlines()[-60:]) + "\n---")
+                self.brief.append(f"{name}: {in_brief(text)}")
             verdict = "FAILED" if failed else "ok"
             notes = f", {skipped} skipped" if skipped else ""
             print(f"{name:12} {verdict:6} {passed:5} passed, {failed} failed{notes}  {seconds:5.0f} s   {stage.shows}", flush=True)
@@ -139,8 +150,11 @@ def main():
     LOGS.mkdir(parents=True, exist_ok=True)
     for sanitizer in ("ASAN", "TSAN", "UBSAN"):  # clang's want it to name the lines
         os.environ.setdefault(f"{sanitizer}_SYMBOLIZER_PATH", "/usr/bin/llvm-symbolizer-19")
-    total_passed, total_failed, total_skipped = Lanes([stage for stage in STAGES if stage.name in wanted]).run()
+    lanes = Lanes([stage for stage in STAGES if stage.name in wanted])
+    total_passed, total_failed, total_skipped = lanes.run()
     print()
+    for what in lanes.brief:  # who sees only the end of this sees it
+        print(f"--- failed in {what}")
     print(f"{total_passed} passed, {total_failed} failed" + (f", {total_skipped} skipped" if total_skipped else ""))
     return 1 if total_failed or not total_passed else 0
 
