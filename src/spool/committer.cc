@@ -210,7 +210,7 @@ void Committer::apply_told(const Incoming& report, uint32_t number) {
   for (const Told& told : report.told) {
     if (index_.apply({told.id, told.recipient, told.state}) == Index::Applied::finished)
       if (const auto rest = index_.take_rest(told.id)) remove_rest(*rest);
-    index_.add_target(number, told.id.segment);
+    index_.add_target(number, told.id);
   }
 }
 
@@ -253,7 +253,7 @@ void Committer::complete(size_t first, const Written& written) {
   }
   const auto end = entries_.begin() + static_cast<std::ptrdiff_t>(written.entries);
   for (auto entry = entries_.begin(); entry != end; ++entry)
-    if (!entry->bytes.empty()) index_.add_target(number, entry->target.segment);
+    if (!entry->bytes.empty()) index_.add_target(number, entry->target);
   std::vector<PendingEntry> done(std::make_move_iterator(entries_.begin()), std::make_move_iterator(end));
   entries_.erase(entries_.begin(), end);
   for (PendingEntry& entry : done) {

@@ -20,10 +20,45 @@ void Index::add_segment(uint32_t number, uint32_t nonce) {
 
 void Index::add_messages(uint32_t segment, const std::vector<Message>& messages) {
   const std::lock_guard lock(mutex_);
-  auto& live = segments_[segment].live;
-  for (const Message& message : messages)
-    live[message.offset] = {message.meta_length, message.body_length, message.recipients, message.recipients, nullptr};
-  messages_ += messages.size();
+  Segment& to = segments_[segment];
+  for (const Message& message : messages) {
+    // A start may learn only behind a copy that what was copied counts.
+    if (place_of({segment, message.offset}) != MessageId{segment, message.offset}) continue;
+    insert(to, message.offset,
+           {message.meta_length, message.body_length, message.recipients, message.recipients, nullptr});
+  }
+}
+
+uint64_t Index::bytes_of(const Entry& entry) {
+  return aligned(record_header_size + uint64_t{entry.meta_length} + entry.body_length);
+}
+
+void Index::insert(Segment& segment, uint32_t offset, Entry entry) {
+  const uint64_t bytes = bytes_of(entry);
+  if (!segment.live.insert_or_assign(offset, std::move(entry)).second) return;
+  segment.live_bytes += bytes;
+  ++messages_;
+}
+
+Index::Entry Index::extract(Segment& segment, std::unordered_map<uint32_t, Entry>::iterator entry) {
+  Entry taken = std::move(entry->second);
+  segment.live_bytes -= bytes_of(taken);
+  segment.live.erase(entry);
+  --messages_;
+  if (segment.live.empty()) changed_ = true;
+  return taken;
+}
+
+MessageId Index::place_of(MessageId id) const {
+  if (moved_.empty()) return id;
+  const auto found = moved_.find(id);
+  return found == moved_.end() ? id : found->second;
+}
+
+MessageId Index::id_at(uint32_t number, const Segment& segment, uint32_t offset) {
+  if (!segment.homes.empty())
+    if (const auto found = segment.homes.find(offset); found != segment.homes.end()) return found->second;
+  return {number, offset};
 }
 
 void Index::set_bytes(uint32_t segment, uint64_t bytes) {
@@ -81,17 +116,12 @@ void Index::set_note(Entry& entry, uint32_t recipient, const RecipientState& sta
   }
 }
 
-void Index::erase(Segment& segment, std::unordered_map<uint32_t, Entry>::iterator entry) {
-  segment.live.erase(entry);
-  --messages_;
-  if (segment.live.empty()) changed_ = true;
-}
-
 Index::Applied Index::apply(const JournalEntry& entry) {
   const std::lock_guard lock(mutex_);
-  const auto segment = segments_.find(entry.target.segment);
+  const MessageId place = place_of(entry.target);
+  const auto segment = segments_.find(place.segment);
   if (segment == segments_.end()) return Applied::unknown;
-  const auto found = segment->second.live.find(entry.target.offset);
+  const auto found = segment->second.live.find(place.offset);
   if (found == segment->second.live.end()) return Applied::unknown;
   Entry& message = found->second;
   if (entry.recipient != JournalEntry::whole_message) {
@@ -103,12 +133,21 @@ Index::Applied Index::apply(const JournalEntry& entry) {
       return Applied::pending;
     }
   }
-  erase(segment->second, found);
+  (void)extract(segment->second, found);
   return Applied::finished;
 }
 
 void Index::add_target(uint32_t holder, uint32_t target) {
   const std::lock_guard lock(mutex_);
+  note_target(holder, target);
+}
+
+void Index::add_target(uint32_t holder, MessageId id) {
+  const std::lock_guard lock(mutex_);
+  note_target(holder, place_of(id).segment);
+}
+
+void Index::note_target(uint32_t holder, uint32_t target) {
   if (holder == target || !segments_.contains(target)) return;
   auto& targets = segments_[holder].targets;
   const auto place = std::lower_bound(targets.begin(), targets.end(), target);
@@ -124,33 +163,82 @@ void Index::add_checkpoint(uint32_t holder, const Checkpoint& checkpoint, bool r
   segment.checkpoint = std::max(segment.checkpoint, holder);
   changed_ = true;
   if (!restore) return;
-  std::unordered_map<uint32_t, Entry> live;
+  auto before = std::move(segment.live);
+  segment.live.clear();
+  segment.live_bytes = 0;
+  messages_ -= before.size();
   for (const CheckpointMessage& message : checkpoint.messages) {
-    auto node = segment.live.extract(message.offset);
-    if (node.empty()) continue;
-    Entry& entry = node.mapped();
+    const auto node = before.find(message.offset);
+    if (node == before.end()) continue;
+    Entry& entry = node->second;
     if (!message.states.empty() && message.states.size() == entry.recipients) {
       entry.notes.reset();
       entry.left = entry.recipients;
       for (uint32_t i = 0; i < entry.recipients; ++i) set_note(entry, i, message.states[i]);
       if (entry.left == 0) continue;
     }
-    live.insert(std::move(node));
+    insert(segment, message.offset, std::move(entry));
   }
-  messages_ -= segment.live.size();  // what was not listed
-  segment.live = std::move(live);
+}
+
+// A copy says of its message what lies elsewhere does not: so it stays as long as that does.
+void Index::put_copy(MessageId id, uint32_t number, uint32_t offset) {
+  note_target(number, place_of(id).segment);
+  moved_[id] = {number, offset};
+  segments_[number].homes[offset] = id;
+}
+
+void Index::move(MessageId id, uint32_t segment, const Message& record) {
+  const std::lock_guard lock(mutex_);
+  const MessageId from = place_of(id);
+  put_copy(id, segment, record.offset);
+  Segment& to = segments_[segment];
+  const auto old = segments_.find(from.segment);
+  if (old == segments_.end()) return;
+  const auto found = old->second.live.find(from.offset);
+  if (found == old->second.live.end()) return;  // finished meanwhile
+  Entry entry = extract(old->second, found);
+  entry.meta_length = record.meta_length;
+  entry.body_length = record.body_length;
+  insert(to, record.offset, std::move(entry));
+  if (const auto rest = old->second.rests.extract(from.offset); !rest.empty()) {
+    to.rests[record.offset] = rest.mapped();
+    changed_ = true;
+  }
+}
+
+void Index::restore_copy(MessageId id, uint32_t segment, const Message& record,
+                         const std::vector<RecipientState>& states, bool live) {
+  const std::lock_guard lock(mutex_);
+  const MessageId from = place_of(id);
+  put_copy(id, segment, record.offset);
+  Entry before;
+  if (const auto old = segments_.find(from.segment); old != segments_.end())
+    if (const auto found = old->second.live.find(from.offset); found != old->second.live.end())
+      before = extract(old->second, found);
+  if (!live) return;
+  Entry entry{record.meta_length, record.body_length, record.recipients, record.recipients, nullptr};
+  for (uint32_t i = 0; i < record.recipients; ++i) {
+    if (before.notes && i < before.recipients && before.notes[i].state != State::pending)
+      set_note(entry, i, {before.notes[i].state, before.notes[i].attempts, {}, {}});
+    else if (i < states.size())
+      set_note(entry, i, states[i]);
+  }
+  if (entry.left > 0) insert(segments_[segment], record.offset, std::move(entry));
 }
 
 void Index::add_rest(MessageId id, const Rest& rest) {
   const std::lock_guard lock(mutex_);
-  segments_[id.segment].rests[id.offset] = rest;
+  const MessageId place = place_of(id);
+  segments_[place.segment].rests[place.offset] = rest;
 }
 
 std::optional<Rest> Index::take_rest(MessageId id) {
   const std::lock_guard lock(mutex_);
-  const auto segment = segments_.find(id.segment);
+  const MessageId place = place_of(id);
+  const auto segment = segments_.find(place.segment);
   if (segment == segments_.end()) return std::nullopt;
-  const auto node = segment->second.rests.extract(id.offset);
+  const auto node = segment->second.rests.extract(place.offset);
   if (node.empty()) return std::nullopt;
   changed_ = true;
   return node.mapped();
@@ -169,11 +257,12 @@ std::vector<RecipientState> Index::states_of(const Entry& entry, bool short_form
 
 std::optional<Located> Index::find(MessageId id) const {
   const std::lock_guard lock(mutex_);
-  const auto segment = segments_.find(id.segment);
+  const MessageId place = place_of(id);
+  const auto segment = segments_.find(place.segment);
   if (segment == segments_.end()) return std::nullopt;
-  const auto entry = segment->second.live.find(id.offset);
+  const auto entry = segment->second.live.find(place.offset);
   if (entry == segment->second.live.end()) return std::nullopt;
-  return Located{segment->second.nonce, entry->second.meta_length, entry->second.body_length,
+  return Located{place, segment->second.nonce, entry->second.meta_length, entry->second.body_length,
                  states_of(entry->second, false)};
 }
 
@@ -191,13 +280,23 @@ std::vector<Index::Message> Index::live_in(uint32_t number) const {
   return messages;
 }
 
+std::vector<MessageId> Index::ids_in(uint32_t number) const {
+  std::vector<MessageId> ids;
+  for (const Message& message : live_in(number)) ids.push_back({number, message.offset});
+  const std::lock_guard lock(mutex_);
+  const auto segment = segments_.find(number);
+  if (segment == segments_.end()) return {};
+  for (MessageId& id : ids) id = id_at(number, segment->second, id.offset);
+  return ids;
+}
+
 std::vector<MessageId> Index::live() const {
   std::vector<MessageId> ids;
   {
     const std::lock_guard lock(mutex_);
     ids.reserve(messages_);
     for (const auto& [number, segment] : segments_)
-      for (const auto& [offset, entry] : segment.live) ids.push_back({number, offset});
+      for (const auto& [offset, entry] : segment.live) ids.push_back(id_at(number, segment, offset));
   }
   std::sort(ids.begin(), ids.end());
   return ids;
@@ -222,6 +321,23 @@ Checkpoint Index::checkpoint_of(uint32_t number, const Segment& segment) const {
   return checkpoint;
 }
 
+bool Index::worth_removing(uint32_t number, const Segment& segment, std::vector<uint32_t>& needed_by) const {
+  if (segment.receipt_bytes * 4 > segment.bytes) return false;
+  uint64_t cost = 0;
+  for (const uint32_t target : segment.targets) {
+    const auto found = segments_.find(target);
+    if (found == segments_.end() || found->second.checkpoint > number) continue;
+    needed_by.push_back(target);
+    cost += checkpoint_cost * (1 + found->second.live.size());
+    // There may be messages in it that the index does not know: none may be left out as finished.
+    if (found->second.kept) cost = no_checkpoint;
+    if (cost * 4 > segment.bytes) break;  // before looking at each of them
+    for (const auto& [offset, entry] : found->second.live)
+      if (entry.notes) cost += checkpoint_cost * entry.recipients;
+  }
+  return needed_by.empty() || cost * 4 <= segment.bytes;
+}
+
 Index::Removal Index::plan_removal() const {
   const std::lock_guard lock(mutex_);
   Removal removal;
@@ -230,21 +346,8 @@ Index::Removal Index::plan_removal() const {
   const uint32_t newest = segments_.rbegin()->first;
   std::vector<uint32_t> wanted;
   for (const auto& [number, segment] : segments_) {
-    if (!segment.finished() || number == newest || segment.receipt_bytes * 4 > segment.bytes) continue;
     std::vector<uint32_t> needed_by;
-    uint64_t cost = 0;
-    for (const uint32_t target : segment.targets) {
-      const auto found = segments_.find(target);
-      if (found == segments_.end() || found->second.checkpoint > number) continue;
-      needed_by.push_back(target);
-      cost += checkpoint_cost * (1 + found->second.live.size());
-      // There may be messages in it that the index does not know: none may be left out as finished.
-      if (found->second.kept) cost = no_checkpoint;
-      if (cost * 4 > segment.bytes) break;  // before looking at each of them
-      for (const auto& [offset, entry] : found->second.live)
-        if (entry.notes) cost += checkpoint_cost * entry.recipients;
-    }
-    if (!needed_by.empty() && cost * 4 > segment.bytes) continue;
+    if (!segment.finished() || number == newest || !worth_removing(number, segment, needed_by)) continue;
     wanted.insert(wanted.end(), needed_by.begin(), needed_by.end());
     if (segment.receipt_bytes > 0)
       removal.receipts.push_back(number);
@@ -263,8 +366,35 @@ Index::Removal Index::plan_removal() const {
 
 void Index::remove(uint32_t segment) {
   const std::lock_guard lock(mutex_);
-  segments_.erase(segment);
+  const auto found = segments_.find(segment);
+  if (found == segments_.end()) return;
+  for (const auto& [offset, id] : found->second.homes)
+    if (const auto moved = moved_.find(id); moved != moved_.end() && moved->second == MessageId{segment, offset})
+      moved_.erase(moved);
+  segments_.erase(found);
   changed_ = true;
+}
+
+std::optional<uint32_t> Index::plan_compaction(uint64_t gain) const {
+  const std::lock_guard lock(mutex_);
+  std::optional<uint32_t> best;
+  if (segments_.empty()) return best;
+  const uint32_t newest = segments_.rbegin()->first;
+  for (const auto& [number, segment] : segments_) {
+    if (!segment.sealed || segment.kept || segment.left || segment.pins > 0 || segment.live.empty() ||
+        number == newest || segment.live_bytes * 4 > segment.bytes || segment.bytes - segment.live_bytes < gain)
+      continue;
+    std::vector<uint32_t> needed_by;
+    if (!worth_removing(number, segment, needed_by)) continue;
+    gain = segment.bytes - segment.live_bytes;
+    best = number;
+  }
+  return best;
+}
+
+void Index::leave(uint32_t segment) {
+  const std::lock_guard lock(mutex_);
+  if (const auto found = segments_.find(segment); found != segments_.end()) found->second.left = true;
 }
 
 }  // namespace impulse::spool

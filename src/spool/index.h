@@ -20,6 +20,7 @@ namespace impulse::spool {
 
 // Where a live message lies, and how its recipients stand.
 struct Located {
+  MessageId place;  // of its record: its id, until it is copied elsewhere
   uint32_t nonce = 0;
   uint32_t meta_length = 0;
   uint32_t body_length = 0;
@@ -50,11 +51,20 @@ class Index {
   // Final states are never changed: `already`. `finished`: that was the last
   // pending recipient, and the message is not in the index any more.
   Applied apply(const JournalEntry& entry);
-  // Segment `holder` holds journal entries for `target`.
+  // Segment `holder` holds journal entries for `target`; or for that message, wherever it lies.
   void add_target(uint32_t holder, uint32_t target);
+  void add_target(uint32_t holder, MessageId id);
   // Everything about checkpoint.segment that was journalled before `holder` is
   // superseded. With `restore` its content is taken over too (recovery).
   void add_checkpoint(uint32_t holder, const Checkpoint& checkpoint, bool restore);
+
+  // A copy of message `id` lies in `segment` now, and what lies elsewhere of it counts no more. It keeps its id, and
+  // what is known of its recipients; nothing but the place when it is finished.
+  void move(MessageId id, uint32_t segment, const Message& record);
+  // The same, found by a start, with what the copy says of recipients (empty: nothing), but that final states are
+  // never changed. Not `live`: it was finished, or copied again, when its segment was sealed.
+  void restore_copy(MessageId id, uint32_t segment, const Message& record, const std::vector<RecipientState>& states,
+                    bool live);
 
   // The rest of the body of a message that will be, or is, in the index.
   void add_rest(MessageId id, const Rest& rest);
@@ -62,9 +72,10 @@ class Index {
   std::optional<Rest> take_rest(MessageId id);
 
   std::optional<Located> find(MessageId id) const;
-  std::vector<Message> live_in(uint32_t segment) const;  // ascending
-  std::vector<MessageId> live() const;                   // oldest first
-  uint64_t messages() const { return messages_; }        // atomic
+  std::vector<Message> live_in(uint32_t segment) const;   // ascending
+  std::vector<MessageId> ids_in(uint32_t segment) const;  // of the same
+  std::vector<MessageId> live() const;                    // oldest first
+  uint64_t messages() const { return messages_; }         // atomic
   void totals(uint64_t& segments, uint64_t& bytes) const;
 
   // What may be removed now, ascending; and, for segments that only still
@@ -78,6 +89,11 @@ class Index {
   };
   Removal plan_removal() const;
   void remove(uint32_t segment);
+  // The segment with the most to gain, and no less than `gain` bytes, when what is live in it, no more than a
+  // quarter, is copied and it can go.
+  std::optional<uint32_t> plan_compaction(uint64_t gain) const;
+  // No such plan for this one any more.
+  void leave(uint32_t segment);
   // Whether plan_removal() may have something new since this was last asked.
   bool take_changed() { return changed_.exchange(false); }
 
@@ -106,23 +122,35 @@ class Index {
     uint64_t bytes = 0;
     bool sealed = false;
     bool kept = false;
+    bool left = false;  // see leave()
+    uint64_t live_bytes = 0;
     uint32_t pins = 0;
     uint64_t receipt_bytes = 0;
     uint32_t checkpoint = 0;        // newest segment that holds a checkpoint of this one; 0: none
     std::vector<uint32_t> targets;  // sorted
     std::unordered_map<uint32_t, Entry> live;
-    std::unordered_map<uint32_t, Rest> rests;  // of live ones; few
+    std::unordered_map<uint32_t, Rest> rests;       // of live ones; few
+    std::unordered_map<uint32_t, MessageId> homes;  // of copies, live or not: their ids
 
     bool finished() const { return sealed && !kept && pins == 0 && live.empty() && rests.empty(); }
   };
 
   static void set_note(Entry& entry, uint32_t recipient, const RecipientState& state);
   static std::vector<RecipientState> states_of(const Entry& entry, bool short_form);
+  static uint64_t bytes_of(const Entry& entry);
   Checkpoint checkpoint_of(uint32_t number, const Segment& segment) const;
-  void erase(Segment& segment, std::unordered_map<uint32_t, Entry>::iterator entry);
+  void insert(Segment& segment, uint32_t offset, Entry entry);
+  Entry extract(Segment& segment, std::unordered_map<uint32_t, Entry>::iterator entry);
+  MessageId place_of(MessageId id) const;
+  static MessageId id_at(uint32_t number, const Segment& segment, uint32_t offset);
+  void note_target(uint32_t holder, uint32_t target);
+  void put_copy(MessageId id, uint32_t number, uint32_t offset);
+  // Whether it can go once nothing in it is live; `needed_by`: when these have checkpoints.
+  bool worth_removing(uint32_t number, const Segment& segment, std::vector<uint32_t>& needed_by) const;
 
   mutable std::mutex mutex_;
   std::map<uint32_t, Segment> segments_;
+  std::unordered_map<MessageId, MessageId> moved_;  // of copies, live or not, as long as they are there: their places
   std::atomic<uint64_t> messages_{0};
   std::atomic<bool> changed_{true};
 };

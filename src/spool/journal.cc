@@ -1,7 +1,5 @@
 #include "spool/journal.h"
 
-#include "spool/wire.h"
-
 namespace impulse::spool {
 
 namespace {
@@ -24,7 +22,16 @@ void get_message(WireReader& reader, Footer::Message& message) {
   message.recipients = reader.get<uint32_t>();
 }
 
-void put_state(const RecipientState& state, std::string& out) {
+}  // namespace
+
+std::string_view cut_error(std::string_view text) {
+  if (text.size() <= max_error_text) return text;
+  size_t size = max_error_text;
+  while (size > max_error_text - 4 && (static_cast<unsigned char>(text[size]) & 0xC0) == 0x80) --size;
+  return text.substr(0, size);
+}
+
+void encode_state(const RecipientState& state, std::string& out) {
   const std::string_view error = cut_error(state.last_error);
   put(out, static_cast<uint8_t>(state.state));
   put(out, uint8_t{0});
@@ -34,7 +41,7 @@ void put_state(const RecipientState& state, std::string& out) {
   out.append(error);
 }
 
-bool get_state(WireReader& reader, RecipientState& state) {
+bool decode_state(WireReader& reader, RecipientState& state) {
   const auto number = reader.get<uint8_t>();
   reader.get<uint8_t>();
   const auto length = reader.get<uint16_t>();
@@ -45,20 +52,11 @@ bool get_state(WireReader& reader, RecipientState& state) {
   return !reader.failed() && number <= static_cast<uint8_t>(State::expired);
 }
 
-}  // namespace
-
-std::string_view cut_error(std::string_view text) {
-  if (text.size() <= max_error_text) return text;
-  size_t size = max_error_text;
-  while (size > max_error_text - 4 && (static_cast<unsigned char>(text[size]) & 0xC0) == 0x80) --size;
-  return text.substr(0, size);
-}
-
 void encode_entry(const JournalEntry& entry, std::string& out) {
   put(out, entry.target.segment);
   put(out, entry.target.offset);
   put(out, entry.recipient);
-  put_state(entry.state, out);
+  encode_state(entry.state, out);
 }
 
 bool decode_entries(std::string_view payload, const std::function<void(const JournalEntry&)>& each) {
@@ -68,7 +66,7 @@ bool decode_entries(std::string_view payload, const std::function<void(const Jou
     entry.target.segment = reader.get<uint32_t>();
     entry.target.offset = reader.get<uint32_t>();
     entry.recipient = reader.get<uint32_t>();
-    if (!get_state(reader, entry.state)) return false;
+    if (!decode_state(reader, entry.state)) return false;
     each(entry);
   }
   return !reader.failed();
@@ -81,7 +79,7 @@ std::string Checkpoint::encode() const {
   for (const CheckpointMessage& message : messages) {
     put(out, message.offset);
     put(out, static_cast<uint32_t>(message.states.size()));
-    for (const RecipientState& state : message.states) put_state(state, out);
+    for (const RecipientState& state : message.states) encode_state(state, out);
   }
   return out;
 }
@@ -94,7 +92,7 @@ std::optional<Checkpoint> Checkpoint::decode(std::string_view payload) {
     CheckpointMessage message;
     message.offset = reader.get<uint32_t>();
     for (auto states = reader.get<uint32_t>(); states > 0; --states)
-      if (!get_state(reader, message.states.emplace_back())) return std::nullopt;
+      if (!decode_state(reader, message.states.emplace_back())) return std::nullopt;
     if (reader.failed()) return std::nullopt;
     checkpoint.messages.push_back(std::move(message));
   }

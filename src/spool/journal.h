@@ -4,6 +4,7 @@
 
 #include "spool/record.h"
 #include "spool/spool.h"
+#include "spool/wire.h"
 
 #include <functional>
 #include <optional>
@@ -28,6 +29,10 @@ struct JournalEntry {
   uint32_t recipient = 0;
   RecipientState state;
 };
+
+// As an entry, and a checkpoint, hold it. Reading: false when it is malformed.
+void encode_state(const RecipientState& state, std::string& out);
+bool decode_state(WireReader& reader, RecipientState& state);
 
 void encode_entry(const JournalEntry& entry, std::string& out);
 // Calls `each` for the entries of a record; false when it is malformed.

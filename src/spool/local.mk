@@ -4,6 +4,7 @@ libspool_a_SOURCES = \
 	src/spool/batches.cc src/spool/batches.h \
 	src/spool/commit_queue.cc src/spool/commit_queue.h \
 	src/spool/commit_record.cc src/spool/commit_record.h \
+	src/spool/copy_record.cc src/spool/copy_record.h \
 	src/spool/committer.cc src/spool/committer.h \
 	src/spool/committer_segments.cc \
 	src/spool/file_ops.cc src/spool/file_ops.h \
@@ -15,6 +16,7 @@ libspool_a_SOURCES = \
 	src/spool/large_files.cc src/spool/large_files.h \
 	src/spool/log_spool.cc src/spool/log_spool.h \
 	src/spool/message_codec.cc src/spool/message_codec.h \
+	src/spool/message_reader.cc src/spool/message_reader.h \
 	src/spool/open_batch.cc src/spool/open_batch.h \
 	src/spool/receipts.cc src/spool/receipts.h \
 	src/spool/record.cc src/spool/record.h \
@@ -23,4 +25,5 @@ libspool_a_SOURCES = \
 	src/spool/segment_reader.cc src/spool/segment_reader.h \
 	src/spool/segment_writer.cc src/spool/segment_writer.h \
 	src/spool/spool.h \
+	src/spool/survey.cc src/spool/survey.h \
 	src/spool/wire.h

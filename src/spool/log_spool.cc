@@ -3,10 +3,9 @@
 #include "base/text.h"
 #include "spool/intake.h"
 #include "spool/large_body.h"
-#include "spool/message_codec.h"
+#include "spool/message_reader.h"
 #include "spool/receipts.h"
 #include "spool/recovery.h"
-#include "spool/segment_reader.h"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -114,12 +113,18 @@ class LogSpool final : public Spool {
   }
 
   Result<Summary> summary(MessageId id) const override {
-    auto located = index_.find(id);
-    if (!located) return gone(id);
-    auto summary = read_summary(files_, id, std::move(*located));
-    if (!summary && !index_.find(id)) return gone(id);  // finished meanwhile
-    if (!summary && is_bad(summary.error())) damaged(id, summary.error());
-    return summary;
+    for (;;) {
+      auto located = index_.find(id);
+      if (!located) return gone(id);
+      const MessageId place = located->place;
+      auto summary = read_summary(files_, id, std::move(*located));
+      if (summary) return summary;
+      const auto again = index_.find(id);
+      if (!again) return gone(id);
+      if (again->place != place) continue;
+      if (is_bad(summary.error())) damaged(id, summary.error());
+      return summary;
+    }
   }
 
   Result<> admission() const override { return intake_.admission(); }
@@ -159,31 +164,20 @@ class LogSpool final : public Spool {
   }
 
   Result<Stored> load(MessageId id) const {
-    auto located = index_.find(id);
-    if (!located) return gone(id);
-    const auto file = files_.get(id.segment);
-    if (!file && !index_.find(id)) return gone(id);
-    if (!file) return std::unexpected(Error{Errc::io, file.error().message});
-    auto head = read_head(**file, id.segment, located->nonce, RecordType::message, id.offset, located->meta_length);
-    if (!head) return std::unexpected(head.error());
-    auto meta = decode_message(head->meta);
-    if (!meta) return std::unexpected(std::move(meta.error()));
-    auto body = read_body(**file, head->header);
-    if (!body) return std::unexpected(body.error());
-    if (meta->envelope.recipients.size() != located->states.size())
-      return fail(Errc::invalid, "{}: not the message the index says", id.to_string(node_));
-    if (meta->rest)
-      if (auto whole = large_.read(*meta->rest, *body); !whole) {
-        if (!index_.find(id)) return gone(id);  // finished meanwhile
-        return bad_rest(id, *meta->rest, whole.error());
-      }
-    Stored stored;
-    stored.id = id;
-    stored.trace = meta->trace_with(id);
-    stored.envelope = std::move(meta->envelope);
-    stored.states = std::move(located->states);
-    stored.body = std::move(*body);
-    return stored;
+    for (;;) {
+      auto located = index_.find(id);
+      if (!located) return gone(id);
+      const MessageId place = located->place;
+      std::optional<Rest> bad;
+      auto stored = read_stored(files_, large_, id, std::move(*located), &bad);
+      if (stored) return stored;
+      const auto again = index_.find(id);
+      if (!again) return gone(id);          // finished meanwhile
+      if (again->place != place) continue;  // copied, and its segment removed
+      if (bad) return bad_rest(id, *bad, stored.error());
+      if (stored.error().code == Errc::not_found) stored.error().code = Errc::io;
+      return stored;
+    }
   }
 
   // What the disk cannot read now it may read later; what is wrong stays wrong.
@@ -207,17 +201,18 @@ class LogSpool final : public Spool {
       if (!damaged_.insert(id).second) return;
     }
     const auto located = index_.find(id);
-    const auto file = files_.get(id.segment);
+    const MessageId place = located ? located->place : id;
+    const auto file = files_.get(place.segment);
     std::string kept = "cannot be kept aside";
     bool safe = false;
     if (located && file) {
       const uint64_t length = record_header_size + uint64_t{located->meta_length} + located->body_length;
-      const auto copied = files_.keep_aside(**file, id.segment, id.offset, length, "bad");
+      const auto copied = files_.keep_aside(**file, place.segment, place.offset, length, "bad");
       safe = copied.has_value();
       kept = safe ? "kept aside in quarantine" : "cannot be kept aside: " + copied.error().message;
     }
     if (!safe) {  // its segment is the last copy; the next reader tries again
-      index_.keep(id.segment);
+      index_.keep(place.segment);
       const std::lock_guard lock(damaged_mutex_);
       damaged_.erase(id);
     }

@@ -9,10 +9,12 @@
 
 namespace impulse::spool {
 
-// Of a segment: the plain one, which all versions read, and the one that may
-// hold batches and receipts. Only what needs it is written in the latter.
+// Of a segment: the plain one, which all versions read, the one that may hold
+// batches and receipts, and the one that may hold copies, too. Only what needs
+// it is written in the latter.
 inline constexpr uint32_t plain_format = 1;
 inline constexpr uint32_t batch_format = 2;
+inline constexpr uint32_t copy_format = 3;
 inline constexpr std::string_view segment_magic = "IMPULSEG";
 inline constexpr size_t segment_header_size = 64;
 inline constexpr size_t record_header_size = 40;
@@ -29,6 +31,7 @@ enum class RecordType : uint8_t {
   footer = 5,      // index of the segment; only as its last record
   commit = 6,      // of a batch, and a receipt (commit_record.h)
   settled = 7,     // batches whose commits were durable before this was written
+  copy = 8,        // a message whose segment shall go (copy_record.h)
 };
 
 constexpr uint64_t aligned(uint64_t size) { return (size + record_alignment - 1) & ~uint64_t{record_alignment - 1}; }

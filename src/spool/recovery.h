@@ -29,9 +29,4 @@ struct Recovered {
 Result<Recovered> recover(SegmentFiles& files, const LargeFiles& large, Index& index, Receipts& receipts, WallTime now,
                           const std::function<void(Summary)>& live, RecoveryReport& report);
 
-// A live message without its body. Errc::io when it is damaged.
-// `rest`, when asked for: where its body goes on.
-Result<Summary> read_summary(const SegmentFiles& files, MessageId id, Located located,
-                             std::optional<Rest>* rest = nullptr);
-
 }  // namespace impulse::spool

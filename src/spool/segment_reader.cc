@@ -1,12 +1,14 @@
 #include "spool/segment_reader.h"
 
 #include "base/crc32c.h"
+#include "spool/copy_record.h"
 #include "spool/message_codec.h"
 #include "spool/segment_files.h"
 
 #include <algorithm>
 #include <cstring>
 #include <optional>
+#include <set>
 
 namespace impulse::spool {
 
@@ -67,6 +69,24 @@ class Window {
   std::string bytes_;
   bool unreadable_ = false;
 };
+
+// What is looked at of a copy: whose it is, without the message's metadata. Nothing when it is malformed.
+std::optional<OtherRecord> copy_of(const RecordHeader& header, std::string_view meta) {
+  size_t size = 0;
+  const auto copy = CopyRecord::decode(meta, size);
+  if (!copy) return std::nullopt;
+  const auto recipients = count_recipients(meta.substr(size));
+  if (!recipients || (!copy->states.empty() && copy->states.size() != *recipients)) return std::nullopt;
+  OtherRecord record;
+  record.type = RecordType::copy;
+  record.offset = header.offset;
+  record.payload = meta.substr(0, size);
+  record.meta_length = header.meta_length;
+  record.body_length = header.body_length;
+  record.recipients = *recipients;
+  record.live = true;
+  return record;
+}
 
 class Scanner {
  public:
@@ -140,14 +160,25 @@ class Scanner {
         else
           content_.messages.push_back(message);
         if (std::string told = told_in(meta); !told.empty())
-          content_.others.push_back({RecordType::journal, header.offset, std::move(told), 0, true});
+          content_.others.push_back(
+              {.type = RecordType::journal, .offset = header.offset, .payload = std::move(told), .within = true});
+        return;
+      }
+    } else if (good && header.type == RecordType::copy) {
+      if (auto copy = copy_of(header, meta)) {
+        content_.others.push_back(std::move(*copy));
         return;
       }
     } else if (good) {
-      content_.others.push_back({header.type, header.offset, meta, header.body_length, false});
+      content_.others.push_back({.type = header.type,
+                                 .offset = header.offset,
+                                 .payload = meta,
+                                 .meta_length = header.meta_length,
+                                 .body_length = header.body_length});
       return;
     }
-    content_.damage.push_back({header.offset, header.content_size(), header.type == RecordType::message});
+    const bool message = header.type == RecordType::message || header.type == RecordType::copy;
+    content_.damage.push_back({header.offset, header.content_size(), message});
   }
 
   Window& window_;
@@ -180,11 +211,27 @@ Result<uint32_t> find_nonce(Window& window, uint32_t number) {
 Result<uint32_t> nonce_of(Window& window, uint32_t number) {
   const auto header = SegmentHeader::decode(window.at(0, segment_header_size));
   if (!header) return find_nonce(window, number);
-  if (header->version < plain_format || header->version > batch_format)
+  if (header->version < plain_format || header->version > copy_format)
     return fail(Errc::unavailable, "{}: written by a newer version (format {})", segment_name(number), header->version);
   if (header->segment != number)
     return fail(Errc::invalid, "{}: holds segment {:08X}", segment_name(number), header->segment);
   return header->nonce;
+}
+
+// A footer lists what is live, be it a copy or not, and all copies again.
+void sort_out_copies(SegmentContent& content) {
+  std::set<uint32_t> copies;
+  for (const OtherRecord& record : content.others)
+    if (record.type == RecordType::copy) copies.insert(record.offset);
+  if (copies.empty()) return;
+  std::set<uint32_t> live;
+  std::erase_if(content.messages, [&](const Footer::Message& message) {
+    if (!copies.contains(message.offset)) return false;
+    live.insert(message.offset);
+    return true;
+  });
+  for (OtherRecord& record : content.others)
+    if (record.type == RecordType::copy) record.live = live.contains(record.offset);
 }
 
 // Nothing when the footer cannot be trusted.
@@ -214,8 +261,19 @@ std::optional<SegmentContent> by_footer(const File& file, Window& window, uint32
       continue;
     }
     if (!record) return std::nullopt;  // let the scan find out what is damaged
-    content.others.push_back({other.type, other.offset, std::move(record->meta), record->header.body_length, false});
+    if (other.type == RecordType::copy) {
+      auto copy = copy_of(record->header, record->meta);
+      if (!copy) return std::nullopt;
+      content.others.push_back(std::move(*copy));
+      continue;
+    }
+    content.others.push_back({.type = other.type,
+                              .offset = other.offset,
+                              .payload = std::move(record->meta),
+                              .meta_length = other.meta_length,
+                              .body_length = record->header.body_length});
   }
+  sort_out_copies(content);
   return content;
 }
 

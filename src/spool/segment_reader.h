@@ -24,8 +24,12 @@ struct OtherRecord {
   RecordType type{};
   uint32_t offset = 0;
   std::string payload;
+  uint32_t meta_length = 0;  // of the record
   uint32_t body_length = 0;  // of a commit: of a receipt's long value
   bool within = false;       // the journal entries of the message at `offset`, which is a report
+  // Of a copy; its payload ends where the message's metadata begins.
+  uint32_t recipients = 0;
+  bool live = false;
 };
 
 struct SegmentContent {
@@ -33,7 +37,7 @@ struct SegmentContent {
   uint64_t file_size = 0;
   uint64_t end = segment_header_size;  // of its last good record, footer not counted
   bool by_footer = false;
-  std::vector<Footer::Message> messages;  // ascending
+  std::vector<Footer::Message> messages;  // ascending; without copies, which are others
   std::vector<Footer::Member> members;    // of batches: whether they count is said elsewhere
   std::vector<OtherRecord> others;        // in the order in which they count, without the footer
   std::vector<Damage> damage;  // in front of `end`, or whole records; with a footer: of batches' commits, and proofs

@@ -85,6 +85,7 @@ struct Summary {
   message::Envelope envelope;
   std::vector<RecipientState> states;
   uint64_t size = 0;  // trace and body, bytes
+  std::string node;   // with which its id was told to the sender; empty: it was not
 };
 
 // What an owner (a stream, a user) has to remember of what it handed in: durable

@@ -1,0 +1,81 @@
+#include "spool/message_reader.h"
+
+#include "spool/copy_record.h"
+
+namespace impulse::spool {
+
+Result<RecordHead> read_message_head(const SegmentFiles& files, MessageId id, const Located& located) {
+  const MessageId place = located.place;
+  const auto file = files.get(place.segment);
+  if (!file) return std::unexpected(file.error());
+  const RecordType type = place == id ? RecordType::message : RecordType::copy;
+  auto head = read_head(**file, place.segment, located.nonce, type, place.offset, located.meta_length);
+  if (!head || place == id) return head;
+  size_t size = 0;
+  const auto copy = CopyRecord::decode(head->meta, size);
+  if (!copy || copy->id != id)
+    return fail(Errc::invalid, "{} at {:08X}: not the message the index says", segment_name(place.segment),
+                place.offset);
+  head->meta.erase(0, size);
+  return head;
+}
+
+namespace {
+
+struct Read {
+  RecordHead head;
+  MessageMeta meta;
+};
+
+Result<Read> read_meta(const SegmentFiles& files, MessageId id, const Located& located) {
+  auto head = read_message_head(files, id, located);
+  if (!head) return std::unexpected(std::move(head.error()));
+  auto meta = decode_message(head->meta);
+  if (!meta) return std::unexpected(std::move(meta.error()));
+  if (meta->envelope.recipients.size() != located.states.size() || head->header.body_length != located.body_length)
+    return fail(Errc::invalid, "{} at {:08X}: not the message the index says", segment_name(located.place.segment),
+                located.place.offset);
+  return Read{std::move(*head), std::move(*meta)};
+}
+
+}  // namespace
+
+Result<Summary> read_summary(const SegmentFiles& files, MessageId id, Located located, std::optional<Rest>* rest) {
+  auto read = read_meta(files, id, located);
+  if (!read) return std::unexpected(std::move(read.error()));
+  MessageMeta& meta = read->meta;
+  Summary summary;
+  summary.id = id;
+  summary.size = meta.trace_size() + located.body_length + (meta.rest ? meta.rest->length : 0);
+  if (rest != nullptr) *rest = meta.rest;
+  summary.envelope = std::move(meta.envelope);
+  summary.states = std::move(located.states);
+  summary.node = std::move(meta.node);
+  return summary;
+}
+
+Result<Stored> read_stored(const SegmentFiles& files, const LargeFiles& large, MessageId id, Located located,
+                           std::optional<Rest>* bad_rest) {
+  auto read = read_meta(files, id, located);
+  if (!read) return std::unexpected(std::move(read.error()));
+  const auto file = files.get(located.place.segment);
+  if (!file) return std::unexpected(file.error());
+  auto body = read_body(**file, read->head.header);
+  if (!body) return std::unexpected(std::move(body.error()));
+  MessageMeta& meta = read->meta;
+  if (meta.rest) {
+    if (auto whole = large.read(*meta.rest, *body); !whole) {
+      if (bad_rest != nullptr) *bad_rest = meta.rest;
+      return std::unexpected(std::move(whole.error()));
+    }
+  }
+  Stored stored;
+  stored.id = id;
+  stored.trace = meta.trace_with(id);
+  stored.envelope = std::move(meta.envelope);
+  stored.states = std::move(located.states);
+  stored.body = std::move(*body);
+  return stored;
+}
+
+}  // namespace impulse::spool

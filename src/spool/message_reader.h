@@ -1,0 +1,30 @@
+// Reading single messages, checked: wherever their records, and the rests of
+// their bodies, lie.
+#pragma once
+
+#include "base/result.h"
+#include "spool/index.h"
+#include "spool/large_files.h"
+#include "spool/message_codec.h"
+#include "spool/segment_files.h"
+#include "spool/segment_reader.h"
+#include "spool/spool.h"
+
+#include <optional>
+#include <string>
+
+namespace impulse::spool {
+
+// Of the record of a message, or of a copy of one: the header, and the message's own metadata.
+Result<RecordHead> read_message_head(const SegmentFiles& files, MessageId id, const Located& located);
+
+// A live message without its body. Errc::invalid when it is damaged.
+// `rest`, when asked for: where its body goes on.
+Result<Summary> read_summary(const SegmentFiles& files, MessageId id, Located located,
+                             std::optional<Rest>* rest = nullptr);
+
+// With its body. Errors as above; `bad_rest`: of what could not be read of the file of a large body.
+Result<Stored> read_stored(const SegmentFiles& files, const LargeFiles& large, MessageId id, Located located,
+                           std::optional<Rest>* bad_rest = nullptr);
+
+}  // namespace impulse::spool
