@@ -9,6 +9,7 @@ include t/unit/telemetry/local.mk
 include t/unit/auth/local.mk
 include t/unit/spool/local.mk
 include t/unit/queue/local.mk
+include t/unit/dns/local.mk
 include t/unit/compose/local.mk
 include t/unit/smtp/local.mk
 include t/unit/smtp_client/local.mk

@@ -79,6 +79,19 @@ class ReadWatch {
   std::unique_ptr<Impl> impl_;
 };
 
+// The same, whenever `fd` may be written to.
+class WriteWatch {
+ public:
+  WriteWatch(Loop& loop, int fd, std::function<void()> ready);
+  ~WriteWatch();
+  WriteWatch(const WriteWatch&) = delete;
+  WriteWatch& operator=(const WriteWatch&) = delete;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
 // Calls `caught` on the loop's thread for a Unix signal. libevent lets one
 // loop of a process have signals: all of these belong on the same one.
 class SignalWatch {

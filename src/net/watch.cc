@@ -1,4 +1,4 @@
-// Timer, ReadWatch, SignalWatch: one libevent event and one closure each.
+// Timer, ReadWatch, WriteWatch, SignalWatch: one libevent event and one closure each.
 // The closure is held by a shared pointer for the time of the call, so that it
 // may destroy the very object that calls it.
 #include "net/event_loop.h"
@@ -61,6 +61,19 @@ ReadWatch::ReadWatch(Loop& loop, int fd, std::function<void()> ready)
 }
 
 ReadWatch::~ReadWatch() = default;
+
+struct WriteWatch::Impl {
+  Closure ready;
+  Event event;
+};
+
+WriteWatch::WriteWatch(Loop& loop, int fd, std::function<void()> ready)
+    : impl_(new Impl{closure_of(std::move(ready)), {}}) {
+  impl_->event.assign(EventLoop::of(loop), fd, EV_WRITE | EV_PERSIST, call, &impl_->ready);
+  if (!impl_->event.add()) refused();
+}
+
+WriteWatch::~WriteWatch() = default;
 
 struct SignalWatch::Impl {
   Closure caught;
