@@ -18,6 +18,7 @@ libspool_a_SOURCES = \
 	src/spool/message_codec.cc src/spool/message_codec.h \
 	src/spool/message_reader.cc src/spool/message_reader.h \
 	src/spool/open_batch.cc src/spool/open_batch.h \
+	src/spool/read_only_files.cc src/spool/read_only_files.h \
 	src/spool/receipts.cc src/spool/receipts.h \
 	src/spool/record.cc src/spool/record.h \
 	src/spool/recovery.cc src/spool/recovery.h \
@@ -26,4 +27,5 @@ libspool_a_SOURCES = \
 	src/spool/segment_writer.cc src/spool/segment_writer.h \
 	src/spool/spool.h \
 	src/spool/survey.cc src/spool/survey.h \
+	src/spool/view.cc src/spool/view.h \
 	src/spool/wire.h

@@ -48,7 +48,7 @@ Result<std::shared_ptr<File>> SegmentFiles::open_writable(uint32_t number) const
 void SegmentFiles::remember(uint32_t number, std::shared_ptr<File> file) const {
   recent_.emplace_front(number, std::move(file));
   cache_[number] = recent_.begin();
-  if (recent_.size() <= open_files) return;
+  if (recent_.size() <= keep_open_) return;
   cache_.erase(recent_.back().first);
   recent_.pop_back();
 }

@@ -17,8 +17,9 @@ namespace impulse::spool {
 
 class SegmentFiles {
  public:
-  SegmentFiles(std::shared_ptr<FileOps> ops, std::string base, mode_t mode)
-      : ops_(std::move(ops)), base_(std::move(base)), mode_(mode) {}
+  // `keep_open`: how many descriptors of those read are kept.
+  SegmentFiles(std::shared_ptr<FileOps> ops, std::string base, mode_t mode, size_t keep_open = 128)
+      : ops_(std::move(ops)), base_(std::move(base)), mode_(mode), keep_open_(keep_open) {}
 
   FileOps& ops() const { return *ops_; }
   const std::string& base() const { return base_; }
@@ -46,10 +47,10 @@ class SegmentFiles {
   std::string quarantine() const { return base_ + "/quarantine"; }
   void remember(uint32_t number, std::shared_ptr<File> file) const;
 
-  static constexpr size_t open_files = 128;
   std::shared_ptr<FileOps> ops_;
   std::string base_;
   mode_t mode_;
+  size_t keep_open_;
   using Cached = std::pair<uint32_t, std::shared_ptr<File>>;
   mutable std::mutex mutex_;          // of the cache
   mutable std::list<Cached> recent_;  // the latest used first

@@ -16,6 +16,7 @@ t_unit_spool_tests_SOURCES = t/unit/main.cc \
 	t/unit/spool/removal_test.cc \
 	t/unit/spool/spool_test.cc \
 	t/unit/spool/told_test.cc \
-	t/unit/spool/unreadable_test.cc
+	t/unit/spool/unreadable_test.cc \
+	t/unit/spool/view_test.cc
 t_unit_spool_tests_CXXFLAGS = $(AM_CXXFLAGS) $(CPPUNIT_CFLAGS)
 t_unit_spool_tests_LDADD = libspool.a libmessage.a libbase.a $(BASE_LIBS) $(CPPUNIT_LIBS)
