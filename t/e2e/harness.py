@@ -127,6 +127,7 @@ class Daemon:
         self.control = self.dir / "control.sock"
         self.test = test
         self.process = None
+        self.environment = {}  # of the process, beside our own
         self.values = {"dir": str(self.dir), "smtp": free_port(), "more": more, **values}
         self.smtp_port = self.values["smtp"]
         self.config_file = self.dir / "impulse.conf"
@@ -153,7 +154,7 @@ class Daemon:
         with open(self.dir / "stdout", "ab") as stdout, open(self.dir / "stderr", "ab") as stderr:
             self.process = subprocess.Popen([str(BINDIR / "impulsed"), "-c", str(self.config_file), "-f", *arguments],
                                             stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, cwd=self.dir,
-                                            user=user)
+                                            user=user, env={**os.environ, **self.environment})
         return self
 
     def start(self):

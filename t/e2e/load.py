@@ -44,6 +44,7 @@ class Senders:
         self.tolerant = tolerant   # the server may vanish (kill -9)
         self.promised = set()
         self.sent = set()
+        self.answers = {}          # text of that 250, by name
         self.polite_ends = 0       # 421 between two messages
         self.lock = threading.Lock()
         self.end = threading.Event()
@@ -100,6 +101,7 @@ class Senders:
             raise AssertionError(f"end of data: {code} {text}")
         with self.lock:
             self.promised.add(name)
+            self.answers[name] = text
         return True
 
 

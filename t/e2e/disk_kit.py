@@ -1,0 +1,372 @@
+"""A daemon's disk under a shim (disk_shim.cc): calls that fail, wait or kill, and
+a log of all that was written and answered, from which the disk can be rebuilt as a
+power cut might have left it at any instant."""
+
+import errno
+import functools
+import hashlib
+import mmap
+import os
+import random
+import re
+import shutil
+import struct
+import subprocess
+import tempfile
+import unittest
+from collections import namedtuple
+from pathlib import Path
+
+from harness import Daemon
+
+SECTOR = 512
+OPEN, WRITE, SYNC, SYNCED, TRUNCATE, UNLINK, RENAME, LINK, MKDIR, SEND = range(1, 11)
+BEFORE, MIDWAY, AFTER = range(3)
+FIELDS = ["calls", "die_at", "die_how", "fail_ops", "fail_errno", "fail_left", "failed", "sync_delay", "syncs"]
+ENTRY = struct.Struct("<IIIIQqq")
+Entry = namedtuple("Entry", "op handle offset result first second data")
+FOREVER = 2**64 - 1
+
+
+@functools.cache
+def library():
+    """The shim, compiled; once for all processes."""
+    source = Path(__file__).parent / "disk_shim.cc"
+    compiler = shutil.which("c++") or shutil.which("g++")
+    if not compiler:
+        raise unittest.SkipTest("not installed: a compiler, for the shim")
+    name = hashlib.sha256(source.read_bytes()).hexdigest()[:16]
+    path = Path(tempfile.gettempdir()) / f"impulse-disk-shim-{os.getuid()}-{name}.so"
+    if not path.exists():
+        with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+            made = Path(folder) / "shim.so"
+            subprocess.run([compiler, "-std=c++20", "-O1", "-shared", "-fPIC", "-o", str(made), str(source)], check=True,
+                           timeout=300)
+            made.rename(path)
+    return path
+
+
+class Shim:
+    """For one daemon after the other; its fields are those of Control in disk_shim.cc."""
+
+    def __init__(self, folder, roots, log=False):
+        self.log_path = Path(folder) / "shim.log"
+        control = Path(folder) / "shim.control"
+        control.write_bytes(bytes(4096))
+        with open(control, "r+b") as file:
+            self.__dict__["map"] = mmap.mmap(file.fileno(), 4096)
+        self.environment = {"LD_PRELOAD": str(library()), "DISK_SHIM_ROOTS": ":".join(map(str, roots)),
+                            "DISK_SHIM_CONTROL": str(control), **({"DISK_SHIM_LOG": str(self.log_path)} if log else {})}
+
+    def __getattr__(self, name):
+        if name not in FIELDS:
+            raise AttributeError(name)
+        return struct.unpack_from("<Q", self.map, FIELDS.index(name) * 8)[0]
+
+    def __setattr__(self, name, value):
+        if name in FIELDS:
+            struct.pack_into("<Q", self.map, FIELDS.index(name) * 8, value)
+        else:
+            super().__setattr__(name, value)
+
+    def fail(self, error, *ops, times=FOREVER):
+        """Such calls fail from now on; without any, nothing fails any more."""
+        self.fail_left = 0
+        self.fail_ops = sum(1 << op for op in ops)
+        self.fail_errno = error
+        self.fail_left = times if ops else 0
+
+    def read_only(self):
+        self.fail(errno.EROFS, OPEN, WRITE, TRUNCATE, UNLINK, RENAME, LINK, MKDIR)
+
+    def entries(self):
+        """What was logged; an entry that a kill cut short is left out."""
+        log = self.log_path.read_bytes()
+        at = 0
+        while at + ENTRY.size <= len(log):
+            op, first, second, third, handle, offset, result = ENTRY.unpack_from(log, at)
+            at += ENTRY.size
+            if at + first + second + third > len(log):
+                return
+            names = [os.fsdecode(log[at:at + first]), os.fsdecode(log[at + first:at + first + second])]
+            at += first + second
+            yield Entry(op, handle, offset, result, *names, log[at:at + third])
+            at += third
+
+
+class ShimDaemon(Daemon):
+    """Everything that has to be durable is below @dir@/disk, which the shim watches."""
+
+    def __init__(self, test, config, log=False, **values):
+        super().__init__(test, config, **values)
+        self.disk = self.dir / "disk"
+        self.disk.mkdir()
+        self.shim = Shim(self.dir, [self.disk], log)
+        self.environment = self.shim.environment
+
+
+# --- what the log says of the disk -------------------------------------------
+
+class Node:
+    """A file or a folder: as it is now, as it is durable, and by handle what the syncs under way will have made
+    durable, with their numbers: of two at a time the one that began last counts, whichever ends last."""
+
+    def __init__(self, content):
+        self.now = content()
+        self.durable = content()
+        self.syncing = {}
+        self.begun = self.best = 0
+
+    def sync(self, handle):
+        self.begun += 1
+        self.syncing[handle] = (self.begun, self.snapshot())
+
+    def synced(self, handle, good):
+        number, snapshot = self.syncing.pop(handle)
+        if good and number > self.best:
+            self.best = number
+            self.take(snapshot)
+
+
+class File(Node):
+    def __init__(self):
+        super().__init__(bytearray)
+        self.dirty = set()     # sectors that differ, maybe, from what is durable
+
+    def write(self, offset, data):
+        if len(self.now) < offset:
+            self.now.extend(bytes(offset - len(self.now)))
+        self.now[offset:offset + len(data)] = data
+        self.dirty.update(range(offset // SECTOR, (offset + len(data) - 1) // SECTOR + 1))
+
+    def truncate(self, size):
+        before = len(self.now)
+        if size < before:
+            del self.now[size:]
+        else:
+            self.now.extend(bytes(size - before))
+        self.dirty.update(range(min(size, before) // SECTOR, max(size, before) // SECTOR + 1))
+
+    def snapshot(self):
+        return len(self.now), {n: bytes(self.now[n * SECTOR:(n + 1) * SECTOR]) for n in self.dirty}
+
+    def take(self, snapshot):
+        size, sectors = snapshot
+        self.resize(self.durable, size)
+        for number, content in sectors.items():
+            at = number * SECTOR
+            self.durable[at:at + len(content)] = content
+            if self.now[at:at + SECTOR] == self.durable[at:at + SECTOR]:
+                self.dirty.discard(number)
+
+    @staticmethod
+    def resize(content, size):
+        if size < len(content):
+            del content[size:]
+        else:
+            content.extend(bytes(size - len(content)))
+
+    def after_power_loss(self, chance):
+        """Any of the sectors that were not synced are there, one of them to a part."""
+        content = bytearray(self.durable)
+        if len(self.now) != len(self.durable):
+            self.resize(content, chance.choice((len(self.now), len(self.durable),
+                                                chance.randint(*sorted((len(self.now), len(self.durable)))))))
+        dirty = sorted(self.dirty)
+        share = chance.choice((0.0, 0.5, 0.5, 0.9, 1.0))
+        kept = [number for number in dirty if chance.random() < share]
+        torn = chance.choice(dirty) if dirty and chance.random() < 0.5 else None
+        for number in kept + [torn] * (torn is not None):
+            at = number * SECTOR
+            size = chance.randrange(SECTOR) if number == torn else SECTOR
+            part = self.now[at:min(at + size, len(content))]
+            content[at:at + len(part)] = part
+        return content
+
+    def is_durable(self, start, end):
+        return end <= len(self.durable) and self.durable[start:end] == self.now[start:end]
+
+
+class Folder(Node):
+    """Names, and what they name."""
+
+    def __init__(self):
+        super().__init__(dict)
+
+    def snapshot(self):
+        return dict(self.now)
+
+    def take(self, snapshot):
+        self.durable = snapshot
+
+    def after_power_loss(self, chance):
+        share = chance.choice((0.0, 0.5, 0.5, 1.0))
+        names = {}
+        for name in self.now.keys() | self.durable.keys():
+            old, new = self.durable.get(name), self.now.get(name)
+            node = old if old is new or chance.random() >= share else new
+            if node is not None:
+                names[name] = node
+        return names
+
+
+class Disk:
+    """Follows a log, entry by entry. `root` is there and durable, and so are the `folders` in it, all of them empty."""
+
+    def __init__(self, root, folders=()):
+        self.root = str(root)
+        self.top = Folder()
+        self.open = {}
+        for name in folders:
+            self.top.now[name] = self.top.durable[name] = Folder()
+
+    def find(self, path):
+        node = self.top
+        for name in path[len(self.root):].strip("/").split("/"):
+            if name and node is not None:
+                node = node.now.get(name) if isinstance(node, Folder) else None
+        return node
+
+    def at(self, path):
+        """The folder of a name, and that name."""
+        folder, _, name = path.rpartition("/")
+        return self.find(folder), name
+
+    def follow(self, entry):
+        if entry.op == OPEN:
+            node = self.find(entry.first)
+            if node is None:
+                assert entry.offset & os.O_CREAT, f"{entry.first} was never made"
+                folder, name = self.at(entry.first)
+                node = folder.now[name] = File()
+            if entry.offset & os.O_TRUNC:
+                node.truncate(0)
+            self.open[entry.handle] = node
+        elif entry.op == WRITE:
+            self.open[entry.handle].write(entry.offset, entry.data)
+        elif entry.op == TRUNCATE:
+            self.open[entry.handle].truncate(entry.offset)
+        elif entry.op == SYNC:
+            self.open[entry.handle].sync(entry.handle)
+        elif entry.op == SYNCED:
+            self.open[entry.handle].synced(entry.handle, entry.result == 0)
+        elif entry.op == UNLINK:
+            folder, name = self.at(entry.first)
+            del folder.now[name]
+        elif entry.op in (RENAME, LINK):
+            folder, name = self.at(entry.first)
+            target, new = self.at(entry.second)
+            target.now[new] = folder.now[name]
+            if entry.op == RENAME:
+                del folder.now[name]
+        elif entry.op == MKDIR:
+            folder, name = self.at(entry.first)
+            folder.now[name] = Folder()
+
+    def is_durable(self, path, start, end):
+        """Those bytes of a file, and all names on the way to it."""
+        node = self.top
+        for name in path.strip("/").split("/"):
+            if name not in node.durable or node.durable[name] is not node.now.get(name):
+                return False
+            node = node.durable[name]
+        return node.is_durable(start, end)
+
+    def write_out(self, to, chance):
+        """The disk as a power cut might leave it now."""
+        def write(folder, path):
+            path.mkdir()
+            for name, node in folder.after_power_loss(chance).items():
+                if isinstance(node, Folder):
+                    write(node, path / name)
+                else:
+                    (path / name).write_bytes(node.after_power_loss(chance))
+
+        write(self.top, Path(to))
+
+
+# --- what a spool's bytes say ------------------------------------------------
+
+RECORD = 40  # bytes of a record's header, doc/spool-format.md
+ANSWER = re.compile(rb"(?:^|\r\n)250 2\.0\.0 OK: queued as ([0-9A-F]{8})/([0-9A-F]{8})-")
+
+
+def answered(entry):
+    """The ids (segment, offset) of messages that are accepted by what is sent there."""
+    return [(int(a, 16), int(b, 16)) for a, b in ANSWER.findall(entry.data)] if entry.op == SEND else []
+
+
+MESSAGE, JOURNAL, CHECKPOINT = 1, 2, 3
+PENDING, DELIVERED = 0, 1
+
+
+def records(data):
+    """(type, offset, metadata, body) of each record in some bytes; what is none is skipped."""
+    at = 0
+    while at + RECORD <= len(data):
+        if data[at:at + 4] != b"IMPR":
+            at += 8
+            continue
+        meta, body = struct.unpack_from("<II", data, at + 20)
+        start = at + RECORD
+        yield data[at + 5], at, bytes(data[start:start + meta]), bytes(data[start + meta:start + meta + body])
+        at = (start + meta + body + 7) // 8 * 8
+
+
+def outcomes(meta):
+    """((segment, offset), recipient, state) of each entry of a journal record."""
+    at = 0
+    while at < len(meta):
+        segment, offset, recipient, state, _, text, _, _ = struct.unpack_from("<IIIBBHIq", meta, at)
+        at += 28 + text
+        yield (segment, offset), recipient, state
+
+
+def record_of(disk, spool, ident):
+    """(path, start, end, bytes, large) of a message's record; large: path of the rest of its body, or None."""
+    path = f"{spool}/{ident[0]:08X}.seg"
+    start = ident[1]
+    node = disk.find(f"{disk.root}/{path}")
+    if not isinstance(node, File) or node.now[start:start + 4] != b"IMPR":
+        return None
+    meta, body = struct.unpack_from("<II", node.now, start + 20)
+    end = start + RECORD + meta + body
+    at, large = start + RECORD, None
+    while at < start + RECORD + meta:
+        tag, at = node.now[at], at + 1
+        length = shift = 0
+        while True:
+            byte, at = node.now[at], at + 1
+            length |= (byte & 127) << shift
+            shift += 7
+            if byte < 128:
+                break
+        if tag == 129:
+            number, = struct.unpack_from("<Q", node.now, at)
+            large = f"{spool}/large/{number:016X}.body"
+        at += length
+    return path, start, end, bytes(node.now[start:end]), large
+
+
+def unfinished(spool):
+    """{(segment, offset): record} of the messages in a spool's folder, one recipient each, of which nothing in it says
+    that they have an outcome; also what is not synced, as a process that was killed leaves it."""
+    messages, finished = {}, set()
+    for path in sorted(Path(spool).glob("*.seg")):
+        segment = int(path.stem, 16)
+        for kind, offset, meta, body in records(path.read_bytes()):
+            if kind == MESSAGE:
+                messages[segment, offset] = meta + body
+            elif kind == JOURNAL:
+                finished.update(ident for ident, _, state in outcomes(meta) if state != PENDING)
+            elif kind == CHECKPOINT:
+                of, count = struct.unpack_from("<II", meta)
+                at, live = 8, set()
+                for _ in range(count):
+                    found, states = struct.unpack_from("<II", meta, at)
+                    at += 8
+                    live.add((of, found))
+                    for _ in range(states):  # state, 0, length of a text, attempts, time, the text
+                        at += 16 + struct.unpack_from("<H", meta, at + 2)[0]
+                finished.update(ident for ident in messages if ident[0] == of and ident not in live)
+    return {ident: record for ident, record in messages.items() if ident not in finished}

@@ -1,0 +1,219 @@
+"""A disk that is full, fails, may not be written, has no inode left; a process
+that has no descriptor left. New mail is refused at once by each door, what was
+answered is not harmed, and all is well again without a restart."""
+
+import collections
+import errno
+import os
+import resource
+import subprocess
+import unittest
+
+import disk_kit
+from client import Smtp, stuffed
+from disk_kit import ShimDaemon
+from harness import BASE_CONFIG, TestCase, free_port, timeout, wait_for
+from http_kit import Client, transmission
+from load import check_numbered, numbered_message
+from test_faults import Limit, without_descriptors
+
+CONFIG = BASE_CONFIG.replace("@dir@/spool", "@dir@/disk/spool") + """
+Spool_Segment_Size = 1M
+Large_Message_Threshold = 64K
+HTTP_Listener {
+  HTTP_Modules = ( inject health )
+  Listen "127.0.0.1:@http@" { }
+}
+Domain "held.example" {
+  Delivery_Method = maildir
+  Maildir_Path = "@dir@/mail/%{domain}/%{localpart}"
+  Suspend_Delivery = @held@
+}
+"""
+SMALL, LARGE = 1000, 300000
+mounts = unittest.skipIf(os.geteuid() != 0, "only root can mount a file system")
+
+
+class SickDisk(TestCase):
+    def setUp(self):
+        self.daemon_ = ShimDaemon(self, CONFIG, held="true", http=free_port())
+        self.promised, self.sent = set(), 0
+
+    # --- what is asked of it
+
+    def send(self, size=SMALL, to="u@held.example", smtp=None):
+        """(code, status) of the reply that decides about one more message."""
+        self.sent += 1
+        name = f"m{self.sent}"
+        if smtp is None:
+            with Smtp(self.daemon_.smtp_port) as own:
+                own.ehlo()
+                return self.send(size, to, own)
+        for line in ("MAIL FROM:<alice@client.example>", f"RCPT TO:<{to}>", "DATA"):
+            code, text = smtp.command(line)
+            if code not in (250, 354):
+                smtp.command("RSET")
+                return code, text.split()[0]
+        smtp.send(stuffed(numbered_message(name, size)))
+        code, text = smtp.reply()
+        if code == 250:
+            self.promised.add(name)
+        return code, text.split()[0]
+
+    def by_http(self):
+        client = Client(self.daemon_.values["http"])
+        try:
+            return client.transmit(transmission("http@held.example")).status
+        finally:
+            client.close()
+
+    def ready(self):
+        client = Client(self.daemon_.values["http"])
+        try:
+            return client.get("/healthz/ready").status
+        finally:
+            client.close()
+
+    def refused(self, codes, statuses, size=SMALL):
+        """At each door, as often as it is tried."""
+        for _ in range(3):
+            self.assertIn(self.send(size), codes)
+            self.assertIn(self.by_http(), statuses)
+
+    def well_again(self):
+        wait_for(lambda: self.send()[0] == 250, "mail is accepted again")
+        self.assertEqual(250, self.send(LARGE)[0])
+        wait_for(lambda: self.by_http() in (200, 202), "HTTP accepts again")
+        wait_for(lambda: self.ready() == 200, "ready again")
+
+    def nothing_is_lost(self, end=ShimDaemon.kill9):
+        """What was promised comes, once, and nothing else; by default after a crash."""
+        if end:
+            end(self.daemon_)
+            self.daemon_.configure(CONFIG, held="false")
+            self.daemon_.start()
+        else:
+            self.daemon_.console("config", "set", "domain", "held.example", "suspend_delivery", "false")
+        wait_for(lambda: self.daemon_.counters()["Total Queue Size"] == 0, "an empty queue")
+        arrived = collections.Counter(check_numbered(path.read_bytes())
+                                      for path in self.daemon_.dir.glob("mail/*/u/new/*"))
+        self.assertEqual(collections.Counter(self.promised), arrived)
+
+    # --- what is wrong with it
+
+    def faulty(self, make_sick, codes, statuses):
+        self.daemon_.start()
+        for size in (SMALL, LARGE):
+            self.assertEqual(250, self.send(size)[0])
+        for _ in range(2):
+            make_sick()
+            self.refused(codes, statuses)
+            self.refused(codes, statuses, LARGE)
+            self.assertEqual(503, self.ready())
+            self.daemon_.shim.fail(0)
+            self.well_again()
+        self.assertGreater(self.daemon_.shim.failed, 0)
+        self.nothing_is_lost()
+
+    def test_a_full_disk(self):
+        self.faulty(lambda: self.daemon_.shim.fail(errno.ENOSPC, disk_kit.WRITE), [(452, "4.3.1")], [507])
+
+    def test_a_write_fails(self):
+        self.faulty(lambda: self.daemon_.shim.fail(errno.EIO, disk_kit.WRITE), [(451, "4.3.0")], [503])
+
+    def test_a_sync_fails(self):
+        self.faulty(lambda: self.daemon_.shim.fail(errno.EIO, disk_kit.SYNC), [(451, "4.3.0")], [503])
+
+    def test_read_only(self):
+        self.faulty(self.daemon_.shim.read_only, [(451, "4.3.0")], [503])
+
+    def test_one_sync_that_fails(self):
+        """The message is refused, and does not come back; the next ones go elsewhere."""
+        self.daemon_.start()
+        for number in range(5):
+            self.assertEqual(250, self.send()[0])
+            self.daemon_.shim.fail(errno.EIO, disk_kit.SYNC, times=1)
+            self.assertEqual((451, "4.3.0"), self.send(LARGE if number % 2 else SMALL))
+            self.well_again()
+        self.assertEqual(5, self.daemon_.shim.failed)
+        self.nothing_is_lost()
+
+    def test_outcomes_wait_for_the_disk(self):
+        """What is delivered while nothing can be written is not delivered again."""
+        self.daemon_.start()
+        for _ in range(20):
+            self.assertEqual(250, self.send()[0])
+        self.daemon_.shim.read_only()
+        self.daemon_.console("config", "set", "domain", "held.example", "suspend_delivery", "false")
+        wait_for(lambda: len(list(self.daemon_.dir.glob("mail/*/u/new/*"))) == 20, "all are delivered")
+        self.assertEqual((451, "4.3.0"), self.send())
+        self.daemon_.shim.fail(0)
+        wait_for(lambda: self.daemon_.counters()["Total Queue Size"] == 0, "an empty queue")
+        self.well_again()  # and the journal, which waited, is written
+        self.nothing_is_lost(ShimDaemon.stop)
+
+    @without_descriptors
+    def test_no_descriptors(self):
+        self.daemon_.start()
+        with Smtp(self.daemon_.smtp_port) as smtp:
+            smtp.ehlo()
+            self.assertEqual(250, self.send(LARGE, smtp=smtp)[0])
+            open_now = [int(name) for name in os.listdir(f"/proc/{self.daemon_.process.pid}/fd")]
+            first_free = next(number for number in range(len(open_now) + 1) if number not in open_now)
+            with Limit(self.daemon_.process.pid, resource.RLIMIT_NOFILE, first_free):
+                for _ in range(3):
+                    self.assertIn(self.send(LARGE, smtp=smtp), [(451, "4.3.0"), (452, "4.3.1"), (451, "4.3.2")])
+                # What needs no new file goes on, until the segment is full; then it is refused too.
+                codes = collections.Counter()
+                wait_for(lambda: codes.update([self.send(60000, smtp=smtp)]) or len(codes) > 1, lambda: str(codes))
+                self.assertIn(self.send(60000, smtp=smtp)[0], (451, 452))
+            wait_for(lambda: self.send(smtp=smtp)[0] == 250, "mail is accepted again")
+        self.well_again()
+        self.nothing_is_lost()
+
+    # --- real file systems
+
+    def mounted(self, *options):
+        done = subprocess.run(["mount", "-t", "tmpfs", "-o", ",".join(options), "tmpfs", self.daemon_.disk],
+                              capture_output=True, text=True, timeout=60)
+        if done.returncode != 0:
+            self.skipTest(f"no file system can be mounted here: {done.stderr.strip()}")
+        self.addCleanup(subprocess.run, ["umount", "-l", str(self.daemon_.disk)], timeout=60)
+        self.daemon_.environment = {}
+
+    @mounts
+    @timeout(240)
+    def test_a_file_system_without_room(self):
+        self.mounted("size=4m")
+        self.daemon_.start()
+        for size, to in ((50000, "u@held.example"), (LARGE, "u@held.example")):
+            codes = collections.Counter()
+            wait_for(lambda: codes.update([self.send(size, to)]) or codes[452, "4.3.1"], lambda: str(codes))
+            self.assertEqual({(250, "2.0.0"), (452, "4.3.1")} | set(codes), {(250, "2.0.0"), (452, "4.3.1")})
+        wait_for(lambda: self.by_http() == 507, "HTTP says so")
+        # Delivered mail makes room.
+        self.nothing_is_lost(end=None)
+        self.well_again()
+        self.nothing_is_lost(ShimDaemon.stop)
+
+    @mounts
+    def test_a_file_system_without_inodes(self):
+        self.mounted("size=64m", "nr_inodes=40")
+        self.daemon_.start()
+        self.assertEqual(250, self.send(LARGE)[0])
+        fillers = []
+        with self.assertRaises(OSError) as full:
+            while True:
+                path = self.daemon_.disk / f"filler{len(fillers)}"
+                path.touch()
+                fillers.append(path)
+        self.assertEqual(errno.ENOSPC, full.exception.errno)
+        for _ in range(3):
+            self.assertEqual((452, "4.3.1"), self.send(LARGE))
+        codes = collections.Counter()
+        wait_for(lambda: codes.update([self.send(60000)]) or codes[452, "4.3.1"], lambda: str(codes))
+        self.assertEqual(set(), set(codes) - {(250, "2.0.0"), (452, "4.3.1")})
+        for path in fillers:
+            path.unlink()
+        self.well_again()
+        self.nothing_is_lost()
