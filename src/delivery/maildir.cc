@@ -24,24 +24,16 @@ bool is_directory(const std::string& path) {
   return ::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
 }
 
-// The folder and its three, and their names in the folders above made durable:
-// up to the first one that was there before.
-Result<> make_maildir(const std::string& folder) {
-  if (is_directory(folder + "/tmp") && is_directory(folder + "/new") && is_directory(folder + "/cur")) return {};
-  std::string oldest = folder;
-  while (!oldest.empty() && oldest != "/" && oldest != "." && !is_directory(oldest)) {
-    const size_t slash = oldest.rfind('/');
-    oldest = slash == std::string::npos ? "." : slash == 0 ? "/" : oldest.substr(0, slash);
-  }
+// The folder and its three, and their names and those of the folders above made durable.
+Result<> make_maildir(DurableNames& names, const std::string& folder) {
+  bool there = true;
+  for (const char* name : {"/tmp", "/new", "/cur"}) there = there && is_directory(folder + name);
+  if (there && names.knows(folder)) return {};
   for (const char* name : {"/tmp", "/new", "/cur"}) {
     if (auto made = make_directories(folder + name, folder_mode); !made) return made;
   }
-  for (std::string each = folder;;) {
-    if (auto synced = sync_directory(each); !synced) return synced;
-    if (each.size() <= oldest.size() || each == ".") return {};
-    const size_t slash = each.rfind('/');
-    each = slash == std::string::npos ? "." : slash == 0 ? "/" : each.substr(0, slash);
-  }
+  if (auto synced = sync_directory(folder); !synced) return synced;
+  return names.ensure(folder);
 }
 
 // Collects small pieces, so that a message is few writes.
@@ -126,9 +118,9 @@ std::string file_name(const MaildirMail& mail, std::string_view host, uint64_t s
 
 }  // namespace
 
-Result<std::string> deliver_to_maildir(const std::string& folder, const MaildirMail& mail, std::string_view host,
-                                       uint64_t serial, WallTime now) {
-  if (auto made = make_maildir(folder); !made) return std::unexpected(made.error());
+Result<std::string> deliver_to_maildir(DurableNames& names, const std::string& folder, const MaildirMail& mail,
+                                       std::string_view host, uint64_t serial, WallTime now) {
+  if (auto made = make_maildir(names, folder); !made) return std::unexpected(made.error());
   const std::string name = file_name(mail, host, serial, now);
   const std::string temporary = folder + "/tmp/" + name;
   const std::string final = folder + "/new/" + name;

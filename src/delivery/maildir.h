@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/result.h"
+#include "delivery/durable_names.h"
 
 #include <cstdint>
 #include <string>
@@ -26,10 +27,11 @@ struct MaildirMail {
 
 // Makes what is missing of the folder and of those above it (0700), writes
 // into tmp/, fsyncs, links into new/ and fsyncs that: when it returns well the
-// mail is there for good; when it fails nothing is there. `host` and `serial`
+// mail is there for good; when it fails nothing is there. `names`: one for all
+// deliveries of a process. `host` and `serial`
 // make the name unique: never the same serial twice in a process. Returns the
 // path of the file.
-Result<std::string> deliver_to_maildir(const std::string& folder, const MaildirMail& mail, std::string_view host,
-                                       uint64_t serial, WallTime now);
+Result<std::string> deliver_to_maildir(DurableNames& names, const std::string& folder, const MaildirMail& mail,
+                                       std::string_view host, uint64_t serial, WallTime now);
 
 }  // namespace impulse::delivery

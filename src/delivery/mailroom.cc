@@ -69,7 +69,7 @@ void Mailroom::start(Job job) {
   serial_ += job.items.size();
   auto shared = std::make_shared<Job>(std::move(job));
   writers_.post([this, weak = std::weak_ptr(alive_), &spool = office_.parts.spool, &loop = office_.parts.loop, shared] {
-    write(*shared, spool);
+    write(*shared, spool, names_);
     loop.post([this, weak, shared] {
       if (!weak.expired()) written(*shared);
     });
@@ -77,7 +77,7 @@ void Mailroom::start(Job job) {
 }
 
 // On a thread of ours.
-void Mailroom::write(Job& job, const spool::Spool& spool) {
+void Mailroom::write(Job& job, const spool::Spool& spool, DurableNames& names) {
   const auto message = spool.read(job.items.front().id);
   if (!message) {
     job.unreadable = message.error();
@@ -98,7 +98,7 @@ void Mailroom::write(Job& job, const spool::Spool& spool) {
     } else {
       const MaildirMail mail{item.id, message->envelope.sender, message->trace, message->body};
       const auto path =
-          deliver_to_maildir(*folder, mail, job.route->hostname, job.serial + job.tried.size(), wall_now());
+          deliver_to_maildir(names, *folder, mail, job.route->hostname, job.serial + job.tried.size(), wall_now());
       if (path) {
         outcome = {Outcome::Kind::delivered, "delivered as " + path->substr(path->rfind('/') + 1), {}, *folder};
       } else {

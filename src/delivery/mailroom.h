@@ -2,6 +2,7 @@
 // own, a few at a time, domains in turn. Loop thread.
 #pragma once
 
+#include "delivery/durable_names.h"
 #include "delivery/office.h"
 
 #include <deque>
@@ -28,7 +29,7 @@ class Mailroom {
   struct Job;
 
   void start(Job job);
-  static void write(Job& job, const spool::Spool& spool);
+  static void write(Job& job, const spool::Spool& spool, DurableNames& names);
   void written(Job& job);
 
   Office& office_;
@@ -37,6 +38,7 @@ class Mailroom {
   size_t jobs_ = 0;
   uint64_t serial_ = 0;
   std::shared_ptr<char> alive_ = std::make_shared<char>();
+  DurableNames names_;
   Workers writers_;
 };
 

@@ -122,10 +122,11 @@ class MaildirTest : public CppUnit::TestFixture {
   CPPUNIT_TEST_SUITE_END();
 
   net::test::TempDir dir_;
+  DurableNames names_;
 
   std::string deliver(std::string_view body, std::string_view sender = "a@b", uint64_t serial = 1) {
-    const auto path = deliver_to_maildir(dir_ / "box", {{1, 2}, sender, "Received: x\r\n\tid y\r\n", body}, "mx1",
-                                         serial, WallTime(std::chrono::seconds(1234567)));
+    const auto path = deliver_to_maildir(names_, dir_ / "box", {{1, 2}, sender, "Received: x\r\n\tid y\r\n", body},
+                                         "mx1", serial, WallTime(std::chrono::seconds(1234567)));
     CPPUNIT_ASSERT_MESSAGE(path ? "" : path.error().message, path.has_value());
     return *path;
   }
@@ -166,7 +167,7 @@ class MaildirTest : public CppUnit::TestFixture {
   }
 
   void makes_what_is_missing_privately() {
-    const auto path = deliver_to_maildir(dir_ / "a/b/c", {{1, 2}, "", "", "x"}, "mx1", 1, wall_now());
+    const auto path = deliver_to_maildir(names_, dir_ / "a/b/c", {{1, 2}, "", "", "x"}, "mx1", 1, wall_now());
     CPPUNIT_ASSERT(path.has_value());
     for (const char* name : {"a", "a/b", "a/b/c", "a/b/c/cur", "a/b/c/tmp", "a/b/c/new"}) {
       struct stat info{};
@@ -184,25 +185,26 @@ class MaildirTest : public CppUnit::TestFixture {
     for (uint64_t serial = 0; serial < 20; ++serial) names.insert(deliver("x", "a@b", serial));
     CPPUNIT_ASSERT_EQUAL(size_t{20}, names.size());
     // The same once more: not overwritten, but refused.
-    CPPUNIT_ASSERT(!deliver_to_maildir(dir_ / "box", {{1, 2}, "a@b", "", "other"}, "mx1", 7,
+    CPPUNIT_ASSERT(!deliver_to_maildir(names_, dir_ / "box", {{1, 2}, "a@b", "", "other"}, "mx1", 7,
                                        WallTime(std::chrono::seconds(1234567)))
                         .has_value());
     for (const std::string& name : names) CPPUNIT_ASSERT(slurp(name).ends_with("x"));
     CPPUNIT_ASSERT(std::filesystem::is_empty(dir_ / "box/tmp"));
-    const auto odd = deliver_to_maildir(dir_ / "box", {{1, 2}, "", "", ""}, "../a:b", 99, wall_now());
+    const auto odd = deliver_to_maildir(names_, dir_ / "box", {{1, 2}, "", "", ""}, "../a:b", 99, wall_now());
     CPPUNIT_ASSERT(odd.has_value() && odd->starts_with(dir_ / "box/new/") &&
                    odd->substr((dir_ / "box/new/").size()).find_first_of("/:") == std::string::npos);
   }
 
   void failure_leaves_nothing() {
     std::ofstream(dir_ / "file") << "in the way";
-    CPPUNIT_ASSERT(!deliver_to_maildir(dir_ / "file", {{1, 2}, "", "", "x"}, "mx1", 1, wall_now()).has_value());
-    CPPUNIT_ASSERT(!deliver_to_maildir(dir_ / "file/below", {{1, 2}, "", "", "x"}, "mx1", 1, wall_now()).has_value());
+    CPPUNIT_ASSERT(!deliver_to_maildir(names_, dir_ / "file", {{1, 2}, "", "", "x"}, "mx1", 1, wall_now()).has_value());
+    CPPUNIT_ASSERT(
+        !deliver_to_maildir(names_, dir_ / "file/below", {{1, 2}, "", "", "x"}, "mx1", 1, wall_now()).has_value());
     // new/ that cannot be linked into.
     std::filesystem::create_directories(dir_ / "bad/tmp");
     std::filesystem::create_directories(dir_ / "bad/cur");
     std::ofstream(dir_ / "bad/new") << "no folder";
-    CPPUNIT_ASSERT(!deliver_to_maildir(dir_ / "bad", {{1, 2}, "", "", "x"}, "mx1", 1, wall_now()).has_value());
+    CPPUNIT_ASSERT(!deliver_to_maildir(names_, dir_ / "bad", {{1, 2}, "", "", "x"}, "mx1", 1, wall_now()).has_value());
     CPPUNIT_ASSERT(std::filesystem::is_empty(dir_ / "bad/tmp"));
   }
 };
