@@ -43,7 +43,7 @@ STAGES = [
           lane="build"),
     Stage("unit-asan", "unit tests under ASan and UBSan", [["t/unit/run", "build-asan"]], needs="build-asan"),
     Stage("build-tsan", "TSan build of what crosses threads",
-          [[".ci/build", "build-tsan", "--enable-werror", "--enable-silent-rules", "--enable-pch",
+          [[".ci/build", "--joined", "build-tsan", "--enable-werror", "--enable-silent-rules", "--enable-pch",
             "--enable-sanitizers=thread", "CXX=clang++-19", "CXXFLAGS=-O0 -g1", "--", "impulsed", "ec_console",
             "t/e2e/ecstream_client", "threaded-test-programs"]], lane="build"),
     Stage("e2e-asan", "end-to-end tests under ASan and UBSan", [["t/e2e/run", "--bindir", "build-asan"]],

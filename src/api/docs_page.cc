@@ -12,7 +12,7 @@ namespace impulse::api {
 
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 constexpr std::string_view style = R"(
 :root { color-scheme: light dark; }
@@ -31,17 +31,17 @@ std::string escape(std::string_view text) {
   return out;
 }
 
-std::string text_of(const Json& object, const char* member) {
+std::string text_of(const OrderedJson& object, const char* member) {
   const auto at = object.find(member);
   return at != object.end() && at->is_string() ? escape(at->get<std::string>()) : std::string();
 }
 
 class Page {
  public:
-  explicit Page(const Json& document) : document_(document) {}
+  explicit Page(const OrderedJson& document) : document_(document) {}
 
   std::string make() {
-    const Json& info = document_.at("info");
+    const OrderedJson& info = document_.at("info");
     add("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
         "<meta name=\"viewport\" content=\"width=device-width\">\n");
     add("<title>{}</title>\n<style>{}</style>\n</head>\n<body>\n", text_of(info, "title"), style);
@@ -68,12 +68,12 @@ class Page {
   }
 
   // What a "$ref" leads to; others as they are.
-  const Json& resolved(const Json& object) const {
+  const OrderedJson& resolved(const OrderedJson& object) const {
     const auto at = object.find("$ref");
-    return at == object.end() ? object : document_.at(Json::json_pointer(at->get<std::string>().substr(1)));
+    return at == object.end() ? object : document_.at(OrderedJson::json_pointer(at->get<std::string>().substr(1)));
   }
 
-  std::string schema_of(const Json& holder) const {
+  std::string schema_of(const OrderedJson& holder) const {
     const auto at = holder.find("schema");
     if (at == holder.end()) return {};
     const auto reference = at->find("$ref");
@@ -84,7 +84,7 @@ class Page {
   }
 
   void contents() {
-    for (const Json& tag : document_.at("tags")) {
+    for (const OrderedJson& tag : document_.at("tags")) {
       add("<h2>{}</h2>\n<p>{}</p>\n<table>\n", text_of(tag, "name"), text_of(tag, "description"));
       for (const auto& [path, methods] : document_.at("paths").items())
         for (const auto& [method, operation] : methods.items())
@@ -95,14 +95,14 @@ class Page {
     }
   }
 
-  void bodies(const char* title, const Json& holder) {
+  void bodies(const char* title, const OrderedJson& holder) {
     const auto content = holder.find("content");
     if (content == holder.end()) return;
     for (const auto& [type, body] : content->items())
       add("<p>{}: <code>{}</code> {}</p>\n", title, escape(type), schema_of(body));
   }
 
-  void section(const std::string& path, const std::string& method, const Json& operation) {
+  void section(const std::string& path, const std::string& method, const OrderedJson& operation) {
     add("<section id=\"{}\">\n<h2><code><span class=\"method\">{}</span> {}</code></h2>\n<p>{}</p>\n",
         text_of(operation, "operationId"), escape(method), escape(path), text_of(operation, "summary"));
     if (const std::string more = text_of(operation, "description"); !more.empty()) add("<p>{}</p>\n", more);
@@ -110,8 +110,8 @@ class Page {
       add("<p>Needs the right <code>{}</code>.</p>\n", right);
     if (const auto parameters = operation.find("parameters"); parameters != operation.end()) {
       add("<h3>Parameters</h3>\n<table>\n");
-      for (const Json& each : *parameters) {
-        const Json& parameter = resolved(each);
+      for (const OrderedJson& each : *parameters) {
+        const OrderedJson& parameter = resolved(each);
         add("<tr><td><code>{}</code></td><td>{}</td><td>{}</td><td>{}</td></tr>\n", text_of(parameter, "name"),
             text_of(parameter, "in"), schema_of(parameter), text_of(parameter, "description"));
       }
@@ -120,7 +120,7 @@ class Page {
     if (const auto body = operation.find("requestBody"); body != operation.end()) bodies("Request", *body);
     add("<h3>Answers</h3>\n<table>\n");
     for (const auto& [status, each] : operation.at("responses").items()) {
-      const Json& response = resolved(each);
+      const OrderedJson& response = resolved(each);
       std::string shapes;
       if (const auto content = response.find("content"); content != response.end())
         for (const auto& [type, body] : content->items())
@@ -130,14 +130,14 @@ class Page {
     add("</table>\n</section>\n");
   }
 
-  const Json& document_;
+  const OrderedJson& document_;
   std::string text_;
 };
 
 }  // namespace
 
 std::string docs_page() {
-  const Json document = Json::parse(openapi_json());
+  const OrderedJson document = OrderedJson::parse(openapi_json());
   return Page(document).make();
 }
 

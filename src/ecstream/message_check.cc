@@ -12,7 +12,7 @@ namespace impulse::ecstream {
 namespace {
 
 using message::AddressFault;
-using Refusal = std::optional<MessageRefusal>;
+using Objection = std::optional<MessageRefusal>;
 
 bool is_upper_hex(char c) { return is_digit(c) || (c >= 'A' && c <= 'F'); }
 
@@ -71,7 +71,7 @@ std::expected<message::Path, AddressFault> parse_address(std::string_view addres
   return path;
 }
 
-Refusal of_layout(const DecodedHead& decoded) {
+Objection of_layout(const DecodedHead& decoded) {
   switch (decoded.fault) {
     case EnvelopeFault::none:
       return std::nullopt;
@@ -88,7 +88,7 @@ Refusal of_layout(const DecodedHead& decoded) {
   return value_refused(fmt::format("Value of field 0x{:02X} cannot be", decoded.tag));
 }
 
-Refusal check_sender(const MessageHead& head, const CheckContext& context, const message::AddressRules& rules) {
+Objection check_sender(const MessageHead& head, const CheckContext& context, const message::AddressRules& rules) {
   if (head.sender.empty()) {
     if (context.policy.allow_null_sender) return std::nullopt;
     return MessageRefusal{550, "5.1.7", "sender", "Null sender not accepted"};
@@ -101,7 +101,7 @@ Refusal check_sender(const MessageHead& head, const CheckContext& context, const
   return std::nullopt;
 }
 
-Refusal check_recipients(MessageHead& head, const CheckContext& context, const message::AddressRules& rules) {
+Objection check_recipients(MessageHead& head, const CheckContext& context, const message::AddressRules& rules) {
   const uint32_t most = context.policy.max_recipients;
   if (head.recipients.empty()) return MessageRefusal{554, "5.5.1", "recipients", "No recipients"};
   if (most != 0 && head.recipients.size() > most)
@@ -119,7 +119,7 @@ Refusal check_recipients(MessageHead& head, const CheckContext& context, const m
       recipient.address = "postmaster";
       continue;
     }
-    if (Refusal refusal = context.admit(head.sender, recipient.address)) {
+    if (Objection refusal = context.admit(head.sender, recipient.address)) {
       refusal->recipient = index;
       return refusal;
     }
@@ -127,7 +127,7 @@ Refusal check_recipients(MessageHead& head, const CheckContext& context, const m
   return std::nullopt;
 }
 
-Refusal take_times(const MessageHead& head, const CheckContext& context, message::Envelope& envelope) {
+Objection take_times(const MessageHead& head, const CheckContext& context, message::Envelope& envelope) {
   using std::chrono::seconds;
   if (head.deliver_by) {
     if (head.deliver_by->mode == 'R' && head.deliver_by->seconds <= 0)
@@ -148,7 +148,7 @@ Refusal take_times(const MessageHead& head, const CheckContext& context, message
   return std::nullopt;
 }
 
-Refusal check_values(const MessageHead& head, const CheckContext& context) {
+Objection check_values(const MessageHead& head, const CheckContext& context) {
   if (!head.envid.empty() && (head.envid.size() > 100 || !is_xtext(head.envid)))
     return value_refused("ENVID is xtext of at most 100 octets");
   if (head.require_tls && !context.tls) return value_refused("REQUIRETLS needs a connection under TLS");
