@@ -88,6 +88,17 @@ struct CertificateTrouble {
   std::string text;
 };
 
+// A log file that is written.
+struct LogStatus {
+  std::string name;        // of its option
+  std::string path;        // empty: standard error
+  uint64_t size = 0;       // bytes
+  uint64_t waiting = 0;    // bytes that are not written yet
+  uint64_t lost = 0;       // lines, since the start
+  uint64_t rotations = 0;  // since the start
+  std::string trouble;     // why it cannot be written now; empty: it can
+};
+
 class Process {
  public:
   virtual ~Process() = default;
@@ -97,6 +108,8 @@ class Process {
   virtual SystemInfo information() = 0;
   // Each log with what came of it.
   virtual std::vector<std::pair<std::string, Result<>>> reopen_logs() = 0;
+  virtual std::vector<LogStatus> logs() = 0;
+  virtual void rotate_logs() = 0;  // those in which there is a line
   virtual std::vector<telemetry::LogLine> recent_log(size_t each_level) = 0;
   virtual telemetry::Level log_level(telemetry::Area area) = 0;
   // What is shown begins anew; nothing: all of them. Gauges stay.

@@ -110,6 +110,21 @@ void Courier::trace(telemetry::SessionTracePtr trace) {
 
 std::string Courier::local() const { return connection_ ? connection_->local().to_string() : std::string(); }
 
+// The connection forgets at its end what it had not sent yet.
+uint64_t Courier::unsent() const { return written_ - std::min(written_, connection_->bytes_out()); }
+
+telemetry::Stage Courier::stage() const {
+  if (end_) return end_stage_;
+  if (!connected_) return telemetry::Stage::not_connected;
+  if (handshaking_) return telemetry::Stage::tls_handshake;
+  return session_.stage(unsent());
+}
+
+uint64_t Courier::bytes() const {
+  if (end_) return end_bytes_;
+  return connected_ ? session_.bytes() - std::min(session_.bytes(), unsent()) : 0;
+}
+
 std::optional<smtp::Reply> Courier::unprotected() const {
   const smtp::Protection& protection = session_.protection();
   auto why = smtp::protection_objection(protection, session_.offers());
@@ -131,6 +146,8 @@ size_t Courier::on_data(std::string_view bytes) {
 
 void Courier::on_tls(const net::TlsInfo& info) {
   handshaking_ = false;
+  tls_ = std::make_shared<const telemetry::TlsFacts>(
+      telemetry::TlsFacts{info.version, info.cipher, info.peer ? info.peer->subject : std::string()});
   smtp::ClientOutput out;
   session_.tls_started(out, info.name_verified);
   carry_out(out);
@@ -176,7 +193,7 @@ void Courier::on_closed(net::CloseReason reason, std::string_view detail) {
   const std::string_view state = session_.state();
   const bool harmless = state == "mail" || state == "rcpt" || state == "data";
   const bool again = message_ && jobs_ > 0 && harmless && end_->first == End::lost;
-  session_.lost(end_->second);
+  session_.lost(end_->second, unsent());
   ready_ = false;
   if (replies_) {
     message_.reset();
@@ -187,12 +204,18 @@ void Courier::on_closed(net::CloseReason reason, std::string_view detail) {
 }
 
 void Courier::failed(const smtp::Reply& reason) {
+  const bool first = !end_;
   end(CourierHost::End::refused, reason.text.empty() ? fmt::format("refused with code {}", reason.code) : reason.text);
+  if (first) {
+    end_stage_ = reason.stage;
+    end_bytes_ = reason.bytes;
+  }
   ready_ = false;
 }
 
 void Courier::carry_out(const smtp::ClientOutput& out) {
   if (!out.bytes.empty()) connection_->write(out.bytes);
+  written_ += out.bytes.size();
   if (out.deadline > Duration{0}) arm(out.deadline);
   if (out.next == smtp::ClientNext::start_tls) {
     handshaking_ = true;
@@ -228,7 +251,12 @@ void Courier::arm(Duration after) {
 
 void Courier::end(CourierHost::End end, std::string why) {
   resting_ = false;
-  if (!end_) end_.emplace(end, std::move(why));
+  if (end_) return;
+  if (connection_) {
+    end_stage_ = stage();
+    end_bytes_ = bytes();
+  }
+  end_.emplace(end, std::move(why));
 }
 
 }  // namespace impulse::delivery

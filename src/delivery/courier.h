@@ -6,6 +6,7 @@
 #include "net/connection.h"
 #include "smtp/client_session.h"
 #include "spool/spool.h"
+#include "telemetry/record.h"
 
 #include <memory>
 #include <optional>
@@ -70,7 +71,13 @@ class Courier final : private net::ConnectionHandler, private smtp::ClientHost {
   bool was_ready() const { return was_ready_; }
   uint64_t jobs() const { return jobs_; }  // done
   std::string local() const;
-  const smtp::ClientOffers& offers() const { return session_.offers(); }  // once ready
+  int fd() const { return connection_ ? connection_->fd() : -1; }
+  // How far it has come, at the end: had come; and bytes sent for the message at
+  // hand, or before the first.
+  telemetry::Stage stage() const;
+  uint64_t bytes() const;
+  const std::shared_ptr<const telemetry::TlsFacts>& tls() const { return tls_; }  // null: none
+  const smtp::ClientOffers& offers() const { return session_.offers(); }          // once ready
   // Once ready: why messages with REQUIRETLS cannot go by it; 450 when that may
   // pass, 550 when it is so.
   std::optional<smtp::Reply> unprotected() const;
@@ -89,6 +96,7 @@ class Courier final : private net::ConnectionHandler, private smtp::ClientHost {
   void carry_out(const smtp::ClientOutput& out);
   void tell();  // the host, what the session said meanwhile
   void arm(Duration after);
+  uint64_t unsent() const;
   void end(CourierHost::End end, std::string why);
 
   const uint64_t number_;
@@ -102,6 +110,7 @@ class Courier final : private net::ConnectionHandler, private smtp::ClientHost {
   std::optional<std::vector<smtp::Reply>> replies_;
   std::optional<std::pair<CourierHost::End, std::string>> end_;  // the first reason counts
   uint64_t jobs_ = 0;
+  uint64_t written_ = 0;     // bytes given to the connection
   uint64_t marked_out_ = 0;  // bytes that had left when the deadline was set
   Duration period_{0};       // of the deadline
   bool connected_ = false;
@@ -111,6 +120,9 @@ class Courier final : private net::ConnectionHandler, private smtp::ClientHost {
   bool quitting_ = false;
   bool handshaking_ = false;
   telemetry::SessionTracePtr trace_;
+  std::shared_ptr<const telemetry::TlsFacts> tls_;
+  telemetry::Stage end_stage_ = telemetry::Stage::unknown;
+  uint64_t end_bytes_ = 0;
   std::shared_ptr<char> alive_ = std::make_shared<char>();
 };
 

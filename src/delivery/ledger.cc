@@ -12,6 +12,7 @@ using queue::Item;
 using telemetry::Area;
 using telemetry::Counter;
 using telemetry::Level;
+using Kind = telemetry::Record::Kind;
 
 namespace {
 
@@ -79,7 +80,7 @@ void Ledger::settle(std::string_view domain, const RoutePtr& route, const std::v
       const bool late = overdue && item.next_attempt <= deadline;  // it passed during the attempt
       if (route->bounces && wants(item, message::notify::delay, late || route->delay_reports) &&
           (late || now - told >= route->delay_interval)) {
-        parts_.mainlog.transient(record(domain, item, outcome, attempt));
+        parts_.mainlog.outcome(record(Kind::transient, domain, item, outcome, attempt));
         count(domain, Counter::transient_failures);
         delays->recipients.emplace_back(item, std::move(outcome));
         tried_again(delays->recipients.back().first, now + wait);
@@ -190,14 +191,14 @@ void Ledger::delivered(std::string_view domain, const Item& item, const Outcome&
 }
 
 void Ledger::done(std::string_view domain, const Item& item, const Outcome& outcome, const Attempt& attempt) {
-  parts_.mainlog.delivery(record(domain, item, outcome, attempt));
+  parts_.mainlog.outcome(record(Kind::delivery, domain, item, outcome, attempt));
   count(domain, Counter::deliveries);
   finish(domain, item);
 }
 
 void Ledger::retry(std::string_view domain, Item item, Duration wait, const Outcome& outcome, const Attempt& attempt) {
   const WallTime now = wall_now();
-  parts_.mainlog.transient(record(domain, item, outcome, attempt));
+  parts_.mainlog.outcome(record(Kind::transient, domain, item, outcome, attempt));
   count(domain, Counter::transient_failures);
   tried_again(item, now + wait);
   parts_.spool.record(item.id, item.recipient,
@@ -221,9 +222,10 @@ void Ledger::finish(std::string_view domain, const Item& item) {
   count(domain, Counter::queued_recipients, -1);
 }
 
-telemetry::Record Ledger::record(std::string_view domain, const Item& item, const Outcome& outcome,
+telemetry::Record Ledger::record(Kind kind, std::string_view domain, const Item& item, const Outcome& outcome,
                                  const Attempt& attempt) const {
   telemetry::Record record;
+  record.kind = kind;
   record.time = wall_now();
   record.id = item.id.to_string(parts_.spool.node());
   if (const Backlog::Message* message = backlog_.find(item.id)) {
@@ -239,6 +241,12 @@ telemetry::Record Ledger::record(std::string_view domain, const Item& item, cons
   record.delay = std::max(Duration{0}, record.time - item.received);
   record.response = outcome.response;
   record.protocol = attempt.protocol;
+  record.received = item.received;
+  record.peer_name = attempt.remote;
+  record.session = attempt.connection;
+  record.stage = outcome.stage;
+  record.bytes = outcome.bytes;
+  record.tls = attempt.tls;
   return record;
 }
 

@@ -29,6 +29,17 @@ struct Outcome {
   std::string response;  // what was said, or what went wrong; one line
   std::string status;    // RFC 3463, for a bounce
   std::string peer;      // where this one went; empty: as the attempt says
+  telemetry::Stage stage = telemetry::Stage::unknown;
+  uint64_t bytes = 0;           // sent for it
+  bool administrative = false;  // permanent: an operator said so
+};
+
+// The connection of an attempt, for the logs.
+struct Trace {
+  uint64_t connection = 0;  // its number; 0: there was none
+  telemetry::Stage stage = telemetry::Stage::not_connected;
+  uint64_t bytes = 0;
+  std::shared_ptr<const telemetry::TlsFacts> tls{};
 };
 
 // Where an attempt went, for the logs.
@@ -40,6 +51,8 @@ struct Attempt {
   bool final = false;       // a delivery into a mailbox, not to another host
   bool dsn = false;         // the other host took over what the sender wants to hear
   bool deliver_by = false;  // and the time within which it is to deliver
+  uint64_t connection = 0;  // its number; 0: there was none
+  std::shared_ptr<const telemetry::TlsFacts> tls{};
 };
 
 class Ledger {
@@ -105,8 +118,8 @@ class Ledger {
   void bounce_done(const std::shared_ptr<GivenUp>& given_up, const Result<MessageId>& stored);
   void count(std::string_view domain, telemetry::Counter counter, int64_t amount = 1);  // for its tenant, too
   void finish(std::string_view domain, const queue::Item& item);
-  telemetry::Record record(std::string_view domain, const queue::Item& item, const Outcome& outcome,
-                           const Attempt& attempt) const;
+  telemetry::Record record(telemetry::Record::Kind kind, std::string_view domain, const queue::Item& item,
+                           const Outcome& outcome, const Attempt& attempt) const;
   Duration backoff(const Route& route, uint32_t attempts);
 
   Parts& parts_;

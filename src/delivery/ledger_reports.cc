@@ -260,7 +260,11 @@ void Ledger::bounce_done(const std::shared_ptr<GivenUp>& given_up, const Result<
     outcome.response = last_words(outcome, spent);
     if (!given_up->bounced)  // else its report told it
       parts_.spool.record(item.id, item.recipient, {state, item.attempts + 1U, {}, outcome.response});
-    parts_.mainlog.permanent(record(given_up->domain, item, outcome, given_up->attempt));
+    using Kind = telemetry::Record::Kind;
+    const Kind kind = outcome.administrative           ? Kind::admin_bounce
+                      : state == spool::State::expired ? Kind::expiration
+                                                       : Kind::bounce;
+    parts_.mainlog.outcome(record(kind, given_up->domain, item, outcome, given_up->attempt));
     count(given_up->domain, Counter::permanent_failures);
     finish(given_up->domain, item);
   }

@@ -6,58 +6,45 @@ namespace impulse::inject {
 
 using telemetry::Counter;
 
-Injector::Injector(spool::Spool& spool, telemetry::Mainlog& mainlog, telemetry::Counters& counters,
+Injector::Injector(spool::Spool& spool, telemetry::MailLogs& logs, telemetry::Counters& counters,
                    std::function<void(Accepted)> enqueue)
-    : spool_(spool), mainlog_(mainlog), counters_(counters), enqueue_(std::move(enqueue)) {}
+    : spool_(spool), logs_(logs), counters_(counters), enqueue_(std::move(enqueue)) {}
 
 Result<> Injector::admission() const { return spool_.admission(); }
 
 void Injector::accepted(MessageId id, std::shared_ptr<const message::Envelope> shared, uint64_t size, bool with_id,
-                        const std::string& protocol) {
+                        const Source& source) {
   const message::Envelope& envelope = *shared;
   telemetry::Counters::Scope* const tenant = counters_.tenant(envelope.tenant);
   counters_.add(tenant, Counter::messages_received);
   counters_.add(tenant, Counter::recipients_received, static_cast<int64_t>(envelope.recipients.size()));
   counters_.add(tenant, Counter::bytes_received, static_cast<int64_t>(size));
 
-  telemetry::Record record;
-  record.time = envelope.received;
-  record.id = id.to_string(spool_.node());
-  record.sender = envelope.sender;
-  record.peer = envelope.client.to_string();
-  record.local = envelope.listener;
-  record.size = size;
-  record.tenant = envelope.tenant;
-  record.protocol = protocol;
-  for (const message::Recipient& recipient : envelope.recipients) {
-    record.recipient = recipient.address;
-    record.domain = message::domain_of(recipient.address);
-    mainlog_.reception(record);
-  }
+  logs_.reception({id.to_string(spool_.node()), shared, size, source.protocol, source.session});
   if (with_id) size += MessageId::text_length(spool_.node());
   enqueue_({id, std::move(shared), size});
 }
 
-void Injector::submit(spool::Incoming incoming, std::string protocol, net::Loop& loop,
+void Injector::submit(spool::Incoming incoming, Source source, net::Loop& loop,
                       std::function<void(Result<MessageId>)> done) {
   auto message = std::make_shared<const spool::Incoming>(std::move(incoming));
-  spool_.commit(message, [this, message, protocol = std::move(protocol), &loop,
+  spool_.commit(message, [this, message, source = std::move(source), &loop,
                           done = std::move(done)](Result<MessageId> id) mutable {
     // On the committer's thread: everything here has to be quick. The envelope is
     // copied, so that the body goes when the session is done with it.
     if (id)
       accepted(*id, std::make_shared<const message::Envelope>(message->envelope),
-               message->trace.size() + message->body_size(), message->id_offset != spool::Incoming::no_id, protocol);
+               message->trace.size() + message->body_size(), message->id_offset != spool::Incoming::no_id, source);
     else
       counters_.add(Counter::spool_failures);
     loop.post([done = std::move(done), id = std::move(id)] { done(id); });
   });
 }
 
-Result<std::unique_ptr<Batch>> Injector::begin_batch(std::string protocol, net::Loop& loop) {
+Result<std::unique_ptr<Batch>> Injector::begin_batch(Source source, net::Loop& loop) {
   auto batch = spool_.begin_batch();
   if (!batch) return std::unexpected(std::move(batch.error()));
-  return std::unique_ptr<Batch>(new Batch(*this, std::move(*batch), std::move(protocol), loop));
+  return std::unique_ptr<Batch>(new Batch(*this, std::move(*batch), std::move(source), loop));
 }
 
 struct Batch::Log {
@@ -66,14 +53,12 @@ struct Batch::Log {
     uint64_t size = 0;
     bool with_id = false;
   };
-  std::string protocol;
-  std::vector<Message> messages;
+  Source source;
+  std::vector<Message> messages{};
 };
 
-Batch::Batch(Injector& injector, std::unique_ptr<spool::Batch> batch, std::string protocol, net::Loop& loop)
-    : injector_(injector), loop_(loop), batch_(std::move(batch)), log_(std::make_shared<Log>()) {
-  log_->protocol = std::move(protocol);
-}
+Batch::Batch(Injector& injector, std::unique_ptr<spool::Batch> batch, Source source, net::Loop& loop)
+    : injector_(injector), loop_(loop), batch_(std::move(batch)), log_(std::make_shared<Log>(Log{std::move(source)})) {}
 
 Batch::~Batch() = default;
 
@@ -115,14 +100,14 @@ void Batch::commit(std::optional<spool::Receipt> receipt, std::function<void(Res
     if (ids) {
       for (size_t i = 0; i < ids->size(); ++i) {
         Log::Message& message = log->messages[i];
-        injector.accepted((*ids)[i], std::move(message.envelope), message.size, message.with_id, log->protocol);
+        injector.accepted((*ids)[i], std::move(message.envelope), message.size, message.with_id, log->source);
       }
     } else {
       injector.counters_.add(Counter::spool_failures);
     }
     loop.post([done = std::move(done), ids = std::move(ids)]() mutable { done(std::move(ids)); });
   });
-  log_ = std::make_shared<Log>();  // size() stays callable
+  log_ = std::make_shared<Log>(Log{""});  // size() stays callable
 }
 
 }  // namespace impulse::inject

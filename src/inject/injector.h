@@ -7,7 +7,7 @@
 #include "net/loop.h"
 #include "spool/spool.h"
 #include "telemetry/counters.h"
-#include "telemetry/mainlog.h"
+#include "telemetry/mail_logs.h"
 
 #include <cstdint>
 #include <functional>
@@ -15,11 +15,21 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace impulse::inject {
 
 class Injector;
+
+// How a message came, for the logs.
+struct Source {
+  std::string protocol;  // "ESMTP", "ESMTPS", "LMTP" …
+  uint64_t session = 0;  // its number, as `show inbound` has it; 0: none
+
+  Source(std::string protocol_in, uint64_t session_in = 0) : protocol(std::move(protocol_in)), session(session_in) {}
+  Source(const char* protocol_in) : protocol(protocol_in) {}
+};
 
 // A message that has become durable, on its way to the queue.
 struct Accepted {
@@ -63,7 +73,7 @@ class Batch {
  private:
   friend class Injector;
   struct Log;  // what of each message is needed after the commit
-  Batch(Injector& injector, std::unique_ptr<spool::Batch> batch, std::string protocol, net::Loop& loop);
+  Batch(Injector& injector, std::unique_ptr<spool::Batch> batch, Source source, net::Loop& loop);
 
   Injector& injector_;
   net::Loop& loop_;
@@ -76,7 +86,7 @@ class Injector {
  public:
   // All borrowed, and outliving it. `enqueue` is called on the spool's
   // committer thread for every durable message: post from it.
-  Injector(spool::Spool& spool, telemetry::Mainlog& mainlog, telemetry::Counters& counters,
+  Injector(spool::Spool& spool, telemetry::MailLogs& logs, telemetry::Counters& counters,
            std::function<void(Accepted)> enqueue);
 
   // Whether a new message would be taken now (MAIL, DATA). Any thread.
@@ -88,13 +98,11 @@ class Injector {
 
   // Any thread; `done` is called on `loop`, once, after the message is on
   // stable storage and on its way to the queue, or with the reason why not.
-  // `protocol` is the word for the log ("ESMTP", "ESMTPS", "LMTP" …).
-  void submit(spool::Incoming message, std::string protocol, net::Loop& loop,
-              std::function<void(Result<MessageId>)> done);
+  void submit(spool::Incoming message, Source source, net::Loop& loop, std::function<void(Result<MessageId>)> done);
 
   // A group of messages, answered on `loop`. Fails as admission() does. The batch
   // has to be committed, or gone, before the injector. Any thread.
-  Result<std::unique_ptr<Batch>> begin_batch(std::string protocol, net::Loop& loop);
+  Result<std::unique_ptr<Batch>> begin_batch(Source source, net::Loop& loop);
   // What was committed with that owner and key before; see Spool::receipt(). Any thread.
   Result<std::optional<spool::Receipt>> receipt(std::string_view owner, std::string_view key) const {
     return spool_.receipt(owner, key);
@@ -103,10 +111,10 @@ class Injector {
  private:
   friend class Batch;
   void accepted(MessageId id, std::shared_ptr<const message::Envelope> envelope, uint64_t size, bool with_id,
-                const std::string& protocol);
+                const Source& source);
 
   spool::Spool& spool_;
-  telemetry::Mainlog& mainlog_;
+  telemetry::MailLogs& logs_;
   telemetry::Counters& counters_;
   std::function<void(Accepted)> enqueue_;
 };

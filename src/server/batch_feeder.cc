@@ -15,11 +15,11 @@ constexpr Duration patience = std::chrono::milliseconds(20);
 
 }  // namespace
 
-BatchFeeder::BatchFeeder(inject::Injector& injector, net::Loop& loop, std::string protocol, Next next,
+BatchFeeder::BatchFeeder(inject::Injector& injector, net::Loop& loop, inject::Source source, Next next,
                          std::optional<spool::Receipt> receipt, Done done)
     : injector_(injector),
       loop_(loop),
-      protocol_(std::move(protocol)),
+      source_(std::move(source)),
       next_(std::move(next)),
       receipt_(std::move(receipt)),
       done_(std::move(done)),
@@ -28,7 +28,7 @@ BatchFeeder::BatchFeeder(inject::Injector& injector, net::Loop& loop, std::strin
 BatchFeeder::~BatchFeeder() { *self_ = nullptr; }
 
 void BatchFeeder::start() {
-  auto batch = injector_.begin_batch(protocol_, loop_);
+  auto batch = injector_.begin_batch(source_, loop_);
   if (!batch && batch.error().code == Errc::busy && waits_) {
     if (again_ == nullptr) again_ = std::make_unique<net::Timer>(loop_, [this] { start(); });
     return again_->start(patience);

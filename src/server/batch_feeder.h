@@ -30,7 +30,7 @@ class BatchFeeder {
   // nothing can come of the batch any more.
   using Done = std::function<void(Result<std::vector<MessageId>>)>;
 
-  BatchFeeder(inject::Injector& injector, net::Loop& loop, std::string protocol, Next next,
+  BatchFeeder(inject::Injector& injector, net::Loop& loop, inject::Source source, Next next,
               std::optional<spool::Receipt> receipt, Done done);
   ~BatchFeeder();
   BatchFeeder(const BatchFeeder&) = delete;
@@ -55,7 +55,7 @@ class BatchFeeder {
 
   inject::Injector& injector_;
   net::Loop& loop_;
-  const std::string protocol_;
+  const inject::Source source_;
   Next next_;
   std::optional<spool::Receipt> receipt_;
   MakeReceipt make_receipt_;

@@ -66,6 +66,8 @@ struct Place {
 std::vector<Place> places() {
   return {{&config::definition(key::spoolbase), Wanted::folder, true},
           {&config::definition(key::mainlog), Wanted::file, true},
+          {&config::definition(key::bouncelog), Wanted::file, true},
+          {&config::definition(key::jsonlog), Wanted::file, true},
           {&config::definition(key::acctlog), Wanted::file, true},
           {&config::definition(key::rejectlog), Wanted::file, true},
           {&config::definition(key::diagnostic_log), Wanted::file, true},

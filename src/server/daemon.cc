@@ -159,25 +159,14 @@ bool Daemon::open_stores() {
   const config::SnapshotPtr snapshot = engine_->current();
   const config::Options& global = snapshot->global();
   snapshots_ = std::make_unique<SnapshotKeeper>();
-  auto log = telemetry::Log::open(global[key::diagnostic_log]);
-  if (!log) return complain(log.error());
-  log_ = std::move(*log);
-  set_log_levels(snapshot->debug_flags(), *log_);
-  auto mainlog = telemetry::Mainlog::open(global[key::mainlog]);
-  if (!mainlog) return complain(mainlog.error());
-  mainlog_ = std::move(*mainlog);
-  auto acctlog = telemetry::Acctlog::open(global[key::acctlog]);
-  if (!acctlog) return complain(acctlog.error());
-  acctlog_ = std::move(*acctlog);
-  const bool json = config::choice(key::rejectlog_format, global[key::rejectlog_format]) == "json";
-  auto rejectlog = telemetry::Rejectlog::open(
-      global[key::rejectlog], json ? telemetry::Rejectlog::Form::json : telemetry::Rejectlog::Form::momentum);
-  if (!rejectlog) return complain(rejectlog.error());
-  rejectlog_ = std::move(*rejectlog);
-
   auto main = net::Loop::create("main");
   if (!main) return complain(main.error());
   main_ = std::move(*main);
+  auto logs = Logs::open(global, node_name(global), counters_, *main_);
+  if (!logs) return complain(logs.error());
+  logs_ = std::move(*logs);
+  log_ = &logs_->log();
+  set_log_levels(snapshot->debug_flags(), *log_);
   // Served when run() begins; until then they wait, and do not kill.
   const auto watch = [this](int signal, auto work) {
     signals_.push_back(std::make_unique<net::SignalWatch>(*main_, signal, work));
@@ -204,13 +193,13 @@ bool Daemon::open_stores() {
       fmt::format("{} messages in {} segments ({} by their index), {} damaged records, {} torn bytes",
                   recovery.messages, recovery.segments, recovery.footers_used, recovery.damaged, recovery.torn_bytes));
 
-  injector_ = std::make_unique<inject::Injector>(*spool_, *mainlog_, counters_, [this](inject::Accepted accepted) {
+  injector_ = std::make_unique<inject::Injector>(*spool_, logs_->mail(), counters_, [this](inject::Accepted accepted) {
     const std::lock_guard lock(queue_mutex_);
     if (queue_ == nullptr) return;  // ending: the next start finds it in the spool
     queue_->enqueue(accepted.id, accepted.envelope, accepted.size, {});
   });
   dispatcher_ = delivery::Dispatcher::create(
-      {*delivery_loop_, *spool_, *mainlog_, *log_, counters_, [this] { return engine_->current(); },
+      {*delivery_loop_, *spool_, logs_->mail(), *log_, counters_, [this] { return engine_->current(); },
        [this](spool::Incoming incoming, std::function<void(Result<MessageId>)> done) {
          injector_->submit(std::move(incoming), "INTERNAL", *delivery_loop_, std::move(done));
        },
@@ -228,11 +217,11 @@ bool Daemon::open_stores() {
 }
 
 Result<> Daemon::start_listening() {
-  auto desk = AuthDesk::create(*log_, *acctlog_, counters_, spool_->node());
+  auto desk = AuthDesk::create(*log_, logs_->acct(), counters_, spool_->node());
   if (!desk) return std::unexpected(desk.error());
   auth_desk_ = std::move(*desk);
   admission_ = std::make_unique<Admission>(*injector_, *log_, *main_);
-  rejections_ = std::make_unique<Rejections>(counters_, *log_, *rejectlog_);
+  rejections_ = std::make_unique<Rejections>(counters_, *log_, logs_->reject());
   services_ = std::make_unique<SessionServices>(
       SessionServices{*injector_, *spool_, counters_, *log_, tls_, tracers_, *auth_desk_, *admission_, *rejections_,
                       http_desk_, streams_, *main_, spool_->node(),
@@ -249,9 +238,9 @@ Result<> Daemon::start_listening() {
                           });
                         });
                       }});
-  process_ = std::make_unique<ProcessService>(ProcessParts{counters_, *log_, *mainlog_, *acctlog_, *rejectlog_, tls_,
+  process_ = std::make_unique<ProcessService>(ProcessParts{counters_, *logs_, tls_,
                                                            loops_, *main_, *delivery_loop_, *spool_, *snapshots_});
-  gate_ = std::make_unique<ConsoleGate>(*acctlog_, *auth_desk_);
+  gate_ = std::make_unique<ConsoleGate>(logs_->acct(), *auth_desk_);
   console_ = std::make_unique<ConsoleService>(
       ConsoleParts{*main_, *engine_, counters_, *log_, tls_, tracers_, loops_, *spool_, *delivery_loop_, *dispatcher_,
                    [this]() -> Listeners& { return *listeners_; }, [this] { begin_shutdown(); }, *process_,
@@ -298,6 +287,7 @@ void Daemon::abort() noexcept { notify_.ready(status()); }
 void Daemon::apply(const config::SnapshotPtr& next) noexcept {
   counters_.add(Counter::config_commits);
   set_log_levels(next->debug_flags(), *log_);
+  logs_->apply(next->global());
   spool_->set_live_settings(spool_settings(next->global()));
   snapshots_->keep(next);
   tell_sessions(loops_, next);
@@ -426,9 +416,7 @@ void Daemon::take_down() {
   process_.reset();
   listeners_.reset();
   spool_.reset();
-  mainlog_.reset();
-  acctlog_.reset();
-  rejectlog_.reset();
+  if (logs_) logs_->close();
   if (!pidfile_.empty()) ::unlink(pidfile_.c_str());
 }
 

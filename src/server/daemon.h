@@ -22,11 +22,8 @@
 #include "server/tls_store.h"
 #include "server/watchdog.h"
 #include "spool/spool.h"
-#include "telemetry/acctlog.h"
 #include "telemetry/counters.h"
 #include "telemetry/log.h"
-#include "telemetry/mainlog.h"
-#include "telemetry/rejectlog.h"
 #include "telemetry/smtp_trace.h"
 
 #include <atomic>
@@ -86,12 +83,10 @@ class Daemon : private config::Participant {
   std::unique_ptr<SnapshotKeeper> snapshots_;
   telemetry::Counters counters_;
   telemetry::SmtpTracers tracers_;
+  std::unique_ptr<Logs> logs_;
+  telemetry::Log* log_ = nullptr;  // that of logs_
   TlsStore tls_;
   ConfigurationCheck checks_;
-  std::unique_ptr<telemetry::Log> log_;
-  std::unique_ptr<telemetry::Mainlog> mainlog_;
-  std::unique_ptr<telemetry::Acctlog> acctlog_;
-  std::unique_ptr<telemetry::Rejectlog> rejectlog_;
   std::unique_ptr<net::Loop> main_;
   std::unique_ptr<net::Loop> delivery_loop_;
   std::unique_ptr<spool::Spool> spool_;

@@ -5,9 +5,10 @@
 namespace impulse::server {
 
 HttpInjection::HttpInjection(inject::Injector& injector, net::Loop& loop, std::unique_ptr<api::Job> job, Check check,
-                             MakeReceipt receipt, Held held, std::function<void(Outcome)> done)
+                             MakeReceipt receipt, Held held, std::function<void(Outcome)> done, uint64_t session)
     : injector_(injector),
       loop_(loop),
+      session_(session),
       job_(std::move(job)),
       check_(std::move(check)),
       receipt_(std::move(receipt)),
@@ -20,7 +21,8 @@ HttpInjection::~HttpInjection() { *self_ = nullptr; }
 void HttpInjection::start() {
   if (job_->total() == 1 && !receipt_) return one();
   feeder_ = std::make_unique<BatchFeeder>(
-      injector_, loop_, std::string(job_->protocol()), [this] { return next(); }, std::nullopt,
+      injector_, loop_, inject::Source(std::string(job_->protocol()), session_), [this] { return next(); },
+      std::nullopt,
       [self = self_, held = std::move(held_)](Result<std::vector<MessageId>> ids) {
         if (ids && held.ticket != nullptr) held.ticket->accepted();
         if (*self != nullptr) (*self)->ended(std::move(ids));
@@ -36,7 +38,7 @@ void HttpInjection::one() {
   if (auto fits = injector_.room((*message)->trace.size() + (*message)->body_size()); !fits)
     return finish(std::move(fits.error()));
   committing_ = true;
-  injector_.submit(std::move(**message), std::string(job_->protocol()), loop_,
+  injector_.submit(std::move(**message), {std::string(job_->protocol()), session_}, loop_,
                    [self = self_, held = std::move(held_)](const Result<MessageId>& id) {
                      if (id && held.ticket != nullptr) held.ticket->accepted();
                      if (*self == nullptr) return;

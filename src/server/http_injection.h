@@ -41,9 +41,9 @@ class HttpInjection {
   // when their ids are known, right before the commit. Null: nothing.
   using MakeReceipt = BatchFeeder::MakeReceipt;
   // `done` is called once, from the loop, unless the injection goes before; it
-  // may destroy it.
+  // may destroy it. `session`: its number, for the log.
   HttpInjection(inject::Injector& injector, net::Loop& loop, std::unique_ptr<api::Job> job, Check check,
-                MakeReceipt receipt, Held held, std::function<void(Outcome)> done);
+                MakeReceipt receipt, Held held, std::function<void(Outcome)> done, uint64_t session = 0);
   ~HttpInjection();
   HttpInjection(const HttpInjection&) = delete;
   HttpInjection& operator=(const HttpInjection&) = delete;
@@ -60,6 +60,7 @@ class HttpInjection {
 
   inject::Injector& injector_;
   net::Loop& loop_;
+  const uint64_t session_;
   std::unique_ptr<api::Job> job_;
   Check check_;
   MakeReceipt receipt_;

@@ -253,7 +253,7 @@ void HttpSession::begin_injection(std::unique_ptr<api::Job> job) {
         return may_relay(message);
       },
       std::move(receipt), HttpInjection::Held{task_.claim, visit().ticket()},
-      [this](HttpInjection::Outcome outcome) { injected(std::move(outcome)); });
+      [this](HttpInjection::Outcome outcome) { injected(std::move(outcome)); }, id());
   task_.injection->start();
 }
 

@@ -30,6 +30,7 @@ libserver_a_SOURCES = \
 	src/server/limits.cc src/server/limits.h \
 	src/server/listeners.cc src/server/listeners.h \
 	src/server/loops.cc src/server/loops.h \
+	src/server/logs.cc src/server/logs.h \
 	src/server/mail_session.cc src/server/mail_session.h \
 	src/server/memory_marks.cc src/server/memory_marks.h \
 	src/server/notify.cc src/server/notify.h \

@@ -143,7 +143,7 @@ void MailSession::submit() {
   incoming.body = std::move(submission.body);
   incoming.rest = std::move(submission.rest);
   // What is accepted counts, whether its client is still there or not.
-  services().injector.submit(std::move(incoming), std::move(submission.protocol), *worker().loop,
+  services().injector.submit(std::move(incoming), {std::move(submission.protocol), id()}, *worker().loop,
                              [self = self(), ticket = visit().ticket()](const Result<MessageId>& result) {
                                if (result && ticket != nullptr) ticket->accepted();
                                if (*self != nullptr) static_cast<MailSession*>(*self)->submitted(result);

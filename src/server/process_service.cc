@@ -104,22 +104,31 @@ control::MemoryStatus ProcessService::memory() {
 
 control::SystemInfo ProcessService::information() { return system_information(); }
 
-std::vector<std::pair<std::string, Result<>>> ProcessService::reopen_logs() {
-  std::vector<std::pair<std::string, Result<>>> done;
-  done.emplace_back("Diagnostic_Log", parts_.log.reopen());
-  done.emplace_back("Mainlog", parts_.mainlog.reopen());
-  done.emplace_back("Acctlog", parts_.acctlog.reopen());
-  done.emplace_back("Rejectlog", parts_.rejectlog.reopen());
-  return done;
+std::vector<std::pair<std::string, Result<>>> ProcessService::reopen_logs() { return parts_.logs.reopen(); }
+
+std::vector<control::LogStatus> ProcessService::logs() {
+  std::vector<control::LogStatus> found;
+  for (const auto& [name, writer] : parts_.logs.writers()) {
+    telemetry::LineWriter::Status status = writer->status();
+    found.push_back({std::string(name), std::move(status.path), status.size, status.waiting, status.dropped,
+                     status.rotations, std::move(status.trouble)});
+  }
+  return found;
 }
 
-std::vector<telemetry::LogLine> ProcessService::recent_log(size_t each_level) { return parts_.log.recent(each_level); }
+void ProcessService::rotate_logs() {
+  for (const auto& [name, writer] : parts_.logs.writers()) writer->rotate();
+}
+
+std::vector<telemetry::LogLine> ProcessService::recent_log(size_t each_level) {
+  return parts_.logs.log().recent(each_level);
+}
 
 telemetry::Level ProcessService::log_level(telemetry::Area area) {
   telemetry::Level level = telemetry::Level::critical;
   for (const auto next : {telemetry::Level::error, telemetry::Level::warning, telemetry::Level::notice,
                           telemetry::Level::info, telemetry::Level::debug})
-    if (parts_.log.wants(next, area)) level = next;
+    if (parts_.logs.log().wants(next, area)) level = next;
   return level;
 }
 
@@ -194,7 +203,7 @@ Result<std::vector<std::string>> ProcessService::reload_certificates() {
   auto renewed = parts_.tls.reload();
   if (renewed)
     for (const std::string& name : *renewed)
-      parts_.log.write(telemetry::Level::notice, telemetry::Area::tls, "tls-renewed", name);
+      parts_.logs.log().write(telemetry::Level::notice, telemetry::Area::tls, "tls-renewed", name);
   return renewed;
 }
 

@@ -4,24 +4,18 @@
 
 #include "control/process.h"
 #include "net/loop.h"
+#include "server/logs.h"
 #include "server/loops.h"
 #include "server/snapshot_keeper.h"
 #include "server/tls_store.h"
 #include "spool/spool.h"
-#include "telemetry/acctlog.h"
 #include "telemetry/counters.h"
-#include "telemetry/log.h"
-#include "telemetry/mainlog.h"
-#include "telemetry/rejectlog.h"
 
 namespace impulse::server {
 
 struct ProcessParts {  // borrowed, outliving it
   telemetry::Counters& counters;
-  telemetry::Log& log;
-  telemetry::Mainlog& mainlog;
-  telemetry::Acctlog& acctlog;
-  telemetry::Rejectlog& rejectlog;
+  Logs& logs;
   TlsStore& tls;
   const Loops& loops;
   net::Loop& main;
@@ -39,6 +33,8 @@ class ProcessService : public control::Process {
   control::MemoryStatus memory() override;
   control::SystemInfo information() override;
   std::vector<std::pair<std::string, Result<>>> reopen_logs() override;
+  std::vector<control::LogStatus> logs() override;
+  void rotate_logs() override;
   std::vector<telemetry::LogLine> recent_log(size_t each_level) override;
   telemetry::Level log_level(telemetry::Area area) override;
   void reset_counters(std::optional<telemetry::Counter> counter, WallTime now) override;

@@ -51,6 +51,8 @@ struct ClientSession::Impl {
   void end(const Reply& reason);
   void give_up(const Reply& reason);     // the same without telling failed()
   void settle(ClientOutput& out) const;  // next and deadline, after each call
+  // How far it is. `complete`: all that was said has left.
+  telemetry::Stage stage(bool complete = true) const;
 
   // --- client_transaction.cc
   void send(const Job& new_job, ClientOutput& out);
@@ -79,6 +81,10 @@ struct ClientSession::Impl {
   bool in_ready = false;     // host.ready() is being called
   bool ready_again = false;  // it gave a job that was over at once
   bool surplus = false;      // bytes stand behind the last reply that was due
+
+  uint64_t sent = 0;    // bytes of output, for the message at hand
+  uint64_t unsent = 0;  // of these, when the connection is gone
+  bool used = false;    // there was a message
 
   // The job in progress.
   std::optional<Job> job;

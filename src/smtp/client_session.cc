@@ -16,6 +16,26 @@
 
 namespace impulse::smtp {
 
+using telemetry::Stage;
+
+namespace {
+
+// Counts what a call adds to the output.
+class Count {
+ public:
+  Count(uint64_t& sent, const ClientOutput& out) : sent_(sent), out_(out), before_(out.bytes.size()) {}
+  ~Count() { sent_ += out_.bytes.size() - before_; }
+  Count(const Count&) = delete;
+  Count& operator=(const Count&) = delete;
+
+ private:
+  uint64_t& sent_;
+  const ClientOutput& out_;
+  size_t before_;
+};
+
+}  // namespace
+
 ClientSession::ClientSession(ClientSettings settings, ClientTimeouts timeouts, ClientHost& host)
     : impl_(std::make_unique<Impl>(std::move(settings), timeouts, host)) {}
 ClientSession::~ClientSession() = default;
@@ -26,12 +46,14 @@ void ClientSession::start(ClientOutput& out) {
 }
 
 size_t ClientSession::feed(std::string_view bytes, ClientOutput& out) {
+  const Count count(impl_->sent, out);
   const size_t used = impl_->feed(bytes, out);
   impl_->settle(out);
   return used;
 }
 
 void ClientSession::tls_started(ClientOutput& out, bool trusted) {
+  const Count count(impl_->sent, out);
   if (impl_->rest == Impl::Rest::tls) {
     impl_->protection = {true, trusted, {}};
     impl_->offers = {};  // RFC 3207 §4.2
@@ -41,16 +63,19 @@ void ClientSession::tls_started(ClientOutput& out, bool trusted) {
 }
 
 void ClientSession::tls_failed(std::string_view why, ClientOutput& out) {
+  const Count count(impl_->sent, out);
   impl_->close({0, escape_line("TLS handshake failed: " + std::string(why), 500)}, false, out);
   impl_->settle(out);
 }
 
 void ClientSession::send(const Job& job, ClientOutput& out) {
+  const Count count(impl_->sent, out);
   impl_->send(job, out);
   impl_->settle(out);
 }
 
 void ClientSession::quit(ClientOutput& out) {
+  const Count count(impl_->sent, out);
   if (impl_->expected.empty() && impl_->rest == Impl::Rest::idle) {
     impl_->command("QUIT", Impl::Expect::quit, out);
   } else if (impl_->expected.empty() || impl_->expected.front() != Impl::Expect::quit) {
@@ -61,7 +86,13 @@ void ClientSession::quit(ClientOutput& out) {
 
 void ClientSession::trace(telemetry::SessionTracePtr trace) { impl_->trace = std::move(trace); }
 
-void ClientSession::lost(std::string_view why) { impl_->end({0, escape_line(why, 500)}); }
+void ClientSession::lost(std::string_view why, uint64_t unsent) {
+  impl_->unsent = unsent;
+  impl_->end({0, escape_line(why, 500)});
+}
+
+Stage ClientSession::stage(uint64_t unsent) const { return impl_->stage(unsent == 0); }
+uint64_t ClientSession::bytes() const { return impl_->sent; }
 
 bool ClientSession::tls_active() const { return impl_->protection.tls; }
 const Protection& ClientSession::protection() const { return impl_->protection; }
@@ -73,6 +104,45 @@ std::string_view ClientSession::state() const {
   static constexpr std::string_view resting[] = {"fresh", "busy", "tls", "idle", "closed"};
   return impl_->expected.empty() ? resting[static_cast<size_t>(impl_->rest)]
                                  : waiting[static_cast<size_t>(impl_->expected.front())];
+}
+
+Stage ClientSession::Impl::stage(bool complete) const {
+  if (expected.empty()) {
+    switch (rest) {
+      case Rest::fresh:
+        return Stage::not_connected;
+      case Rest::tls:
+        return Stage::tls_handshake;
+      case Rest::idle:
+        return Stage::idle;
+      case Rest::busy:
+      case Rest::closed:
+        break;
+    }
+    return Stage::unknown;
+  }
+  switch (expected.front()) {
+    case Expect::banner:
+      return Stage::banner;
+    case Expect::ehlo:
+    case Expect::helo:
+      return complete ? Stage::after_ehlo : Stage::during_ehlo;
+    case Expect::starttls:
+      return complete ? Stage::after_starttls : Stage::during_starttls;
+    case Expect::mail:
+      return complete ? Stage::after_mail : Stage::during_mail;
+    case Expect::rcpt:
+      return complete ? Stage::after_rcpt : Stage::during_rcpt;
+    case Expect::data:
+      return complete ? Stage::after_data : Stage::during_data;
+    case Expect::body:
+      return complete ? Stage::confirmation : Stage::body;
+    case Expect::rset:
+      return complete ? Stage::after_rset : Stage::during_rset;
+    case Expect::quit:
+      break;
+  }
+  return Stage::idle;
 }
 
 size_t ClientSession::Impl::feed(std::string_view bytes, ClientOutput& out) {
@@ -96,7 +166,7 @@ size_t ClientSession::Impl::feed(std::string_view bytes, ClientOutput& out) {
 }
 
 void ClientSession::Impl::handle(const ParsedReply& parsed, ClientOutput& out) {
-  const Reply reply{parsed.code, reply_text(parsed)};
+  const Reply reply{parsed.code, reply_text(parsed), stage(), sent};
   if (trace)
     for (size_t i = 0; i < parsed.lines.size(); ++i)
       trace->received(fmt::format("{}{}{}", parsed.code, i + 1 < parsed.lines.size() ? '-' : ' ', parsed.lines[i]));
@@ -216,8 +286,13 @@ void ClientSession::Impl::close(const Reply& reason, bool quit, ClientOutput& ou
 void ClientSession::Impl::end(const Reply& reason) {
   const bool over = rest == Rest::closed || (!expected.empty() && expected.front() == Expect::quit);
   const bool tell = !job && !over;
-  give_up(reason);
-  if (tell) host.failed(reason);
+  Reply told = reason;
+  if (told.stage == Stage::unknown) {
+    told.stage = stage(unsent == 0);
+    told.bytes = sent - std::min(sent, unsent);
+  }
+  give_up(told);
+  if (tell) host.failed(told);
 }
 
 void ClientSession::Impl::give_up(const Reply& reason) {

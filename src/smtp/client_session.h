@@ -7,6 +7,7 @@
 #include "message/envelope.h"
 #include "smtp/client_offers.h"
 #include "telemetry/smtp_trace.h"
+#include "telemetry/stage.h"
 
 #include <cstdint>
 #include <memory>
@@ -52,6 +53,8 @@ struct Job {
 struct Reply {
   int code = 0;      // 0: no answer (connection lost, time-out, nonsense)
   std::string text;  // lines joined by ' ', escaped, at most 512 bytes; with the enhanced code
+  telemetry::Stage stage = telemetry::Stage::unknown;  // of the session, by then
+  uint64_t bytes = 0;  // sent for the message by then; the first has the greeting's, too
   bool positive() const { return code >= 200 && code < 300; }
   bool permanent() const { return code >= 500 && code < 600; }
 };
@@ -113,16 +116,19 @@ class ClientSession {
   // QUIT when idle, and the end comes with the reply (next == close); in any
   // other state the session just ends.
   void quit(ClientOutput& out);
-  // The connection is gone or the deadline passed: ends a job in progress with
-  // code 0 for all recipients that have no refusal of their own yet.
   // From now on what is said is told to `trace`; null: no more.
   void trace(telemetry::SessionTracePtr trace);
-  void lost(std::string_view why);
+  // The connection is gone or the deadline passed: ends a job in progress with
+  // code 0 for all recipients that have no refusal of their own yet. `unsent`:
+  // bytes of the output that never left.
+  void lost(std::string_view why, uint64_t unsent = 0);
 
   bool tls_active() const;
   const Protection& protection() const;  // once ready
   const ClientOffers& offers() const;    // by the last EHLO
   std::string_view state() const;        // "banner", "ehlo", "mail", …
+  telemetry::Stage stage(uint64_t unsent = 0) const;
+  uint64_t bytes() const;  // of the output, for the message at hand, as Reply has it
 
  private:
   struct Impl;

@@ -20,6 +20,7 @@ void ClientSession::Impl::send(const Job& new_job, ClientOutput& out) {
     return host.job_done(std::vector<Reply>(new_job.recipients.size(), {0, "the session is not ready for a message"}));
   }
   job = new_job;
+  if (std::exchange(used, true)) sent = 0;
   replies.assign(job->recipients.size(), {});
   fates.assign(job->recipients.size(), Fate::unasked);
   mail_refusal.reset();
@@ -47,12 +48,16 @@ void ClientSession::Impl::send(const Job& new_job, ClientOutput& out) {
 }
 
 void ClientSession::Impl::refuse_unsendable() {
-  if (const auto why = objection(*job, shape, offers, protection)) settle_recipients(Fate::unasked, *why);
+  if (auto why = objection(*job, shape, offers, protection)) {
+    why->stage = telemetry::Stage::idle;
+    settle_recipients(Fate::unasked, *why);
+  }
   for (size_t i = 0; i < fates.size(); ++i) {
     if (fates[i] != Fate::unasked) continue;
     const auto why = objection(job->recipients[i], offers);
     if (!why) continue;
     replies[i] = *why;
+    replies[i].stage = telemetry::Stage::idle;
     fates[i] = Fate::settled;
   }
 }

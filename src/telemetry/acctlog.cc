@@ -2,7 +2,6 @@
 #include "telemetry/acctlog.h"
 
 #include "base/text.h"
-#include "telemetry/line_writer.h"
 
 #include <fmt/format.h>
 
@@ -71,8 +70,7 @@ class FileAcctlog final : public Acctlog {
     if (!role.empty()) field(line, role);
     finish(line);
   }
-  Result<> reopen() override { return writer_->reopen(); }
-  void flush() override { writer_->flush(); }
+  LineWriter* writer() override { return writer_.get(); }
 
  private:
   void finish(std::string& line) {
@@ -88,8 +86,7 @@ class NoAcctlog final : public Acctlog {
   void authentication(const Account&, bool) override {}
   void timeout(const Account&) override {}
   void command(const Account&, bool, std::string_view, std::string_view) override {}
-  Result<> reopen() override { return {}; }
-  void flush() override {}
+  LineWriter* writer() override { return nullptr; }
 };
 
 std::string loss_line(uint64_t lines) {
@@ -99,9 +96,12 @@ std::string loss_line(uint64_t lines) {
 
 }  // namespace
 
-Result<std::unique_ptr<Acctlog>> Acctlog::open(const std::string& path) {
+Result<std::unique_ptr<Acctlog>> Acctlog::open(const std::string& path, const LogContext& context) {
   if (path.empty()) return std::make_unique<NoAcctlog>();
   LineWriter::Options options;
+  options.name = "acctlog";
+  options.lost = Counter::acctlog_lines_lost;
+  options.context = context;
   options.loss = loss_line;
   auto writer = LineWriter::open(path, std::move(options));
   if (!writer) return std::unexpected(writer.error());

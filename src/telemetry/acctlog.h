@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "telemetry/line_writer.h"
 
 #include <cstdint>
 #include <memory>
@@ -24,7 +25,7 @@ class Acctlog {
  public:
   // Appends to `path` (made with 0640). Writing happens on a thread of its
   // own; a caller never waits for a disk. Empty path: nothing is logged.
-  static Result<std::unique_ptr<Acctlog>> open(const std::string& path);
+  static Result<std::unique_ptr<Acctlog>> open(const std::string& path, const LogContext& context = {});
   virtual ~Acctlog() = default;  // writes what is waiting
 
   virtual void authentication(const Account& account, bool good) = 0;  // N; any thread
@@ -32,8 +33,11 @@ class Acctlog {
   // Z. `command` has no secrets in it any more. `role`: that allowed it; empty
   // when it was not allowed, or roles were not asked.
   virtual void command(const Account& account, bool allowed, std::string_view command, std::string_view role) = 0;
-  virtual Result<> reopen() = 0;  // after rotation; keeps the old file when the new one cannot be opened
-  virtual void flush() = 0;       // waits until all so far is in the file
+  virtual LineWriter* writer() = 0;  // to the file; null: there is no log
+  Result<> reopen() { return writer() == nullptr ? Result<>{} : writer()->reopen(); }
+  void flush() {
+    if (writer() != nullptr) writer()->flush();
+  }
 };
 
 }  // namespace impulse::telemetry

@@ -4,7 +4,6 @@
 
 #include "base/clock.h"
 #include "base/text.h"
-#include "telemetry/line_writer.h"
 
 #include <spdlog/logger.h>
 #include <spdlog/pattern_formatter.h>
@@ -86,8 +85,7 @@ class SpdLog final : public Log {
       : sink_(std::make_shared<WriterSink>(std::move(writer))), logger_("impulse", sink_) {
     logger_.set_level(spdlog::level::trace);  // Log::write has chosen already
   }
-  Result<> reopen() override { return sink_->writer().reopen(); }
-  void flush() override { sink_->writer().flush(); }
+  LineWriter* writer() override { return &sink_->writer(); }
   std::vector<LogLine> recent(size_t each) const override { return sink_->recent(each); }
 
  protected:
@@ -119,10 +117,12 @@ Log::Log() {
   for (auto& level : levels_) level.store(static_cast<uint8_t>(Level::notice), std::memory_order_relaxed);
 }
 
-Result<std::unique_ptr<Log>> Log::open(const std::string& path) {
+Result<std::unique_ptr<Log>> Log::open(const std::string& path, const LogContext& context) {
   LineWriter::Options options;
   options.loss = loss_line;
   options.name = "diagnostic-log";
+  options.lost = Counter::diagnostic_log_lines_lost;
+  options.context = context;
   auto writer = LineWriter::open(path, std::move(options));
   if (!writer) return std::unexpected(writer.error());
   return std::make_unique<SpdLog>(std::move(*writer));

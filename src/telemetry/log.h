@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/result.h"
+#include "telemetry/line_writer.h"
 
 #include <atomic>
 #include <cstdint>
@@ -30,7 +31,7 @@ class Log {
  public:
   // `path` empty: standard error. Lines are
   //   2026-01-02T03:04:05.678Z level area id: text
-  static Result<std::unique_ptr<Log>> open(const std::string& path);
+  static Result<std::unique_ptr<Log>> open(const std::string& path, const LogContext& context = {});
   virtual ~Log() = default;
 
   // Cheap test in front of expensive arguments.
@@ -45,8 +46,9 @@ class Log {
   void write(Level level, Area area, std::string_view id, std::string_view text) {
     if (wants(level, area)) emit(level, area, id, text);
   }
-  virtual Result<> reopen() = 0;
-  virtual void flush() = 0;
+  virtual LineWriter* writer() = 0;  // to the file; not null
+  Result<> reopen() { return writer()->reopen(); }
+  void flush() { writer()->flush(); }
   // The last lines of each level, at most `each` and never more than 100, in
   // order; kept in memory, so that a console can show them wherever the log goes.
   virtual std::vector<LogLine> recent(size_t each) const = 0;

@@ -2,9 +2,8 @@
 #include "telemetry/rejectlog.h"
 
 #include "base/text.h"
-#include "telemetry/line_writer.h"
+#include "telemetry/log_text.h"
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -13,10 +12,6 @@
 
 namespace impulse::telemetry {
 namespace {
-
-constexpr size_t field_limit = 1024;  // bytes of what an outsider can make long
-
-int64_t seconds_of(WallTime time) { return std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count(); }
 
 // What stands between quotes: a quote inside is \x22, so that each one of a
 // line begins or ends a field.
@@ -42,12 +37,10 @@ void context(std::string& line, std::string_view name, std::string_view text) {
     quoted(line, text);
 }
 
-// The last '@' divides: a domain has none, and a quoted local part ends before it.
 void address(std::string& line, std::string_view name, std::string_view text) {
-  const size_t at = text.ends_with('"') ? std::string_view::npos : text.rfind('@');
-  const bool whole = at == std::string_view::npos;
-  context(line, fmt::format("{}_localpart", name), whole ? text : text.substr(0, at));
-  context(line, fmt::format("{}_domain", name), whole ? std::string_view() : text.substr(at + 1));
+  const auto [local, domain] = divide_address(text);
+  context(line, fmt::format("{}_localpart", name), local);
+  context(line, fmt::format("{}_domain", name), domain);
 }
 
 // Momentum's words for what is waited for.
@@ -86,50 +79,26 @@ std::string momentum_line(const Rejection& what) {
   return line + "] " + escape_line(what.text, field_limit) + '\n';
 }
 
-void json(std::string& line, std::string_view name, std::string_view text) {
-  line += line.size() == 1 ? "\"" : ",\"";
-  line.append(name).append("\":\"");
-  // Well-formed UTF-8 in one line; JSON has its own sign for what is not printable.
-  const std::string cut(text.substr(0, field_limit));
-  const bool harmless = is_utf8(cut);
-  for (const char c : cut) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\')
-      line.append("\\").append(1, c);
-    else if (byte < 0x20 || byte == 0x7F || (byte >= 0x80 && !harmless))
-      fmt::format_to(std::back_inserter(line), "\\u{:04x}", byte);
-    else
-      line += c;
-  }
-  line += '"';
-}
-
-std::string time_text(WallTime time) {
-  const auto ms = std::chrono::floor<std::chrono::milliseconds>(time).time_since_epoch().count();
-  const std::time_t seconds = static_cast<std::time_t>(seconds_of(time));
-  return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", fmt::gmtime(seconds), ((ms % 1000) + 1000) % 1000);
-}
-
 std::string json_line(const Rejection& what) {
-  std::string line = "{";
-  json(line, "time", time_text(what.time));
-  fmt::format_to(std::back_inserter(line), ",\"session\":{}", what.session);
-  json(line, "listener", what.listener);
-  json(line, "listen", what.listen);
-  json(line, "local", what.local);
-  json(line, "peer", what.peer);
-  json(line, "pathway", what.pathway);
-  if (!what.tenant.empty()) json(line, "tenant", what.tenant);
-  json(line, "phase", what.phase);
-  if (!what.helo.empty()) json(line, "helo", what.helo);
-  if (!what.user.empty()) json(line, "user", what.user);
-  if (!what.command.empty()) json(line, "command", what.command);
-  if (what.in_transaction) json(line, "sender", what.sender);
-  if (!what.recipient.empty()) json(line, "recipient", what.recipient);
-  fmt::format_to(std::back_inserter(line), ",\"code\":{}", what.code);
-  json(line, "text", what.text);
-  json(line, "cause", what.cause);
-  return line + "}\n";
+  JsonLine line;
+  line.text("time", time_text(what.time));
+  line.number("session", what.session);
+  line.text("listener", what.listener);
+  line.text("listen", what.listen);
+  line.text("local", what.local);
+  line.text("peer", what.peer);
+  line.text("pathway", what.pathway);
+  if (!what.tenant.empty()) line.text("tenant", what.tenant);
+  line.text("phase", what.phase);
+  if (!what.helo.empty()) line.text("helo", what.helo);
+  if (!what.user.empty()) line.text("user", what.user);
+  if (!what.command.empty()) line.text("command", what.command);
+  if (what.in_transaction) line.text("sender", what.sender);
+  if (!what.recipient.empty()) line.text("recipient", what.recipient);
+  line.number("code", static_cast<uint64_t>(what.code));
+  line.text("text", what.text);
+  line.text("cause", what.cause);
+  return std::move(line).finish();
 }
 
 class FileRejectlog final : public Rejectlog {
@@ -140,8 +109,7 @@ class FileRejectlog final : public Rejectlog {
   void rejection(const Rejection& rejection) override {
     writer_->append(form_ == Form::json ? json_line(rejection) : momentum_line(rejection));
   }
-  Result<> reopen() override { return writer_->reopen(); }
-  void flush() override { writer_->flush(); }
+  LineWriter* writer() override { return writer_.get(); }
 
  private:
   std::unique_ptr<LineWriter> writer_;
@@ -152,16 +120,19 @@ class NoRejectlog final : public Rejectlog {
  public:
   bool wanted() const override { return false; }
   void rejection(const Rejection&) override {}
-  Result<> reopen() override { return {}; }
-  void flush() override {}
+  LineWriter* writer() override { return nullptr; }
 };
 
 }  // namespace
 
-Result<std::unique_ptr<Rejectlog>> Rejectlog::open(const std::string& path, Form form) {
+Result<std::unique_ptr<Rejectlog>> Rejectlog::open(const std::string& path, Form form, const LogContext& context) {
   if (path.empty()) return std::make_unique<NoRejectlog>();
   LineWriter::Options options;
   options.name = "rejectlog";
+  options.lost = Counter::rejectlog_lines_lost;
+  options.context = context;
+  if (form == Form::momentum)
+    options.heartbeat = [](WallTime now) { return fmt::format("{}: Marker 1\n", seconds_of(now)); };
   options.loss = [form](uint64_t lines) {
     if (form == Form::momentum) return fmt::format("{}: Lost {}\n", seconds_of(wall_now()), lines);
     return fmt::format("{{\"time\":\"{}\",\"lost\":{}}}\n", time_text(wall_now()), lines);

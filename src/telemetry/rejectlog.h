@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "telemetry/line_writer.h"
 
 #include <cstdint>
 #include <memory>
@@ -41,13 +42,16 @@ class Rejectlog {
   enum class Form : uint8_t { momentum, json };
   // Appends to `path` (made with 0640). Writing happens on a thread of its
   // own; a caller never waits for a disk. Empty path: nothing is logged.
-  static Result<std::unique_ptr<Rejectlog>> open(const std::string& path, Form form);
+  static Result<std::unique_ptr<Rejectlog>> open(const std::string& path, Form form, const LogContext& context = {});
   virtual ~Rejectlog() = default;  // writes what is waiting
 
   virtual bool wanted() const = 0;                         // false: there is no log, and nothing need be made for it
   virtual void rejection(const Rejection& rejection) = 0;  // any thread
-  virtual Result<> reopen() = 0;  // after rotation; keeps the old file when the new one cannot be opened
-  virtual void flush() = 0;       // waits until all so far is in the file
+  virtual LineWriter* writer() = 0;                        // to the file; null: there is no log
+  Result<> reopen() { return writer() == nullptr ? Result<>{} : writer()->reopen(); }
+  void flush() {
+    if (writer() != nullptr) writer()->flush();
+  }
 };
 
 }  // namespace impulse::telemetry

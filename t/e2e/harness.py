@@ -240,9 +240,9 @@ class Daemon:
         return wait_for(lambda: text in self.log(), f"'{text}' in the diagnostic log", seconds)
 
     def mainlog(self, kind=None):
-        """Records of the main log, parsed; `kind` is R, D, T or P."""
+        """Records of the main log, parsed; `kind` is R, D, T, P or M; None: all but M."""
         return [record for record in map(parse_mainlog, read(self.dir / "mainlog").splitlines())
-                if kind is None or record["kind"] == kind]
+                if record["kind"] == kind or (kind is None and record["kind"] != "M")]
 
     def wait_mainlog(self, kind, count, seconds=30):
         return wait_for(lambda: len(self.mainlog(kind)) >= count and self.mainlog(kind),
@@ -312,6 +312,7 @@ MAINLOG_FIELDS = {
 MAINLOG_FIELDS["P"] = MAINLOG_FIELDS["T"]
 
 
+MAINLOG_FIELDS["M"] = MAINLOG_FIELDS["R"][:5]  # a heartbeat
 def parse_mainlog(line):
     fields = line.split("@")
     kind = fields[4] if len(fields) > 4 else "?"

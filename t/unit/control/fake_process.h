@@ -22,6 +22,8 @@ class FakeProcess : public Process {
   MemoryStatus memory() override { return used; }
   SystemInfo information() override { return info; }
   std::vector<std::pair<std::string, Result<>>> reopen_logs() override { return reopened; }
+  std::vector<LogStatus> logs() override { return files; }
+  void rotate_logs() override { ++rotated; }
   std::vector<telemetry::LogLine> recent_log(size_t each_level) override {
     asked_lines = each_level;
     return lines;
@@ -41,6 +43,8 @@ class FakeProcess : public Process {
   MemoryStatus used;
   SystemInfo info;
   std::vector<std::pair<std::string, Result<>>> reopened;
+  std::vector<LogStatus> files;
+  int rotated = 0;
   std::vector<telemetry::LogLine> lines;
   size_t asked_lines = 0;
   std::array<telemetry::Level, static_cast<size_t>(telemetry::Area::count_)> levels{};

@@ -47,7 +47,7 @@ class House {
         settings, "mx1", [&](spool::Summary summary) { live.push_back(std::move(summary)); }, [](std::string_view) {});
     CPPUNIT_ASSERT_MESSAGE(opened ? "" : opened.error().message, opened.has_value());
     spool = std::move(*opened);
-    mainlog = std::move(*telemetry::Mainlog::open(dir / "mainlog"));
+    mainlog = std::move(*telemetry::MailLogs::open({.mainlog = dir / "mainlog"}));
     log = std::move(*telemetry::Log::open(dir / "log"));
     dispatcher = Dispatcher::create({*loop, *spool, *mainlog, *log, counters,
                                      [this] {
@@ -140,7 +140,7 @@ class House {
   std::unique_ptr<net::Loop> loop = net::test::make_loop();
   telemetry::Counters counters;
   std::unique_ptr<spool::Spool> spool;
-  std::unique_ptr<telemetry::Mainlog> mainlog;
+  std::unique_ptr<telemetry::MailLogs> mainlog;
   std::unique_ptr<telemetry::Log> log;
   std::unique_ptr<Dispatcher> dispatcher;
   // Tests may refuse bounces, or look at them.

@@ -17,4 +17,4 @@ t_unit_delivery_tests_SOURCES = t/unit/main.cc \
 	t/unit/delivery/tenant_test.cc
 t_unit_delivery_tests_CXXFLAGS = $(AM_CXXFLAGS) $(CPPUNIT_CFLAGS)
 t_unit_delivery_tests_LDADD = libdelivery.a libsmtp.a libauth.a libintake.a libtelemetry.a libspool.a libqueue.a libconfig.a libnet.a \
-	libmessage.a libbase.a $(SPDLOG_LIBS) $(GSASL_LIBS) $(NET_LIBS) $(BASE_LIBS) $(CPPUNIT_LIBS)
+	libmessage.a libbase.a $(ZLIB_LIBS) $(SPDLOG_LIBS) $(GSASL_LIBS) $(NET_LIBS) $(BASE_LIBS) $(CPPUNIT_LIBS)

@@ -30,7 +30,7 @@ class InjectBatchTest : public CppUnit::TestFixture {
   std::string dir_;
   std::unique_ptr<net::Loop> loop_;
   std::unique_ptr<spool::Spool> spool_;
-  std::unique_ptr<telemetry::Mainlog> mainlog_;
+  std::unique_ptr<telemetry::MailLogs> mainlog_;
   telemetry::Counters counters_;
   std::mutex mutex_;
   std::vector<inject::Accepted> queued_;
@@ -46,7 +46,7 @@ class InjectBatchTest : public CppUnit::TestFixture {
     settings.base = dir_ + "/spool";
     settings.min_free_percent = 0;
     spool_ = std::move(*spool::Spool::open(settings, "mx1", nullptr, [](std::string_view) {}));
-    mainlog_ = std::move(*telemetry::Mainlog::open(dir_ + "/mainlog"));
+    mainlog_ = std::move(*telemetry::MailLogs::open({.mainlog = dir_ + "/mainlog"}));
     injector_ = std::make_unique<inject::Injector>(*spool_, *mainlog_, counters_, [this](inject::Accepted accepted) {
       const std::lock_guard lock(mutex_);
       queued_.push_back(std::move(accepted));

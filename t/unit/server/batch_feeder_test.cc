@@ -66,7 +66,7 @@ class BatchFeederTest : public CppUnit::TestFixture {
   net::test::TempDir dir_;
   std::unique_ptr<net::Loop> loop_ = std::move(*net::Loop::create("test"));
   telemetry::Counters counters_;
-  std::unique_ptr<telemetry::Mainlog> mainlog_ = std::move(*telemetry::Mainlog::open(dir_ / "mainlog"));
+  std::unique_ptr<telemetry::MailLogs> mainlog_ = std::move(*telemetry::MailLogs::open({.mainlog = dir_ / "mainlog"}));
   std::unique_ptr<FullSpool> spool_;
   std::unique_ptr<inject::Injector> injector_;
   std::optional<Result<std::vector<MessageId>>> outcome_;

@@ -1,0 +1,159 @@
+// A record as JSON, with the names that KumoMTA's log record has.
+#include "telemetry/bounce_class.h"
+#include "telemetry/log_text.h"
+#include "telemetry/mail_lines.h"
+
+#include "base/concat.h"
+#include "base/text.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace impulse::telemetry {
+namespace {
+
+using Kind = Record::Kind;
+
+constexpr std::string_view binding = "default";
+constexpr int no_reply_now = 400;  // what went wrong was no reply: it is tried again
+constexpr int no_reply_ever = 554;
+
+std::string_view type_of(Kind kind) {
+  switch (kind) {
+    case Kind::reception:
+      return "Reception";
+    case Kind::delivery:
+      return "Delivery";
+    case Kind::transient:
+      return "TransientFailure";
+    case Kind::bounce:
+      return "Bounce";
+    case Kind::expiration:
+      return "Expiration";
+    case Kind::admin_bounce:
+      break;
+  }
+  return "AdminBounce";
+}
+
+void add_response(JsonLine& line, const Record& record) {
+  line.begin("response", '{');
+  if (record.kind == Kind::reception) {
+    line.number("code", 250);
+    line.text("content", "");
+    return line.end('}');
+  }
+  const ReplyParts parts = parts_of(record.response);
+  const int code = parts.code != 0                  ? parts.code
+                   : record.kind == Kind::delivery  ? 250
+                   : record.kind == Kind::transient ? no_reply_now
+                                                    : no_reply_ever;
+  line.number("code", static_cast<uint64_t>(code));
+  if (!parts.status.empty()) {
+    const auto numbers = split(parts.status, '.');
+    line.begin("enhanced_code", '{');
+    line.raw("class", numbers[0]);
+    line.number("subject", parse_unsigned(numbers[1]).value_or(0));
+    line.number("detail", parse_unsigned(numbers[2]).value_or(0));
+    line.end('}');
+  }
+  line.text("content", parts.text);
+  const std::string_view command = command_of(record.stage);
+  if (parts.code != 0 && !command.empty()) line.text("command", command);
+  line.end('}');
+}
+
+// "192.0.2.1:25", "[2001:db8::1]:25": the address and the port.
+std::pair<std::string_view, std::string_view> divide_peer(std::string_view peer) {
+  const size_t colon = peer.rfind(':');
+  if (colon == std::string_view::npos) return {peer, {}};
+  std::string_view address = peer.substr(0, colon);
+  if (address.starts_with('[') && address.ends_with(']')) address = address.substr(1, address.size() - 2);
+  return {address, peer.substr(colon + 1)};
+}
+
+void add_peer(JsonLine& line, const Record& record) {
+  if (record.peer.empty() || record.peer.starts_with('/')) return;
+  line.begin("peer_address", '{');
+  if (!record.peer_name.empty()) line.text("name", record.peer_name);
+  line.text("addr", record.kind == Kind::reception ? std::string_view(record.peer) : divide_peer(record.peer).first);
+  line.end('}');
+}
+
+// The parts of a name in RFC 2253's form. A comma behind a backslash divides nothing.
+void add_subject(JsonLine& line, std::string_view subject) {
+  line.begin("tls_peer_subject_name", '[');
+  while (!subject.empty()) {
+    size_t end = 0;
+    while (end < subject.size() && subject[end] != ',') end += subject[end] == '\\' ? 2 : 1;
+    end = std::min(end, subject.size());
+    line.element(subject.substr(0, end));
+    subject.remove_prefix(std::min(end + 1, subject.size()));
+  }
+  line.end(']');
+}
+
+}  // namespace
+
+void add_json_line(std::string& out, const Record& record, const LineFacts& facts) {
+  const bool reception = record.kind == Kind::reception;
+  const bool given_up = !reception && record.kind != Kind::delivery;
+  JsonLine line;
+  line.text("type", type_of(record.kind));
+  line.text("id", record.id);
+  line.text("sender", record.sender);
+  line.text("recipient", record.recipient);
+  line.text("queue", record.tenant.empty() ? record.domain : concat(record.tenant, "@", record.domain));
+  const std::string& next = record.peer_name.empty() ? record.peer : record.peer_name;
+  line.text("site", reception || next.empty() ? std::string() : concat(binding, "->", next));
+  line.number("size", record.size);
+  add_response(line, record);
+  add_peer(line, record);
+  line.number("timestamp", static_cast<uint64_t>(std::max<int64_t>(0, seconds_of(record.time))));
+  line.number("created", static_cast<uint64_t>(std::max<int64_t>(0, seconds_of(record.received))));
+  line.text("event_time", time_text(record.time));
+  line.text("created_time", time_text(record.received));
+  line.number("num_attempts", record.attempts);
+  const BounceClass* bounce = given_up ? &classify(record) : nullptr;
+  line.text("bounce_classification", bounce == nullptr || bounce->code == 1 ? "Uncategorized" : bounce->name);
+  line.text("egress_pool", binding);
+  line.text("egress_source", binding);
+  if (!reception && !record.local.empty()) {
+    line.begin("source_address", '{');
+    line.text("address", record.local);
+    line.end('}');
+  }
+  if (reception) {
+    line.begin("meta", '{');
+    for (const auto& [name, value] : record.envelope->context) line.member(name, value);
+    line.end('}');
+  }
+  if (!record.protocol.empty()) line.text(reception ? "reception_protocol" : "delivery_protocol", record.protocol);
+  line.text("nodeid", facts.node);
+  if (record.tls) {
+    line.text("tls_cipher", record.tls->cipher);
+    line.text("tls_protocol_version", record.tls->version);
+    if (!record.tls->subject.empty()) add_subject(line, record.tls->subject);
+  }
+  if (const std::string session = connection_id(record, facts); !session.empty()) line.text("session_id", session);
+  // What follows is ours.
+  if (!record.tenant.empty()) line.text("tenant", record.tenant);
+  if (reception) {
+    line.text("listen", record.local);
+    if (!record.envelope->user.empty()) line.text("user", record.envelope->user);
+  } else {
+    const auto ms = std::max<int64_t>(0, std::chrono::duration_cast<std::chrono::milliseconds>(record.delay).count());
+    line.raw("delay",
+             concat(Digits(static_cast<uint64_t>(ms / 1000)), ".", Digits(static_cast<uint64_t>(ms % 1000), 3)));
+    if (record.peer.starts_with('/')) line.text("path", record.peer);
+  }
+  if (given_up) {
+    line.number("bytes", record.bytes);
+    line.number("stage", static_cast<uint64_t>(record.stage));
+    line.number("bounce_code", bounce->code);
+  }
+  out += std::move(line).finish();
+}
+
+}  // namespace impulse::telemetry

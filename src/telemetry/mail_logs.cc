@@ -1,0 +1,163 @@
+#include "telemetry/mail_logs.h"
+
+#include "base/thread_name.h"
+#include "telemetry/log_text.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+namespace impulse::telemetry {
+namespace {
+
+// Together with the writers' delay lines are in the file within 100 ms.
+constexpr Duration gathering = std::chrono::milliseconds(20);
+constexpr Duration writing = std::chrono::milliseconds(80);
+constexpr size_t worth_waking = 1024;             // events that are not left to gather
+constexpr size_t most_waiting = size_t{1} << 16;  // events; more are counted and dropped
+constexpr size_t piece = size_t{64} << 10;        // bytes of lines that go to a writer at once
+
+Result<std::unique_ptr<LineWriter>> open_log(const std::string& path, const char* name, Counter lost,
+                                             const LogContext& context, std::string_view loss, std::string_view beat) {
+  if (path.empty()) return std::unique_ptr<LineWriter>();
+  LineWriter::Options options;
+  options.name = name;
+  options.delay = writing;
+  options.lost = lost;
+  options.context = context;
+  options.loss = [loss](uint64_t lines) {
+    if (loss.empty())
+      return fmt::format("{{\"type\":\"Lost\",\"timestamp\":{},\"lines\":{}}}\n", seconds_of(wall_now()), lines);
+    return fmt::format("{}{}{}\n", seconds_of(wall_now()), loss, lines);
+  };
+  if (!beat.empty()) options.heartbeat = [beat](WallTime now) { return fmt::format("{}{}\n", seconds_of(now), beat); };
+  return LineWriter::open(path, std::move(options));
+}
+
+}  // namespace
+
+Result<std::unique_ptr<MailLogs>> MailLogs::open(const Settings& settings, const LogContext& context) {
+  std::unique_ptr<MailLogs> logs(new MailLogs(settings.facts));
+  auto main = open_log(settings.mainlog, "mainlog", Counter::mainlog_lines_lost, context, "@@@@L@", "@@@@M");
+  if (!main) return std::unexpected(main.error());
+  auto bounce = open_log(settings.bouncelog, "bouncelog", Counter::bouncelog_lines_lost, context, "@@@@L@", "@@@@M1");
+  if (!bounce) return std::unexpected(bounce.error());
+  auto json = open_log(settings.jsonlog, "jsonlog", Counter::jsonlog_lines_lost, context, "", "");
+  if (!json) return std::unexpected(json.error());
+  logs->main_ = std::move(*main);
+  logs->bounce_ = std::move(*bounce);
+  logs->json_ = std::move(*json);
+  if (logs->main_ || logs->bounce_ || logs->json_) logs->thread_ = std::thread([&self = *logs] { self.run(); });
+  return logs;
+}
+
+MailLogs::~MailLogs() {
+  {
+    const std::lock_guard lock(mutex_);
+    stop_ = true;
+  }
+  wake_.notify_one();
+  if (thread_.joinable()) thread_.join();
+}
+
+std::vector<std::pair<std::string_view, LineWriter*>> MailLogs::writers() const {
+  std::vector<std::pair<std::string_view, LineWriter*>> found;
+  if (main_) found.emplace_back("Mainlog", main_.get());
+  if (bounce_) found.emplace_back("Bouncelog", bounce_.get());
+  if (json_) found.emplace_back("Jsonlog", json_.get());
+  return found;
+}
+
+void MailLogs::reception(Reception reception) {
+  if (main_ || json_) push(std::move(reception));
+}
+
+void MailLogs::outcome(Record record) {
+  if (main_ || json_ || (bounce_ && record.kind != Record::Kind::delivery)) push(std::move(record));
+}
+
+void MailLogs::push(Event event) {
+  bool wake = false;
+  uint64_t lost = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    if (waiting_.size() >= most_waiting) {
+      const auto* reception = std::get_if<Reception>(&event);
+      lost = reception == nullptr ? 1 : reception->envelope->recipients.size();
+    } else {
+      waiting_.push_back(std::move(event));
+      ++pushed_;
+      wake = waiting_.size() == 1 || waiting_.size() == worth_waking;
+    }
+  }
+  if (wake) wake_.notify_one();
+  if (lost == 0) return;
+  if (main_) main_->lose(lost);
+  if (json_) json_->lose(lost);
+  const auto* record = std::get_if<Record>(&event);
+  if (bounce_ && record != nullptr && record->kind != Record::Kind::delivery) bounce_->lose(lost);
+}
+
+void MailLogs::flush() {
+  {
+    std::unique_lock lock(mutex_);
+    const uint64_t target = pushed_;
+    urgent_ = true;
+    wake_.notify_one();
+    if (thread_.joinable()) done_.wait(lock, [&] { return made_ >= target; });
+  }
+  for (const auto& [name, writer] : writers()) writer->flush();
+}
+
+void MailLogs::add(Lines& lines, const Record& record) const {
+  const bool failed = record.kind != Record::Kind::reception && record.kind != Record::Kind::delivery;
+  if (main_) add_main_line(lines.main, record, facts_);
+  if (bounce_ && failed) add_bounce_line(lines.bounce, record, facts_);
+  if (json_) add_json_line(lines.json, record, facts_);
+}
+
+void MailLogs::append(Lines& lines) const {
+  const auto pass = [](std::string& text, const std::unique_ptr<LineWriter>& writer) {
+    if (!text.empty()) writer->append(text);
+    text.clear();
+  };
+  pass(lines.main, main_);
+  pass(lines.bounce, bounce_);
+  pass(lines.json, json_);
+}
+
+void MailLogs::run() {
+  name_thread("mail-logs");
+  std::vector<Event> events;
+  Lines lines;
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    wake_.wait(lock, [this] { return stop_ || !waiting_.empty(); });
+    if (waiting_.empty()) return;
+    wake_.wait_for(lock, gathering, [this] { return stop_ || urgent_ || waiting_.size() >= worth_waking; });
+    urgent_ = false;
+    events.swap(waiting_);
+    lock.unlock();
+    for (const Event& event : events) {
+      if (const auto* record = std::get_if<Record>(&event)) {
+        add(lines, *record);
+      } else {
+        const auto& reception = std::get<Reception>(event);
+        for (size_t i = 0; i < reception.envelope->recipients.size(); ++i) {
+          add(lines, record_of(reception, i));
+          if (lines.main.size() + lines.json.size() >= piece) append(lines);
+        }
+      }
+      if (lines.main.size() + lines.bounce.size() + lines.json.size() >= piece) append(lines);
+    }
+    append(lines);
+    const size_t count = events.size();
+    events.clear();
+    if (events.capacity() > 4 * worth_waking) std::vector<Event>().swap(events);
+    lock.lock();
+    made_ += count;
+    done_.notify_all();
+  }
+}
+
+}  // namespace impulse::telemetry

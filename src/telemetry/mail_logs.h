@@ -1,0 +1,70 @@
+// MailLogs: what happens to mail, written down: the main log, the bounce log, and
+// the same as JSON lines (doc/logs.md). Who tells of something hands over what it
+// has at hand; a thread here makes the lines of it.
+#pragma once
+
+#include "telemetry/line_writer.h"
+#include "telemetry/mail_lines.h"
+
+#include <condition_variable>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace impulse::telemetry {
+
+class MailLogs {
+ public:
+  struct Settings {
+    // Files (made with 0640); empty: that log is not written.
+    std::string mainlog{};
+    std::string bouncelog{};
+    std::string jsonlog{};
+    LineFacts facts{};
+  };
+  static Result<std::unique_ptr<MailLogs>> open(const Settings& settings, const LogContext& context = {});
+  ~MailLogs();  // writes what is waiting
+  MailLogs(const MailLogs&) = delete;
+  MailLogs& operator=(const MailLogs&) = delete;
+
+  // Any thread; never waits for a disk. Lines stand in the order of the calls.
+  void reception(Reception reception);
+  void outcome(Record record);  // any kind but a reception
+  void flush();                 // waits until all so far is in the files
+
+  // The logs that there are, by the names of their options. The same as long as it lives.
+  std::vector<std::pair<std::string_view, LineWriter*>> writers() const;
+
+ private:
+  using Event = std::variant<Reception, Record>;
+  struct Lines {
+    std::string main, bounce, json;
+  };
+
+  explicit MailLogs(LineFacts facts) : facts_(std::move(facts)) {}
+  void push(Event event);
+  void run();
+  void add(Lines& lines, const Record& record) const;
+  void append(Lines& lines) const;
+
+  const LineFacts facts_;
+  std::unique_ptr<LineWriter> main_, bounce_, json_;  // null: not written
+
+  std::mutex mutex_;              // guards what follows
+  std::condition_variable wake_;  // the thread waits here
+  std::condition_variable done_;  // flush() waits here
+  std::vector<Event> waiting_;
+  uint64_t pushed_ = 0;
+  uint64_t made_ = 0;
+  bool urgent_ = false;
+  bool stop_ = false;
+  std::thread thread_;  // not started when there is no log
+};
+
+}  // namespace impulse::telemetry

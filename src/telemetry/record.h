@@ -1,0 +1,72 @@
+// What happened to a message, for the logs of mail: a reception of it as it is
+// at hand where mail comes in, and a record of one recipient, which is what the
+// logs have their lines from.
+#pragma once
+
+#include "base/clock.h"
+#include "message/envelope.h"
+#include "telemetry/stage.h"
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace impulse::telemetry {
+
+// TLS of a connection to a next host.
+struct TlsFacts {
+  std::string version;  // "TLSv1.3"
+  std::string cipher;   // "TLS_AES_256_GCM_SHA384"
+  std::string subject;  // of the server's certificate, RFC 2253; empty: unknown
+};
+
+// Fields that a record's kind has no use for are not looked at. Whatever came
+// from a peer is escaped by who writes it: a record is always one line.
+struct Record {
+  enum class Kind : uint8_t {
+    reception,
+    delivery,
+    transient,     // there will be another attempt
+    bounce,        // given up, for what the other side said or what went wrong
+    expiration,    // given up, as it took too long or too many attempts
+    admin_bounce,  // given up, as an administrator said so
+  };
+  Kind kind = Kind::reception;
+  WallTime time{};
+  WallTime received{};
+  std::string id;         // message id with node
+  std::string recipient;  // one record a recipient
+  std::string sender;     // "" is the null sender
+  std::string peer;       // reception: client address; else remote host and port, or Maildir path
+  std::string peer_name;  // reception: how it called itself; else the name of the next host; empty: unknown
+  std::string local;      // reception: Listen; else source address
+  std::string domain;     // of the recipient
+  uint64_t size = 0;      // of the message, bytes
+  uint64_t bytes = 0;     // sent to the other side for it; 0: there was no connection
+  uint64_t session = 0;   // number of the session it came by, or of the connection it went by; 0: none
+  Stage stage = Stage::unknown;
+  uint32_t attempts = 0;                                // earlier attempts, 0 for the first
+  Duration delay{0};                                    // since reception
+  std::string response;                                 // what the other side said, or what went wrong
+  std::string tenant;                                   // whose mail it is; "" is of none
+  std::string protocol;                                 // "ESMTP", "ESMTPS", "MAILDIR", for our own mail "INTERNAL"
+  std::shared_ptr<const TlsFacts> tls{};                // null: none
+  std::shared_ptr<const message::Envelope> envelope{};  // reception
+};
+
+// One message that came in, and is durable.
+struct Reception {
+  std::string id;  // with node
+  std::shared_ptr<const message::Envelope> envelope;
+  uint64_t size = 0;     // bytes
+  std::string protocol;  // as Record's
+  uint64_t session = 0;  // as Record's
+};
+
+// The Record of its recipient of that number.
+Record record_of(const Reception& reception, size_t recipient);
+
+}  // namespace impulse::telemetry

@@ -1,0 +1,232 @@
+"""The logs: what their lines say of a delivery, the same as JSON, rotation, heartbeats, and
+files that cannot be written."""
+
+import gzip
+import json
+import os
+import re
+import shutil
+import tempfile
+
+from client import Smtp
+from harness import BASE_CONFIG, Daemon, TestCase, make_certificate, read, wait_for
+from sink import Drop, SmtpSink
+
+MESSAGE = b"From: a@client.example\r\nSubject: hello\r\n\r\n" + b"0123456789" * 5 + b"\r\n"
+LOGS = """Bouncelog = "@dir@/bouncelog"
+Jsonlog = "@dir@/jsonlog"
+Domain "remote.example" { Gateway = "127.0.0.1:@sink@" @domain@ }
+"""
+
+
+def records(daemon):
+    return [json.loads(line) for line in read(daemon.dir / "jsonlog").splitlines(keepends=True) if line.endswith("\n")]
+
+
+def bounces(daemon):
+    names = ["time", "id", "batch", "connection", "kind", "to_local", "to_domain", "from_local", "from_domain", "group",
+             "binding", "stage", "class", "size", "peer", "response"]
+    return [dict(zip(names, line.split("@"), strict=True)) for line in read(daemon.dir / "bouncelog").splitlines()]
+
+
+class LogCase(TestCase):
+    def pair(self, script=None, domain="", **more):
+        sink = SmtpSink(self, script=script, **more)
+        return self.daemon(BASE_CONFIG, more=LOGS, sink=sink.port, domain=domain), sink
+
+    def send(self, daemon, recipients=("bob@remote.example",), sender="", count=1):
+        with Smtp(daemon.smtp_port) as smtp:
+            smtp.ehlo("client.example")
+            for _ in range(count):
+                smtp.message(MESSAGE, sender=sender, recipients=list(recipients))
+
+    def wait_records(self, daemon, kind, count=1):
+        return wait_for(lambda: len(found := [each for each in records(daemon) if each["type"] == kind]) >= count and found,
+                        lambda: f"{count} records {kind}, there are {records(daemon)}")
+
+
+class Lines(LogCase):
+    def test_delivery(self):
+        folder = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, folder, True)
+        certificate = make_certificate(folder, "sink", "sink.example")
+        daemon, sink = self.pair(certificate=certificate, domain="TLS = required TLS_Verify = no")
+        self.send(daemon, ["bob@remote.example", "carol@remote.example"])
+        delivered = daemon.wait_mainlog("D", 2)
+        received = daemon.mainlog("R")
+        # One message: they came in one session, and went by one connection.
+        self.assertEqual(1, len({line["connection"] for line in received}))
+        self.assertRegex(received[0]["connection"], r"^i\d+-[0-9A-F]{8}$")
+        self.assertEqual(1, len({line["connection"] for line in delivered}))
+        self.assertRegex(delivered[0]["connection"], r"^o\d+-[0-9A-F]{8}$")
+        came = self.wait_records(daemon, "Reception", 2)
+        went = self.wait_records(daemon, "Delivery", 2)
+        self.assertEqual([line["id"] for line in received], [each["id"] for each in came])
+        self.assertEqual([line["connection"] for line in received], [each["session_id"] for each in came])
+        self.assertEqual([line["connection"] for line in delivered], [each["session_id"] for each in went])
+        self.assertEqual({"name": "client.example", "addr": "127.0.0.1"}, came[0]["peer_address"])
+        self.assertEqual({"name": "127.0.0.1", "addr": "127.0.0.1"}, went[0]["peer_address"])
+        self.assertEqual({"code": 250, "enhanced_code": {"class": 2, "subject": 0, "detail": 0}, "content": "taken",
+                          "command": "."}, went[0]["response"])
+        self.assertTrue(went[0]["tls_protocol_version"].startswith("TLSv1."))
+        self.assertTrue(went[0]["tls_cipher"])
+        self.assertEqual(["CN=sink.example"], went[0]["tls_peer_subject_name"])
+        self.assertEqual(("ESMTP", "ESMTPS"), (came[0]["reception_protocol"], went[0]["delivery_protocol"]))
+        self.assertEqual(("node1", "remote.example", "bob@remote.example"),
+                         (went[0]["nodeid"], went[0]["queue"], went[0]["recipient"]))
+        self.assertEqual(int(received[0]["time"]), came[0]["timestamp"])
+        self.assertEqual("", read(daemon.dir / "bouncelog"))
+
+    def failed_at(self, verb, reply="550 5.7.1 no", **more):
+        def script(session, asked, line):
+            if asked != verb:
+                return None
+            if reply is None:
+                raise Drop
+            return reply
+
+        daemon, sink = self.pair(script, **more)
+        self.send(daemon)
+        kind = "P" if reply and reply.startswith("5") else "T"
+        line = daemon.wait_mainlog(kind, 1)[0]
+        bounced = wait_for(lambda: bounces(daemon), "a line in the bounce log")[0]
+        record = self.wait_records(daemon, "Bounce" if kind == "P" else "TransientFailure")[0]
+        self.assertEqual((line["stage"], line["connection"]), (bounced["stage"], bounced["connection"]))
+        self.assertEqual((int(line["stage"]), int(line["bytes"])), (record["stage"], record["bytes"]))
+        self.assertEqual(bounced["class"], str(record["bounce_code"]))
+        self.assertEqual("B" if kind == "P" else "T", bounced["kind"])
+        return line, record
+
+    def test_each_stage_of_a_refusal(self):
+        for verb, stage, command in (("MAIL", "3", "MAIL FROM"), ("RCPT", "5", "RCPT TO"), ("DATA", "7", "DATA"),
+                                     ("END", "9", ".")):
+            with self.subTest(verb):
+                line, record = self.failed_at(verb)
+                self.assertEqual(stage, line["stage"])
+                self.assertEqual(command, record["response"]["command"])
+                self.assertEqual("Mail Block", record["bounce_classification"])
+                if verb == "END":
+                    self.assertGreater(int(line["bytes"]), len(MESSAGE))
+                else:
+                    self.assertTrue(0 < int(line["bytes"]) < len(MESSAGE) + 100, line)
+
+    def test_a_refusal_of_the_connection(self):
+        line, record = self.failed_at("CONNECT", "421 4.3.2 not now")
+        self.assertEqual(("12", "0"), (line["stage"], line["bytes"]))
+        self.assertEqual({"code": 400, "enhanced_code": {"class": 4, "subject": 3, "detail": 2}, "content": "not now"},
+                         record["response"])
+        line, record = self.failed_at("EHLO", "421 4.3.2 not now")
+        self.assertEqual("11", line["stage"])
+        self.assertEqual(len("EHLO mx.test.example\r\n"), int(line["bytes"]))
+
+    def test_a_connection_that_breaks(self):
+        line, record = self.failed_at("END", None)
+        self.assertEqual("9", line["stage"])
+        self.assertEqual(400, record["response"]["code"])
+        self.assertNotIn("command", record["response"])
+
+    def test_nobody_there(self):
+        sink = SmtpSink(self)
+        sink.stop()
+        daemon = self.daemon(BASE_CONFIG, more=LOGS, sink=sink.port, domain="")
+        self.send(daemon)
+        line = daemon.wait_mainlog("T", 1)[0]
+        self.assertEqual(("0", "0", f"127.0.0.1:{sink.port}"), (line["stage"], line["bytes"], line["peer"]))
+
+    def test_given_up_after_all_attempts(self):
+        daemon, sink = self.pair(lambda session, verb, line: "450 4.2.2 full" if verb == "RCPT" else None,
+                                 domain="Max_Retries = 1")
+        self.send(daemon)
+        record = self.wait_records(daemon, "Expiration")[0]
+        self.assertEqual(("Timeout", 24, 554), (record["bounce_classification"], record["bounce_code"],
+                                                record["response"]["code"]))
+        self.assertIn("450 4.2.2 full", record["response"]["content"])
+        self.assertEqual(22, self.wait_records(daemon, "TransientFailure")[0]["bounce_code"])
+        self.assertEqual("24", bounces(daemon)[-1]["class"])
+
+    def test_recipients_of_one_message_are_told_apart(self):
+        replies = {"full": "452 4.2.2 full", "none": "550 5.1.1 none"}
+        daemon, sink = self.pair(lambda session, verb, line: next(
+            (reply for name, reply in replies.items() if verb == "RCPT" and name in line), None))
+        self.send(daemon, [f"{name}@remote.example" for name in ("full", "good", "none")])
+        bounce = self.wait_records(daemon, "Bounce")[0]
+        self.assertEqual(("none@remote.example", "Invalid Recipient"), (bounce["recipient"], bounce["bounce_classification"]))
+        self.assertEqual("good@remote.example", self.wait_records(daemon, "Delivery")[0]["recipient"])
+
+    def test_heartbeats(self):
+        daemon, sink = self.pair()
+        daemon.console("config", "set", "Log_Heartbeat", "1")
+        wait_for(lambda: re.search(r"(?m)^\d+@@@@M$", read(daemon.dir / "mainlog")), "a heartbeat in the main log")
+        wait_for(lambda: re.search(r"(?m)^\d+@@@@M1$", read(daemon.dir / "bouncelog")), "a heartbeat in the bounce log")
+        self.assertEqual("", read(daemon.dir / "jsonlog"))
+
+
+class Rotation(LogCase):
+    def rotated(self, daemon, name="mainlog"):
+        """Files, oldest first; the last is the log itself."""
+        found = sorted(path for path in daemon.dir.iterdir()
+                       if re.fullmatch(name + r"\.\d{8}T\d{6}\.\d{3}Z(\.gz)?", path.name))
+        return [*found, daemon.dir / name]
+
+    def texts(self, daemon, name="mainlog"):
+        return [gzip.decompress(path.read_bytes()).decode() if path.suffix == ".gz" else read(path)
+                for path in self.rotated(daemon, name)]
+
+    def test_by_size_and_compressed(self):
+        daemon = self.daemon(BASE_CONFIG, more='Log_Rotate_Size = 2k\nJsonlog = "@dir@/jsonlog"\n')
+        self.send(daemon, ["bob@local.example"], count=60)
+        wait_for(lambda: "".join(self.texts(daemon)).count("@D@") == 60, "all deliveries")
+        wait_for(lambda: "".join(self.texts(daemon, "jsonlog")).count('"Delivery"') == 60, "all deliveries as JSON")
+        wait_for(lambda: all(path.suffix == ".gz" for path in self.rotated(daemon)[:-1]), "compressed files")
+        texts = self.texts(daemon)
+        self.assertGreater(len(texts), 5)
+        self.assertEqual(60, "".join(texts).count("@R@"))
+        for text in texts:
+            for line in text.splitlines(keepends=True):
+                self.assertRegex(line, r"^\d+@[^@]+@[^@]+@[^@]*@[RD]@.*\n$")
+        for line in "".join(self.texts(daemon, "jsonlog")).splitlines():
+            json.loads(line)
+
+    def test_kills_lose_no_line_that_was_written(self):
+        daemon = self.daemon(BASE_CONFIG, more="Log_Rotate_Size = 1k\n")
+        for number in range(1, 5):
+            self.send(daemon, ["bob@local.example"], count=10)
+            wait_for(lambda: "".join(self.texts(daemon)).count("@D@") == 10 * number, "all deliveries so far")
+            daemon.kill9()
+            daemon.start()
+        wait_for(lambda: all(path.suffix == ".gz" for path in self.rotated(daemon)[:-1]), "compressed files")
+        ids = re.findall(r"(?m)^\d+@([^@]+)@[^@]+@[^@]*@R@", "".join(self.texts(daemon)))
+        self.assertEqual((40, 40), (len(ids), len(set(ids))))
+        self.assertEqual([], [path.name for path in daemon.dir.iterdir() if path.name.endswith(".tmp")])
+
+    def test_terms_change_while_it_runs(self):
+        daemon = self.daemon(BASE_CONFIG, more="Log_Compress = false\n")
+        self.send(daemon, ["bob@local.example"], count=10)
+        daemon.wait_mainlog("D", 10)
+        self.assertEqual(1, len(self.rotated(daemon)))
+        daemon.console("config", "set", "Log_Rotate_Size", "1k")
+        wait_for(lambda: len(self.rotated(daemon)) == 2, "a rotated file")
+        self.assertFalse(self.rotated(daemon)[0].name.endswith(".gz"))
+        daemon.console("config", "set", "Log_Compress", "true")
+        wait_for(lambda: self.rotated(daemon)[0].name.endswith(".gz"), "a compressed file")
+        daemon.console("config", "set", "Log_Keep", "1")
+        self.send(daemon, ["bob@local.example"], count=30)
+        wait_for(lambda: len(self.rotated(daemon)) == 2 and "@D@" in read(daemon.dir / "mainlog"), "one that is kept")
+
+
+class Trouble(LogCase):
+    def test_a_pipe_that_nobody_reads(self):
+        daemon = Daemon(self, BASE_CONFIG, more='Jsonlog = "@dir@/fifo"\n')
+        os.mkfifo(daemon.dir / "fifo")
+        reader = os.open(daemon.dir / "fifo", os.O_RDONLY | os.O_NONBLOCK)
+        self.addCleanup(os.close, reader)
+        daemon.start()
+        self.send(daemon, ["bob@local.example"], count=200)  # more than a pipe holds
+        daemon.wait_mainlog("D", 200)
+        daemon.wait_log("log-write-failed")
+
+    def test_a_full_disk(self):
+        daemon = self.daemon(BASE_CONFIG, more='Jsonlog = "/dev/full"\nBouncelog = "/dev/full"\n')
+        self.send(daemon, ["bob@local.example"], count=20)
+        daemon.wait_mainlog("D", 20)
+        daemon.wait_log("/dev/full: No space left on device")
