@@ -83,11 +83,11 @@ class Daemon : private config::Participant {
   std::unique_ptr<SnapshotKeeper> snapshots_;
   telemetry::Counters counters_;
   telemetry::SmtpTracers tracers_;
-  std::unique_ptr<Logs> logs_;
-  telemetry::Log* log_ = nullptr;  // that of logs_
   TlsStore tls_;
   ConfigurationCheck checks_;
   std::unique_ptr<net::Loop> main_;
+  std::unique_ptr<Logs> logs_;
+  telemetry::Log* log_ = nullptr;  // that of logs_
   std::unique_ptr<net::Loop> delivery_loop_;
   std::unique_ptr<spool::Spool> spool_;
   std::unique_ptr<delivery::Dispatcher> dispatcher_;
