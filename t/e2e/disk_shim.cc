@@ -49,7 +49,7 @@ enum How : uint64_t { before, midway, after };
 
 struct Control {
   std::atomic<uint64_t> calls;       // that changed something, of all threads
-  std::atomic<uint64_t> die_at;      // number of the call to die at; 0: none
+  std::atomic<uint64_t> die_at;      // number of the call to die at, or the first one after it; 0: none
   std::atomic<uint64_t> die_how;     // How
   std::atomic<uint64_t> fail_ops;    // bit 1 << Op: those fail
   std::atomic<uint64_t> fail_errno;  // with that
@@ -107,21 +107,33 @@ bool watched(const char* path) {
 
 uint64_t handle_of(int fd) { return fd >= 0 && fd < most ? handles[fd].load() : 0; }
 
-[[noreturn]] void die() {
-  for (;;) syscall(SYS_kill, syscall(SYS_getpid), SIGKILL);
-}
+thread_local bool holding = false;
 
-// Held from before a name changes until that is written down: a name made by one
-// thread is at once another one's folder.
+// Held from before something changes until that is written down: a name made by
+// one thread is at once another one's folder, and a kill of ours comes between
+// entries, not between a change and its entry. Without a log nothing is held.
 class Lock {
  public:
-  Lock() {
-    while (busy.test_and_set(std::memory_order_acquire)) syscall(SYS_sched_yield);
+  Lock() : held_(log_fd >= 0 && !holding) {
+    while (held_ && busy.test_and_set(std::memory_order_acquire)) syscall(SYS_sched_yield);
+    holding = holding || held_;
   }
-  ~Lock() { busy.clear(std::memory_order_release); }
+  ~Lock() {
+    if (!held_) return;
+    holding = false;
+    busy.clear(std::memory_order_release);
+  }
   Lock(const Lock&) = delete;
   Lock& operator=(const Lock&) = delete;
+
+ private:
+  const bool held_;
 };
+
+[[noreturn]] void die() {
+  const Lock lock;
+  for (;;) syscall(SYS_kill, syscall(SYS_getpid), SIGKILL);
+}
 
 // Writes an entry down, whole.
 void note_locked(Op op, uint64_t handle, int64_t offset, int64_t result, const char* first = "",
@@ -170,7 +182,7 @@ void note(Op op, uint64_t handle, int64_t offset, int64_t result, const iovec* p
 class Turn {
  public:
   explicit Turn(Op op) : number_(++control->calls) {
-    if (number_ == control->die_at && control->die_how == before) die();
+    if (its_turn() && control->die_how == before) die();
     if ((control->fail_ops & uint64_t{1} << op) == 0) return;
     for (uint64_t left = control->fail_left; left > 0;) {
       if (!control->fail_left.compare_exchange_weak(left, left - 1)) continue;
@@ -179,13 +191,13 @@ class Turn {
       return;
     }
   }
-  bool midway_is_the_end() const { return number_ == control->die_at && control->die_how == midway; }
+  bool midway_is_the_end() const { return its_turn() && control->die_how == midway; }
   bool fails() const { return error_ != 0; }
   int error() const { return error_; }
   // Behind the call: returns what it returned.
   long end(long result) const {
     const int kept = errno;
-    if (number_ == control->die_at) die();
+    if (its_turn()) die();
     errno = kept;
     return result;
   }
@@ -195,6 +207,11 @@ class Turn {
   }
 
  private:
+  bool its_turn() const {
+    const uint64_t at = control->die_at;
+    return at != 0 && number_ >= at;
+  }
+
   uint64_t number_;
   int error_ = 0;
 };
@@ -202,24 +219,23 @@ class Turn {
 int64_t told(long result) { return result < 0 ? -errno : result; }
 
 int open_file(const char* path, int flags, mode_t mode) {
-  if (!watched(path)) return static_cast<int>(syscall(SYS_openat, AT_FDCWD, path, flags, mode));
-  int fd = -1;
+  const auto call = [&] { return static_cast<int>(syscall(SYS_openat, AT_FDCWD, path, flags, mode)); };
+  if (!watched(path)) return call();
+  const auto opened = [&](int fd) {
+    const int kept = errno;
+    if (fd >= 0 && fd < most) {
+      const auto pid = static_cast<uint64_t>(syscall(SYS_getpid));
+      handles[fd] = pid << 32 | ++next_handle;
+      note_locked(op_open, handles[fd], flags, fd, path);
+    }
+    errno = kept;
+    return fd;
+  };
   const Lock lock;
-  if ((flags & (O_CREAT | O_TRUNC)) != 0) {
-    const Turn turn(op_open);
-    if (turn.fails()) return static_cast<int>(turn.fail());
-    fd = static_cast<int>(turn.end(syscall(SYS_openat, AT_FDCWD, path, flags, mode)));
-  } else {
-    fd = static_cast<int>(syscall(SYS_openat, AT_FDCWD, path, flags, mode));
-  }
-  const int kept = errno;
-  if (fd >= 0 && fd < most) {
-    const auto pid = static_cast<uint64_t>(syscall(SYS_getpid));
-    handles[fd] = pid << 32 | ++next_handle;
-    note_locked(op_open, handles[fd], flags, fd, path);
-  }
-  errno = kept;
-  return fd;
+  if ((flags & (O_CREAT | O_TRUNC)) == 0) return opened(call());
+  const Turn turn(op_open);
+  if (turn.fails()) return static_cast<int>(turn.fail());
+  return static_cast<int>(turn.end(opened(call())));
 }
 
 ssize_t write_file(int fd, const iovec* parts, int count, off_t offset, bool at_end) {
@@ -243,6 +259,7 @@ ssize_t write_file(int fd, const iovec* parts, int count, off_t offset, bool at_
     }
     die();
   }
+  const Lock lock;
   const auto where = at_end ? static_cast<off_t>(syscall(SYS_lseek, fd, 0L, SEEK_CUR)) : offset;
   const long done = put(parts, count);
   const int kept = errno;
@@ -324,6 +341,7 @@ int ftruncate(int fd, off_t size) noexcept {
   if (handle == 0) return static_cast<int>(syscall(SYS_ftruncate, fd, size));
   const Turn turn(op_truncate);
   if (turn.fails()) return static_cast<int>(turn.fail());
+  const Lock lock;
   const long result = syscall(SYS_ftruncate, fd, size);
   const int kept = errno;
   if (result == 0) note(op_truncate, handle, size, 0);

@@ -8,6 +8,7 @@ import os
 import random
 import re
 import shutil
+import signal
 
 import disk_kit
 from disk_kit import DELIVERED, JOURNAL, LINK, WRITE, ShimDaemon, answered, outcomes, record_of, records
@@ -43,8 +44,10 @@ class PowerCase(TestCase):
                             lambda client: "large@held.example", tolerant=True)
             wait_for(lambda: len(senders.promised) >= goal and len(large.promised) >= 5 or senders.threads.errors,
                      f"{goal} messages", 90)
-            if life == 0:
-                daemon.kill9()
+            if life == 0:  # by the shim: so that its log has all that was done
+                daemon.shim.die_at = daemon.shim.calls + 1
+                self.assertEqual(-signal.SIGKILL, daemon.wait())
+                daemon.shim.die_at = 0
             for each in (senders, large):
                 each.stop()
                 self.sent |= each.sent
