@@ -238,18 +238,38 @@ void offer_synopsis(Collector& collector, std::string_view synopsis, std::span<c
   }
 }
 
-void offer_domains(Collector& collector, System& system) {
-  for (const QueuedDomain& row : system.queue_domains())
+// Those that come first, and the one that was typed.
+void offer_domains(Collector& collector, System& system, std::string_view typed) {
+  const auto offer = [&](const QueuedDomain& row) {
     collector.offer_instance(row.domain,
                              fmt::format("{} due, {} delayed, {} in delivery", row.active, row.delayed, row.in_flight));
+  };
+  if (const auto row = system.queue_domain(typed)) offer(*row);
+  const auto rows = system.queue_domains(typed, max_candidates);
+  for (const QueuedDomain& row : rows) offer(row);
+  if (rows.size() == max_candidates && istarts_with(rows.back().domain, typed)) collector.cut();
 }
 
 // Ids of messages that wait: of the first that the queue names.
 void offer_messages(Collector& collector, System& system) {
-  const auto rows = system.queue({}, max_candidates);
-  for (const QueuedRecipient& row : rows)
-    collector.offer(row.id, fmt::format("{} to {}", row.sender.empty() ? "<>" : row.sender, row.recipient));
-  if (rows.size() == max_candidates) collector.cut();
+  size_t offered = 0;
+  for (const QueuedDomain& domain : system.queue_domains({}, page))
+    for (const QueuedRecipient& row : system.queue_reader(domain.domain)->read(max_candidates)) {
+      if (++offered > max_candidates) return collector.cut();
+      collector.offer(row.id, fmt::format("{} to {}", row.sender.empty() ? "<>" : row.sender, row.recipient));
+    }
+}
+
+// Where a queue is expected: selectors and their values may stand before it.
+bool wants_queue(const std::vector<std::string>& rest, size_t most) {
+  size_t queues = 0;
+  for (size_t i = 0; i < rest.size(); ++i) {
+    if (!rest[i].starts_with("--"))
+      ++queues;
+    else if (!iequals(rest[i], "--dry-run") && ++i == rest.size())
+      return false;
+  }
+  return queues < most;
 }
 
 void offer_counters(Collector& collector) {
@@ -316,10 +336,12 @@ Candidates completions(const CommandTable& table, System& system, std::string_vi
           if (scope.kind != config::ScopeKind::global) collector.offer(scope.name, scope.help);
       break;
     case Argument::domain:
-      if (rest.empty()) offer_domains(collector, system);
+      if (wants_queue(rest, found.command->name == "reroute queue" ? 2 : 1))
+        offer_domains(collector, system, typed.last);
       break;
     case Argument::message:
-      if (rest.empty()) offer_messages(collector, system);
+      if (rest.empty() || (rest.size() == 1 && (iequals(rest[0], "body") || iequals(rest[0], "full"))))
+        offer_messages(collector, system);
       break;
     case Argument::counter:
       if (rest.empty()) offer_counters(collector);

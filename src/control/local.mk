@@ -22,14 +22,19 @@ libcontrol_a_SOURCES = \
 	src/control/commands/counter.cc \
 	src/control/commands/debug.cc \
 	src/control/commands/config_writeback.cc \
+	src/control/commands/domains.cc \
 	src/control/commands/help.cc \
 	src/control/commands/listener_act.cc \
 	src/control/commands/listener_show.cc \
 	src/control/commands/mailq.cc \
 	src/control/commands/message.cc \
+	src/control/commands/message_act.cc \
+	src/control/commands/queue_act.cc \
+	src/control/commands/queue_words.cc src/control/commands/queue_words.h \
 	src/control/commands/server.cc \
 	src/control/commands/sessions.cc \
 	src/control/commands/summary.cc \
+	src/control/commands/logs.cc \
 	src/control/commands/sysinfo.cc \
 	src/control/commands/table.cc \
 	src/control/commands/threads.cc \
@@ -40,6 +45,7 @@ libcontrol_a_SOURCES = \
 	src/control/limits.h \
 	src/control/process.h \
 	src/control/protocol.cc src/control/protocol.h \
+	src/control/queue.h \
 	src/control/redact.cc src/control/redact.h \
 	src/control/render.cc src/control/render.h \
 	src/control/request.cc src/control/request.h \

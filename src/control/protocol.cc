@@ -369,7 +369,7 @@ bool Session::produce(std::string& out, size_t budget) {
     give_back(ready_);
   }
   Writer writer(out, json_);
-  while (answering_ && !holding_ && out.size() - before < budget) {
+  while (answering_ && !holding_ && waits_ == Duration{0} && out.size() - before < budget) {
     bool more = false;
     try {
       more = answer_.lines && answer_.lines(writer);
@@ -377,7 +377,12 @@ bool Session::produce(std::string& out, size_t budget) {
       writer.error("control-internal", fmt::format("internal error: {}", error.what()));
       answer_.status = {Code::failed, {}, {}};
     }
-    if (more) continue;
+    if (writer.failed()) answer_.status = {*writer.failed(), {}, {}};
+    if (more) {
+      waits_ = writer.waits();
+      writer.wait(Duration{0});
+      continue;
+    }
     writer.status(answer_.status, tag_);
     ending_ = answer_.finish;
     answer_ = {};

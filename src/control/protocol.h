@@ -61,10 +61,15 @@ class Session {
     if (may_watch()) watch_.event(id, text);
   }
 
-  // A failed authentication: its answer waits until release(), which the
-  // owner calls so long after it saw this; 0: nothing waits. busy() meanwhile.
-  Duration held_back() const { return holding_ ? Authentication::penalty : Duration{0}; }
-  void release() { holding_ = false; }
+  // A failed authentication, or an answer that is worked on: it waits until
+  // release(), which the owner calls so long after it saw this; 0: nothing waits. busy() meanwhile.
+  Duration held_back() const { return holding_ ? Authentication::penalty : waits_; }
+  // Whether it waits for what it asked of the daemon: nobody has to be made to wait.
+  bool works() const { return !holding_ && waits_ > Duration{0}; }
+  void release() {
+    holding_ = false;
+    waits_ = Duration{0};
+  }
   // The client's time is over: accounted for, where it owed an authentication.
   void timed_out() const {
     if (access_) access_->timed_out();
@@ -118,6 +123,7 @@ class Session {
   Authentication authentication_;
   Request authenticating_;  // what asked for the exchange that is under way
   bool holding_ = false;
+  Duration waits_{0};
   const Command* watching_by_ = nullptr;  // what began the watch, and how
   std::string watching_as_;
 

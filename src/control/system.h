@@ -8,10 +8,12 @@
 #include "base/result.h"
 #include "config/engine.h"
 #include "control/process.h"
+#include "control/queue.h"
 #include "telemetry/counters.h"
 #include "telemetry/smtp_trace.h"
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -38,26 +40,6 @@ struct InboundSession {
   Duration age{0};
 };
 
-struct QueuedRecipient {
-  std::string id;  // with node
-  std::string sender;
-  std::string recipient;
-  std::string domain;
-  uint32_t attempts = 0;
-  WallTime received{};
-  WallTime next_attempt{};
-  std::string last_error;
-  uint64_t size = 0;
-  bool in_flight = false;
-};
-
-struct QueuedDomain {
-  std::string domain;  // the queue's name: of a tenant "tenant/domain"
-  uint64_t active = 0;
-  uint64_t delayed = 0;
-  uint64_t in_flight = 0;
-};
-
 struct MessageDetails {
   std::string id;
   std::string sender;
@@ -72,7 +54,7 @@ struct MessageDetails {
     std::string address;
     std::string state;  // "pending", "delivered", "failed", "expired"
     uint32_t attempts = 0;
-    std::optional<WallTime> next_attempt;
+    std::optional<WallTime> next_attempt;  // WallTime::max(): on hold
     std::string last_error;
   };
   std::vector<Recipient> recipients;
@@ -125,12 +107,6 @@ struct GenerationSessions {
   uint64_t sessions = 0;
 };
 
-// One outbound connection, for `count outbound`.
-struct OutboundConnection {
-  std::string binding;
-  Endpoint peer;
-};
-
 class System {
  public:
   virtual ~System() = default;
@@ -151,10 +127,21 @@ class System {
   virtual Result<uint64_t> trace_add(telemetry::TraceSpec spec) = 0;
   virtual bool trace_remove(uint64_t id) = 0;  // false: there is none
   virtual std::vector<telemetry::Tracer> traces() = 0;
-  virtual std::vector<QueuedDomain> queue_domains() = 0;
-  virtual std::vector<QueuedRecipient> queue(std::string_view domain, size_t limit) = 0;  // "" all
+  // In the order of their names, without case: up to `count` behind `after` ("": from the first on).
+  virtual std::vector<QueuedDomain> queue_domains(std::string_view after, size_t count) = 0;
+  virtual std::optional<QueuedDomain> queue_domain(std::string_view name) = 0;
+  virtual QueueTotals queue_totals() = 0;
+  virtual std::unique_ptr<QueueReader> queue_reader(std::string name) = 0;
+  // not_found: the message, or a recipient of it that has no outcome yet.
+  virtual Result<QueueActed> act_on_message(const MessageOrder& order) = 0;
+  virtual std::unique_ptr<QueueErrand> act_on_queue(QueueOrder order) = 0;
+  // Until the daemon ends. False: that is how it was.
+  virtual bool suspend_queue(const std::string& name, bool on) = 0;
+  virtual std::vector<std::string> suspended_queues() = 0;
   // not_found when there is none; io when it is damaged.
   virtual Result<MessageDetails> message(MessageId id) = 0;
+  virtual Result<> message_there(MessageId id) = 0;  // the same, for less
+  virtual std::unique_ptr<MessageText> message_text(MessageId id) = 0;
   virtual SpoolStatus spool() = 0;
   virtual WallTime started() = 0;
   virtual std::string node() = 0;

@@ -2,12 +2,14 @@
 // becomes safe, whole lines: no command can break the protocol by what it says.
 #pragma once
 
+#include "base/clock.h"
 #include "config/source.h"
 #include "control/limits.h"
 #include "control/status.h"
 
 #include <nlohmann/json.hpp>
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -46,7 +48,17 @@ class Writer {
 
   void status(const Status& status, std::string_view tag);
 
+  // There is nothing to say yet: the step is asked again after that time, and
+  // should return true.
+  void wait(Duration time) { wait_ = time; }
+  Duration waits() const { return wait_; }
+  // What began well has gone wrong: the status will be that.
+  void fail(Code code) { failed_ = code; }
+  const std::optional<Code>& failed() const { return failed_; }
+
  private:
+  Duration wait_{0};
+  std::optional<Code> failed_;
   std::string* out_;
   bool json_;
 };

@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "delivery/backlog.h"
+#include "delivery/clerk.h"
 #include "delivery/hop.h"
 #include "delivery/ledger.h"
 #include "delivery/mailroom.h"
@@ -54,7 +55,7 @@ class PartsDispatcher final : public Dispatcher {
                 0,
                 false,
                 false,
-                [this](std::string_view name) { return route_to(*parts_.snapshot(), queue::domain_of(name)); },
+                [this](std::string_view name) { return route(name); },
                 [this](const std::string& domain) { look_at(domain); },
                 [this](const std::string& domain, Outcome outcome, Attempt attempt) {
                   fail_domain(domain, std::move(outcome), std::move(attempt));
@@ -62,6 +63,7 @@ class PartsDispatcher final : public Dispatcher {
                 [this] { freed(); },
                 [this] { make_room(); }},
         mailroom_(office_),
+        clerk_(office_),
         timer_(parts_.loop, [this] { wake(); }),
         patience_(parts_.loop, [this] { give_up_waiting(); }) {}
 
@@ -86,6 +88,7 @@ class PartsDispatcher final : public Dispatcher {
     idle_ = std::move(idle);
     failing_.clear();
     mailroom_.stop();
+    clerk_.stop();
     for (auto& [key, hop] : hops_) hop->stop();
     timer_.stop();
     patience_.start(std::max(patience, shortest_wait));
@@ -98,18 +101,24 @@ class PartsDispatcher final : public Dispatcher {
     walked_from_ = std::exchange(routed_by_, parts_.snapshot());
     if (walked_from_ == nullptr || walked_from_ == routed_by_) return;
     walking_ = true;
-    walk_ = {};
+    walk_.clear();
     look_later();
   }
 
-  std::vector<queue::DomainStatus> domains() const override { return queue_->status(); }
+  std::vector<queue::DomainStatus> domains(std::string_view after, size_t count) const override {
+    std::vector<queue::DomainStatus> page;
+    queue_->walk(after, count, page);
+    return page;
+  }
+  std::optional<queue::DomainStatus> domain(std::string_view name) const override { return queue_->status(name); }
+  queue::Totals totals() const override { return queue_->totals(); }
 
-  std::vector<Waiting> waiting(std::string_view domain, size_t limit) const override {
+  std::vector<Waiting> waiting(std::string_view domain, queue::Queue::Scan& scan, size_t count) const override {
+    std::vector<queue::Listed> listed;
+    queue_->scan(domain, scan, count, listed);
+    const auto status = queue_->status(domain);
     std::vector<Waiting> all;
-    for (const auto& status : queue_->status()) {
-      if (all.size() >= limit) break;
-      if (domain.empty() || iequals(domain, status.domain)) list(status, limit - all.size(), all);
-    }
+    for (const queue::Listed& each : listed) all.push_back(waiting_of(backlog_, status->domain, each));
     return all;
   }
 
@@ -120,6 +129,16 @@ class PartsDispatcher final : public Dispatcher {
     for (const auto& [key, hop] : hops_) hop->list(all);
     return all;
   }
+
+
+  Acted act(const MessageOrder& order) override {
+    const Acted acted = clerk_.act(order);
+    settled();
+    return acted;
+  }
+  std::shared_ptr<const Errand> begin(QueueOrder order) override { return clerk_.begin(std::move(order), newest_); }
+  bool suspend(std::string_view queue, bool on) override { return clerk_.suspend(queue, on); }
+  std::vector<std::string> suspended() const override { return clerk_.all_suspended(); }
 
  private:
   struct Failing {
@@ -133,9 +152,18 @@ class PartsDispatcher final : public Dispatcher {
     });
   }
 
+  RoutePtr route(std::string_view name) {
+    RoutePtr route = route_to(*parts_.snapshot(), queue::domain_of(name));
+    if (!clerk_.suspended(name) || route->suspended) return route;
+    auto suspended = std::make_shared<Route>(*route);
+    suspended->suspended = true;
+    return suspended;
+  }
+
   void add(MessageId id, const message::Envelope& envelope, uint64_t size,
            const std::vector<spool::RecipientState>& states) {
     const WallTime now = wall_now();
+    newest_ = std::max(newest_, id);
     std::vector<std::pair<std::string, queue::Item>> items;
     for (uint32_t i = 0; i < envelope.recipients.size(); ++i) {
       const spool::RecipientState* state = i < states.size() ? &states[i] : nullptr;
@@ -143,7 +171,10 @@ class PartsDispatcher final : public Dispatcher {
       std::string domain = queue::name_of(envelope.tenant, message::domain_of(envelope.recipients[i].address));
       // Age counts from the release (RFC 4865), which is also the first attempt's time.
       queue::Item item{id, i, 0, envelope.priority, std::max(envelope.received, envelope.hold_until), {}};
-      if (envelope.hold_until > now) {
+      if (state != nullptr && state->next_attempt == queue::on_hold) {
+        item.attempts = static_cast<uint16_t>(std::min<uint32_t>(state->attempts, UINT16_MAX));
+        item.next_attempt = queue::on_hold;
+      } else if (envelope.hold_until > now) {
         item.next_attempt = envelope.hold_until;
       } else if (state != nullptr) {
         // The clock may have been wrong when the time was set.
@@ -171,11 +202,16 @@ class PartsDispatcher final : public Dispatcher {
 
   // The next domain on the way through all of them after a commit.
   void walk_on() {
-    if (walked_.empty() && !walk_ended_) walk_ended_ = !queue_->walk(walk_, domains_at_once, walked_);
+    if (walked_.empty() && !walk_ended_) {
+      queue_->walk(walk_, domains_at_once, walked_);
+      walk_ended_ = walked_.size() < domains_at_once;
+      if (!walked_.empty()) walk_ = walked_.back().domain;
+      std::ranges::reverse(walked_);
+    }
     if (!walked_.empty()) {
-      const std::string domain = std::move(walked_.back());
+      const std::string domain = walked_.back().domain;
+      if (!release_rerouted(domain)) return;  // there is more of it
       walked_.pop_back();
-      release_rerouted(domain);
       dispatch(domain);
     } else if (walk_ended_) {
       walking_ = walk_ended_ = false;
@@ -185,17 +221,21 @@ class PartsDispatcher final : public Dispatcher {
   }
 
   // What waits because of where it was to go has no reason to wait when it is
-  // to go somewhere else, or may go again.
-  void release_rerouted(const std::string& domain) {
+  // to go somewhere else, or may go again. Some of it at a time; true: that was all.
+  bool release_rerouted(const std::string& domain) {
     const RoutePtr was = route_to(*walked_from_, queue::domain_of(domain));
     const RoutePtr is = route_to(*routed_by_, queue::domain_of(domain));
-    if (is->suspended || is->method == Route::Method::none) return;
-    if (!was->suspended && is->leads_as(*was)) return;
+    if (is->suspended || is->method == Route::Method::none) return true;
+    if (!was->suspended && is->leads_as(*was)) return true;
     failing_.erase(domain);  // for reasons of the old route
-    if (const size_t count = queue_->flush(domain); count > 0) {
+    released_ += queue_->flush(domain, releasing_, slice);
+    if (!releasing_.ended) return false;
+    releasing_ = {};
+    if (const size_t count = std::exchange(released_, 0); count > 0) {
       parts_.log.write(Level::notice, Area::delivery, "rerouted",
                        fmt::format("{}: another route, {} delayed recipients are tried now", domain, count));
     }
+    return true;
   }
 
   // From anywhere on the loop, also from inside the queue: done when it comes round.
@@ -234,6 +274,7 @@ class PartsDispatcher final : public Dispatcher {
 
   void dispatch(const std::string& domain) {
     if (office_.stopping || failing_.contains(domain) || queue_->active(domain) == 0) return;
+    if (clerk_.suspended(domain)) return;  // until resumed
     const RoutePtr route = office_.route(domain);
     if (route->suspended) return;  // until reconfigured()
     switch (route->method) {
@@ -278,7 +319,10 @@ class PartsDispatcher final : public Dispatcher {
 
   void fail_slice() {
     for (size_t count = 0; count < slice && !failing_.empty(); ++count) {
-      const auto first = failing_.begin();
+      // In turn, so that a long queue does not keep others from being tried again.
+      auto first = failing_.upper_bound(failed_last_);
+      if (first == failing_.end()) first = failing_.begin();
+      failed_last_ = first->first;
       auto items = queue_->take_message(first->first, SIZE_MAX);
       if (items.empty()) {
         failing_.erase(first);
@@ -366,28 +410,6 @@ class PartsDispatcher final : public Dispatcher {
     if (idle_) std::exchange(idle_, nullptr)();
   }
 
-  void list(const queue::DomainStatus& domain, size_t limit, std::vector<Waiting>& all) const {
-    uint64_t in_flight = domain.in_flight;  // they come first
-    for (const queue::Item& item : queue_->list(domain.domain, limit)) {
-      Waiting one;
-      one.id = item.id;
-      one.domain = domain.domain;
-      one.attempts = item.attempts;
-      one.received = item.received;
-      one.next_attempt = item.next_attempt;
-      one.last_error = backlog_.error(item.id, item.recipient);
-      one.in_flight = in_flight > 0;
-      if (in_flight > 0) --in_flight;
-      if (const Backlog::Message* message = backlog_.find(item.id)) {
-        one.sender = message->sender();
-        one.recipient = message->recipient(item.recipient);
-        one.size = message->size();
-        one.received = message->received();
-      }
-      all.push_back(std::move(one));
-    }
-  }
-
   Parts parts_;
   std::unique_ptr<queue::Queue> queue_;
   Backlog backlog_;
@@ -396,6 +418,7 @@ class PartsDispatcher final : public Dispatcher {
   Ledger ledger_;
   Office office_;
   Mailroom mailroom_;
+  Clerk clerk_;
   using HopName = std::pair<std::string, std::string>;  // the tenant, and Route::hop
   std::map<HopName, std::unique_ptr<Hop>> hops_;
   HopName opened_last_;  // when connections were short
@@ -403,14 +426,18 @@ class PartsDispatcher final : public Dispatcher {
   net::Timer patience_;  // after stop()
   std::function<void()> idle_;
 
+  MessageId newest_;
   std::deque<std::string> to_look_at_;
   std::unordered_set<std::string> to_look_at_set_;
   std::map<std::string, Failing> failing_;
+  std::string failed_last_;
   // A walk through all domains looks at what a commit makes of their routes.
-  config::SnapshotPtr routed_by_;    // as of the last walk
-  config::SnapshotPtr walked_from_;  // as of the one before
-  queue::Queue::Walk walk_;
-  std::vector<std::string> walked_;  // these come next
+  config::SnapshotPtr routed_by_;            // as of the last walk
+  config::SnapshotPtr walked_from_;          // as of the one before
+  std::string walk_;                         // the last one of it so far
+  std::vector<queue::DomainStatus> walked_;  // these come next, from the end on
+  queue::Queue::Scan releasing_;             // of the one that is next
+  size_t released_ = 0;
   bool walking_ = false;
   bool walk_ended_ = false;  // but for those in walked_
   bool started_ = false;
@@ -423,6 +450,16 @@ class PartsDispatcher final : public Dispatcher {
 };
 
 }  // namespace
+
+std::vector<Waiting> Dispatcher::waiting(std::string_view domain, size_t limit) const {
+  std::vector<Waiting> all;
+  for (const queue::DomainStatus& each : domains()) {
+    if (!domain.empty() && !iequals(domain, each.domain)) continue;
+    for (queue::Queue::Scan scan; !scan.ended && all.size() < limit;)
+      std::ranges::move(waiting(each.domain, scan, limit - all.size()), std::back_inserter(all));
+  }
+  return all;
+}
 
 std::unique_ptr<Dispatcher> Dispatcher::create(Parts parts) {
   return std::make_unique<PartsDispatcher>(std::move(parts));

@@ -7,6 +7,7 @@
 #include "base/endpoint.h"
 #include "base/id.h"
 #include "config/snapshot.h"
+#include "delivery/errand.h"
 #include "net/loop.h"
 #include "queue/queue.h"
 #include "spool/spool.h"
@@ -24,24 +25,17 @@
 
 namespace impulse::delivery {
 
-// One waiting recipient, for `mailq` and `message details`.
-struct Waiting {
-  MessageId id;
-  std::string sender;
-  std::string recipient;
-  std::string domain;  // the queue's name, a tenant's with the tenant (queue/name.h)
-  uint32_t attempts = 0;
-  WallTime received{};
-  WallTime next_attempt{};
-  std::string last_error;
-  uint64_t size = 0;
-  bool in_flight = false;
-};
-
-// One connection to a next host, for `count outbound`.
+// One connection to a next host, for `show outbound`.
 struct Outbound {
+  enum class State : uint8_t { connecting, resting, fetching, sending };
   Endpoint peer;
   std::string binding;
+  std::string host{};    // as the route names it
+  std::string domain{};  // whose mail it carries now, by the queue's name; empty: nobody's
+  State state = State::resting;
+  int fd = -1;
+  bool tls = false;
+  uint64_t jobs = 0;  // transactions done
 };
 
 struct Parts {  // all borrowed, outliving the Dispatcher
@@ -75,11 +69,26 @@ class Dispatcher {
   virtual void reconfigured() = 0;
 
   // Loop thread.
-  virtual std::vector<queue::DomainStatus> domains() const = 0;
-  // `domain` by the queue's name; "" is all of them.
-  virtual std::vector<Waiting> waiting(std::string_view domain, size_t limit) const = 0;
+  // Domains as queue::Queue::walk() gives them, by the queues' names.
+  virtual std::vector<queue::DomainStatus> domains(std::string_view after, size_t count) const = 0;
+  virtual std::optional<queue::DomainStatus> domain(std::string_view name) const = 0;
+  virtual queue::Totals totals() const = 0;
+  // Up to `count` of those that wait there, as queue::Queue::scan() tells them.
+  virtual std::vector<Waiting> waiting(std::string_view domain, queue::Queue::Scan& scan, size_t count) const = 0;
   virtual uint64_t size() const = 0;
-  virtual std::vector<Outbound> connections() const = 0;  // established ones
+  // The same in one go, for what is known to be short; of "" those of all domains.
+  std::vector<queue::DomainStatus> domains() const { return domains({}, SIZE_MAX); }
+  std::vector<Waiting> waiting(std::string_view domain, size_t limit) const;
+  virtual std::vector<Outbound> connections() const = 0;
+
+  // Orders of the operator (errand.h). Loop thread; an Errand may be looked at,
+  // and let go of, on any.
+  virtual Acted act(const MessageOrder& order) = 0;
+  virtual std::shared_ptr<const Errand> begin(QueueOrder order) = 0;
+  // Nothing is tried for a queue that is suspended, beside what the configuration
+  // says. Until the process ends. False: that is how it was.
+  virtual bool suspend(std::string_view queue, bool on) = 0;
+  virtual std::vector<std::string> suspended() const = 0;
 };
 
 }  // namespace impulse::delivery

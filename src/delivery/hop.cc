@@ -40,8 +40,17 @@ void Hop::want(const std::string& domain, const RoutePtr& route) {
 }
 
 void Hop::list(std::vector<Outbound>& all) const {
-  for (const auto& [number, entry] : entries_)
-    if (!entry->opening) all.push_back({entry->courier->target().endpoint, std::string(default_binding)});
+  for (const auto& [number, entry] : entries_) {
+    const Courier& courier = *entry->courier;
+    using State = Outbound::State;
+    const State state = entry->opening         ? State::connecting
+                        : entry->items.empty() ? State::resting
+                        : entry->sent          ? State::sending
+                                               : State::fetching;
+    all.push_back({courier.target().endpoint, std::string(default_binding), courier.target().host,
+                   entry->items.empty() ? std::string() : entry->domain, state, courier.fd(),
+                   courier.protocol() == "ESMTPS", courier.jobs()});
+  }
 }
 
 void Hop::pump(size_t most) {

@@ -32,7 +32,7 @@ class Hop final : private CourierHost {
   void make_room();  // ends connections that rest, while others starve
   void stop();       // ends what has no message under way
   size_t connections() const { return entries_.size(); }
-  void list(std::vector<Outbound>& all) const;  // adds the established ones
+  void list(std::vector<Outbound>& all) const;
   bool disposable() const {
     return entries_.empty() && openings_ == 0 && wanting_.empty() && needy_.empty() && !timer_.running();
   }

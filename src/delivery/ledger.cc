@@ -193,7 +193,7 @@ void Ledger::delivered(std::string_view domain, const Item& item, const Outcome&
 void Ledger::done(std::string_view domain, const Item& item, const Outcome& outcome, const Attempt& attempt) {
   parts_.mainlog.outcome(record(Kind::delivery, domain, item, outcome, attempt));
   count(domain, Counter::deliveries);
-  finish(domain, item);
+  finish(domain, item, queue::End::delivered);
 }
 
 void Ledger::retry(std::string_view domain, Item item, Duration wait, const Outcome& outcome, const Attempt& attempt) {
@@ -216,8 +216,8 @@ void Ledger::count(std::string_view domain, Counter counter, int64_t amount) {
   parts_.counters.add(parts_.counters.tenant(queue::tenant_of(domain)), counter, amount);
 }
 
-void Ledger::finish(std::string_view domain, const Item& item) {
-  queue_.finish(domain, item);
+void Ledger::finish(std::string_view domain, const Item& item, queue::End end) {
+  queue_.finish(domain, item, end);
   backlog_.done(item.id, item.recipient);
   count(domain, Counter::queued_recipients, -1);
 }

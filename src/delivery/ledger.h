@@ -117,7 +117,7 @@ class Ledger {
   spool::Stored remembered(MessageId id, std::string_view domain) const;
   void bounce_done(const std::shared_ptr<GivenUp>& given_up, const Result<MessageId>& stored);
   void count(std::string_view domain, telemetry::Counter counter, int64_t amount = 1);  // for its tenant, too
-  void finish(std::string_view domain, const queue::Item& item);
+  void finish(std::string_view domain, const queue::Item& item, queue::End end = queue::End::other);
   telemetry::Record record(telemetry::Record::Kind kind, std::string_view domain, const queue::Item& item,
                            const Outcome& outcome, const Attempt& attempt) const;
   Duration backoff(const Route& route, uint32_t attempts);

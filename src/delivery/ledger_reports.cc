@@ -266,7 +266,7 @@ void Ledger::bounce_done(const std::shared_ptr<GivenUp>& given_up, const Result<
                                                        : Kind::bounce;
     parts_.mainlog.outcome(record(kind, given_up->domain, item, outcome, given_up->attempt));
     count(given_up->domain, Counter::permanent_failures);
-    finish(given_up->domain, item);
+    finish(given_up->domain, item, queue::End::failed);
   }
   settled_();
 }

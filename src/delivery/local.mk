@@ -2,9 +2,11 @@ noinst_LIBRARIES += libdelivery.a
 libdelivery_a_SOURCES = \
 	src/delivery/backlog.cc src/delivery/backlog.h \
 	src/delivery/bounce.cc src/delivery/bounce.h \
+	src/delivery/clerk.cc src/delivery/clerk.h \
 	src/delivery/courier.cc src/delivery/courier.h \
 	src/delivery/dispatcher.cc src/delivery/dispatcher.h \
 	src/delivery/durable_names.cc src/delivery/durable_names.h \
+	src/delivery/errand.h \
 	src/delivery/hop.cc src/delivery/hop.h \
 	src/delivery/hop_impl.h \
 	src/delivery/hop_protected.cc src/delivery/hop_turns.cc \

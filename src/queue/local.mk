@@ -2,4 +2,5 @@ noinst_LIBRARIES += libqueue.a
 libqueue_a_SOURCES = \
 	src/queue/backoff.cc \
 	src/queue/name.h \
-	src/queue/queue.cc src/queue/queue.h
+	src/queue/queue.cc src/queue/queue.h \
+	src/queue/shelf.h

@@ -1,7 +1,8 @@
-// The queue's two heaps a domain, and the order in which domains wake.
+// A domain's two shelves, the turns of domains, and the order in which they wake.
 #include "queue/queue.h"
 
 #include "base/text.h"
+#include "queue/shelf.h"
 
 #include <algorithm>
 #include <list>
@@ -17,78 +18,96 @@ namespace {
 using Key = std::pair<MessageId, uint32_t>;
 Key key(const Item& item) { return {item.id, item.recipient}; }
 
-// Heap orders: the standard heaps keep the greatest on top.
-struct Younger {  // or less urgent
+struct GoesFirst {  // more urgent, or older
   bool operator()(const Item& a, const Item& b) const {
-    return std::tuple(b.priority, key(a)) > std::tuple(a.priority, key(b));
+    return std::tuple(b.priority, key(a)) < std::tuple(a.priority, key(b));
   }
 };
-struct DueLater {
+struct DueFirst {
   bool operator()(const Item& a, const Item& b) const {
-    return std::tuple(a.next_attempt, key(a)) > std::tuple(b.next_attempt, key(b));
+    return std::tuple(a.next_attempt, key(a)) < std::tuple(b.next_attempt, key(b));
   }
 };
 
-// A heap in one block, which it gives back as it empties.
-template <class Less>
-class Heap {
- public:
-  bool empty() const { return items_.empty(); }
-  size_t size() const { return items_.size(); }
-  const Item& top() const { return items_.front(); }
-  const std::vector<Item>& items() const { return items_; }
-
-  void push(const Item& item) {
-    items_.push_back(item);
-    std::push_heap(items_.begin(), items_.end(), Less());
-  }
-  Item pop() {
-    std::pop_heap(items_.begin(), items_.end(), Less());
-    const Item item = items_.back();
-    items_.pop_back();
-    if (items_.capacity() > 64 && items_.size() < items_.capacity() / 4) items_.shrink_to_fit();
-    return item;
-  }
-  std::vector<Item> release() { return std::exchange(items_, {}); }
-  void append(std::vector<Item> more) {
-    if (items_.empty()) {
-      items_ = std::move(more);
-    } else {
-      items_.insert(items_.end(), more.begin(), more.end());
-    }
-    std::make_heap(items_.begin(), items_.end(), Less());
-  }
-
- private:
-  std::vector<Item> items_;
-};
+// Domains looked at in one go by advance(), at most.
+constexpr size_t most_woken = 1024;
 
 struct Domain {
   std::string name;
-  Heap<Younger> active;
-  Heap<DueLater> delayed;
+  Shelf<GoesFirst> active;
+  Shelf<DueFirst> delayed;
   std::map<Key, Item> in_flight;
   std::list<Domain*>::iterator turn;  // in turns_, while something is active
   std::optional<WallTime> wakes;      // its entry in wakes_
+  uint64_t held = 0;                  // of those delayed
+  uint64_t delivered = 0;
+  uint64_t failed = 0;
 };
 
-class HeapQueue final : public Queue {
+class ShelfQueue final : public Queue {
  public:
-  explicit HeapQueue(std::function<void(const std::string&)> ready) : ready_(std::move(ready)) {}
+  explicit ShelfQueue(std::function<void(const std::string&)> ready) : ready_(std::move(ready)) {}
 
   void add(std::string_view name, Item item, WallTime now) override {
     const WallTime inner = observe(now);
-    ++size_;
     place(domain(name), item, inner);
   }
 
   std::vector<Item> take(std::string_view name, size_t count) override { return take(name, count, false); }
   std::vector<Item> take_message(std::string_view name, size_t count) override { return take(name, count, true); }
 
-  void finish(std::string_view name, const Item& item) override {
+  std::optional<Item> take_item(std::string_view name, const Item& like) override {
+    const auto found = domains_.find(name);
+    if (found == domains_.end()) return std::nullopt;
+    Domain& from = found->second;
+    Item inside = like;
+    inside.next_attempt = inward(like.next_attempt);
+    std::optional<Item> item = from.active.take(inside);
+    bool waited = !item;
+    if (waited) item = from.delayed.take(inside);
+    if (!item) {
+      item = from.active.find_and_take(inside);
+      waited = !item;
+      if (waited) item = from.delayed.find_and_take(inside);
+    }
+    if (!item) return std::nullopt;
+    if (waited) {
+      --delayed_;
+      if (item->next_attempt == on_hold) count_held(from, -1);
+      update_wake(from);
+    } else {
+      --active_;
+      if (from.active.empty()) turns_.erase(from.turn);
+    }
+    from.in_flight.emplace(key(*item), *item);
+    ++in_flight_;
+    outward(*item);
+    return item;
+  }
+
+  std::vector<Listed> find(std::string_view name, MessageId id) const override {
+    std::vector<Listed> items;
+    const auto found = domains_.find(name);
+    if (found == domains_.end()) return items;
+    const Domain& in = found->second;
+    const auto look = [&](const Item& item, Place place) {
+      if (item.id != id) return;
+      items.push_back({item, place});
+      outward(items.back().item);
+    };
+    for (auto each = in.in_flight.lower_bound({id, 0}); each != in.in_flight.end() && each->first.first == id; ++each)
+      look(each->second, Place::in_flight);
+    in.active.read(nullptr, SIZE_MAX, [&](const Item& item) { look(item, Place::active); });
+    in.delayed.read(nullptr, SIZE_MAX, [&](const Item& item) { look(item, Place::delayed); });
+    return items;
+  }
+
+  void finish(std::string_view name, const Item& item, End end) override {
     const auto found = domains_.find(name);
     if (found == domains_.end() || found->second.in_flight.erase(key(item)) == 0) return;
-    --size_;
+    --in_flight_;
+    if (end == End::delivered) ++found->second.delivered;
+    if (end == End::failed) ++found->second.failed;
     drop_if_empty(found->second);
   }
 
@@ -96,16 +115,21 @@ class HeapQueue final : public Queue {
     const WallTime inner = observe(now);
     const auto found = domains_.find(name);
     if (found == domains_.end() || found->second.in_flight.erase(key(item)) == 0) return;
+    --in_flight_;
     place(found->second, item, inner);
   }
 
-  std::optional<WallTime> advance(WallTime now) override {
+  std::optional<WallTime> advance(WallTime now, size_t most) override {
     const WallTime inner = observe(now);
     std::vector<std::string> woken;
-    while (!wakes_.empty() && wakes_.begin()->first <= inner) {
+    while (!wakes_.empty() && wakes_.begin()->first <= inner && most > 0 && woken.size() < most_woken) {
       Domain& due = *wakes_.begin()->second;
       const bool was_idle = due.active.empty();
-      while (!due.delayed.empty() && due.delayed.top().next_attempt <= inner) due.active.push(due.delayed.pop());
+      for (; most > 0 && !due.delayed.empty() && due.delayed.first().next_attempt <= inner; --most) {
+        due.active.insert(due.delayed.pop_first());
+        ++active_;
+        --delayed_;
+      }
       update_wake(due);
       if (was_idle) {
         begin_turn(due);
@@ -117,23 +141,62 @@ class HeapQueue final : public Queue {
     return wakes_.begin()->first - shift_;
   }
 
-  size_t flush(std::string_view name) override {
+  void scan(std::string_view name, Scan& scan, size_t count, std::vector<Listed>& items) const override {
     const auto found = domains_.find(name);
-    if (found == domains_.end() || found->second.delayed.empty()) return 0;
+    if (found == domains_.end()) {
+      scan.ended = true;
+      return;
+    }
+    const Domain& from = found->second;
+    const size_t end = items.size() + count;
+    if (scan.place == Place::in_flight) {
+      auto each = scan.last ? from.in_flight.upper_bound(key(*scan.last)) : from.in_flight.begin();
+      for (; items.size() < end && each != from.in_flight.end(); ++each) tell(each->second, scan, items);
+      if (items.size() < end) scan = {Place::active, std::nullopt, false};
+    }
+    if (scan.place == Place::active) {
+      const std::optional<Item> after = scan.last;
+      from.active.read(after ? &*after : nullptr, end - items.size(),
+                       [&](const Item& item) { tell(item, scan, items); });
+      if (items.size() < end) scan = {Place::delayed, std::nullopt, false};
+    }
+    if (scan.place == Place::delayed) {
+      const std::optional<Item> after = scan.last;
+      from.delayed.read(after ? &*after : nullptr, end - items.size(),
+                        [&](const Item& item) { tell(item, scan, items); });
+      scan.ended = items.size() < end;
+    }
+  }
+
+  size_t flush(std::string_view name, Scan& scan, size_t count) override {
+    const auto found = domains_.find(name);
+    if (found == domains_.end()) {
+      scan.ended = true;
+      return 0;
+    }
     Domain& flushed = found->second;
+    if (scan.place != Place::delayed) scan = {Place::delayed, std::nullopt, false};
+    std::vector<Item> looked_at;
+    flushed.delayed.read(scan.last ? &*scan.last : nullptr, count,
+                         [&](const Item& item) { looked_at.push_back(item); });
+    // Those on hold come last.
+    scan.ended = looked_at.size() < count || looked_at.back().next_attempt == on_hold;
+    if (!looked_at.empty()) scan.last = looked_at.back();
+    std::erase_if(looked_at, [](const Item& item) { return item.attempts == 0 || item.next_attempt == on_hold; });
+    if (looked_at.empty()) return 0;
     const bool was_idle = flushed.active.empty();
-    std::vector<Item> due = flushed.delayed.release();
-    const auto held = std::partition(due.begin(), due.end(), [](const Item& item) { return item.attempts > 0; });
-    flushed.delayed.append({held, due.end()});
-    due.erase(held, due.end());
-    const size_t count = due.size();
-    if (count > 0) flushed.active.append(std::move(due));
+    for (const Item& item : looked_at) {
+      flushed.delayed.take(item);
+      flushed.active.insert(item);
+    }
+    active_ += looked_at.size();
+    delayed_ -= looked_at.size();
     update_wake(flushed);
-    if (was_idle && count > 0) {
+    if (was_idle) {
       begin_turn(flushed);
       announce(flushed);
     }
-    return count;
+    return looked_at.size();
   }
 
   std::vector<std::string> active_domains() const override {
@@ -148,45 +211,19 @@ class HeapQueue final : public Queue {
     return found == domains_.end() ? 0 : found->second.active.size();
   }
 
-  bool walk(Walk& walk, size_t count, std::vector<std::string>& names) const override {
-    // The table grew: all have other places now.
-    if (walk.places != domains_.bucket_count()) walk = {0, domains_.bucket_count()};
-    const size_t most = std::min(walk.places, walk.place + 16 * count);  // places may be empty
-    const size_t before = names.size();
-    for (; walk.place < most && names.size() - before < count; ++walk.place)
-      for (auto each = domains_.begin(walk.place); each != domains_.end(walk.place); ++each)
-        names.push_back(each->first);
-    return walk.place < walk.places;
+  void walk(std::string_view after, size_t count, std::vector<DomainStatus>& domains) const override {
+    auto each = after.empty() ? names_.begin() : names_.upper_bound(after);
+    for (; count > 0 && each != names_.end(); --count, ++each) domains.push_back(status_of(*each->second));
   }
 
-  std::vector<DomainStatus> status() const override {
-    std::vector<DomainStatus> all;
-    all.reserve(domains_.size());
-    for (const auto& [name, each] : domains_) {
-      DomainStatus one{name, each.active.size(), each.delayed.size(), each.in_flight.size(), std::nullopt};
-      if (each.wakes) one.next_attempt = *each.wakes - shift_;
-      all.push_back(std::move(one));
-    }
-    std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.domain < b.domain; });
-    return all;
-  }
-
-  std::vector<Item> list(std::string_view name, size_t limit) const override {
-    std::vector<Item> items;
+  std::optional<DomainStatus> status(std::string_view name) const override {
     const auto found = domains_.find(name);
-    if (found == domains_.end()) return items;
-    const Domain& from = found->second;
-    for (const auto& [unused, item] : from.in_flight) {
-      if (items.size() == limit) break;
-      items.push_back(item);
-    }
-    append_sorted<Younger>(items, from.active.items(), limit);
-    append_sorted<DueLater>(items, from.delayed.items(), limit);
-    for (Item& item : items) outward(item);
-    return items;
+    if (found == domains_.end()) return std::nullopt;
+    return status_of(found->second);
   }
 
-  uint64_t size() const override { return size_; }
+  Totals totals() const override { return {domains_.size(), active_, delayed_, held_, in_flight_}; }
+  uint64_t size() const override { return active_ + delayed_ + in_flight_; }
 
  private:
   // Inside, time never runs backwards: it is the caller's, plus what the
@@ -196,8 +233,26 @@ class HeapQueue final : public Queue {
     latest_ = now + shift_;
     return latest_;
   }
+  // The epoch means at once, and stays what it is, as does what is on hold. Sums
+  // that would overflow are as good as never.
+  WallTime inward(WallTime time) const {
+    if (time == WallTime{} || time == on_hold) return time;
+    return time < on_hold - shift_ ? time + shift_ : on_hold - Duration(1);
+  }
   void outward(Item& item) const {
-    if (item.next_attempt != WallTime{}) item.next_attempt -= shift_;
+    if (item.next_attempt != WallTime{} && item.next_attempt != on_hold) item.next_attempt -= shift_;
+  }
+  void tell(const Item& item, Scan& scan, std::vector<Listed>& items) const {
+    scan.last = item;
+    items.push_back({item, scan.place});
+    outward(items.back().item);
+  }
+
+  DomainStatus status_of(const Domain& each) const {
+    DomainStatus one{each.name,    each.active.size(), each.delayed.size(), each.held, each.in_flight.size(),
+                     std::nullopt, each.delivered,     each.failed};
+    if (each.wakes) one.next_attempt = *each.wakes - shift_;
+    return one;
   }
 
   Domain& domain(std::string_view name) {
@@ -205,22 +260,22 @@ class HeapQueue final : public Queue {
     if (found == domains_.end()) {
       found = domains_.try_emplace(std::string(name)).first;
       found->second.name = found->first;
+      names_.emplace(found->second.name, &found->second);
     }
     return found->second;
   }
 
   void place(Domain& into, Item item, WallTime inner) {
-    // The epoch means at once, and stays what it is. Sums that would overflow
-    // are as good as never.
-    if (item.next_attempt != WallTime{}) {
-      item.next_attempt = item.next_attempt < WallTime::max() - shift_ ? item.next_attempt + shift_ : WallTime::max();
-    }
+    item.next_attempt = inward(item.next_attempt);
     if (item.next_attempt > inner) {
-      into.delayed.push(item);
+      into.delayed.insert(item);
+      ++delayed_;
+      if (item.next_attempt == on_hold) count_held(into, 1);
       update_wake(into);
       return;
     }
-    into.active.push(item);
+    into.active.insert(item);
+    ++active_;
     if (into.active.size() > 1) return;
     begin_turn(into);
     announce(into);
@@ -232,8 +287,10 @@ class HeapQueue final : public Queue {
     if (found == domains_.end()) return items;
     Domain& from = found->second;
     while (items.size() < count && !from.active.empty()) {
-      if (one_message && !items.empty() && from.active.top().id != items.front().id) break;
-      Item item = from.active.pop();
+      if (one_message && !items.empty() && from.active.first().id != items.front().id) break;
+      Item item = from.active.pop_first();
+      --active_;
+      ++in_flight_;
       from.in_flight.emplace(key(item), item);
       outward(item);
       items.push_back(item);
@@ -255,9 +312,14 @@ class HeapQueue final : public Queue {
     ready_(name);
   }
 
+  void count_held(Domain& each, int amount) {
+    each.held = each.held + static_cast<uint64_t>(amount);
+    held_ = held_ + static_cast<uint64_t>(amount);
+  }
+
   void update_wake(Domain& each) {
     std::optional<WallTime> next;
-    if (!each.delayed.empty()) next = each.delayed.top().next_attempt;
+    if (!each.delayed.empty() && each.delayed.first().next_attempt != on_hold) next = each.delayed.first().next_attempt;
     if (next == each.wakes) return;
     if (each.wakes) wakes_.erase({*each.wakes, &each});
     if (next) wakes_.emplace(*next, &each);
@@ -265,24 +327,21 @@ class HeapQueue final : public Queue {
   }
 
   void drop_if_empty(Domain& each) {
-    if (each.active.empty() && each.delayed.empty() && each.in_flight.empty()) domains_.erase(domains_.find(each.name));
-  }
-
-  // The first of a heap in its order, without disturbing it.
-  template <class Less>
-  static void append_sorted(std::vector<Item>& to, const std::vector<Item>& heap, size_t limit) {
-    std::vector<Item> first(std::min(limit - std::min(limit, to.size()), heap.size()));
-    std::partial_sort_copy(heap.begin(), heap.end(), first.begin(), first.end(),
-                           [](const Item& a, const Item& b) { return Less()(b, a); });
-    to.insert(to.end(), first.begin(), first.end());
+    if (!each.active.empty() || !each.delayed.empty() || !each.in_flight.empty()) return;
+    names_.erase(names_.find(each.name));
+    domains_.erase(domains_.find(each.name));
   }
 
   std::function<void(const std::string&)> ready_;
-  // Nodes never move: Domain* stays good.
+  // Nodes never move: Domain* stays good, and so does the view of its name.
   std::unordered_map<std::string, Domain, IHash, IEqual> domains_;
-  std::list<Domain*> turns_;                      // domains with something active
-  std::set<std::pair<WallTime, Domain*>> wakes_;  // domains with something delayed, by the earliest
-  uint64_t size_ = 0;
+  std::map<std::string_view, Domain*, ILess> names_;  // the same, in order
+  std::list<Domain*> turns_;                          // domains with something active
+  std::set<std::pair<WallTime, Domain*>> wakes_;      // domains with something delayed, by the earliest
+  uint64_t active_ = 0;
+  uint64_t delayed_ = 0;
+  uint64_t held_ = 0;
+  uint64_t in_flight_ = 0;
   Duration shift_{0};
   WallTime latest_{};
 };
@@ -290,7 +349,7 @@ class HeapQueue final : public Queue {
 }  // namespace
 
 std::unique_ptr<Queue> Queue::create(std::function<void(const std::string& domain)> ready) {
-  return std::make_unique<HeapQueue>(std::move(ready));
+  return std::make_unique<ShelfQueue>(std::move(ready));
 }
 
 }  // namespace impulse::queue

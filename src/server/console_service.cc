@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <latch>
 #include <map>
 #include <mutex>
 
@@ -208,15 +207,6 @@ Result<std::vector<Endpoint>> ConsoleService::act_on_listens(control::ListenAct 
   return parts_.listeners().act(act, target);
 }
 
-std::vector<control::OutboundConnection> ConsoleService::outbound() {
-  std::vector<control::OutboundConnection> found;
-  on_delivery_loop([&] {
-    for (delivery::Outbound& connection : parts_.dispatcher.connections())
-      found.push_back({std::move(connection.binding), connection.peer});
-  });
-  return found;
-}
-
 void ConsoleService::retrace() {
   parts_.loops.run_on_all([](Worker& worker) {
     for (const auto& [id, session] : worker.sessions) session->retrace();
@@ -234,85 +224,6 @@ bool ConsoleService::trace_remove(uint64_t id) {
   if (!parts_.tracers.remove(id)) return false;
   retrace();
   return true;
-}
-
-void ConsoleService::on_delivery_loop(const std::function<void()>& work) {
-  std::latch done(1);
-  parts_.delivery_loop.post([&] {
-    work();
-    done.count_down();
-  });
-  done.wait();
-}
-
-std::vector<control::QueuedDomain> ConsoleService::queue_domains() {
-  std::vector<control::QueuedDomain> found;
-  on_delivery_loop([&] {
-    for (const queue::DomainStatus& status : parts_.dispatcher.domains())
-      found.push_back({status.domain, status.active, status.delayed, status.in_flight});
-  });
-  return found;
-}
-
-std::vector<control::QueuedRecipient> ConsoleService::queue(std::string_view domain, size_t limit) {
-  std::vector<control::QueuedRecipient> found;
-  on_delivery_loop([&] {
-    for (delivery::Waiting& waiting : parts_.dispatcher.waiting(domain, limit)) {
-      control::QueuedRecipient row;
-      row.id = waiting.id.to_string(parts_.spool.node());
-      row.sender = std::move(waiting.sender);
-      row.recipient = std::move(waiting.recipient);
-      row.domain = std::move(waiting.domain);
-      row.attempts = waiting.attempts;
-      row.received = waiting.received;
-      row.next_attempt = waiting.next_attempt;
-      row.last_error = std::move(waiting.last_error);
-      row.size = waiting.size;
-      row.in_flight = waiting.in_flight;
-      found.push_back(std::move(row));
-    }
-  });
-  return found;
-}
-
-Result<control::MessageDetails> ConsoleService::message(MessageId id) {
-  const auto stored = parts_.spool.read(id);
-  if (!stored) return std::unexpected(stored.error());
-  control::MessageDetails details;
-  details.id = id.to_string(parts_.spool.node());
-  details.sender = stored->envelope.sender;
-  details.received = stored->envelope.received;
-  details.client = stored->envelope.client.to_string();
-  details.helo = stored->envelope.client_helo;
-  details.listener = stored->envelope.listener;
-  details.tenant = stored->envelope.tenant;
-  details.size = stored->size();
-  const size_t end = stored->body.find("\r\n\r\n");
-  details.header = stored->trace + stored->body.substr(0, end == std::string::npos ? 0 : end + 2);
-  for (size_t i = 0; i < stored->envelope.recipients.size(); ++i) {
-    const spool::RecipientState& state = stored->states[i];
-    control::MessageDetails::Recipient row;
-    row.address = stored->envelope.recipients[i].address;
-    switch (state.state) {
-      case spool::State::pending:
-        row.state = "pending";
-        row.next_attempt = state.next_attempt;
-        break;
-      case spool::State::delivered:
-        row.state = "delivered";
-        break;
-      case spool::State::failed:
-        row.state = "failed";
-        break;
-      case spool::State::expired:
-        row.state = "expired";
-        break;
-    }
-    row.attempts = state.attempts;
-    row.last_error = state.last_error;
-    details.recipients.push_back(std::move(row));
-  }
-  return details;
 }
 
 control::SpoolStatus ConsoleService::spool() {

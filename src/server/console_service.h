@@ -7,6 +7,7 @@
 #include "control/protocol.h"
 #include "control/system.h"
 #include "delivery/dispatcher.h"
+#include "delivery/workers.h"
 #include "net/connection.h"
 #include "server/console_gate.h"
 #include "server/control_call.h"
@@ -69,9 +70,17 @@ class ConsoleService : public control::System {
   Result<uint64_t> trace_add(telemetry::TraceSpec spec) override;
   bool trace_remove(uint64_t id) override;
   std::vector<telemetry::Tracer> traces() override { return parts_.tracers.list(); }
-  std::vector<control::QueuedDomain> queue_domains() override;
-  std::vector<control::QueuedRecipient> queue(std::string_view domain, size_t limit) override;
+  std::vector<control::QueuedDomain> queue_domains(std::string_view after, size_t count) override;
+  std::optional<control::QueuedDomain> queue_domain(std::string_view name) override;
+  control::QueueTotals queue_totals() override;
+  std::unique_ptr<control::QueueReader> queue_reader(std::string name) override;
+  Result<control::QueueActed> act_on_message(const control::MessageOrder& order) override;
+  std::unique_ptr<control::QueueErrand> act_on_queue(control::QueueOrder order) override;
+  bool suspend_queue(const std::string& name, bool on) override;
+  std::vector<std::string> suspended_queues() override;
   Result<control::MessageDetails> message(MessageId id) override;
+  Result<> message_there(MessageId id) override;
+  std::unique_ptr<control::MessageText> message_text(MessageId id) override;
   control::SpoolStatus spool() override;
   WallTime started() override;
   std::string node() override;
@@ -85,8 +94,6 @@ class ConsoleService : public control::System {
                                                  const config::Options& options, control::Access::OptionsIn options_in);
   void retrace();
   control::ListenTls tls_of(const config::Snapshot& snapshot, const config::ListenConf& listen);
-  // Runs `work` on the delivery loop and waits for it.
-  void on_delivery_loop(const std::function<void()>& work);
 
   ConsoleParts parts_;
   control::CommandTable commands_;
@@ -94,6 +101,7 @@ class ConsoleService : public control::System {
   std::unordered_map<ConsoleConnection*, std::unique_ptr<ConsoleConnection>> connections_;
   std::unordered_map<uint64_t, std::unique_ptr<ControlCall>> calls_;
   uint64_t last_call_ = 0;
+  std::unique_ptr<delivery::Workers> readers_;  // of messages; made when there is something to read
 };
 
 }  // namespace impulse::server

@@ -42,6 +42,11 @@ ControlCall::ControlCall(net::Loop& loop, std::unique_ptr<control::Session> sess
       order_(std::move(order)),
       done_(std::move(done)),
       part_(order_.list ? Part::begin : Part::commands),
+      timer_(loop,
+             [this] {
+               session_->release();
+               step();
+             }),
       self_(std::make_shared<ControlCall*>(this)) {}
 
 ControlCall::~ControlCall() { *self_ = nullptr; }
@@ -62,6 +67,10 @@ void ControlCall::step() {
   std::string out;
   session_->produce(out, slice);
   reply_.feed(out);
+  if (session_->works() && !reply_.too_large()) {
+    timer_.start(session_->held_back());
+    return;
+  }
   // It came with its proof: there is no password that somebody might be guessing.
   if (session_->held_back() > Duration{0}) session_->release();
   if (reply_.done() || reply_.too_large()) return replied();

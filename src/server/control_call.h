@@ -59,6 +59,7 @@ class ControlCall {
   api::ControlOrder order_;
   std::function<void(ControlAnswer)> done_;
   Part part_ = Part::commands;
+  net::Timer timer_;  // while its answer is worked on
   size_t next_ = 0;   // of the order's requests
   size_t given_ = 0;  // bytes of the present request that the session took
   api::ControlReply reply_;

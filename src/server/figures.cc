@@ -15,13 +15,12 @@ api::Figures figures_of(control::System& system, const spool::Spool& spool) {
   for (control::ListenStatus& listen : system.listens())
     figures.listens.push_back({std::move(listen.listener), std::move(listen.endpoint), listen.bound, listen.sessions});
   figures.spool = spool.status();
+  const control::QueueTotals totals = system.queue_totals();
   api::Figures::Queue queue;
-  for (const control::QueuedDomain& domain : system.queue_domains()) {
-    ++queue.domains;
-    queue.active += domain.active;
-    queue.delayed += domain.delayed;
-    queue.in_flight += domain.in_flight;
-  }
+  queue.domains = totals.domains;
+  queue.active = totals.active;
+  queue.delayed = totals.delayed;
+  queue.in_flight = totals.in_flight;
   figures.queue = queue;
   const control::SystemInfo information = system.process().information();
   figures.process = {system.process().memory().resident, information.descriptors, information.descriptor_limit};

@@ -10,6 +10,7 @@ libserver_a_SOURCES = \
 	src/server/configuration_check.cc src/server/configuration_check.h \
 	src/server/console_gate.cc src/server/console_gate.h \
 	src/server/console_connection.cc src/server/console_connection.h \
+	src/server/console_queue.cc \
 	src/server/console_service.cc src/server/console_service.h \
 	src/server/control_call.cc src/server/control_call.h \
 	src/server/daemon.cc src/server/daemon.h \
@@ -29,8 +30,8 @@ libserver_a_SOURCES = \
 	src/server/incoming.h \
 	src/server/limits.cc src/server/limits.h \
 	src/server/listeners.cc src/server/listeners.h \
-	src/server/loops.cc src/server/loops.h \
 	src/server/logs.cc src/server/logs.h \
+	src/server/loops.cc src/server/loops.h \
 	src/server/mail_session.cc src/server/mail_session.h \
 	src/server/memory_marks.cc src/server/memory_marks.h \
 	src/server/notify.cc src/server/notify.h \

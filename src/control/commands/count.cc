@@ -49,7 +49,8 @@ std::expected<std::vector<IpAddress>, Answer> addresses(const Invocation& call, 
   if (name == "outbound" || name.starts_with("outbound/")) {
     const std::string_view binding = name == "outbound" ? std::string_view() : std::string_view(name).substr(9);
     for (const OutboundConnection& connection : call.system.outbound())
-      if (name == "outbound" || iequals(connection.binding, binding)) add(connection.peer);
+      if (connection.established() && (name == "outbound" || iequals(connection.binding, binding)))
+        add(connection.peer);
     return found;
   }
   // "SMTP", "ESMTP", "ESMTP_Listener": connections that came in by that kind.

@@ -1,8 +1,9 @@
-// mailq: what is waiting for delivery, by domain, or the messages of one domain.
+// mailq, showqueue: what is waiting for delivery, by domain, or the recipients of one domain.
 #include "base/text.h"
 #include "control/columns.h"
 #include "control/commands/commands.h"
 #include "control/commands/config_target.h"
+#include "control/commands/queue_words.h"
 #include "control/limits.h"
 
 #include <algorithm>
@@ -11,39 +12,56 @@ namespace impulse::control {
 
 namespace {
 
-constexpr size_t default_limit = 100;
-constexpr size_t highest_limit = 1000;  // all rows of one answer are held until they are read
+constexpr uint64_t default_limit = 100;
+constexpr uint64_t highest_limit = UINT32_MAX;
 
 struct Wish {
-  std::string domain;
-  size_t limit = default_limit;
-  bool limited = false;
+  std::string domain;           // whose recipients are wanted
+  std::vector<std::string> of;  // --domain: only these lines
+  std::optional<uint64_t> limit;
 };
+
+Answer no_such_binding(const config::RawValue& word) {
+  return placed_error(
+      Code::not_found, "queue-no-such-binding", word,
+      fmt::format("there is no binding '{}': all mail goes out by '{}'", field(word.text), only_binding));
+}
 
 std::expected<Wish, Answer> read_wish(const Invocation& call) {
   Wish wish;
+  const auto option = [](const config::RawValue& word, std::string_view name) {
+    return iequals(word.text, fmt::format("--{}", name)) || word.text == fmt::format("-{}", name.front());
+  };
   for (size_t i = 0; i < call.words.size(); ++i) {
     const config::RawValue& word = call.words[i];
-    if (iequals(word.text, "--limit") && i + 1 < call.words.size() && !wish.limited) {
+    const bool valued = option(word, "limit") || option(word, "domain") || option(word, "binding");
+    if (valued && i + 1 == call.words.size())
+      return std::unexpected(placed_error(Code::usage, "control-usage", word, "its value is missing"));
+    if (option(word, "limit")) {
       const config::RawValue& number = call.words[++i];
       const auto limit = parse_unsigned(number.text, highest_limit);
-      if (!limit || *limit == 0)
+      if (!limit || *limit == 0 || wish.limit)
         return std::unexpected(
             placed_error(Code::usage, "control-usage", number, fmt::format("a limit is 1 to {}", highest_limit)));
       wish.limit = *limit;
-      wish.limited = true;
+    } else if (option(word, "domain")) {
+      wish.of.push_back(lower(call.words[++i].text));
+    } else if (option(word, "binding")) {
+      if (!iequals(call.words[++i].text, only_binding)) return std::unexpected(no_such_binding(call.words[i]));
     } else if (wish.domain.empty() && !word.text.empty() && !word.text.starts_with('-')) {
       wish.domain = lower(word.text);
     } else {
-      return std::unexpected(placed_error(Code::usage, "control-usage", word, "a domain and --limit N may follow"));
+      return std::unexpected(placed_error(Code::usage, "control-usage", word,
+                                          "a domain, or --domain NAME, --binding NAME and --limit N may follow"));
     }
   }
-  if (wish.limited && wish.domain.empty())
-    return std::unexpected(usage("mailq", "--limit is for the messages of one domain"));
+  if (!wish.domain.empty() && !wish.of.empty())
+    return std::unexpected(usage("mailq", "either DOMAIN, for its recipients, or --domain NAME, for its line"));
   return wish;
 }
 
 void say_recipient(Writer& writer, const QueuedRecipient& row) {
+  const bool in_flight = row.state == QueuedRecipient::State::in_flight;
   if (writer.json()) {
     Json document{{"id", row.id},
                   {"sender", row.sender},
@@ -52,7 +70,8 @@ void say_recipient(Writer& writer, const QueuedRecipient& row) {
                   {"size", row.size},
                   {"attempts", row.attempts},
                   {"received", time_text(row.received)},
-                  {"in_flight", row.in_flight}};
+                  {"in_flight", in_flight},
+                  {"state", state_name(row.state)}};
     if (row.next_attempt != WallTime{}) document["next_attempt"] = time_text(row.next_attempt);
     if (!row.last_error.empty()) document["last_error"] = row.last_error;
     writer.document(document);
@@ -60,81 +79,166 @@ void say_recipient(Writer& writer, const QueuedRecipient& row) {
   }
   std::string line = fmt::format("{} <{}> to <{}> size {} received {} attempts {}", row.id, escape_line(row.sender),
                                  escape_line(row.recipient), row.size, time_text(row.received), row.attempts);
-  if (row.in_flight)
+  if (in_flight)
     line += " in flight";
+  else if (row.state == QueuedRecipient::State::held)
+    line += " held";
   else if (row.next_attempt != WallTime{})
     line += fmt::format(" next {}", time_text(row.next_attempt));
   if (!row.last_error.empty()) line += fmt::format(": {}", escape_line(row.last_error));
   writer.text(line);
 }
 
-// A line for each domain, in byte order, a page at a time.
-Step say_domains(System& system) {
-  return [&system, rows = std::vector<QueuedDomain>(), next = size_t{0}, last = std::string(), begun = false,
-          ended = false](Writer& writer) mutable {
-    if (!begun && !writer.json())
-      writer.text(fmt::format("{:<48} {:>10} {:>10} {:>10}", "Domain", "Active", "Delayed", "In flight"));
+// As Momentum has it, two lines for each.
+void say_queued(Writer& writer, const QueuedRecipient& row) {
+  if (writer.json()) return say_recipient(writer, row);
+  writer.text(fmt::format("[{}/{}] {} Created: {}", state_name(row.state), only_binding, row.id,
+                          std::chrono::duration_cast<std::chrono::seconds>(row.received.time_since_epoch()).count()));
+  writer.text(fmt::format("  From: <{}> To: <{}>", escape_line(row.sender), escape_line(row.recipient)));
+}
+
+// The recipients of a queue, behind the first `skip`, at most `limit`; a page in
+// memory at a time.
+Step say_recipients(std::shared_ptr<QueueReader> reader, std::vector<QueuedRecipient> first, uint64_t skip,
+                    uint64_t limit, void (*say)(Writer&, const QueuedRecipient&)) {
+  bool ended = first.size() < page;
+  return [reader = std::move(reader), rows = std::move(first), next = size_t{0}, skip, limit, ended,
+          say](Writer& writer) mutable {
+    if (limit == 0) return false;
     if (next == rows.size()) {
       if (ended) return false;
-      rows = system.queue_domains();
-      if (begun) std::erase_if(rows, [&last](const QueuedDomain& row) { return row.domain <= last; });
-      const auto by_name = [](const QueuedDomain& a, const QueuedDomain& b) { return a.domain < b.domain; };
-      ended = rows.size() <= page;
-      if (!ended) {
-        std::nth_element(rows.begin(), rows.begin() + page, rows.end(), by_name);
-        rows = std::vector<QueuedDomain>(std::make_move_iterator(rows.begin()),
-                                         std::make_move_iterator(rows.begin() + page));
-      }
-      std::sort(rows.begin(), rows.end(), by_name);
+      rows = reader->read(page);
       next = 0;
-      begun = true;
-      if (rows.empty()) return false;
-      last = rows.back().domain;
+      ended = rows.size() < page;
+      return !rows.empty();
     }
-    const QueuedDomain& row = rows[next++];
-    if (writer.json())
-      writer.document(
-          {{"domain", row.domain}, {"active", row.active}, {"delayed", row.delayed}, {"in_flight", row.in_flight}});
-    else
-      writer.text(
-          fmt::format("{:<48} {:>10} {:>10} {:>10}", field(row.domain), row.active, row.delayed, row.in_flight));
+    if (skip > 0) {
+      const size_t skipped = static_cast<size_t>(std::min<uint64_t>(skip, rows.size() - next));
+      skip -= skipped;
+      next += skipped;
+      return true;
+    }
+    --limit;
+    say(writer, rows[next++]);
     return true;
   };
 }
 
+void say_heading(Writer& writer) {
+  if (!writer.json())
+    writer.text(fmt::format("{:<48} {:>10} {:>10} {:>10}", "Domain", "Active", "Delayed", "In flight"));
+}
+
+void say_domain(Writer& writer, const QueuedDomain& row) {
+  if (writer.json())
+    writer.document({{"domain", row.domain},
+                     {"active", row.active},
+                     {"delayed", row.delayed},
+                     {"in_flight", row.in_flight},
+                     {"held", row.held},
+                     {"binding", only_binding}});
+  else
+    writer.text(fmt::format("{:<48} {:>10} {:>10} {:>10}", field(row.domain), row.active, row.delayed, row.in_flight));
+}
+
+Answer of_named(const Invocation& call, const Wish& wish) {
+  auto rows = std::make_shared<std::vector<QueuedDomain>>();
+  uint64_t recipients = 0;
+  for (const std::string& name : wish.of) {
+    const auto row = call.system.queue_domain(name);
+    rows->push_back(row ? *row : QueuedDomain{name});
+    recipients += rows->back().active + rows->back().delayed + rows->back().in_flight;
+  }
+  if (wish.limit) rows->resize(std::min<uint64_t>(rows->size(), *wish.limit));
+  Answer answer;
+  answer.status.with("domains", rows->size()).with("recipients", recipients);
+  answer.lines = then(each(1, [](Writer& writer, size_t) { say_heading(writer); }),
+                      each(rows->size(), [rows](Writer& writer, size_t i) { say_domain(writer, (*rows)[i]); }));
+  return answer;
+}
+
 }  // namespace
+
+Step each_domain(System& system, uint64_t limit, std::function<void(Writer&, const QueuedDomain&)> say) {
+  return [&system, limit, say = std::move(say), rows = std::vector<QueuedDomain>(), next = size_t{0},
+          last = std::string(), ended = false](Writer& writer) mutable {
+    if (limit == 0) return false;
+    if (next == rows.size()) {
+      if (ended) return false;
+      rows = system.queue_domains(last, page);
+      next = 0;
+      ended = rows.size() < page;
+      if (rows.empty()) return false;
+      last = rows.back().domain;
+    }
+    --limit;
+    say(writer, rows[next++]);
+    return true;
+  };
+}
 
 Answer mailq(const Invocation& call) {
   const auto wish = read_wish(call);
   if (!wish) return wish.error();
-  const std::vector<QueuedDomain> domains = call.system.queue_domains();
+  if (!wish->of.empty()) return of_named(call, *wish);
   Status status;
-  uint64_t recipients = 0;
   if (wish->domain.empty()) {
-    for (const QueuedDomain& row : domains) recipients += row.active + row.delayed + row.in_flight;
-    status.with("domains", domains.size()).with("recipients", recipients);
-    if (domains.empty()) return {std::move(status), {}, false};
-    return {std::move(status), say_domains(call.system), false};
+    const QueueTotals totals = call.system.queue_totals();
+    status.with("domains", totals.domains).with("recipients", totals.active + totals.delayed + totals.in_flight);
+    if (totals.domains == 0) return {std::move(status), {}, false};
+    return {std::move(status),
+            then(each(1, [](Writer& writer, size_t) { say_heading(writer); }),
+                 each_domain(call.system, wish->limit.value_or(UINT64_MAX), say_domain)),
+            false};
   }
-  const auto known = std::find_if(domains.begin(), domains.end(),
-                                  [&](const QueuedDomain& row) { return iequals(row.domain, wish->domain); });
-  if (known != domains.end()) recipients = known->active + known->delayed + known->in_flight;
-  auto rows = std::make_shared<std::vector<QueuedRecipient>>(call.system.queue(wish->domain, wish->limit));
-  if (rows->size() > wish->limit) rows->resize(wish->limit);
-  if (rows->empty() && recipients == 0)
+  const auto known = call.system.queue_domain(wish->domain);
+  uint64_t recipients = known ? known->active + known->delayed + known->in_flight : 0;
+  const uint64_t limit = wish->limit.value_or(default_limit);
+  std::shared_ptr<QueueReader> reader = call.system.queue_reader(wish->domain);
+  auto first = reader->read(page);
+  if (first.empty())
     return Answer::error(Code::not_found, "queue-no-such-domain",
                          fmt::format("nothing waits for {}", field(wish->domain)));
-  recipients = std::max<uint64_t>(recipients, rows->size());
-  status.with("shown", rows->size()).with("recipients", recipients);
+  recipients = std::max<uint64_t>(recipients, first.size());
+  const uint64_t shown = std::min(limit, recipients);
+  status.with("shown", shown).with("recipients", recipients);
   return {std::move(status),
-          then(each(rows->size(), [rows](Writer& writer, size_t i) { say_recipient(writer, (*rows)[i]); }),
+          then(say_recipients(std::move(reader), std::move(first), 0, limit, say_recipient),
                each(1,
-                    [shown = rows->size(), recipients](Writer& writer, size_t) {
+                    [shown, recipients](Writer& writer, size_t) {
                       if (shown < recipients)
-                        writer.remark("queue-more", fmt::format("{} of {} shown; --limit N shows up to {}", shown,
-                                                                recipients, highest_limit));
+                        writer.remark("queue-more",
+                                      fmt::format("{} of {} shown; --limit N shows more", shown, recipients));
                     })),
           false};
+}
+
+Answer showqueue(const Invocation& call) {
+  auto words = call.words;
+  if (words.size() >= 2 && iequals(words[0].text, "binding")) {
+    if (!iequals(words[1].text, only_binding) && !iequals(words[1].text, "all")) return no_such_binding(words[1]);
+    words = words.subspan(2);
+  }
+  if (words.empty() || words.size() > 2 || words[0].text.empty())
+    return usage("showqueue", "a domain is expected, and LIMIT,OFFSET may follow");
+  uint64_t limit = default_limit;
+  uint64_t offset = 0;
+  if (words.size() == 2) {
+    const std::string_view text = words[1].text;
+    const size_t comma = text.find(',');
+    const auto most = parse_unsigned(text.substr(0, comma), highest_limit);
+    const auto from = parse_unsigned(comma == std::string_view::npos ? "0" : text.substr(comma + 1), highest_limit);
+    if (!most || !from || *most == 0)
+      return placed_error(Code::usage, "control-usage", words[1], "LIMIT or LIMIT,OFFSET is expected, as in 100,0");
+    limit = *most;
+    offset = *from;
+  }
+  std::shared_ptr<QueueReader> reader = call.system.queue_reader(lower(words[0].text));
+  auto first = reader->read(page);
+  if (first.empty())
+    return Answer::error(Code::not_found, "queue-no-such-domain",
+                         fmt::format("nothing waits for {}", field(words[0].text)));
+  return {{}, say_recipients(std::move(reader), std::move(first), offset, limit, say_queued), false};
 }
 
 }  // namespace impulse::control

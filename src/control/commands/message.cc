@@ -1,8 +1,9 @@
-// message details: one message, from the spool.
+// message details, body, full: one message, from the spool.
 #include "base/text.h"
 #include "control/columns.h"
 #include "control/commands/commands.h"
 #include "control/commands/config_target.h"
+#include "control/commands/queue_words.h"
 
 namespace impulse::control {
 
@@ -58,26 +59,81 @@ void say_envelope(Writer& writer, const MessageDetails& message) {
   writer.text(fmt::format("{:>14} {}", "Size:", message.size));
 }
 
-}  // namespace
+// The text of a message, line by line as it is sent; a long line goes on in the next.
+class TextLines {
+ public:
+  TextLines(std::unique_ptr<MessageText> text, bool heading) : text_(std::move(text)), heading_(heading) {}
 
-Answer message_details(const Invocation& call) {
-  if (call.words.size() != 1) return usage("message details", "one message id is expected");
-  const config::RawValue& word = call.words.front();
-  const auto id = MessageId::parse(word.text);
-  if (!id) return placed_error(Code::usage, "message-bad-id", word, id.error().message);
-  // "00000001/0000A2C0-mx1": without a node it is ours.
-  if (const size_t dash = word.text.find('-'); dash != std::string::npos) {
-    const std::string node = call.system.node();
-    if (std::string_view(word.text).substr(dash + 1) != node)
-      return Answer::error(Code::not_found, "message-not-found",
-                           fmt::format("{} is a message of another node; this one is {}", escape_line(word.text, 80),
-                                       escape_line(node, 80)));
+  bool operator()(Writer& writer) {
+    if (!parts_) {
+      const auto* ready = text_->ready();
+      if (ready == nullptr) {
+        writer.wait(glance);
+        return true;
+      }
+      if (!*ready) {
+        if (std::exchange(failed_, true)) return false;
+        writer.error("message-unreadable", ready->error().message);
+        writer.fail(code_of(ready->error().code));
+        return true;
+      }
+      parts_ = &**ready;
+      if (heading_ && !writer.json()) writer.text(fmt::format("{:>14}", "Body:"));
+      return true;
+    }
+    for (size_t said = 0; said < lines_a_step; ++said) {
+      if (part_ == 0 && at_ == parts_->trace.size()) {
+        part_ = 1;
+        at_ = 0;
+      }
+      const std::string& part = part_ == 0 ? parts_->trace : parts_->body;
+      if (at_ == part.size()) return said > 0;
+      const size_t end = part.find('\n', at_);
+      // Of a line without an end a piece at a time; in a document whole escapes have to fit, too.
+      const size_t next = std::min({end == std::string::npos ? part.size() : end + 1, at_ + piece, part.size()});
+      std::string_view line = std::string_view(part).substr(at_, next - at_);
+      const bool more = !line.ends_with('\n') && next < part.size();
+      at_ = next;
+      if (line.ends_with('\n')) line.remove_suffix(1);
+      if (line.ends_with('\r')) line.remove_suffix(1);
+      if (writer.json()) {
+        Json document{{"line", line}};
+        if (more) document["more"] = true;
+        writer.document(document);
+      } else {
+        writer.text(line);
+      }
+    }
+    return true;
   }
-  Result<MessageDetails> found = call.system.message(*id);
+
+ private:
+  static constexpr Duration glance = std::chrono::milliseconds(5);
+  static constexpr size_t lines_a_step = 32;
+  static constexpr size_t piece = 8192;
+
+  std::unique_ptr<MessageText> text_;
+  bool heading_;
+  bool failed_ = false;
+  const MessageText::Parts* parts_ = nullptr;  // of text_
+  int part_ = 0;                               // trace, body
+  size_t at_ = 0;
+};
+
+Step say_text(System& system, MessageId id, bool heading) {
+  return [lines = std::make_shared<TextLines>(system.message_text(id), heading)](Writer& writer) {
+    return (*lines)(writer);
+  };
+}
+
+// Its envelope, recipients, and, unless the body follows, its header section.
+Answer details(const Invocation& call, MessageId id, bool body) {
+  Result<MessageDetails> found = call.system.message(id);
   if (!found)
     return Answer::error(code_of(found.error().code),
                          found.error().code == Errc::not_found ? "message-not-found" : "message-unreadable",
                          found.error().message);
+  if (body) found->header.clear();
   const size_t whole = found->header.size();
   if (whole > header_shown) {
     found->header.resize(header_shown);
@@ -93,6 +149,10 @@ Answer message_details(const Invocation& call) {
                         else
                           writer.text(recipient_line(recipient));
                       }));
+  if (body) {
+    answer.lines = then(std::move(answer.lines), say_text(call.system, id, true));
+    return answer;
+  }
   answer.lines = then(std::move(answer.lines), [message, whole, at = size_t{0}, begun = false](Writer& writer) mutable {
     if (at == message->header.size()) return false;
     if (!begun && !writer.json()) writer.text(fmt::format("{:>14}", "Header:"));
@@ -109,6 +169,41 @@ Answer message_details(const Invocation& call) {
     return true;
   });
   return answer;
+}
+
+Answer body_of(const Invocation& call, MessageId id) {
+  if (const auto there = call.system.message_there(id); !there)
+    return Answer::error(code_of(there.error().code),
+                         there.error().code == Errc::not_found ? "message-not-found" : "message-unreadable",
+                         there.error().message);
+  Answer answer;
+  answer.lines = say_text(call.system, id, false);
+  return answer;
+}
+
+}  // namespace
+
+Answer message_details(const Invocation& call) {
+  const bool kind = call.words.size() == 2;
+  const bool full = kind && iequals(call.words.front().text, "full");
+  if (call.words.size() != 1 && !full && !(kind && iequals(call.words.front().text, "body")))
+    return usage("message details", "one message id is expected; 'full' or 'body' may stand before it");
+  const auto id = read_message_id(call, call.words.back());
+  if (!id) return id.error();
+  if (kind && !full) return body_of(call, *id);
+  return details(call, *id, full);
+}
+
+Answer message_body(const Invocation& call) {
+  if (call.words.size() != 1) return usage("message body", "one message id is expected");
+  const auto id = read_message_id(call, call.words.front());
+  return id ? body_of(call, *id) : id.error();
+}
+
+Answer message_full(const Invocation& call) {
+  if (call.words.size() != 1) return usage("message full", "one message id is expected");
+  const auto id = read_message_id(call, call.words.front());
+  return id ? details(call, *id, true) : id.error();
 }
 
 }  // namespace impulse::control

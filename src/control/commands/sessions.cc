@@ -1,10 +1,10 @@
 // show inbound, session kill: who is connected, and away with them.
 #include "base/ip.h"
 #include "base/text.h"
-#include "config/value.h"
 #include "control/columns.h"
 #include "control/commands/commands.h"
 #include "control/commands/config_target.h"
+#include "control/commands/queue_words.h"
 #include "control/limits.h"
 
 #include <algorithm>
@@ -70,15 +70,6 @@ bool Filter::takes(const InboundSession& session) const {
   return (listener.empty() || iequals(session.listener, listener) || iequals(session.kind, listener)) &&
          (state.empty() || iequals(session.state, state)) && (!older || session.age >= *older) &&
          (!peer || peer->contains(address_of(session.peer)));
-}
-
-Result<Duration> read_duration(const config::RawValue& word) {
-  config::OptionDef any = config::definition(config::key::timeout);  // for its type; any time will do
-  any.min = 0;
-  any.max = INT64_MAX;
-  const auto value = config::convert(word, any);
-  if (!value) return std::unexpected(value.error());
-  return std::get<Duration>(*value);
 }
 
 // One filter; the error says what is wrong with its value.

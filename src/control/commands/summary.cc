@@ -8,24 +8,6 @@ namespace impulse::control {
 
 namespace {
 
-struct Sums {
-  uint64_t domains = 0;
-  uint64_t active = 0;
-  uint64_t delayed = 0;
-  uint64_t in_flight = 0;
-};
-
-Sums sum(System& system) {
-  Sums sums;
-  for (const QueuedDomain& row : system.queue_domains()) {
-    ++sums.domains;
-    sums.active += row.active;
-    sums.delayed += row.delayed;
-    sums.in_flight += row.in_flight;
-  }
-  return sums;
-}
-
 double rate(int64_t count, Duration time) {
   return time > Duration{0} ? static_cast<double>(count) * 1e6 / static_cast<double>(time.count()) : 0;
 }
@@ -78,7 +60,7 @@ std::vector<Tenant> tenants(System& system) {
 }
 
 void say_json(Writer& writer, System& system, const About& about) {
-  const Sums sums = sum(system);
+  const QueueTotals sums = system.queue_totals();
   const SpoolStatus spool = system.spool();
   Json counters = Json::object();
   Json since_reset = Json::object();
@@ -125,7 +107,7 @@ void say_text(Writer& writer, System& system, const About& about) {
   const auto row = [&](std::string_view name, const auto& shown) {
     writer.text(fmt::format("{:>34} {}", name, shown));
   };
-  const Sums sums = sum(system);
+  const QueueTotals sums = system.queue_totals();
   const SpoolStatus spool = system.spool();
   const auto since = [&](WallTime when) { return std::chrono::duration_cast<Duration>(about.now() - when); };
   const Duration uptime = since(system.started());

@@ -6,6 +6,10 @@ namespace impulse::control {
 namespace {
 
 constexpr Command table[] = {
+    {"active", "[THRESHOLD]", "domains with more due mail than that",
+     "A line for each domain with more than THRESHOLD recipients that are due (0): connections that carry its mail "
+     "(C), due (A), delayed (D), and delivered since something waits for it (S); then the totals of all domains.",
+     Argument::nothing, false, active},
     {"authenticate", "[MECHANISM [INITIAL]]", "say who you are, or ask how that can be said",
      "Without a mechanism: those on offer here, the best one first. With one, an exchange of SASL begins: the server "
      "sends challenges, lines that begin with '?', and takes a line for each, all in base64; INITIAL is the client's "
@@ -19,6 +23,9 @@ constexpr Command table[] = {
      "In the order of the configuration, with the patterns of Allow and the users that the group file names. A user, "
      "or on a Unix socket a group of the system, of a role's name has it too.",
      Argument::nothing, false, authz_roles_list},
+    {"binding summary", "[BINDING]", "statistics of a binding",
+     "What goes out by it: in this version all mail, by the binding that is called default.", Argument::nothing, false,
+     binding_summary},
     {"complete", "LINE", "what could follow in an unfinished command line",
      "For clients that edit lines. LINE is taken as it is, blanks at its end and open quotes included. Each line of "
      "the answer is a whole word that can stand in place of the last one; behind a blank, a new one.",
@@ -135,8 +142,37 @@ constexpr Command table[] = {
      "The level of each area of the daemon: critical, error, warning, notice, info or debug. With an area (or ALL) and "
      "a level it is set, at once: a commit of the Debug_Flags scope, as 'config set' makes them.",
      Argument::debug_flags, false, debug_flags},
+    {"delayed", "[THRESHOLD]", "domains with more delayed mail than that",
+     "As 'active', by what waits for its next attempt.", Argument::nothing, false, delayed},
+    {"domain", "DOMAIN", "one domain of the queue",
+     "What waits for it, outcomes since something does, whether it is suspended, and the connections that carry its "
+     "mail now.",
+     Argument::domain, false, domain},
+    {"domain all", "", "all domains of the queue", "A line for each, as 'active' has it, and the totals.",
+     Argument::nothing, false, domain_all},
+    {"domains", "", "all domains of the queue", "The same as 'domain all'.", Argument::nothing, false, domain_all},
+    {"fail domain", "[--dry-run] [--sender REGEX] [--recipient REGEX] [--older TIME] DOMAIN [NOTE...]",
+     "give up what waits for a domain",
+     "Its recipients have failed, and their senders are told; NOTE is the reason. With selectors only those that fit "
+     "all of them: regular expressions in the envelope's sender and in the recipient, and the least age; DOMAIN may be "
+     "all. With --dry-run nothing is done: they are counted, and the first 25 shown. What is in delivery is left "
+     "alone, and what comes later. It ends where it is when this console goes.",
+     Argument::domain, false, fail_domain},
+    {"fail domain quiet", "[--dry-run] [--sender REGEX] [--recipient REGEX] [--older TIME] DOMAIN [NOTE...]",
+     "give up what waits, and tell nobody", "As 'fail domain', without reports to the senders.", Argument::domain,
+     false, fail_domain_quiet},
+    {"flush domain", "[--dry-run] [--sender REGEX] [--recipient REGEX] [--older TIME] DOMAIN",
+     "try what is delayed now",
+     "What waits for its next attempt is due now; not what is held. Selectors as with 'fail domain'; DOMAIN may be "
+     "all.",
+     Argument::domain, false, flush_domain},
     {"help", "[COMMAND | OPTION | SCOPE]", "commands, options and scopes explained", "", Argument::command, false,
      help},
+    {"hold domain", "[--dry-run] [--sender REGEX] [--recipient REGEX] [--older TIME] DOMAIN",
+     "let mail wait until it is released",
+     "What waits for the domain is tried no more until 'release domain' or 'message release', restarts or not; what "
+     "comes later is not meant (see 'suspend'). Selectors as with 'fail domain'; DOMAIN may be all.",
+     Argument::domain, false, hold_domain},
     {"listener delete", "LISTENER [LISTEN]", "take a Listen out of the configuration",
      "The same as 'config unset' of the scope, as one commit: accepting ends, and the sessions that came by it are "
      "told "
@@ -159,26 +195,69 @@ constexpr Command table[] = {
      "configuration (see 'config set ... Enable = false' for that): 'listener start' undoes it, a reload or a commit "
      "does not, and it ends with the daemon. The last Control_Listener that is left cannot be stopped.",
      Argument::scope, false, listener_stop},
-    {"mailq", "[DOMAIN [--limit N]]", "what waits for delivery",
-     "Without a domain, a line for each domain that has mail waiting: recipients due now, delayed, and in delivery. "
-     "With one, its recipients; 100 of them, or as many as --limit says, at most 1000.",
+    {"logs", "", "the log files and how they fare",
+     "Each log that is written: its size, what waits in memory to be written, the lines that were lost since the start "
+     "because it could not be, how often it was rotated; and why it cannot be written now, if so.",
+     Argument::nothing, false, logs},
+    {"mailq", "[DOMAIN | --domain NAME ... | --binding NAME] [--limit N]", "what waits for delivery",
+     "Without a domain, a line for each domain that has mail waiting: recipients due now, delayed, and in delivery; "
+     "or, with --domain, for those. With a domain, its recipients: in delivery, due, delayed; 100 of them, or as many "
+     "as --limit says.",
      Argument::domain, false, mailq},
     {"memory", "", "what memory the daemon uses",
      "Objects that take memory, with their bytes where those are counted; what malloc has taken from the system; and "
      "what the system counts for the process, with its part of the machine's memory.",
      Argument::nothing, false, memory},
-    {"message details", "ID", "one message in the spool",
-     "Its envelope, the state of each recipient, and its header section.", Argument::message, false, message_details},
+    {"message body", "ID", "the text of one message",
+     "As it will be sent, with our header fields in front. Also 'message details body ID'.", Argument::message, false,
+     message_body},
+    {"message details", "[full|body] ID", "one message in the spool",
+     "Its envelope, the state of each recipient, and its header section. With 'full' all of its text in place of the "
+     "last, with 'body' nothing else.",
+     Argument::message, false, message_details},
+    {"message fail", "ID [RECIPIENT]", "give up a message",
+     "Its recipients, or that one of them, have failed; the sender is told. Not those that have an outcome, or are in "
+     "delivery just now: the answer says so, and the status is 1 when nothing was done.",
+     Argument::message, false, message_fail},
+    {"message fail quiet", "ID [RECIPIENT]", "give up a message, and tell nobody",
+     "As 'message fail', without a report to the sender.", Argument::message, false, message_fail_quiet},
+    {"message full", "ID", "one message with its text", "The same as 'message details full ID'.", Argument::message,
+     false, message_full},
+    {"message hold", "ID [RECIPIENT]", "let a message wait until it is released",
+     "It is tried no more until 'message release', restarts or not. Its age counts on.", Argument::message, false,
+     message_hold},
+    {"message release", "ID [RECIPIENT]", "let a held message go",
+     "It is due now. What its sender holds (HOLDFOR) waits for its own time.", Argument::message, false,
+     message_release},
+    {"message retry", "ID [RECIPIENT]", "try a message now", "It need not wait for its next attempt. Not what is held.",
+     Argument::message, false, message_retry},
     {"paniclog", "[LINES]", "the last lines of the diagnostic log",
      "The last 10 lines of each level, or as many as LINES says, at most 100, in the order in which they were logged. "
      "They are kept in memory: wherever the log goes, they can be seen here.",
      Argument::nothing, false, paniclog},
     {"pid", "", "the daemon's process id", "", Argument::nothing, false, pid},
     {"quit", "", "end this console session", "", Argument::nothing, false, quit},
+    {"rebind", "BINDING|all [DOMAIN]", "assign mail to bindings anew",
+     "In this version all mail goes out by one binding: nothing changes.", Argument::nothing, false, rebind},
+    {"release domain", "[--dry-run] [--sender REGEX] [--recipient REGEX] [--older TIME] DOMAIN", "let held mail go",
+     "What 'hold domain' and 'message hold' hold is due now. Selectors as with 'fail domain'; DOMAIN may be all.",
+     Argument::domain, false, release_domain},
     {"reopen logs", "", "open the log files anew",
      "After their files were moved away: all logs go on in new files of the same names. A log whose file cannot be "
      "opened goes on in the old one, and the status is 5.",
      Argument::nothing, false, reopen_logs},
+    {"reroute queue", "[--dry-run] [--sender REGEX] [--recipient REGEX] [--older TIME] FROM TO",
+     "send mail another way",
+     "What waits for FROM goes where mail for TO goes, with the recipients that it has; not what comes later. A "
+     "restart forgets that of what still waits. Selectors as with 'fail domain'.",
+     Argument::domain, false, reroute_queue},
+    {"resume", "[domain] DOMAIN", "deliver to a suspended domain again",
+     "Undoes 'suspend'. What is due goes; what is delayed waits for its time (see 'flush domain').", Argument::domain,
+     false, resume},
+    {"rotate logs", "", "begin new log files",
+     "Each log in which there is a line gets a name with the time, and goes on in a new file; compressed and kept as "
+     "Log_Compress, Log_Keep and Log_Keep_Time say. For files that something else has moved see 'reopen logs'.",
+     Argument::nothing, false, rotate_logs},
     {"session kill", "ID", "end a mail session",
      "The session, by the number that 'show inbound' gives it, is told 421 4.3.2 and closed at once, in the middle of "
      "a "
@@ -189,6 +268,14 @@ constexpr Command table[] = {
      "the generation of the configuration it works under. Filters may follow: a listener or a Listen, the client's "
      "network, the state, the least age (30s, 5m), the most lines.",
      Argument::nothing, false, show_inbound},
+    {"show outbound", "", "connections to next hosts",
+     "One line each: descriptor, state (connecting, resting, fetching a message, sending), whose mail it carries, "
+     "where it goes, and its transactions so far.",
+     Argument::nothing, false, show_outbound},
+    {"showqueue", "[binding BINDING] DOMAIN [LIMIT[,OFFSET]]", "the recipients that wait for a domain",
+     "Two lines each: its state, message and when that came; sender and recipient. 100, or LIMIT, behind the first "
+     "OFFSET.",
+     Argument::domain, false, showqueue},
     {"shutdown", "", "stop the daemon in order",
      "Stops accepting, lets transactions under way end, makes everything durable and exits.", Argument::nothing, false,
      shut_down},
@@ -198,6 +285,11 @@ constexpr Command table[] = {
      "The counters that 'summary' and 'counter list' show begin at 0 again, and rates are of the time since. Totals "
      "that collectors of metrics read stay as they are.",
      Argument::nothing, false, summary_reset},
+    {"suspend", "[[domain] DOMAIN]", "deliver nothing to a domain",
+     "Nothing is tried until 'resume'; mail is taken and waits. It ends with the daemon: for longer set "
+     "Suspend_Delivery, which is another switch: mail goes when neither holds it. Without a domain, those that are "
+     "suspended.",
+     Argument::domain, false, suspend},
     {"sysinfo", "", "the daemon's version and its surroundings",
      "Version, compiler, libraries, the system below, limits, descriptors in use, and who the daemon runs as.",
      Argument::nothing, false, sysinfo},

@@ -144,8 +144,9 @@ class CommandsTest : public CppUnit::TestFixture {
         "=0 ok domains=2 recipients=33\n"s,
         console("mailq"));
     CPPUNIT_ASSERT_EQUAL(
-        " {\"domain\":\"a.example\",\"active\":25,\"delayed\":0,\"in_flight\":0}\n"
-        " {\"domain\":\"b.example\",\"active\":5,\"delayed\":2,\"in_flight\":1}\n=0 ok domains=2 recipients=33\n"s,
+        " {\"domain\":\"a.example\",\"active\":25,\"delayed\":0,\"in_flight\":0,\"held\":0,\"binding\":\"default\"}\n"
+        " {\"domain\":\"b.example\",\"active\":5,\"delayed\":2,\"in_flight\":1,\"held\":0,\"binding\":\"default\"}\n"
+        "=0 ok domains=2 recipients=33\n"s,
         console("--json mailq"));
   }
   void queue_in_pages() {
@@ -168,7 +169,7 @@ class CommandsTest : public CppUnit::TestFixture {
       row.size = 100;
       row.received = test_now();
       row.attempts = static_cast<uint32_t>(i);
-      row.in_flight = i == 1;
+      if (i == 1) row.state = QueuedRecipient::State::in_flight;
       if (i == 2) row.next_attempt = test_now();
       if (i == 2) row.last_error = "451 not now";
       console.system.recipients.push_back(row);
@@ -185,16 +186,16 @@ class CommandsTest : public CppUnit::TestFixture {
     const std::string limited = console("mailq a.example --limit 2");
     CPPUNIT_ASSERT_EQUAL(size_t{2}, payload_of(limited).size());
     CPPUNIT_ASSERT(
-        limited.ends_with("!notice queue-more 2 of 3 shown; --limit N shows up to 1000\n=0 ok shown=2 recipients=3\n"));
+        limited.ends_with("!notice queue-more 2 of 3 shown; --limit N shows more\n=0 ok shown=2 recipients=3\n"));
     CPPUNIT_ASSERT_EQUAL(size_t{1}, payload_of(console("--json mailq --limit 1 a.example")).size());
   }
   void queue_wrong() {
     Console console;
     CPPUNIT_ASSERT_EQUAL("!error queue-no-such-domain nothing waits for a.example\n=3 not-found\n"s,
                          console("mailq a.example"));
-    for (const auto command :
-         {"mailq a b", "mailq --limit 5", "mailq a --limit", "mailq a --limit 0", "mailq a --limit 1001",
-          "mailq a --limit x", "mailq --all", "mailq \"\"", "mailq a --limit 1 --limit 2"})
+    for (const auto command : {"mailq a b", "mailq --limit", "mailq a --limit", "mailq a --limit 0",
+                               "mailq a --limit 99999999999", "mailq a --domain a", "mailq --domain", "mailq -b",
+                               "mailq a --limit x", "mailq --all", "mailq \"\"", "mailq a --limit 1 --limit 2"})
       CPPUNIT_ASSERT_EQUAL_MESSAGE(command, "=2 usage"s, status_of(console(command)));
   }
   void message() {

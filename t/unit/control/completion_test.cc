@@ -114,8 +114,10 @@ class CompletionTest : public CppUnit::TestFixture {
       row.id = id;
       row.sender = "a@example.net";
       row.recipient = "b@example.com";
+      row.domain = "example.com";
       console.system.recipients.push_back(row);
     }
+    console.system.domains = {{"example.com", 3, 0, 0}};
     CPPUNIT_ASSERT_EQUAL("00000001/00000200-n1 00000001/00000300-n1"s, at("message details 00000001"));
     CPPUNIT_ASSERT_EQUAL("a@example.net to b@example.com"s, help_at("message details 00000002"));
     CPPUNIT_ASSERT_EQUAL(""s, at("message details 00000002/00000000-n1 "));

@@ -7,8 +7,10 @@
 #include "control/system.h"
 #include "fake_process.h"
 
+#include <algorithm>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -46,18 +48,82 @@ class FakeSystem : public System {
   Result<uint64_t> trace_add(telemetry::TraceSpec spec) override { return tracers.add(std::move(spec)); }
   bool trace_remove(uint64_t id) override { return tracers.remove(id); }
   std::vector<telemetry::Tracer> traces() override { return tracers.list(); }
-  std::vector<QueuedDomain> queue_domains() override { return domains; }
-  std::vector<QueuedRecipient> queue(std::string_view domain, size_t limit) override {
-    std::vector<QueuedRecipient> found;
-    for (const QueuedRecipient& row : recipients)
-      if ((domain.empty() || row.domain == domain) && found.size() < limit) found.push_back(row);
+  std::vector<QueuedDomain> queue_domains(std::string_view after, size_t count) override {
+    std::vector<QueuedDomain> found = domains;
+    std::erase_if(found, [&](const QueuedDomain& row) { return !after.empty() && icompare(row.domain, after) <= 0; });
+    std::ranges::sort(found, ILess(), &QueuedDomain::domain);
+    if (found.size() > count) found.resize(count);
     return found;
   }
+  std::optional<QueuedDomain> queue_domain(std::string_view name) override {
+    for (const QueuedDomain& row : domains)
+      if (iequals(row.domain, name)) return row;
+    return std::nullopt;
+  }
+  QueueTotals queue_totals() override {
+    QueueTotals totals;
+    for (const QueuedDomain& row : domains) {
+      ++totals.domains;
+      totals.active += row.active;
+      totals.delayed += row.delayed;
+      totals.in_flight += row.in_flight;
+      totals.held += row.held;
+    }
+    return totals;
+  }
+  std::unique_ptr<QueueReader> queue_reader(std::string name) override {
+    struct Reader final : QueueReader {
+      std::vector<QueuedRecipient> rows;
+      size_t next = 0;
+      std::vector<QueuedRecipient> read(size_t count) override {
+        std::vector<QueuedRecipient> some;
+        while (some.size() < count && next < rows.size()) some.push_back(rows[next++]);
+        return some;
+      }
+    };
+    auto reader = std::make_unique<Reader>();
+    for (const QueuedRecipient& row : recipients)
+      if (iequals(row.domain, name)) reader->rows.push_back(row);
+    return reader;
+  }
+  Result<QueueActed> act_on_message(const MessageOrder& order) override {
+    message_orders.push_back(order);
+    return acted_on_message;
+  }
+  std::unique_ptr<QueueErrand> act_on_queue(QueueOrder order) override {
+    struct Errand final : QueueErrand {
+      std::vector<QueueProgress> steps;
+      size_t next = 0;
+      QueueProgress progress() override { return steps[std::min(next++, steps.size() - 1)]; }
+    };
+    queue_orders.push_back(std::move(order));
+    auto errand = std::make_unique<Errand>();
+    errand->steps = errand_steps;
+    return errand;
+  }
+  bool suspend_queue(const std::string& name, bool on) override {
+    return on ? suspended.insert(name).second : suspended.erase(name) > 0;
+  }
+  std::vector<std::string> suspended_queues() override { return {suspended.begin(), suspended.end()}; }
   Result<MessageDetails> message(MessageId id) override {
     if (broken) throw std::runtime_error("the fake is broken");
     const auto found = messages.find(id);
     if (found == messages.end()) return fail(Errc::not_found, "no message {}", id.to_string("n1"));
     return found->second;
+  }
+  Result<> message_there(MessageId id) override {
+    if (const auto found = message(id); !found) return std::unexpected(found.error());
+    return {};
+  }
+  std::unique_ptr<MessageText> message_text(MessageId) override {
+    struct Text final : MessageText {
+      Result<Parts> parts{Parts{}};
+      int looks = 0;
+      const Result<Parts>* ready() override { return ++looks < 3 ? nullptr : &parts; }
+    };
+    auto read = std::make_unique<Text>();
+    read->parts = text;
+    return read;
   }
   SpoolStatus spool() override { return spooled; }
   WallTime started() override { return WallTime{std::chrono::hours(24 * 365 * 50)}; }
@@ -95,6 +161,12 @@ class FakeSystem : public System {
   std::vector<QueuedDomain> domains;
   std::vector<QueuedRecipient> recipients;
   std::map<MessageId, MessageDetails> messages;
+  Result<MessageText::Parts> text{MessageText::Parts{}};
+  std::vector<MessageOrder> message_orders;
+  Result<QueueActed> acted_on_message;
+  std::vector<QueueOrder> queue_orders;
+  std::vector<QueueProgress> errand_steps{QueueProgress{0, {}, {}, true}};
+  std::set<std::string> suspended;
   SpoolStatus spooled;
   bool broken = false;
   int asked = 0;
@@ -124,7 +196,12 @@ struct Console {
   }
   std::string drain(size_t budget = 1 << 20) {
     std::string out;
-    while (session->produce(out, budget)) continue;
+    while (session->produce(out, budget)) {
+      if (session->works()) {
+        ++waits;
+        session->release();
+      }
+    }
     return out;
   }
   // All that is said to these bytes.
@@ -141,6 +218,7 @@ struct Console {
   FakeSystem system;
   CommandTable table{all_commands()};
   std::vector<std::string> audited;
+  int waits = 0;  // for what an answer was worked on
   std::unique_ptr<Session> session;
 };
 

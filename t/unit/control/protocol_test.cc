@@ -275,8 +275,10 @@ class ProtocolTest : public CppUnit::TestFixture {
         console("@a verison"));
     CPPUNIT_ASSERT_EQUAL("!error control-unknown-command console:1:1: unknown command 'xyzzy'; try 'help'\n=2 usage\n"s,
                          console("xyzzy plugh"));
-    CPPUNIT_ASSERT_EQUAL("!error control-incomplete-command console:1:1: 'message' needs one of: details\n=2 usage\n"s,
-                         console("message"));
+    CPPUNIT_ASSERT_EQUAL(
+        "!error control-incomplete-command console:1:1: 'message' needs one of: body, details, fail, full, "
+        "hold, release, retry\n=2 usage\n"s,
+        console("message"));
     const std::string sub = console("config sett a b");
     CPPUNIT_ASSERT(sub.starts_with("!error control-unknown-command console:1:8: 'config' has no 'sett'; it has: "));
     CPPUNIT_ASSERT(sub.find("did you mean 'config set'?") != std::string::npos);

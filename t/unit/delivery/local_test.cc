@@ -87,7 +87,7 @@ class LocalDeliveryTest : public CppUnit::TestFixture {
     const auto waiting = house.dispatcher->waiting("", 10);
     CPPUNIT_ASSERT_EQUAL(size_t{1}, waiting.size());
     CPPUNIT_ASSERT_EQUAL(uint32_t{1}, waiting[0].attempts);
-    CPPUNIT_ASSERT(!waiting[0].last_error.empty() && !waiting[0].in_flight);
+    CPPUNIT_ASSERT(!waiting[0].last_error.empty() && waiting[0].place == queue::Place::delayed);
     CPPUNIT_ASSERT(waiting[0].next_attempt > waiting[0].received);
     std::filesystem::remove(house.dir / "a.example");
     house.run_until_empty();

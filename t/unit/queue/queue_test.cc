@@ -1,16 +1,21 @@
 // The queue's promises one by one.
 #include "queue/queue.h"
+
+#include "base/text.h"
 #include "queue/name.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 
+#include <algorithm>
 #include <set>
+#include <string>
 
 namespace impulse::queue {
 namespace {
 
 using std::chrono::hours;
 using std::chrono::seconds;
+using std::string_literals::operator""s;
 
 constexpr WallTime start{std::chrono::sys_days(std::chrono::year{2026} / 3 / 1)};
 
@@ -37,8 +42,15 @@ class QueueTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(list_keeps_its_limit_and_order);
   CPPUNIT_TEST(far_future_does_not_overflow);
   CPPUNIT_TEST(many_items_of_many_domains);
-  CPPUNIT_TEST(a_walk_meets_all_domains);
-  CPPUNIT_TEST(a_walk_over_a_queue_that_grows);
+  CPPUNIT_TEST(a_walk_meets_all_domains_in_order);
+  CPPUNIT_TEST(a_walk_over_a_queue_that_changes);
+  CPPUNIT_TEST(totals_are_those_of_all);
+  CPPUNIT_TEST(outcomes_are_counted_while_something_waits);
+  CPPUNIT_TEST(one_item_is_taken_wherever_it_waits);
+  CPPUNIT_TEST(what_is_on_hold_waits_for_ever);
+  CPPUNIT_TEST(a_scan_goes_on_where_it_was);
+  CPPUNIT_TEST(flush_goes_on_where_it_was);
+  CPPUNIT_TEST(a_clock_that_jumps_ahead_is_followed_in_slices);
   CPPUNIT_TEST_SUITE_END();
 
   std::vector<std::string> ready_;
@@ -91,36 +103,165 @@ class QueueTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT((std::vector<std::string>{"busy"}) == queue_->active_domains());
   }
 
-  void a_walk_meets_all_domains() {
-    Queue::Walk none;
-    std::vector<std::string> names;
-    while (queue_->walk(none, 3, names)) {
-    }
-    CPPUNIT_ASSERT(names.empty());
-    for (int i = 0; i < 1000; ++i) queue_->add("d" + std::to_string(i), item(1), start);
-    queue_->add("later", item(1, 0, start + hours(1)), start);
-    Queue::Walk walk;
-    std::set<std::string> met;
-    size_t most = 0;
-    for (bool more = true; more;) {
-      names.clear();
-      more = queue_->walk(walk, 10, names);
-      most = std::max(most, names.size());
-      met.insert(names.begin(), names.end());
+  void a_walk_meets_all_domains_in_order() {
+    std::vector<DomainStatus> page;
+    queue_->walk("", 3, page);
+    CPPUNIT_ASSERT(page.empty());
+    for (int i = 0; i < 1000; ++i) queue_->add("D" + std::to_string(i * 7 % 1000), item(1), start);
+    queue_->add("d5000", item(1, 0, start + hours(1)), start);
+    std::vector<std::string> met;
+    for (std::string after;; after = met.back()) {
+      page.clear();
+      queue_->walk(after, 10, page);
+      for (const DomainStatus& each : page) met.push_back(each.domain);
+      if (page.size() < 10) break;
     }
     CPPUNIT_ASSERT_EQUAL(size_t{1001}, met.size());
-    CPPUNIT_ASSERT(most < 100);
+    CPPUNIT_ASSERT(std::is_sorted(met.begin(), met.end(), ILess()));
+    page.clear();
+    queue_->walk("D500", 1, page);
+    CPPUNIT_ASSERT_EQUAL("d5000"s, page.at(0).domain);
+    CPPUNIT_ASSERT_EQUAL(uint64_t{1}, page.at(0).delayed);
   }
 
-  void a_walk_over_a_queue_that_grows() {
-    for (int i = 0; i < 100; ++i) queue_->add("d" + std::to_string(i), item(1), start);
-    Queue::Walk walk;
-    std::vector<std::string> names;
-    int others = 0;
-    while (queue_->walk(walk, 10, names))
-      for (int i = 0; i < 100 && others < 2000; ++i) queue_->add("x" + std::to_string(others++), item(1), start);
-    const std::set<std::string> met(names.begin(), names.end());
-    for (int i = 0; i < 100; ++i) CPPUNIT_ASSERT(met.contains("d" + std::to_string(i)));
+  void a_walk_over_a_queue_that_changes() {
+    for (int i = 100; i < 200; ++i) queue_->add("d" + std::to_string(i), item(1), start);
+    std::vector<DomainStatus> page;
+    queue_->walk("", 50, page);
+    // What it stood on goes, and others come.
+    for (const Item& each : queue_->take(page.back().domain, 1)) queue_->finish(page.back().domain, each);
+    queue_->add("d000", item(1), start);
+    queue_->add("d1495", item(1), start);
+    std::vector<DomainStatus> rest;
+    queue_->walk(page.back().domain, 1000, rest);
+    CPPUNIT_ASSERT_EQUAL(size_t{51}, rest.size());
+    CPPUNIT_ASSERT_EQUAL("d1495"s, rest.front().domain);
+  }
+
+  void totals_are_those_of_all() {
+    queue_->add("a", item(1), start);
+    queue_->add("a", item(2, 0, start + seconds(5)), start);
+    queue_->add("b", item(3, 0, on_hold), start);
+    queue_->add("b", item(4), start);
+    queue_->take("b", 1);
+    const Totals all = queue_->totals();
+    CPPUNIT_ASSERT_EQUAL(uint64_t{2}, all.domains);
+    CPPUNIT_ASSERT_EQUAL(uint64_t{1}, all.active);
+    CPPUNIT_ASSERT_EQUAL(uint64_t{2}, all.delayed);
+    CPPUNIT_ASSERT_EQUAL(uint64_t{1}, all.held);
+    CPPUNIT_ASSERT_EQUAL(uint64_t{1}, all.in_flight);
+    CPPUNIT_ASSERT_EQUAL(uint64_t{4}, queue_->size());
+    CPPUNIT_ASSERT_EQUAL(uint64_t{1}, queue_->status("B")->held);
+    CPPUNIT_ASSERT(!queue_->status("c"));
+  }
+
+  void outcomes_are_counted_while_something_waits() {
+    for (uint32_t i = 1; i <= 4; ++i) queue_->add("d", item(i), start);
+    const auto taken = queue_->take("d", 3);
+    queue_->finish("d", taken[0], End::delivered);
+    queue_->finish("d", taken[1], End::failed);
+    queue_->finish("d", taken[2]);
+    queue_->finish("d", taken[2], End::delivered);  // no more in flight
+    CPPUNIT_ASSERT_EQUAL(uint64_t{1}, queue_->status("d")->delivered);
+    CPPUNIT_ASSERT_EQUAL(uint64_t{1}, queue_->status("d")->failed);
+    queue_->finish("d", queue_->take("d", 1).at(0), End::delivered);
+    queue_->add("d", item(9), start);
+    CPPUNIT_ASSERT_EQUAL(uint64_t{0}, queue_->status("d")->delivered);
+  }
+
+  void one_item_is_taken_wherever_it_waits() {
+    queue_->add("d", item(1), start);
+    queue_->add("d", item(2, 0, start + hours(1)), start);
+    queue_->add("d", item(2, 1, start + hours(2)), start);
+    // By the whole item, by its name alone.
+    CPPUNIT_ASSERT(queue_->take_item("d", item(2, 0, start + hours(1))).has_value());
+    const auto named = queue_->take_item("d", Item{{1, 2}, 1});
+    CPPUNIT_ASSERT(named && named->next_attempt == start + hours(2));
+    CPPUNIT_ASSERT(!queue_->take_item("d", *named));
+    CPPUNIT_ASSERT(!queue_->take_item("e", *named));
+    const auto found = queue_->find("D", {1, 2});
+    CPPUNIT_ASSERT_EQUAL(size_t{2}, found.size());
+    CPPUNIT_ASSERT(found[0].place == Place::in_flight && found[1].item.recipient == 1);
+    CPPUNIT_ASSERT(queue_->find("d", {1, 1}).at(0).place == Place::active);
+    CPPUNIT_ASSERT(queue_->find("d", {1, 3}).empty() && queue_->find("e", {1, 1}).empty());
+    CPPUNIT_ASSERT(queue_->take_item("d", Item{{1, 1}, 0}).has_value());
+    CPPUNIT_ASSERT(queue_->active_domains().empty());
+    CPPUNIT_ASSERT(!queue_->advance(start + hours(3)));
+    queue_->retry("d", *named, start);
+    CPPUNIT_ASSERT(queue_->advance(start) == start + hours(2));
+    // The clock was set back meanwhile.
+    CPPUNIT_ASSERT(queue_->advance(start - hours(5)) == start - hours(3));
+    CPPUNIT_ASSERT(queue_->take_item("d", *named).has_value());
+  }
+
+  void what_is_on_hold_waits_for_ever() {
+    queue_->add("d", item(1, 0, on_hold), start);
+    queue_->add("d", item(2, 0, start + hours(1)), start);
+    CPPUNIT_ASSERT_EQUAL(size_t{1}, queue_->flush("d"));
+    CPPUNIT_ASSERT(!queue_->advance(start + std::chrono::years(1000)));
+    CPPUNIT_ASSERT(!queue_->advance(start));  // set back again
+    CPPUNIT_ASSERT_EQUAL(uint64_t{1}, queue_->status("d")->held);
+    CPPUNIT_ASSERT(!queue_->status("d")->next_attempt);
+    auto held = queue_->take_item("d", Item{{1, 1}, 0});
+    CPPUNIT_ASSERT(held && held->next_attempt == on_hold);
+    CPPUNIT_ASSERT_EQUAL(uint64_t{0}, queue_->status("d")->held);
+    held->next_attempt = start;
+    queue_->retry("d", *held, start);
+    CPPUNIT_ASSERT_EQUAL(uint64_t{2}, queue_->active("d"));
+  }
+
+  void a_scan_goes_on_where_it_was() {
+    for (uint32_t i = 0; i < 3000; ++i)
+      queue_->add("d", item(i, 0, i % 3 == 0 ? start : start + seconds(i * 7919 % 3000)), start);
+    queue_->take("d", 100);
+    std::set<uint32_t> met;
+    std::vector<Listed> page;
+    Place last = Place::in_flight;
+    for (Queue::Scan scan; !scan.ended;) {
+      page.clear();
+      queue_->scan("d", scan, 97, page);
+      CPPUNIT_ASSERT(page.size() <= 97);
+      for (const Listed& each : page) {
+        CPPUNIT_ASSERT(each.place >= last);
+        last = each.place;
+        CPPUNIT_ASSERT(met.insert(each.item.id.offset).second);
+      }
+      // What was told is taken away from under it.
+      for (size_t i = 0; i < page.size(); i += 2)
+        if (page[i].place != Place::in_flight) CPPUNIT_ASSERT(queue_->take_item("d", page[i].item).has_value());
+    }
+    CPPUNIT_ASSERT_EQUAL(size_t{3000}, met.size());
+  }
+
+  void flush_goes_on_where_it_was() {
+    for (uint32_t i = 0; i < 1000; ++i) {
+      Item each = item(i, 0, start + seconds(1 + i));
+      if (i % 2 == 0) each.attempts = 0;  // held by its sender
+      queue_->add("d", each, start);
+    }
+    queue_->add("d", item(2000, 0, on_hold), start);
+    size_t flushed = 0;
+    int slices = 0;
+    for (Queue::Scan scan; !scan.ended; ++slices) flushed += queue_->flush("d", scan, 10);
+    CPPUNIT_ASSERT_EQUAL(size_t{500}, flushed);
+    CPPUNIT_ASSERT(slices >= 100);
+    CPPUNIT_ASSERT_EQUAL(uint64_t{500}, queue_->active("d"));
+    CPPUNIT_ASSERT_EQUAL(size_t{1}, ready_.size());
+  }
+
+  // However much is due at once, nobody waits for all of it to be moved.
+  void a_clock_that_jumps_ahead_is_followed_in_slices() {
+    for (uint32_t i = 0; i < 10000; ++i)
+      queue_->add("d" + std::to_string(i % 7), item(i, 0, start + seconds(5)), start);
+    int slices = 1;
+    for (auto next = queue_->advance(start + hours(9), 1000); next; next = queue_->advance(start + hours(9), 1000)) {
+      CPPUNIT_ASSERT(*next <= start + hours(9));
+      CPPUNIT_ASSERT(queue_->totals().active <= uint64_t{1000} * static_cast<unsigned>(slices));
+      ++slices;
+    }
+    CPPUNIT_ASSERT(slices >= 10);
+    CPPUNIT_ASSERT_EQUAL(uint64_t{10000}, queue_->totals().active);
+    CPPUNIT_ASSERT_EQUAL(size_t{7}, ready_.size());
   }
 
   void ready_may_take_and_finish() {
@@ -263,9 +404,9 @@ class QueueTest : public CppUnit::TestFixture {
   }
 
   void far_future_does_not_overflow() {
-    queue_->add("d", item(1, 0, WallTime::max()), start);
+    queue_->add("d", item(1, 0, on_hold - seconds(1)), start);
     queue_->advance(start - hours(1));
-    queue_->add("d", item(2, 0, WallTime::max()), start - hours(1));
+    queue_->add("d", item(2, 0, on_hold - seconds(1)), start - hours(1));
     CPPUNIT_ASSERT_EQUAL(uint64_t{0}, queue_->active("d"));
     CPPUNIT_ASSERT_EQUAL(size_t{2}, queue_->flush("d"));
     CPPUNIT_ASSERT_EQUAL(size_t{2}, queue_->take("d", 9).size());

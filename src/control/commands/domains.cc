@@ -1,0 +1,219 @@
+// active, delayed, domain, domain all, binding summary, show outbound: the queue's
+// domains, and the connections that carry their mail.
+#include "base/text.h"
+#include "control/columns.h"
+#include "control/commands/commands.h"
+#include "control/commands/config_target.h"
+#include "control/commands/queue_words.h"
+#include "telemetry/counters.h"
+
+#include <map>
+#include <set>
+
+namespace impulse::control {
+
+namespace {
+
+using telemetry::Counter;
+
+// How many connections carry mail of each domain just now.
+using Connections = std::map<std::string, uint64_t, ILess>;
+std::shared_ptr<const Connections> connections(System& system) {
+  auto counts = std::make_shared<Connections>();
+  for (const OutboundConnection& connection : system.outbound())
+    if (!connection.domain.empty()) ++(*counts)[connection.domain];
+  return counts;
+}
+
+uint64_t of(const Connections& counts, const std::string& domain) {
+  const auto found = counts.find(domain);
+  return found == counts.end() ? 0 : found->second;
+}
+
+void say_row(Writer& writer, const QueuedDomain& row, uint64_t connections) {
+  if (writer.json())
+    writer.document({{"domain", row.domain},
+                     {"connections", connections},
+                     {"active", row.active},
+                     {"delayed", row.delayed},
+                     {"held", row.held},
+                     {"in_flight", row.in_flight},
+                     {"delivered", row.delivered}});
+  else
+    writer.text(fmt::format("Domain: {:>40}  C: {:>3}  A: {:>6}  D: {:>6}  S: {:>6}", field(row.domain), connections,
+                            row.active, row.delayed, row.delivered));
+}
+
+// Those of all domains, also of those that are not listed.
+void say_totals(Writer& writer, System& system) {
+  const QueueTotals totals = system.queue_totals();
+  const int64_t open = system.counters().value(Counter::outbound_open);
+  const int64_t delivered = system.counters().shown(Counter::deliveries);
+  if (writer.json())
+    writer.document({{"domains", totals.domains},
+                     {"connections", open},
+                     {"active", totals.active},
+                     {"delayed", totals.delayed},
+                     {"held", totals.held},
+                     {"in_flight", totals.in_flight},
+                     {"delivered", delivered}});
+  else
+    writer.text(fmt::format("{:>48}  C: {:>3}  A: {:>6}  D: {:>6}  S: {:>6}", "Total:", open, totals.active,
+                            totals.delayed, delivered));
+}
+
+// A line for each domain with more than so many of them.
+Answer over(const Invocation& call, std::string_view command, uint64_t QueuedDomain::* count) {
+  if (call.words.size() > 1) return usage(command, "one number is expected");
+  uint64_t threshold = 0;
+  if (!call.words.empty()) {
+    const auto read = parse_unsigned(call.words.front().text, UINT64_MAX);
+    if (!read)
+      return placed_error(Code::usage, "control-usage", call.words.front(),
+                          "a number is expected: domains with more than so many are listed");
+    threshold = *read;
+  }
+  Answer answer;
+  answer.lines =
+      then(each_domain(call.system, UINT64_MAX,
+                       [threshold, count, counts = connections(call.system)](Writer& writer, const QueuedDomain& row) {
+                         if (row.*count > threshold) say_row(writer, row, of(*counts, row.domain));
+                       }),
+           each(1, [&system = call.system](Writer& writer, size_t) { say_totals(writer, system); }));
+  return answer;
+}
+
+void say_domain(Writer& writer, const QueuedDomain& row, bool suspended,
+                const std::vector<OutboundConnection>& carrying) {
+  if (writer.json()) {
+    Json document{{"domain", row.domain}, {"active", row.active},       {"delayed", row.delayed},
+                  {"held", row.held},     {"in_flight", row.in_flight}, {"delivered", row.delivered},
+                  {"failed", row.failed}, {"suspended", suspended},     {"connections", carrying.size()}};
+    if (row.next_attempt) document["next_attempt"] = time_text(*row.next_attempt);
+    writer.document(document);
+  } else {
+    writer.text(fmt::format("Domain '{}'{}", field(row.domain), suspended ? " is suspended" : ""));
+    writer.text("Queue:");
+    writer.text(fmt::format("{:>15} {:>10}", "Active:", row.active));
+    writer.text(fmt::format("{:>15} {:>10}{}{}", "Delayed:", row.delayed,
+                            row.held > 0 ? fmt::format(", of these held {}", row.held) : "",
+                            row.next_attempt ? ", next " + time_text(*row.next_attempt) : ""));
+    writer.text(fmt::format("{:>15} {:>10}", "In delivery:", row.in_flight));
+    writer.text(fmt::format("{:<11} {:>14}", "Deliveries:", row.delivered));
+    writer.text(fmt::format("{:<11} {:>14}", "Failures:", row.failed));
+    writer.text(fmt::format("Active Connections: {}", carrying.size()));
+  }
+}
+
+void say_connection(Writer& writer, const OutboundConnection& connection) {
+  if (writer.json()) {
+    writer.document({{"fd", connection.fd},
+                     {"binding", connection.binding},
+                     {"state", connection.state},
+                     {"domain", connection.domain},
+                     {"host", connection.host},
+                     {"peer", connection.peer.to_string()},
+                     {"tls", connection.tls},
+                     {"transactions", connection.jobs}});
+    return;
+  }
+  writer.text(fmt::format("{}: [outbound/{}] {}{}{}{} by {}, {}", connection.fd, connection.state,
+                          field(connection.domain.empty() ? connection.host : connection.domain),
+                          connection.peer.is_unix()           ? " "
+                          : connection.peer.address().is_v4() ? " IPv4 "
+                                                              : " IPv6 ",
+                          field(connection.peer.to_string()), connection.tls ? " tls" : "", field(connection.binding),
+                          counted(connection.jobs, "transaction")));
+}
+
+}  // namespace
+
+Answer active(const Invocation& call) { return over(call, "active", &QueuedDomain::active); }
+Answer delayed(const Invocation& call) { return over(call, "delayed", &QueuedDomain::delayed); }
+
+Answer domain_all(const Invocation& call) {
+  if (!call.words.empty()) return usage("domain all", "nothing is expected behind it");
+  Answer answer;
+  answer.status.with("domains", call.system.queue_totals().domains);
+  answer.lines = then(each(1,
+                           [](Writer& writer, size_t) {
+                             if (!writer.json()) writer.text("Domain summary:");
+                           }),
+                      then(each_domain(call.system, UINT64_MAX,
+                                       [counts = connections(call.system)](Writer& writer, const QueuedDomain& row) {
+                                         say_row(writer, row, of(*counts, row.domain));
+                                       }),
+                           each(1, [&system = call.system](Writer& writer, size_t) { say_totals(writer, system); })));
+  return answer;
+}
+
+Answer domain(const Invocation& call) {
+  const auto name = read_queue(call, "domain");
+  if (!name) return name.error();
+  const auto row = call.system.queue_domain(*name);
+  const auto names = call.system.suspended_queues();
+  const bool suspended = std::ranges::any_of(names, [&](const std::string& each) { return iequals(each, *name); });
+  const auto carrying = std::make_shared<std::vector<OutboundConnection>>(call.system.outbound());
+  std::erase_if(*carrying, [&](const OutboundConnection& each) { return !iequals(each.domain, *name); });
+  if (!row && !suspended)
+    return Answer::error(Code::not_found, "queue-no-such-domain", fmt::format("nothing waits for {}", field(*name)));
+  Answer answer;
+  answer.lines =
+      then(each(1, [shown = row ? *row : QueuedDomain{*name}, suspended, carrying](
+                       Writer& writer, size_t) { say_domain(writer, shown, suspended, *carrying); }),
+           each(carrying->size(), [carrying](Writer& writer, size_t i) { say_connection(writer, (*carrying)[i]); }));
+  return answer;
+}
+
+Answer binding_summary(const Invocation& call) {
+  if (call.words.size() > 1) return usage("binding summary", "one binding may follow");
+  if (!call.words.empty() && !iequals(call.words.front().text, only_binding))
+    return placed_error(Code::not_found, "queue-no-such-binding", call.words.front(),
+                        fmt::format("there is no binding '{}': all mail goes out by '{}'",
+                                    field(call.words.front().text), only_binding));
+  return Answer::once({}, [&system = call.system, &about = call.about](Writer& writer) {
+    const telemetry::Counters& counters = system.counters();
+    const QueueTotals totals = system.queue_totals();
+    const auto value = [&](Counter counter) { return counters.shown(counter); };
+    const WallTime since = std::max(system.started(), counters.reset_at(Counter::deliveries));
+    const double seconds = std::chrono::duration<double>(about.now() - since).count();
+    const auto rate = [&](Counter counter) { return seconds > 0 ? static_cast<double>(value(counter)) / seconds : 0; };
+    const int64_t uptime = std::chrono::duration_cast<std::chrono::seconds>(about.now() - system.started()).count();
+    const uint64_t all = totals.active + totals.delayed + totals.in_flight;
+    if (writer.json())
+      return writer.document({{"binding", only_binding},
+                              {"connections", counters.value(Counter::outbound_open)},
+                              {"active", totals.active},
+                              {"recipients", all},
+                              {"delivered", value(Counter::deliveries)},
+                              {"failed", value(Counter::permanent_failures)},
+                              {"received", value(Counter::messages_received)},
+                              {"delivery_rate", rate(Counter::deliveries)},
+                              {"reception_rate", rate(Counter::messages_received)},
+                              {"uptime", uptime}});
+    const auto row = [&](std::string_view name, const auto& shown) {
+      writer.text(fmt::format("        {:<33} {:>10}", name, shown));
+    };
+    writer.text(fmt::format("Summary Statistics For Binding {}", only_binding));
+    row("Open Connections:", counters.value(Counter::outbound_open));
+    row("Active Queue Size:", totals.active);
+    row("Total Queue Size:", all);
+    row("Successfully Delivered Messages:", value(Counter::deliveries));
+    row("Failed Messages:", value(Counter::permanent_failures));
+    row("Received Messages:", value(Counter::messages_received));
+    row("Delivery Rate:", fmt::format("{:.2f} messages/second", rate(Counter::deliveries)));
+    row("Reception Rate:", fmt::format("{:.2f} messages/second", rate(Counter::messages_received)));
+    row("Uptime:", fmt::format("{} seconds", uptime));
+  });
+}
+
+Answer show_outbound(const Invocation& call) {
+  if (!call.words.empty()) return usage("show outbound", "nothing is expected behind it");
+  const auto rows = std::make_shared<const std::vector<OutboundConnection>>(call.system.outbound());
+  Answer answer;
+  answer.status.with("connections", rows->size());
+  answer.lines = each(rows->size(), [rows](Writer& writer, size_t i) { say_connection(writer, (*rows)[i]); });
+  return answer;
+}
+
+}  // namespace impulse::control

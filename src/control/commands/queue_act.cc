@@ -1,0 +1,248 @@
+// flush domain, fail domain, hold domain, release domain, reroute queue, rebind:
+// orders about a queue. The queue is worked through in slices, beside everything
+// else; the answer says how far it is, and at its end what was done.
+#include "base/text.h"
+#include "control/columns.h"
+#include "control/commands/commands.h"
+#include "control/commands/config_target.h"
+#include "control/commands/queue_words.h"
+
+namespace impulse::control {
+
+namespace {
+
+constexpr Duration glance = std::chrono::milliseconds(10);
+constexpr int glances_a_line = 200;  // a line of progress every two seconds
+
+struct Words {
+  std::string_view done;   // "flushed", with its count
+  std::string_view would;  // of a dry run
+};
+
+Words words_of(const QueueOrder& order) {
+  switch (order.act) {
+    case QueueAct::retry:
+      return {"flushed", "would be requeued"};
+    case QueueAct::fail:
+      return {"purged", "would be failed"};
+    case QueueAct::hold:
+      return {"held", "would be held"};
+    case QueueAct::release:
+      return {"released", "would be released"};
+    case QueueAct::reroute:
+      return {"moved", "would be moved"};
+  }
+  return {};
+}
+
+std::string_view act_name(QueueAct act) {
+  switch (act) {
+    case QueueAct::retry:
+      return "flush";
+    case QueueAct::fail:
+      return "fail";
+    case QueueAct::hold:
+      return "hold";
+    case QueueAct::release:
+      return "release";
+    case QueueAct::reroute:
+      return "reroute";
+  }
+  return {};
+}
+
+Json document_of(const QueueOrder& order, const QueueProgress& progress) {
+  Json document{{"act", act_name(order.act)},
+                {"domain", order.queue.empty() ? "all" : order.queue},
+                {"dry_run", order.dry_run},
+                {"recipients", progress.acted.done},
+                {"in_flight", progress.acted.in_flight},
+                {"left", progress.acted.left},
+                {"looked_at", progress.looked_at},
+                {"ended", progress.ended}};
+  if (!order.to.empty()) document["to"] = order.to;
+  return document;
+}
+
+void say_first(Writer& writer, const QueueProgress& progress) {
+  for (const QueuedRecipient& row : progress.first) {
+    if (writer.json())
+      writer.document({{"id", row.id}, {"domain", row.domain}, {"sender", row.sender}, {"recipient", row.recipient}});
+    else
+      writer.text(fmt::format("  {}  domain={} from=<{}> to=<{}>", row.id, field(row.domain), escape_line(row.sender),
+                              escape_line(row.recipient)));
+  }
+}
+
+void say_end(Writer& writer, const QueueOrder& order, const QueueProgress& progress) {
+  if (order.dry_run) say_first(writer, progress);
+  if (writer.json()) return writer.document(document_of(order, progress));
+  const QueueActed& acted = progress.acted;
+  const std::string name = order.queue.empty() ? "all" : field(order.queue);
+  const std::string count = counted(acted.done, "recipient");
+  const Words words = words_of(order);
+  std::string line;
+  if (order.dry_run) {
+    line = fmt::format("[dry-run] {}: {} {}.", name, count, words.would);
+    if (progress.first.size() < acted.done)
+      line += fmt::format(" (Showing first {}; {} more not listed.)", progress.first.size(),
+                          acted.done - progress.first.size());
+  } else if (order.act == QueueAct::reroute) {
+    line = fmt::format("Moved {} from '{}' to '{}'.", count, name, field(order.to));
+  } else {
+    line = fmt::format("{} {}, {} {}.", name, words.done, count,
+                       order.act == QueueAct::retry  ? "requeued"
+                       : order.act == QueueAct::fail ? "failed"
+                                                     : words.done);
+  }
+  writer.text(line);
+  if (acted.in_flight > 0)
+    writer.remark("queue-in-flight",
+                  fmt::format("{} in delivery: what becomes of that is for the other side to say", acted.in_flight));
+  if (acted.left > 0)
+    writer.remark("queue-left", fmt::format("{} held by their senders (RFC 4865)", counted(acted.left, "recipient")));
+}
+
+Answer carry_out(const Invocation& call, QueueOrder order) {
+  if (!order.queue.empty() && !call.system.queue_domain(order.queue))
+    return Answer::error(Code::not_found, "queue-no-such-domain",
+                         fmt::format("nothing waits for {}", field(order.queue)));
+  const std::shared_ptr<QueueErrand> errand = call.system.act_on_queue(order);
+  Answer answer;
+  answer.lines = [errand, order = std::move(order), glances = 0, ended = false](Writer& writer) mutable {
+    if (ended) return false;
+    const QueueProgress progress = errand->progress();
+    ended = progress.ended;
+    if (ended) {
+      say_end(writer, order, progress);
+      return true;
+    }
+    writer.wait(glance);
+    if (++glances % glances_a_line == 0) {
+      if (writer.json())
+        writer.document(document_of(order, progress));
+      else
+        writer.text(fmt::format("{} recipients looked at, {} so far", progress.looked_at, progress.acted.done));
+    }
+    return true;
+  };
+  return answer;
+}
+
+QueueOrder order_of(QueueAct act, QueueWords words) {
+  QueueOrder order;
+  order.act = act;
+  if (words.queues.front() != "all") order.queue = words.queues.front();
+  order.sender = std::move(words.sender);
+  order.recipient = std::move(words.recipient);
+  order.age = words.age;
+  order.dry_run = words.dry_run;
+  return order;
+}
+
+Answer act_on_domain(const Invocation& call, std::string_view command, QueueAct act) {
+  auto words = read_queue_words(call, command, 1, false);
+  if (!words) return std::move(words.error());
+  return carry_out(call, order_of(act, std::move(*words)));
+}
+
+Answer fail_all_of(const Invocation& call, std::string_view command, bool quiet) {
+  auto words = read_queue_words(call, command, 1, true);
+  if (!words) return std::move(words.error());
+  const std::string response = failure_response(words->note, "Message manually purged.");
+  QueueOrder order = order_of(QueueAct::fail, std::move(*words));
+  order.quiet = quiet;
+  order.response = response;
+  return carry_out(call, std::move(order));
+}
+
+}  // namespace
+
+std::string failure_response(std::string_view note, std::string_view otherwise) {
+  const std::string_view said = trim(note);
+  if (said.empty()) return fmt::format("554 5.0.0 {}", otherwise);
+  const bool coded = said.size() > 3 && said[0] == '5' && is_digit(said[1]) && is_digit(said[2]) && said[3] == ' ';
+  std::string line = escape_line(said, 400);
+  return coded ? line : fmt::format("554 5.0.0 {}", line);
+}
+
+Answer flush_domain(const Invocation& call) { return act_on_domain(call, "flush domain", QueueAct::retry); }
+Answer hold_domain(const Invocation& call) { return act_on_domain(call, "hold domain", QueueAct::hold); }
+Answer release_domain(const Invocation& call) { return act_on_domain(call, "release domain", QueueAct::release); }
+Answer fail_domain(const Invocation& call) { return fail_all_of(call, "fail domain", false); }
+Answer fail_domain_quiet(const Invocation& call) { return fail_all_of(call, "fail domain quiet", true); }
+
+Answer reroute_queue(const Invocation& call) {
+  auto words = read_queue_words(call, "reroute queue", 2, false);
+  if (!words) return std::move(words.error());
+  const std::string from = words->queues[0];
+  const std::string to = words->queues[1];
+  if (from == "all" || to == "all")
+    return usage("reroute queue", "'all' is no queue that mail can be moved from or to");
+  if (from == to) return usage("reroute queue", "that is where it is");
+  const auto tenant = [](std::string_view name) { return name.substr(0, std::min(name.find('/'), name.size())); };
+  const bool tenants = from.find('/') != std::string::npos || to.find('/') != std::string::npos;
+  if (tenants &&
+      (from.find('/') == std::string::npos || to.find('/') == std::string::npos || tenant(from) != tenant(to)))
+    return Answer::error(Code::failed, "queue-other-tenant", "mail of one tenant cannot become another's");
+  QueueOrder order = order_of(QueueAct::reroute, std::move(*words));
+  order.to = to;
+  return carry_out(call, std::move(order));
+}
+
+// With one binding there is nothing that could be assigned anew.
+Answer rebind(const Invocation& call) {
+  if (call.words.empty() || call.words.size() > 2)
+    return usage("rebind", "a binding is expected, and a domain may follow");
+  if (!iequals(call.words[0].text, only_binding) && !iequals(call.words[0].text, "all"))
+    return placed_error(
+        Code::not_found, "queue-no-such-binding", call.words[0],
+        fmt::format("there is no binding '{}': all mail goes out by '{}'", field(call.words[0].text), only_binding));
+  return Answer::once({}, [](Writer& writer) {
+    if (writer.json())
+      writer.document({{"rebound", 0}});
+    else
+      writer.text("Rebound 0 messages.");
+    writer.remark("queue-one-binding", fmt::format("all mail goes out by '{}'", only_binding));
+  });
+}
+
+Answer suspend(const Invocation& call) {
+  if (call.words.empty()) {
+    const auto names = std::make_shared<const std::vector<std::string>>(call.system.suspended_queues());
+    Answer answer;
+    answer.status.with("suspended", names->size());
+    answer.lines = each(names->size(), [names](Writer& writer, size_t i) {
+      if (writer.json())
+        writer.document({{"domain", (*names)[i]}, {"suspended", true}});
+      else
+        writer.text(field((*names)[i]));
+    });
+    return answer;
+  }
+  const auto name = read_queue(call, "suspend");
+  if (!name) return name.error();
+  const bool changed = call.system.suspend_queue(*name, true);
+  return Answer::once({}, [name = *name, changed](Writer& writer) {
+    if (writer.json())
+      writer.document({{"domain", name}, {"suspended", true}, {"changed", changed}});
+    else
+      writer.text(fmt::format("{} {}", field(name), changed ? "suspended" : "was suspended already"));
+  });
+}
+
+Answer resume(const Invocation& call) {
+  const auto name = read_queue(call, "resume");
+  if (!name) return name.error();
+  if (!call.system.suspend_queue(*name, false))
+    return Answer::error(Code::not_found, "queue-not-suspended",
+                         fmt::format("{} is not suspended by 'suspend'; see also Suspend_Delivery", field(*name)));
+  return Answer::once({}, [name = *name](Writer& writer) {
+    if (writer.json())
+      writer.document({{"domain", name}, {"suspended", false}, {"changed", true}});
+    else
+      writer.text(fmt::format("{} resumed", field(name)));
+  });
+}
+
+}  // namespace impulse::control

@@ -1,0 +1,98 @@
+#include "control/commands/queue_words.h"
+
+#include "base/text.h"
+#include "config/value.h"
+#include "control/columns.h"
+#include "control/commands/config_target.h"
+
+namespace impulse::control {
+
+namespace {
+
+std::expected<Pattern, Answer> read_pattern(const config::RawValue& word) {
+  auto pattern = Pattern::compile(word.text, true);
+  if (!pattern) return std::unexpected(placed_error(Code::usage, "control-usage", word, pattern.error().message));
+  return std::move(*pattern);
+}
+
+}  // namespace
+
+Result<Duration> read_duration(const config::RawValue& word) {
+  config::OptionDef any = config::definition(config::key::timeout);  // for its type; any time will do
+  any.min = 0;
+  any.max = INT64_MAX;
+  const auto value = config::convert(word, any);
+  if (!value) return std::unexpected(value.error());
+  return std::get<Duration>(*value);
+}
+
+std::expected<QueueWords, Answer> read_queue_words(const Invocation& call, std::string_view command, size_t queues,
+                                                   bool notes) {
+  QueueWords read;
+  const auto wrong = [](const config::RawValue& word, std::string text) {
+    return std::unexpected(placed_error(Code::usage, "control-usage", word, std::move(text)));
+  };
+  for (size_t i = 0; i < call.words.size(); ++i) {
+    const config::RawValue& word = call.words[i];
+    if (!is_plain(word)) return wrong(word, "a word is expected");
+    if (iequals(word.text, "--dry-run")) {
+      read.dry_run = true;
+    } else if (word.text.starts_with("--")) {
+      const bool sender = iequals(word.text, "--sender");
+      const bool recipient = iequals(word.text, "--recipient");
+      if (!sender && !recipient && !iequals(word.text, "--older"))
+        return wrong(word, "a selector is --sender REGEX, --recipient REGEX or --older TIME; or --dry-run");
+      if (++i == call.words.size()) return wrong(word, "its value is missing");
+      const config::RawValue& value = call.words[i];
+      if (sender || recipient) {
+        auto pattern = read_pattern(value);
+        if (!pattern) return std::unexpected(std::move(pattern.error()));
+        auto& place = sender ? read.sender : read.recipient;
+        if (place) return wrong(word, "it is there twice");
+        place = std::move(*pattern);
+      } else {
+        const auto age = read_duration(value);
+        if (!age) return wrong(value, age.error().message);
+        read.age = *age;
+      }
+    } else if (read.queues.size() < queues) {
+      if (word.text.empty()) return wrong(word, "a domain is expected");
+      read.queues.push_back(lower(word.text));
+    } else if (notes) {
+      if (!read.note.empty()) read.note += ' ';
+      read.note += word.text;
+    } else {
+      return wrong(word, "nothing more is expected");
+    }
+  }
+  if (read.queues.size() < queues)
+    return std::unexpected(usage(command, queues == 1 ? "a domain is expected" : "two domains are expected"));
+  return read;
+}
+
+std::expected<std::string, Answer> read_queue(const Invocation& call, std::string_view command) {
+  auto words = call.words;
+  if (words.size() == 2 && iequals(words.front().text, "domain")) words = words.subspan(1);
+  if (words.size() != 1 || !is_plain(words.front()) || words.front().text.empty() ||
+      words.front().text.starts_with('-'))
+    return std::unexpected(usage(command, "one domain is expected"));
+  return lower(words.front().text);
+}
+
+std::expected<MessageId, Answer> read_message_id(const Invocation& call, const config::RawValue& word) {
+  const auto id = MessageId::parse(word.text);
+  if (!id || !is_plain(word))
+    return std::unexpected(
+        placed_error(Code::usage, "message-bad-id", word, id ? "a message id is expected" : id.error().message));
+  // "00000001/0000A2C0-mx1": without a node it is ours.
+  if (const size_t dash = word.text.find('-'); dash != std::string::npos) {
+    const std::string node = call.system.node();
+    if (std::string_view(word.text).substr(dash + 1) != node)
+      return std::unexpected(Answer::error(Code::not_found, "message-not-found",
+                                           fmt::format("{} is a message of another node; this one is {}",
+                                                       escape_line(word.text, 80), escape_line(node, 80))));
+  }
+  return *id;
+}
+
+}  // namespace impulse::control

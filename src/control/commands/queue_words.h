@@ -1,0 +1,59 @@
+// What the words of a command about queues name: queues, and which of their mail.
+#pragma once
+
+#include "control/command.h"
+#include "control/queue.h"
+
+#include <expected>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace impulse::control {
+
+struct QueueWords {
+  std::vector<std::string> queues;  // in lower case
+  std::optional<Pattern> sender;
+  std::optional<Pattern> recipient;
+  Duration age{0};
+  bool dry_run = false;
+  std::string note;  // what stands behind the queues
+};
+
+// `queues` of them, selectors (--sender REGEX, --recipient REGEX, --older TIME) in
+// front of the first or anywhere, --dry-run anywhere; then, where `notes`, free
+// words. The error is the whole answer.
+std::expected<QueueWords, Answer> read_queue_words(const Invocation& call, std::string_view command, size_t queues,
+                                                   bool notes);
+
+// One queue's name ("domain" may stand before it), and nothing else.
+std::expected<std::string, Answer> read_queue(const Invocation& call, std::string_view command);
+
+// "30s", "5m", as options take it.
+Result<Duration> read_duration(const config::RawValue& word);
+
+// A message's id, of this node. The error is the whole answer.
+std::expected<MessageId, Answer> read_message_id(const Invocation& call, const config::RawValue& word);
+
+// What logs and reports say of what an operator has given up: `note`, or `otherwise`, behind a code of its own or 554.
+std::string failure_response(std::string_view note, std::string_view otherwise);
+
+// say(writer, row) for each domain of the queue in order, a page in memory at a time.
+Step each_domain(System& system, uint64_t limit, std::function<void(Writer&, const QueuedDomain&)> say);
+
+constexpr std::string_view state_name(QueuedRecipient::State state) {
+  switch (state) {
+    case QueuedRecipient::State::active:
+      return "active";
+    case QueuedRecipient::State::delayed:
+      return "delayed";
+    case QueuedRecipient::State::held:
+      return "held";
+    case QueuedRecipient::State::in_flight:
+      return "in_flight";
+  }
+  return {};
+}
+
+}  // namespace impulse::control

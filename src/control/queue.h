@@ -1,0 +1,132 @@
+// What console commands ask of the queue, and order about it. Queues are called
+// by their names: the domain, of a tenant's mail "tenant/domain".
+#pragma once
+
+#include "base/clock.h"
+#include "base/endpoint.h"
+#include "base/id.h"
+#include "base/pattern.h"
+#include "base/result.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace impulse::control {
+
+// All mail goes out by this one: there are no others in this version.
+constexpr std::string_view only_binding = "default";
+
+struct QueuedRecipient {
+  enum class State : uint8_t { active, delayed, held, in_flight };
+  std::string id;  // with node
+  std::string sender;
+  std::string recipient;
+  std::string domain;
+  uint32_t attempts = 0;
+  WallTime received{};
+  WallTime next_attempt{};  // the epoch: none (active and untried, or held)
+  std::string last_error;
+  uint64_t size = 0;
+  State state = State::active;
+};
+
+struct QueuedDomain {
+  std::string domain;
+  uint64_t active = 0;
+  uint64_t delayed = 0;
+  uint64_t in_flight = 0;
+  uint64_t held = 0;  // of those delayed, by an operator
+  // Outcomes since something waits there without a break.
+  uint64_t delivered = 0;
+  uint64_t failed = 0;
+  std::optional<WallTime> next_attempt{};  // earliest delayed
+};
+
+struct QueueTotals {
+  uint64_t domains = 0;
+  uint64_t active = 0;
+  uint64_t delayed = 0;
+  uint64_t in_flight = 0;
+  uint64_t held = 0;
+};
+
+// Reads one queue, some at a time: in flight, active, delayed; what moves
+// meanwhile may be left out or told twice.
+class QueueReader {
+ public:
+  virtual ~QueueReader() = default;
+  // Up to `count` more; fewer: those were the last.
+  virtual std::vector<QueuedRecipient> read(size_t count) = 0;
+};
+
+// One outbound connection.
+struct OutboundConnection {
+  std::string binding;
+  Endpoint peer;
+  std::string host{};    // as the route names it
+  std::string domain{};  // whose mail it carries now; empty: nobody's
+  std::string state{};   // "connecting", "resting", "fetching", "sending"
+  int fd = -1;
+  bool tls = false;
+  uint64_t jobs = 0;  // transactions done
+  bool established() const { return state != "connecting"; }
+};
+
+enum class QueueAct : uint8_t { retry, fail, hold, release, reroute };
+
+struct MessageOrder {
+  QueueAct act = QueueAct::retry;  // no reroute
+  MessageId id;
+  std::string recipient{};  // its address; empty: all that have no outcome yet
+  bool quiet = false;       // fail: without a report to the sender
+  std::string response{};   // fail: what the logs and the report say
+};
+
+struct QueueOrder {
+  QueueAct act = QueueAct::retry;
+  std::string queue{};  // empty: all
+  std::optional<Pattern> sender{};
+  std::optional<Pattern> recipient{};
+  Duration age{0};  // received at least so long ago
+  bool dry_run = false;
+  bool quiet = false;
+  std::string response{};
+  std::string to{};  // reroute: another queue, of the same tenant
+};
+
+// Recipients, by what became of them.
+struct QueueActed {
+  uint64_t done = 0;
+  uint64_t in_flight = 0;  // being delivered: left alone
+  uint64_t left = 0;       // the order does not apply to their state
+  uint64_t missing = 0;    // gone from the queue
+};
+
+struct QueueProgress {
+  uint64_t looked_at = 0;
+  QueueActed acted;                      // of a dry run: what would be
+  std::vector<QueuedRecipient> first{};  // of a dry run: 25 at most
+  bool ended = false;
+};
+
+// An order about a queue, under way. Destroyed, it ends where it is.
+class QueueErrand {
+ public:
+  virtual ~QueueErrand() = default;
+  virtual QueueProgress progress() = 0;
+};
+
+// A message's text, on its way from the disk.
+class MessageText {
+ public:
+  struct Parts {
+    std::string trace;  // header fields of ours, in front
+    std::string body;
+  };
+  virtual ~MessageText() = default;
+  virtual const Result<Parts>* ready() = 0;  // null: not yet
+};
+
+}  // namespace impulse::control

@@ -1,0 +1,65 @@
+// Clerk: what the operator orders about mail that waits: one message, or all of
+// a queue that a selection fits, a slice at a time, so that a long queue holds
+// nobody up. Remembers which queues he has suspended, and where he has sent their
+// mail; both end with the daemon. Loop thread.
+#pragma once
+
+#include "base/text.h"
+#include "delivery/errand.h"
+#include "delivery/office.h"
+#include "net/loop.h"
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace impulse::delivery {
+
+Waiting waiting_of(const Backlog& backlog, std::string_view queue, const queue::Listed& listed);
+
+class Clerk {
+ public:
+  explicit Clerk(Office& office);
+  ~Clerk();
+  Clerk(const Clerk&) = delete;
+  Clerk& operator=(const Clerk&) = delete;
+
+  Acted act(const MessageOrder& order);
+  // About what is there now: nothing newer than `newest`.
+  std::shared_ptr<const Errand> begin(QueueOrder order, MessageId newest);
+  void stop();
+
+  // False: that is how it was. By the queue's name.
+  bool suspend(std::string_view queue, bool on);
+  bool suspended(std::string_view queue) const { return suspended_.contains(queue); }
+  std::vector<std::string> all_suspended() const { return {suspended_.begin(), suspended_.end()}; }
+
+ private:
+  struct Work;
+  enum class Fate : uint8_t { done, left, none };
+
+  void later();
+  void run();
+  bool step(Work& work);
+  bool next_queue(Work& work);
+  bool fits(const Work& work, const queue::Listed& listed) const;
+  // What becomes of one that waits; `failed` gets those to be given up.
+  Fate carry_out(Act act, std::string_view queue, const queue::Item& item, std::string_view to,
+                 std::vector<queue::Item>& failed);
+  void give_up(std::string_view queue, std::vector<queue::Item> items, const std::string& response, bool quiet);
+  void wait_until(std::string_view queue, queue::Item item, WallTime when);  // journalled
+
+  Office& office_;
+  std::deque<std::unique_ptr<Work>> works_;
+  std::set<std::string, ILess> suspended_;
+  std::map<std::string, std::set<std::string, ILess>, ILess> rerouted_;  // from where to where
+  net::Timer timer_;
+  bool posted_ = false;
+  std::shared_ptr<char> alive_ = std::make_shared<char>();
+};
+
+}  // namespace impulse::delivery

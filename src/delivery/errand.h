@@ -1,0 +1,99 @@
+// What an operator may order about mail that waits, and what became of it.
+#pragma once
+
+#include "base/clock.h"
+#include "base/id.h"
+#include "base/pattern.h"
+#include "queue/queue.h"
+
+#include <cstdint>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace impulse::delivery {
+
+// One waiting recipient, for listings.
+struct Waiting {
+  MessageId id;
+  std::string sender;
+  std::string recipient;
+  std::string domain;  // the queue's name, a tenant's with the tenant (queue/name.h)
+  uint32_t attempts = 0;
+  WallTime received{};
+  WallTime next_attempt{};  // queue::on_hold: when it is released
+  std::string last_error;
+  uint64_t size = 0;
+  queue::Place place = queue::Place::active;
+};
+
+enum class Act : uint8_t {
+  retry,    // what is delayed is due now; not what is held
+  fail,     // given up, with a report to the sender
+  hold,     // waits until it is released
+  release,  // what is on hold is due now
+  reroute,  // from one queue to another; it goes where that queue's mail goes
+};
+
+// About one message. The envelope's tenant, and which of its recipients are
+// pending, the caller knows from the spool.
+struct MessageOrder {
+  Act act = Act::retry;  // no reroute
+  MessageId id;
+  std::string tenant;
+  std::vector<std::pair<uint32_t, std::string>> recipients;  // number and address
+  bool quiet = false;                                        // fail: no report
+  std::string response;                                      // fail: what the logs and the report say
+};
+
+// Recipients.
+struct Acted {
+  uint64_t done = 0;
+  uint64_t in_flight = 0;  // being delivered: left alone
+  uint64_t left = 0;       // in a state in which this does not apply: held by its sender or by us, or not held
+  uint64_t missing = 0;    // not in the queue
+};
+
+// About all of a queue that fits.
+struct QueueOrder {
+  Act act = Act::retry;
+  std::string queue;  // its name; empty: all of them (not with reroute)
+  std::optional<Pattern> sender;
+  std::optional<Pattern> recipient;
+  Duration age{0};  // received at least so long ago
+  bool dry_run = false;
+  bool quiet = false;
+  std::string response;
+  std::string to;  // reroute: a queue of the same tenant, and another one
+};
+
+struct Progress {
+  uint64_t looked_at = 0;      // recipients, some of them more than once
+  Acted acted;                 // of a dry run: what would be; `missing` stays 0
+  std::vector<Waiting> first;  // of a dry run: the first that it would be done to
+  bool ended = false;
+
+  static constexpr size_t most_shown = 25;
+};
+
+// An order about a queue, under way. It ends where it is when the last owner
+// lets go of it. Any thread.
+class Errand {
+ public:
+  Progress progress() const {
+    const std::lock_guard lock(mutex_);
+    return progress_;
+  }
+  void set(const Progress& progress) {
+    const std::lock_guard lock(mutex_);
+    progress_ = progress;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  Progress progress_;
+};
+
+}  // namespace impulse::delivery

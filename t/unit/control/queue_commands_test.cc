@@ -1,0 +1,386 @@
+// showqueue, active, delayed, domain, binding summary, show outbound; the orders
+// about queues and messages; message body and full.
+#include "fake_system.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+
+using namespace impulse;
+using namespace impulse::control;
+using namespace impulse::control::test;
+using namespace std::string_literals;
+
+namespace {
+
+class QueueCommandsTest : public CppUnit::TestFixture {
+  CPPUNIT_TEST_SUITE(QueueCommandsTest);
+  CPPUNIT_TEST(mailq_of_named_domains);
+  CPPUNIT_TEST(show_queue);
+  CPPUNIT_TEST(show_queue_wrong);
+  CPPUNIT_TEST(over_a_threshold);
+  CPPUNIT_TEST(all_domains);
+  CPPUNIT_TEST(one_domain);
+  CPPUNIT_TEST(bindings);
+  CPPUNIT_TEST(outbound);
+  CPPUNIT_TEST(orders_about_a_message);
+  CPPUNIT_TEST(orders_about_a_message_wrong);
+  CPPUNIT_TEST(orders_about_a_queue);
+  CPPUNIT_TEST(selectors);
+  CPPUNIT_TEST(notes);
+  CPPUNIT_TEST(a_dry_run);
+  CPPUNIT_TEST(a_long_queue_is_waited_for);
+  CPPUNIT_TEST(orders_about_a_queue_wrong);
+  CPPUNIT_TEST(rerouting);
+  CPPUNIT_TEST(suspending);
+  CPPUNIT_TEST(the_text_of_a_message);
+  CPPUNIT_TEST(a_text_that_cannot_be_read);
+  CPPUNIT_TEST(completions_of_queues);
+  CPPUNIT_TEST_SUITE_END();
+
+  Console console;
+
+  void fill() {
+    console.system.domains = {{"a.example", 3, 10, 1, 2, 7, 1}, {"b.example", 20, 0, 0, 0, 0, 0}};
+    for (int i = 0; i < 3; ++i) {
+      QueuedRecipient row;
+      row.id = fmt::format("00000001/0000000{}-n1", i);
+      row.sender = "s@example.net";
+      row.recipient = "r@a.example";
+      row.domain = "a.example";
+      row.received = WallTime{std::chrono::seconds(1070244212)};
+      row.state = i == 0   ? QueuedRecipient::State::active
+                  : i == 1 ? QueuedRecipient::State::delayed
+                           : QueuedRecipient::State::held;
+      console.system.recipients.push_back(row);
+    }
+  }
+
+  void mailq_of_named_domains() {
+    fill();
+    const std::string reply = console("mailq -d B.example --domain c.example -l 5 -b default");
+    ASSERT_HOLDS(reply, "\n b.example                                                20          0          0\n");
+    ASSERT_HOLDS(reply, "\n c.example                                                 0          0          0\n");
+    ASSERT_HOLDS(reply, "=0 ok domains=2 recipients=20\n");
+    CPPUNIT_ASSERT_EQUAL(size_t{2}, payload_of(console("mailq --limit 1")).size());
+    CPPUNIT_ASSERT_EQUAL("=3 not-found"s, status_of(console("mailq --binding blue")));
+    ASSERT_HOLDS(console("mailq a.example"), " attempts 0 held\n");
+  }
+
+  void show_queue() {
+    fill();
+    CPPUNIT_ASSERT_EQUAL(
+        " [active/default] 00000001/00000000-n1 Created: 1070244212\n"
+        "   From: <s@example.net> To: <r@a.example>\n"
+        " [delayed/default] 00000001/00000001-n1 Created: 1070244212\n"
+        "   From: <s@example.net> To: <r@a.example>\n"
+        " [held/default] 00000001/00000002-n1 Created: 1070244212\n"
+        "   From: <s@example.net> To: <r@a.example>\n=0 ok\n"s,
+        console("showqueue A.example"));
+    const std::string second = console("showqueue binding all a.example 1,1");
+    CPPUNIT_ASSERT_EQUAL(size_t{2}, payload_of(second).size());
+    ASSERT_HOLDS(second, "00000001/00000001-n1");
+    CPPUNIT_ASSERT_EQUAL("=0 ok\n"s, console("showqueue a.example 10,100"));
+    ASSERT_HOLDS(console("--json showqueue a.example 5"), "\"state\":\"held\"");
+    // More than a page.
+    for (int i = 0; i < 1000; ++i) console.system.recipients.push_back(console.system.recipients.front());
+    CPPUNIT_ASSERT_EQUAL(size_t{1600}, payload_of(console("showqueue a.example 800,100")).size());
+    CPPUNIT_ASSERT_EQUAL(size_t{6}, payload_of(console("showqueue a.example 800,1000")).size());
+  }
+
+  void show_queue_wrong() {
+    fill();
+    CPPUNIT_ASSERT_EQUAL("=3 not-found"s, status_of(console("showqueue c.example")));
+    CPPUNIT_ASSERT_EQUAL("=3 not-found"s, status_of(console("showqueue binding blue a.example")));
+    for (const auto command : {"showqueue", "showqueue a.example 0", "showqueue a.example x", "showqueue a.example 1,x",
+                               "showqueue a.example 1,2,3", "showqueue a.example 1 2", "showqueue binding default"})
+      CPPUNIT_ASSERT_EQUAL_MESSAGE(command, "=2 usage"s, status_of(console(command)));
+  }
+
+  void over_a_threshold() {
+    fill();
+    console.system.outbound_connections = {{"default", *Endpoint::parse("192.0.2.1:25"), "mx", "A.example", "sending"}};
+    const std::string reply = console("active 5");
+    CPPUNIT_ASSERT(reply.find("a.example") == std::string::npos);
+    ASSERT_HOLDS(reply, " Domain:                                b.example  C:   0  A:     20  D:      0  S:      0\n");
+    ASSERT_HOLDS(reply, "  Total:  C:   0  A:     23  D:     10  S:      0\n");
+    ASSERT_HOLDS(console("delayed 9"), "a.example  C:   1  A:      3  D:     10  S:      7\n");
+    CPPUNIT_ASSERT_EQUAL(size_t{2}, payload_of(console("delayed")).size());
+    for (const auto command : {"active x", "active 1 2", "delayed -1"})
+      CPPUNIT_ASSERT_EQUAL_MESSAGE(command, "=2 usage"s, status_of(console(command)));
+  }
+
+  void all_domains() {
+    fill();
+    CPPUNIT_ASSERT_EQUAL(size_t{4}, payload_of(console("domain all")).size());
+    CPPUNIT_ASSERT_EQUAL(console("domain all"), console("domains"));
+    const auto lines = payload_of(console("--json domains"));
+    CPPUNIT_ASSERT_EQUAL(size_t{3}, lines.size());
+    CPPUNIT_ASSERT_EQUAL(uint64_t{23}, nlohmann::json::parse(lines.back())["active"].get<uint64_t>());
+    CPPUNIT_ASSERT_EQUAL("=2 usage"s, status_of(console("domain all x")));
+  }
+
+  void one_domain() {
+    fill();
+    console.system.suspended = {"a.example", "c.example"};
+    console.system.outbound_connections = {
+        {"default", *Endpoint::parse("192.0.2.1:25"), "mx", "a.example", "sending", 9, true, 3},
+        {"default", *Endpoint::parse("192.0.2.1:25"), "mx", "b.example", "sending", 8, false, 0}};
+    const std::string reply = console("domain a.example");
+    ASSERT_HOLDS(reply, "Domain 'a.example' is suspended\n");
+    ASSERT_HOLDS(reply, "Active:          3\n");
+    ASSERT_HOLDS(reply, "Delayed:         10, of these held 2\n");
+    ASSERT_HOLDS(reply,
+                 "Active Connections: 1\n 9: [outbound/sending] a.example IPv4 192.0.2.1:25 tls by default, 3 trans");
+    ASSERT_HOLDS(console("domain c.example"), "is suspended");
+    CPPUNIT_ASSERT_EQUAL("=3 not-found"s, status_of(console("domain d.example")));
+    const auto document = nlohmann::json::parse(payload_of(console("--json domain a.example")).at(0));
+    CPPUNIT_ASSERT(document["suspended"].get<bool>());
+    CPPUNIT_ASSERT_EQUAL("=2 usage"s, status_of(console("domain")));
+  }
+
+  void bindings() {
+    fill();
+    console.system.counts.add(telemetry::Counter::deliveries, 250);
+    const std::string reply = console("binding summary");
+    ASSERT_HOLDS(reply, "Summary Statistics For Binding default\n");
+    ASSERT_HOLDS(reply, "Active Queue Size:                        23\n");
+    ASSERT_HOLDS(reply, "Delivery Rate:                    2.50 messages/second\n");
+    CPPUNIT_ASSERT_EQUAL(reply, console("binding summary DEFAULT"));
+    CPPUNIT_ASSERT_EQUAL("=3 not-found"s, status_of(console("binding summary blue")));
+    ASSERT_HOLDS(console("rebind all"), " Rebound 0 messages.\n");
+    CPPUNIT_ASSERT_EQUAL("=3 not-found"s, status_of(console("rebind blue a.example")));
+    CPPUNIT_ASSERT_EQUAL("=2 usage"s, status_of(console("rebind")));
+  }
+
+  void outbound() {
+    CPPUNIT_ASSERT_EQUAL("=0 ok connections=0\n"s, console("show outbound"));
+    console.system.outbound_connections = {
+        {"default", *Endpoint::parse("[2001:db8::1]:25"), "mx.b.example", "", "connecting", 7, false, 0}};
+    CPPUNIT_ASSERT_EQUAL(
+        " 7: [outbound/connecting] mx.b.example IPv6 [2001:db8::1]:25 by default, 0 transactions\n"
+        "=0 ok connections=1\n"s,
+        console("show outbound"));
+    // It is none yet.
+    ASSERT_HOLDS(console("count outbound 64"), "=0 ok");
+    CPPUNIT_ASSERT(payload_of(console("count outbound 64")).empty());
+    CPPUNIT_ASSERT_EQUAL("=2 usage"s, status_of(console("show outbound x")));
+  }
+
+  void orders_about_a_message() {
+    console.system.acted_on_message = QueueActed{2, 1, 0, 0};
+    CPPUNIT_ASSERT_EQUAL(
+        " 00000001/00000200-n1: 2 recipients failed\n"
+        "!warning message-in-flight 1 recipient in delivery just now: nothing can be done about that\n=0 ok\n"s,
+        console("message fail 00000001/00000200"));
+    CPPUNIT_ASSERT_EQUAL("554 5.0.0 manually failed."s, console.system.message_orders.back().response);
+    CPPUNIT_ASSERT(!console.system.message_orders.back().quiet);
+    console("message fail quiet 00000001/00000200-n1 <R@a.example>");
+    CPPUNIT_ASSERT(console.system.message_orders.back().quiet);
+    CPPUNIT_ASSERT_EQUAL("R@a.example"s, console.system.message_orders.back().recipient);
+    const std::pair<const char*, QueueAct> acts[] = {
+        {"retry", QueueAct::retry}, {"hold", QueueAct::hold}, {"release", QueueAct::release}};
+    for (const auto& [word, act] : acts) {
+      console("message "s + word + " 00000001/00000200");
+      CPPUNIT_ASSERT(console.system.message_orders.back().act == act);
+    }
+    // Nothing done is no success.
+    console.system.acted_on_message = QueueActed{0, 0, 1, 1};
+    const std::string reply = console("--json message release 00000001/00000200");
+    ASSERT_HOLDS(reply,
+                 " {\"id\":\"00000001/00000200-n1\",\"recipients\":0,\"in_flight\":0,\"left\":1,\"missing\":1}\n");
+    ASSERT_HOLDS(reply, "!warning message-left 1 recipient not held by");
+    CPPUNIT_ASSERT_EQUAL("=1 failed"s, status_of(reply));
+    ASSERT_HOLDS(console.audited.back(), "message release 00000001/00000200 =1");
+  }
+
+  void orders_about_a_message_wrong() {
+    for (const auto command : {"message retry", "message retry x", "message fail quiet", "message hold 00000001/1 a b",
+                               "message hold 00000001/00000001 --all", "message hold ( a )"})
+      CPPUNIT_ASSERT_EQUAL_MESSAGE(command, "=2 usage"s, status_of(console(command)));
+    CPPUNIT_ASSERT_EQUAL("=3 not-found"s, status_of(console("message hold 00000001/00000001-n2")));
+    CPPUNIT_ASSERT(console.system.message_orders.empty());
+    console.system.acted_on_message = fail(Errc::not_found, "no message");
+    CPPUNIT_ASSERT_EQUAL("!error message-not-found no message\n=3 not-found\n"s,
+                         console("message retry 00000001/00000001"));
+    console.system.acted_on_message = fail(Errc::io, "the disk is gone");
+    ASSERT_HOLDS(console("message retry 00000001/00000001"), "!error message-unreadable the disk is gone\n");
+  }
+
+  const QueueOrder& ordered(const std::string& command) {
+    const size_t before = console.system.queue_orders.size();
+    const std::string reply = console(command);
+    CPPUNIT_ASSERT_EQUAL_MESSAGE(reply, before + 1, console.system.queue_orders.size());
+    return console.system.queue_orders.back();
+  }
+
+  void orders_about_a_queue() {
+    fill();
+    console.system.errand_steps = {{12, {10, 1, 2, 0}, {}, true}};
+    CPPUNIT_ASSERT_EQUAL(
+        " a.example purged, 10 recipients failed.\n"
+        "!notice queue-in-flight 1 in delivery: what becomes of that is for the other side to say\n"
+        "!notice queue-left 2 recipients held by their senders (RFC 4865)\n=0 ok\n"s,
+        console("fail domain A.example"));
+    CPPUNIT_ASSERT(console.system.queue_orders.back().act == QueueAct::fail);
+    console.system.errand_steps = {{1, {1, 0, 0, 0}, {}, true}};
+    CPPUNIT_ASSERT_EQUAL(" a.example flushed, 1 recipient requeued.\n=0 ok\n"s, console("flush domain a.example"));
+    CPPUNIT_ASSERT_EQUAL(" all held, 1 recipient held.\n=0 ok\n"s, console("hold domain all"));
+    CPPUNIT_ASSERT_EQUAL(" a.example released, 1 recipient released.\n=0 ok\n"s, console("release domain a.example"));
+    CPPUNIT_ASSERT_EQUAL(
+        " {\"act\":\"flush\",\"domain\":\"all\",\"dry_run\":false,\"recipients\":1,\"in_flight\":0,\"left\":0,"
+        "\"looked_at\":1,\"ended\":true}\n=0 ok\n"s,
+        console("--json flush domain all"));
+    CPPUNIT_ASSERT(console.system.queue_orders.back().queue.empty());
+    CPPUNIT_ASSERT(ordered("fail domain quiet a.example").quiet);
+  }
+
+  void selectors() {
+    fill();
+    const QueueOrder& order = ordered("fail domain --sender '^news@' --recipient x$ --older 2h --dry-run a.example");
+    CPPUNIT_ASSERT(order.sender->matches("NEWS@x"));
+    CPPUNIT_ASSERT(!order.recipient->matches("y"));
+    CPPUNIT_ASSERT(order.age == std::chrono::hours(2));
+    CPPUNIT_ASSERT(order.dry_run);
+    CPPUNIT_ASSERT_EQUAL("a.example"s, order.queue);
+  }
+
+  void notes() {
+    fill();
+    CPPUNIT_ASSERT_EQUAL("554 5.0.0 Message manually purged."s, ordered("fail domain a.example").response);
+    CPPUNIT_ASSERT_EQUAL("554 5.0.0 gone for good"s, ordered("fail domain a.example gone for good").response);
+    CPPUNIT_ASSERT_EQUAL("550 5.1.2 by Bob"s, ordered("fail domain quiet a.example 550 5.1.2 by Bob").response);
+    CPPUNIT_ASSERT_EQUAL("554 5.0.0 no\\r\\nway"s, ordered("fail domain a.example \"no\\r\\nway\"").response);
+    // Wherever it stands, it is never a part of the note.
+    const QueueOrder& order = ordered("fail domain a.example gone --dry-run for good");
+    CPPUNIT_ASSERT(order.dry_run);
+    CPPUNIT_ASSERT_EQUAL("554 5.0.0 gone for good"s, order.response);
+  }
+
+  void a_dry_run() {
+    fill();
+    QueueProgress progress{30, {30, 0, 0, 0}, {}, true};
+    progress.first.assign(25, console.system.recipients.front());
+    console.system.errand_steps = {progress};
+    const std::string reply = console("fail domain a.example --dry-run");
+    CPPUNIT_ASSERT_EQUAL(size_t{26}, payload_of(reply).size());
+    ASSERT_HOLDS(reply, "   00000001/00000000-n1  domain=a.example from=<s@example.net> to=<r@a.example>\n");
+    ASSERT_HOLDS(
+        reply, " [dry-run] a.example: 30 recipients would be failed. (Showing first 25; 5 more not listed.)\n=0 ok\n");
+    const auto lines = payload_of(console("--json fail domain a.example --dry-run"));
+    CPPUNIT_ASSERT_EQUAL(size_t{26}, lines.size());
+    CPPUNIT_ASSERT(nlohmann::json::parse(lines.back())["dry_run"].get<bool>());
+  }
+
+  void a_long_queue_is_waited_for() {
+    fill();
+    console.system.errand_steps.assign(450, {100, {5, 0, 0, 0}, {}, false});
+    console.system.errand_steps.push_back({200, {9, 0, 0, 0}, {}, true});
+    const std::string reply = console("flush domain a.example");
+    CPPUNIT_ASSERT_EQUAL(450, console.waits);
+    CPPUNIT_ASSERT_EQUAL(
+        " 100 recipients looked at, 5 so far\n 100 recipients looked at, 5 so far\n"
+        " a.example flushed, 9 recipients requeued.\n=0 ok\n"s,
+        reply);
+  }
+
+  void orders_about_a_queue_wrong() {
+    fill();
+    for (const auto command :
+         {"flush domain", "fail domain", "fail domain quiet", "hold domain --dry-run",
+          "flush domain a.example b.example", "flush domain --sender ( a.example",
+          "flush domain --sender '(' a.example", "flush domain a.example --sender", "fail domain --meta k v a.example",
+          "fail domain a.example --sendr x", "flush domain --older x a.example",
+          "flush domain --sender a --sender b a.example", "flush domain \"\"", "reroute queue a.example",
+          "reroute queue a.example a.example", "reroute queue all a.example", "reroute queue a.example all",
+          "reroute queue a.example b.example c.example"})
+      CPPUNIT_ASSERT_EQUAL_MESSAGE(command, "=2 usage"s, status_of(console(command)));
+    CPPUNIT_ASSERT_EQUAL("!error queue-no-such-domain nothing waits for c.example\n=3 not-found\n"s,
+                         console("flush domain c.example"));
+    CPPUNIT_ASSERT(console.system.queue_orders.empty());
+  }
+
+  void rerouting() {
+    fill();
+    console.system.domains.push_back({"blue/a.example", 1, 0, 0});
+    console.system.errand_steps = {{10, {10, 0, 0, 0}, {}, true}};
+    CPPUNIT_ASSERT_EQUAL(" Moved 10 recipients from 'a.example' to 'new.example'.\n=0 ok\n"s,
+                         console("reroute queue a.example New.example"));
+    CPPUNIT_ASSERT_EQUAL("new.example"s, console.system.queue_orders.back().to);
+    ordered("reroute queue blue/a.example blue/b.example");
+    const size_t orders = console.system.queue_orders.size();
+    for (const auto command : {"reroute queue blue/a.example red/a.example", "reroute queue blue/a.example a.example",
+                               "reroute queue a.example blue/a.example"})
+      ASSERT_HOLDS(console(command), "!error queue-other-tenant");
+    CPPUNIT_ASSERT_EQUAL(orders, console.system.queue_orders.size());
+  }
+
+  void suspending() {
+    CPPUNIT_ASSERT_EQUAL(" a.example suspended\n=0 ok\n"s, console("suspend domain A.example"));
+    CPPUNIT_ASSERT_EQUAL(" a.example was suspended already\n=0 ok\n"s, console("suspend a.example"));
+    CPPUNIT_ASSERT_EQUAL(" a.example\n=0 ok suspended=1\n"s, console("suspend"));
+    CPPUNIT_ASSERT_EQUAL(" {\"domain\":\"a.example\",\"suspended\":false,\"changed\":true}\n=0 ok\n"s,
+                         console("--json resume a.example"));
+    CPPUNIT_ASSERT_EQUAL("=3 not-found"s, status_of(console("resume domain a.example")));
+    for (const auto command : {"suspend a b", "resume", "resume a b", "suspend --all"})
+      CPPUNIT_ASSERT_EQUAL_MESSAGE(command, "=2 usage"s, status_of(console(command)));
+  }
+
+  void the_text_of_a_message() {
+    MessageDetails message;
+    message.id = "00000001/00000200-n1";
+    message.header = "Subject: hi\r\n";
+    console.system.messages[*MessageId::parse("00000001/00000200")] = message;
+    console.system.text = MessageText::Parts{"Received: by us\r\n",
+                                             "Subject: hi\r\n\r\n=0 ok\r\n\x1b[2J\xff\n" + std::string(20000, 'x')};
+    const std::string body = console("message body 00000001/00000200");
+    CPPUNIT_ASSERT_EQUAL(2, console.waits);
+    const auto lines = payload_of(body);
+    CPPUNIT_ASSERT_EQUAL("Received: by us"s, lines.at(0));
+    CPPUNIT_ASSERT_EQUAL("=0 ok"s, lines.at(3));
+    CPPUNIT_ASSERT(body.find('\x1b') == std::string::npos && body.find('\xff') == std::string::npos);
+    size_t exes = 0;
+    for (size_t i = 5; i < lines.size(); ++i) exes += lines[i].size();
+    CPPUNIT_ASSERT_EQUAL(size_t{20000}, exes);
+    CPPUNIT_ASSERT_EQUAL(body, console("message details body 00000001/00000200"));
+    const std::string full = console("message full 00000001/00000200");
+    ASSERT_HOLDS(full, " Message: 00000001/00000200-n1\n");
+    ASSERT_HOLDS(full, "Body:\n Received: by us\n Subject: hi\n");
+    CPPUNIT_ASSERT_EQUAL(full, console("message details full 00000001/00000200"));
+    const auto documents = payload_of(console("--json message body 00000001/00000200"));
+    CPPUNIT_ASSERT_EQUAL("Subject: hi"s, nlohmann::json::parse(documents.at(1))["line"].get<std::string>());
+    CPPUNIT_ASSERT(nlohmann::json::parse(documents.at(5))["more"].get<bool>());
+    CPPUNIT_ASSERT(!nlohmann::json::parse(documents.back()).contains("more"));
+    CPPUNIT_ASSERT_EQUAL("=3 not-found"s, status_of(console("message body 00000001/00000300")));
+    CPPUNIT_ASSERT_EQUAL("=2 usage"s, status_of(console("message body")));
+    CPPUNIT_ASSERT_EQUAL("=2 usage"s, status_of(console("message details part 00000001/00000200")));
+  }
+
+  void a_text_that_cannot_be_read() {
+    console.system.messages[*MessageId::parse("00000001/00000200")] = {};
+    console.system.text = fail(Errc::io, "the disk is gone");
+    CPPUNIT_ASSERT_EQUAL("!error message-unreadable the disk is gone\n=1 failed\n"s,
+                         console("message body 00000001/00000200"));
+  }
+
+  std::string offered(const std::string& line) {
+    std::string words;
+    for (const std::string& each : payload_of(console("complete " + line)))
+      words += each.substr(0, each.find(' ')) + " ";
+    return words;
+  }
+
+  void completions_of_queues() {
+    fill();
+    ASSERT_HOLDS(offered("flush domain "), "a.example b.example ");
+    ASSERT_HOLDS(offered("flush domain b"), "b.example ");
+    ASSERT_HOLDS(offered("reroute queue a.example "), "b.example ");
+    ASSERT_HOLDS(offered("fail domain --sender x "), "a.example ");
+    CPPUNIT_ASSERT(offered("flush domain a.example ").find("b.example") == std::string::npos);
+    CPPUNIT_ASSERT(offered("flush domain --sender ").find("a.example") == std::string::npos);
+    ASSERT_HOLDS(offered("message hold "), "00000001/00000000-n1 ");
+    ASSERT_HOLDS(offered("message details body "), "00000001/00000000-n1 ");
+  }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(QueueCommandsTest);
+
+}  // namespace
