@@ -4,7 +4,7 @@
 // become durable as one, beside the same singly. Finished messages are reported delivered,
 // as the daemon does, so that segments come and go.
 //
-//   spool_bench FOLDER [seconds] [--no-fsync] [--batch N]
+//   spool_bench FOLDER [seconds] [--no-fsync] [--batch N] [--threads 1,4,20,100] [--sizes 1024,10240,102400]
 #include "base/files.h"
 #include "spool/spool.h"
 
@@ -115,30 +115,45 @@ Outcome measure(spool::Spool& spool, unsigned threads, size_t size, unsigned bat
           static_cast<double>(after.commits - before.commits) / took, at(0.5), at(0.99)};
 }
 
+// Numbers with commas between them.
+std::vector<unsigned> numbers(const char* text) {
+  std::vector<unsigned> found;
+  for (char* at = const_cast<char*>(text); *at != '\0'; at += *at == ',' ? 1 : 0) {
+    found.push_back(static_cast<unsigned>(std::max(1UL, std::strtoul(at, &at, 10))));
+    if (*at != ',' && *at != '\0') break;
+  }
+  return found;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   if (argc < 2) {
-    std::fprintf(stderr, "usage: spool_bench FOLDER [seconds] [--no-fsync] [--batch N]\n");
+    std::fprintf(stderr,
+                 "usage: spool_bench FOLDER [seconds] [--no-fsync] [--batch N] [--threads N,…] [--sizes N,…]\n");
     return 2;
   }
   spool::Settings settings;
   settings.base = fmt::format("{}/spool-bench.{}", argv[1], ::getpid());
   double seconds = 2;
-  std::vector<unsigned> batches = {0};
+  std::vector<unsigned> batches = {0}, all_threads = {1, 4, 20, 100}, sizes = {1024, 10240, 102400};
   for (int i = 2; i < argc; ++i) {
     if (std::strcmp(argv[i], "--no-fsync") == 0)
       settings.force_fsync = false;
     else if (std::strcmp(argv[i], "--batch") == 0 && i + 1 < argc)
       batches.push_back(static_cast<unsigned>(std::max(1, std::atoi(argv[++i]))));
+    else if (std::strcmp(argv[i], "--threads") == 0 && i + 1 < argc)
+      all_threads = numbers(argv[++i]);
+    else if (std::strcmp(argv[i], "--sizes") == 0 && i + 1 < argc)
+      sizes = numbers(argv[++i]);
     else
       seconds = std::max(0.1, std::atof(argv[i]));
   }
   int status = 0;
   std::printf("%8s %8s %8s %12s %10s %10s %10s %10s\n", "size", "threads", "batch", "messages/s", "MB/s", "syncs/s",
               "median us", "99% us");
-  for (const size_t size : {1024U, 10240U, 102400U}) {
-    for (const unsigned threads : {1U, 4U, 20U, 100U}) {
+  for (const size_t size : sizes) {
+    for (const unsigned threads : all_threads) {
       for (const unsigned batch : batches) {
         auto spool = spool::Spool::open(settings, "bench", nullptr, [](std::string_view line) {
           std::fprintf(stderr, "%.*s\n", static_cast<int>(line.size()), line.data());
