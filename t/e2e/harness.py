@@ -310,9 +310,9 @@ MAINLOG_FIELDS = {
           "delay", "peer", "response", "to_local", "protocol", "local"],
 }
 MAINLOG_FIELDS["P"] = MAINLOG_FIELDS["T"]
-
-
 MAINLOG_FIELDS["M"] = MAINLOG_FIELDS["R"][:5]  # a heartbeat
+
+
 def parse_mainlog(line):
     fields = line.split("@")
     kind = fields[4] if len(fields) > 4 else "?"

@@ -30,8 +30,7 @@ class FakeAcctlog : public telemetry::Acctlog {
                std::string_view role) override {
     lines.push_back(fmt::format("Z {} {} {} {}", account.user, allowed, command, role));
   }
-  Result<> reopen() override { return {}; }
-  void flush() override {}
+  telemetry::LineWriter* writer() override { return nullptr; }
   std::vector<std::string> lines;
 };
 
