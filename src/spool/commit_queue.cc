@@ -56,6 +56,12 @@ void CommitQueue::stop() {
   wake(lock);
 }
 
+void CommitQueue::nudge() {
+  std::unique_lock lock(mutex_);
+  nudged_ = true;
+  wake(lock);
+}
+
 void CommitQueue::take(Work& work, Duration timeout, Duration delay) {
   std::unique_lock lock(mutex_);
   const auto wait_until = [&](SteadyTime deadline, auto&& ready) {
@@ -65,7 +71,8 @@ void CommitQueue::take(Work& work, Duration timeout, Duration delay) {
     }
     sleeping_ = false;
   };
-  wait_until(steady_now() + timeout, [&] { return !work_.empty() || work_.stop; });
+  wait_until(steady_now() + timeout, [&] { return !work_.empty() || work_.stop || nudged_; });
+  nudged_ = false;
   if (delay > Duration::zero() && !work_.empty())
     wait_until(steady_now() + delay, [&] { return work_.stop || work_.bytes >= enough; });
   std::swap(work.messages, work_.messages);

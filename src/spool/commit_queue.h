@@ -60,7 +60,8 @@ class CommitQueue {
   void put(std::vector<PendingMessage> messages);  // together
   void put(PendingEntry entry);
   void stop();
-  // Waits until there is something, or stop(), or `timeout` is over; then up
+  void nudge();  // who takes looks around, though there is nothing
+  // Waits until there is something, or stop(), or nudge(), or `timeout` is over; then up
   // to `delay` for more company. Swaps what there is into the emptied `work`.
   void take(Work& work, Duration timeout, Duration delay);
 
@@ -75,6 +76,7 @@ class CommitQueue {
   std::condition_variable changed_;
   Work work_;
   bool sleeping_ = false;
+  bool nudged_ = false;
   std::atomic<uint64_t> waiting_{0};
 };
 

@@ -20,8 +20,8 @@ constexpr uint64_t overrun = 64ULL << 20;
 }  // namespace
 
 Committer::Committer(SegmentFiles& files, const LargeFiles& large, LargeWork& large_work, Index& index, Health& health,
-                     Receipts& receipts, CommitQueue& queue, const Settings& settings, Tuning tuning, Log log,
-                     uint32_t last_number)
+                     Receipts& receipts, CommitQueue& queue, LargeWork& copy_work, const Settings& settings,
+                     Tuning tuning, Log log, uint32_t last_number)
     : files_(files),
       large_(large),
       large_work_(large_work),
@@ -34,6 +34,10 @@ Committer::Committer(SegmentFiles& files, const LargeFiles& large, LargeWork& la
       settings_(settings),
       writer_(files, last_number, tuning_.zero_ahead),
       now_(settings),
+      compactor_(
+          files, index, copy_work,
+          {tuning_.compact_gain, tuning_.compact_slice, tuning_.compact_rate, tuning_.max_batch, tuning_.compact_every},
+          [&queue] { queue.nudge(); }, log_),
       open_batches_(index, receipts) {}
 
 Committer::~Committer() {
@@ -44,7 +48,7 @@ Committer::~Committer() {
 
 Result<> Committer::start(std::vector<Batches::Settling> settling) {
   for (Batches::Settling& each : settling) open_batches_.settle(std::move(each));
-  if (open_batches_.to_settle()) format_ = batch_format;
+  if (open_batches_.to_settle()) format_ = std::max(format_, batch_format);
   if (auto begun = begin_segment(true); !begun) return begun;
   look_at_space(true);
   thread_ = std::thread([this] { run(); });
@@ -70,6 +74,7 @@ Duration Committer::idle_wait() const {
   if (low_ || removal_failed_) return tuning_.space_every;
   Duration wait = health_.free_bytes() / 2 > free_wanted_ ? tuning_.space_every * 10 : tuning_.space_every;
   if (sick_) wait = std::min(wait, std::chrono::duration_cast<Duration>(next_probe_ - steady_now()));
+  if (!sick_) wait = std::min(wait, compactor_.wait(steady_now()));
   return std::max(wait, Duration(1000));
 }
 
@@ -82,6 +87,7 @@ void Committer::run() {
     process();
     receipts_.expire(tuning_.time());
     maintain();
+    if (!work_.stop) compact();
     look_at_space(false);
   } while (!work_.stop || !work_.messages.empty());
   if (sick_ && !entries_.empty()) {  // a last try: what is not written now is done twice
@@ -99,7 +105,7 @@ void Committer::process() {
                   std::make_move_iterator(work_.entries.end()));
   work_.entries.clear();
   if (work_.parts > 0) {
-    format_ = batch_format;
+    format_ = std::max(format_, batch_format);
     open_batches_.begin_round(work_.messages);
   }
   // By itself only when there is nothing that it can go with.
@@ -108,7 +114,7 @@ void Committer::process() {
   bool probed = false;
   for (;;) {
     const bool more = next < work_.messages.size() || !entries_.empty() || !checkpoints_.empty() || !copies_.empty() ||
-                      !voids_.empty() || (settle && open_batches_.to_settle());
+                      !moves_.empty() || !voids_.empty() || (settle && open_batches_.to_settle());
     if (!more && (!sick_ || probed)) break;
     probed = true;
     if (!ready()) {
@@ -142,7 +148,8 @@ void Committer::commit_batch(size_t& next) {
   while (real < messages.size() && !Batches::writes(messages[real])) ++real;
   WriteGroup group;
   const bool told_enough = writer_.told_size() >= tuning_.max_told;
-  if (writer_.format() < format_ || (!writer_.empty() && (told_enough || !fits(group, real)))) {
+  const bool moves_fit = moves_.empty() || writer_.next_offset(group) + moves_size() <= limit;
+  if (writer_.format() < format_ || (!writer_.empty() && (told_enough || !fits(group, real) || !moves_fit))) {
     close_segment();
     if (auto begun = begin_segment(false); !begun) return go_sick(begun.error());
   }
@@ -177,15 +184,17 @@ void Committer::commit_batch(size_t& next) {
     writer_.add_other(group, RecordType::checkpoint, checkpoints_[i].encode());
   written.copies = last && !copies_.empty();
   if (written.copies) add_copies(group);
+  written.moves = first == messages.size() && !moves_.empty();
+  if (written.moves) add_moves(group);
   if (last) add_entries(group, written.entries);
 
   if (!group.empty()) {
     // What checkpoints and copies replace is removed then: they are never unsynced. Nothing waits for what settles.
     const bool bare = group.size() == settled_size;
-    const bool sync = now_.force_fsync && !bare;
-    if (auto done = writer_.write(group, sync || written.checkpoints || written.copies); !done)
-      return failed(first, std::exchange(next, first), done.error());
-    written.durable = sync || !now_.force_fsync || written.checkpoints || written.copies;
+    const bool replaces = written.checkpoints || written.copies || written.moves;
+    const bool sync = replaces || (now_.force_fsync && !bare);
+    if (auto done = writer_.write(group, sync); !done) return failed(first, std::exchange(next, first), done.error());
+    written.durable = sync || !now_.force_fsync;
     if (!bare) ++groups_;
   }
   complete(first, written);
@@ -251,6 +260,7 @@ void Committer::complete(size_t first, const Written& written) {
                                     static_cast<uint32_t>(copy.value.size())});
     copies_.clear();
   }
+  if (written.moves) complete_moves(number);
   const auto end = entries_.begin() + static_cast<std::ptrdiff_t>(written.entries);
   for (auto entry = entries_.begin(); entry != end; ++entry)
     if (!entry->bytes.empty()) index_.add_target(number, entry->target);
@@ -322,6 +332,7 @@ void Committer::failed(size_t first, size_t next, const Error& why) {
   index_.seal(number);
   checkpoints_.clear();  // planned anew
   copies_.clear();
+  moves_.clear();
   receipts_.refused();
   open_batches_.said_in_vain();
   go_sick(why);

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "spool/batches.h"
 #include "spool/commit_queue.h"
+#include "spool/compactor.h"
 #include "spool/health.h"
 #include "spool/index.h"
 #include "spool/receipts.h"
@@ -31,6 +32,10 @@ struct Tuning {
   uint64_t batch_piece = 1ULL << 20;                      // bytes of a batch that go to the queue together
   uint64_t batch_window = 8ULL << 20;                     // bytes of a batch that may wait for the disk
   uint64_t max_copies = 16ULL << 20;                      // bytes of receipts that are copied forward at once
+  uint64_t compact_gain = 4ULL << 20;                     // bytes that compacting a segment has to free
+  uint64_t compact_slice = 1ULL << 20;                    // bytes copied at once
+  uint64_t compact_rate = 16ULL << 20;                    // bytes copied a second; 0: as they come
+  Duration compact_every = std::chrono::seconds(1);       // between looks for such segments
   size_t max_receipts = 1000000;                          // remembered; beyond that the oldest are forgotten
   uint64_t zero_ahead = 512ULL << 10;                     // see SegmentWriter::extend; 0: off
   size_t large_block = 64 << 10;                          // see LargeBody::Setup
@@ -48,8 +53,8 @@ class Committer {
 
   // All borrowed, and outliving it.
   Committer(SegmentFiles& files, const LargeFiles& large, LargeWork& large_work, Index& index, Health& health,
-            Receipts& receipts, CommitQueue& queue, const Settings& settings, Tuning tuning, Log log,
-            uint32_t last_number);
+            Receipts& receipts, CommitQueue& queue, LargeWork& copy_work, const Settings& settings, Tuning tuning,
+            Log log, uint32_t last_number);
   ~Committer();  // commits what waits, seals the open segment
 
   // Makes the first segment, and starts the thread. `settling`: batches that were found whole, which the log does
@@ -59,6 +64,7 @@ class Committer {
 
   uint64_t batches() const { return groups_; }
   uint64_t committed() const { return committed_; }
+  uint64_t copied() const { return copied_; }
 
  private:
   // committer.cc
@@ -73,6 +79,7 @@ class Committer {
     bool durable = false;
     bool checkpoints = false;
     bool copies = false;
+    bool moves = false;
   };
   void complete(size_t first, const Written& written);
   void complete_messages(size_t first, const std::vector<Index::Message>& written);
@@ -97,6 +104,12 @@ class Committer {
   void go_well();
   void look_at_space(bool always);
 
+  // committer_compaction.cc
+  void compact();
+  uint64_t moves_size() const;
+  void add_moves(WriteGroup& group);
+  void complete_moves(uint32_t number);
+
   SegmentFiles& files_;
   const LargeFiles& large_;
   LargeWork& large_work_;
@@ -111,6 +124,7 @@ class Committer {
   Settings settings_;
   std::atomic<uint64_t> groups_{0};
   std::atomic<uint64_t> committed_{0};
+  std::atomic<uint64_t> copied_{0};
 
   // The thread's own.
   SegmentWriter writer_;
@@ -125,6 +139,14 @@ class Committer {
     uint32_t offset = 0;
   };
   std::vector<Copy> copies_;
+  struct Move {  // a message whose segment shall go
+    Compactor::Copy copy;
+    std::string head;
+    uint32_t recipients = 0;
+    uint32_t offset = 0;
+  };
+  std::vector<Move> moves_;
+  Compactor compactor_;
   Batches open_batches_;
   uint32_t format_ = plain_format;  // of segments to come
   std::optional<Error> sick_;

@@ -106,7 +106,7 @@ void Committer::plan_copies(const std::vector<uint32_t>& segments) {
       copies_.push_back(std::move(copy));
     }
   }
-  if (!copies_.empty()) format_ = batch_format;
+  if (!copies_.empty()) format_ = std::max(format_, batch_format);
 }
 
 void Committer::add_copies(WriteGroup& group) {

@@ -4,6 +4,8 @@ libspool_a_SOURCES = \
 	src/spool/batches.cc src/spool/batches.h \
 	src/spool/commit_queue.cc src/spool/commit_queue.h \
 	src/spool/commit_record.cc src/spool/commit_record.h \
+	src/spool/committer_compaction.cc \
+	src/spool/compactor.cc src/spool/compactor.h \
 	src/spool/copy_record.cc src/spool/copy_record.h \
 	src/spool/committer.cc src/spool/committer.h \
 	src/spool/committer_segments.cc \

@@ -61,8 +61,8 @@ class LogSpool final : public Spool {
     for (const std::string& note : report.notes)
       if (log_notes) log_(note);
     for (const JournalEntry& tombstone : recovered->tombstones) journal(tombstone, std::nullopt, nullptr, true);
-    committer_ = std::make_unique<Committer>(files_, large_, *large_work_, index_, health_, receipts_, queue_, settings,
-                                             tuning_, log_, recovered->last_number);
+    committer_ = std::make_unique<Committer>(files_, large_, *large_work_, index_, health_, receipts_, queue_,
+                                             copy_work_, settings, tuning_, log_, recovered->last_number);
     return committer_->start(std::move(recovered->settling));
   }
 
@@ -143,6 +143,7 @@ class LogSpool final : public Spool {
     status.commits = committer_->batches();
     status.committed = committer_->committed();
     status.receipts = receipts_.size();
+    status.copied = committer_->copied();
     return status;
   }
 
@@ -231,6 +232,7 @@ class LogSpool final : public Spool {
   Receipts receipts_;
   CommitQueue queue_;
   Intake intake_;
+  LargeWork copy_work_;  // reads what is compacted
   mutable std::mutex damaged_mutex_;
   mutable std::set<MessageId> damaged_;
   std::unique_ptr<Committer> committer_;  // last: ends first

@@ -164,6 +164,7 @@ struct Status {
   uint64_t commits = 0;     // batches since start
   uint64_t committed = 0;   // messages since start
   uint64_t receipts = 0;    // remembered
+  uint64_t copied = 0;      // messages since start, so that segments of which most was dead could go
 };
 
 class Spool {

@@ -165,6 +165,10 @@ struct Opened {
 inline Tuning small_tuning() {
   return {.batch_piece = 1000,
           .batch_window = 4000,
+          .compact_gain = 500,
+          .compact_slice = 1500,
+          .compact_rate = 0,
+          .compact_every = Duration(0),
           .zero_ahead = 8192,
           .large_block = 300,
           .probe_every = Duration(1000),

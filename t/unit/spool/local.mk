@@ -4,6 +4,7 @@ t_unit_spool_tests_SOURCES = t/unit/main.cc \
 	t/unit/spool/batch_loss_test.cc \
 	t/unit/spool/batch_test.cc \
 	t/unit/spool/codec_test.cc \
+	t/unit/spool/compaction_test.cc \
 	t/unit/spool/crash_test.cc \
 	t/unit/spool/damage_kit.h \
 	t/unit/spool/damage_test.cc \

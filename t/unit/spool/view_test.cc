@@ -6,7 +6,6 @@
 #include "kit.h"
 
 #include <algorithm>
-#include <atomic>
 #include <mutex>
 #include <set>
 #include <thread>
@@ -118,10 +117,9 @@ class ViewTest : public CppUnit::TestFixture {
     auto spool = kit::open(disk_, settings_, tuning_);
     std::mutex mutex;
     std::set<MessageId> there, over;
-    std::atomic<bool> stop = false;
-    std::jthread worker([&] {
+    std::jthread worker([&](const std::stop_token& stop) {
       std::vector<MessageId> waiting;
-      for (int i = 0; !stop; ++i) {
+      for (int i = 0; !stop.stop_requested(); ++i) {
         waiting.push_back(kit::accept(*spool, kit::message(std::string(static_cast<size_t>(i % 7) * 300, 'w'))));
         {
           const std::lock_guard lock(mutex);
@@ -155,7 +153,6 @@ class ViewTest : public CppUnit::TestFixture {
       for (const MessageId id : over_before) CPPUNIT_ASSERT_MESSAGE("what was over was seen", !seen.contains(id));
       for (const MessageId id : live) CPPUNIT_ASSERT(view->read(id).has_value());
     }
-    stop = true;
   }
 
   void damage_is_told() {
