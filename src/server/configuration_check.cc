@@ -8,7 +8,10 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <filesystem>
+#include <map>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -60,29 +63,38 @@ std::string obstacle(const std::string& path, Wanted wanted) {
 struct Place {
   const config::OptionDef* option;
   Wanted wanted;
-  bool as_user;  // else by who starts the daemon
+  bool as_user;      // else by who starts the daemon
+  bool log = false;  // nobody else may write there
 };
 
 std::vector<Place> places() {
   return {{&config::definition(key::spoolbase), Wanted::folder, true},
-          {&config::definition(key::mainlog), Wanted::file, true},
-          {&config::definition(key::bouncelog), Wanted::file, true},
-          {&config::definition(key::jsonlog), Wanted::file, true},
-          {&config::definition(key::acctlog), Wanted::file, true},
-          {&config::definition(key::rejectlog), Wanted::file, true},
-          {&config::definition(key::diagnostic_log), Wanted::file, true},
+          {&config::definition(key::mainlog), Wanted::file, true, true},
+          {&config::definition(key::bouncelog), Wanted::file, true, true},
+          {&config::definition(key::jsonlog), Wanted::file, true, true},
+          {&config::definition(key::acctlog), Wanted::file, true, true},
+          {&config::definition(key::rejectlog), Wanted::file, true, true},
+          {&config::definition(key::diagnostic_log), Wanted::file, true, true},
           {&config::definition(key::pidfile), Wanted::file, false}};
 }
 
 // Files whose names count at the next start: the daemon must be able to open
 // them then, as who it will be. What is in the tree counts, not what runs.
 void check_paths(const config::Snapshot& next, const Identity& identity, config::Diagnostics& diagnostics) {
+  std::map<std::string, std::string_view> logs;  // paths and whose they are
   for (const Place& place : places()) {
     // Root has given up what it would take to look.
     if (!place.as_user && identity.wanted && ::geteuid() != 0) continue;
     const config::Setting* setting = next.root()->find(*place.option);
     const std::string* path = setting == nullptr ? nullptr : std::get_if<std::string>(&setting->value);
     if (path == nullptr || path->empty()) continue;
+    if (place.log && !path->starts_with("/dev/")) {
+      const auto [other, first] =
+          logs.emplace(std::filesystem::path(*path).lexically_normal().string(), place.option->name);
+      if (!first)
+        complain(diagnostics, "config-path", setting->origin,
+                 fmt::format("{}: {} has that file", place.option->name, other->second));
+    }
     std::string problem;
     const auto look = [&] { problem = obstacle(*path, place.wanted); };
     if (place.as_user)

@@ -238,8 +238,8 @@ Result<> Daemon::start_listening() {
                           });
                         });
                       }});
-  process_ = std::make_unique<ProcessService>(ProcessParts{counters_, *logs_, tls_,
-                                                           loops_, *main_, *delivery_loop_, *spool_, *snapshots_});
+  process_ = std::make_unique<ProcessService>(
+      ProcessParts{counters_, *logs_, tls_, loops_, *main_, *delivery_loop_, *spool_, *snapshots_});
   gate_ = std::make_unique<ConsoleGate>(logs_->acct(), *auth_desk_);
   console_ = std::make_unique<ConsoleService>(
       ConsoleParts{*main_, *engine_, counters_, *log_, tls_, tracers_, loops_, *spool_, *delivery_loop_, *dispatcher_,

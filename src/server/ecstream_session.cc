@@ -225,7 +225,8 @@ void EcstreamSession::submit() {
   };
   // The stream stays ours until the commit has ended, whatever becomes of us.
   feeder_ = std::make_unique<BatchFeeder>(
-      services().injector, *worker().loop, inject::Source(submission->protocol, id()), std::move(next), std::move(receipt),
+      services().injector, *worker().loop, inject::Source(submission->protocol, id()), std::move(next),
+      std::move(receipt),
       [self = self(), claim = claim_,
        ticket = visit().take_ticket(submission->messages.size())](const Result<std::vector<MessageId>>& ids) {
         if (ids && ticket != nullptr) ticket->accepted();

@@ -153,6 +153,18 @@ class Lines(LogCase):
         self.assertEqual(("none@remote.example", "Invalid Recipient"), (bounce["recipient"], bounce["bounce_classification"]))
         self.assertEqual("good@remote.example", self.wait_records(daemon, "Delivery")[0]["recipient"])
 
+    def test_administrative_failures(self):
+        daemon, sink = self.pair(lambda session, verb, line: "450 4.2.1 later" if verb == "RCPT" else None,
+                                 domain="Retry_Interval = 3600")
+        self.send(daemon)
+        self.wait_records(daemon, "TransientFailure")
+        daemon.console("fail", "domain", "quiet", "remote.example", "no more of this")
+        record = self.wait_records(daemon, "AdminBounce")[0]
+        self.assertEqual(("Admin Failure", 25, 22),
+                         tuple(record[name] for name in ("bounce_classification", "bounce_code", "stage")))
+        self.assertIn("no more of this", record["response"]["content"])
+        self.assertEqual(["70", "25"], [line["class"] for line in bounces(daemon)])
+
     def test_heartbeats(self):
         daemon, sink = self.pair()
         daemon.console("config", "set", "Log_Heartbeat", "1")
@@ -213,6 +225,24 @@ class Rotation(LogCase):
         self.send(daemon, ["bob@local.example"], count=30)
         wait_for(lambda: len(self.rotated(daemon)) == 2 and "@D@" in read(daemon.dir / "mainlog"), "one that is kept")
 
+    def test_by_order(self):
+        daemon = self.daemon(BASE_CONFIG)
+        self.send(daemon, ["bob@local.example"], count=2)
+        daemon.wait_mainlog("D", 2)
+        daemon.console("rotate", "logs")
+        wait_for(lambda: len(self.rotated(daemon)) == 2, "a rotated file")
+        self.send(daemon, ["bob@local.example"])
+        daemon.wait_mainlog("D", 1)
+        self.assertEqual([2, 1], [text.count("@D@") for text in self.texts(daemon)])
+        rows = {row["log"]: row for row in map(json.loads, daemon.console("--json", "logs").stdout.splitlines())}
+        self.assertEqual({"Diagnostic_Log", "Mainlog"}, set(rows))
+        self.assertEqual((str(daemon.dir / "mainlog"), 1, 0, ""),
+                         tuple(rows["Mainlog"][name] for name in ("path", "rotations", "lost", "trouble")))
+
+    def test_two_logs_have_two_files(self):
+        daemon = Daemon(self, BASE_CONFIG, more='Jsonlog = "@dir@/./mainlog"\n')
+        self.assertIn("Mainlog has that file", daemon.start_fails())
+
 
 class Trouble(LogCase):
     def test_a_pipe_that_nobody_reads(self):
@@ -224,6 +254,8 @@ class Trouble(LogCase):
         self.send(daemon, ["bob@local.example"], count=200)  # more than a pipe holds
         daemon.wait_mainlog("D", 200)
         daemon.wait_log("log-write-failed")
+        wait_for(lambda: "Jsonlog" in (shown := daemon.console("logs").stdout) and "cannot be written" in shown, "trouble")
+        self.assertIn("jsonlog_lines_lost", daemon.console("counter", "list", "lines_lost").stdout)
 
     def test_a_full_disk(self):
         daemon = self.daemon(BASE_CONFIG, more='Jsonlog = "/dev/full"\nBouncelog = "/dev/full"\n')

@@ -33,6 +33,7 @@ class ProcessCommandsTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(uptime);
   CPPUNIT_TEST(paniclog);
   CPPUNIT_TEST(reopening_logs);
+  CPPUNIT_TEST(logs_and_their_rotation);
   CPPUNIT_TEST(counters_are_listed);
   CPPUNIT_TEST(one_counter);
   CPPUNIT_TEST(counters_begin_anew);
@@ -129,6 +130,26 @@ class ProcessCommandsTest : public CppUnit::TestFixture {
     has(reply, " Mainlog: reopened\n");
     has(reply, "!error log-reopen-failed cannot open log x: no\n");
     CPPUNIT_ASSERT_EQUAL(std::string("=5 degraded"), status_of(reply));
+  }
+
+  void logs_and_their_rotation() {
+    Console console;
+    console.system.processes.files.push_back({"Diagnostic_Log", "", 0, 0, 0, 0, ""});
+    console.system.processes.files.push_back(
+        {"Mainlog", "/var/log/mainlog", 1234, 56, 7, 2, "No space left on device"});
+    const std::string reply = console("logs");
+    has(reply, " Diagnostic_Log: standard error, 0 bytes, 0 bytes waiting, 0 lines lost, rotated 0 times\n");
+    has(reply,
+        " Mainlog: /var/log/mainlog, 1234 bytes, 56 bytes waiting, 7 lines lost, rotated 2 times; cannot be written: "
+        "No space left on device\n");
+    const auto document = document_of(console("--json logs"), 1);
+    CPPUNIT_ASSERT(document["log"] == "Mainlog" && document["lost"] == 7 && document["waiting"] == 56);
+    CPPUNIT_ASSERT_EQUAL(0, console.system.processes.rotated);
+    CPPUNIT_ASSERT_EQUAL(std::string("=0 ok"), status_of(console("rotate logs")));
+    CPPUNIT_ASSERT_EQUAL(1, console.system.processes.rotated);
+    for (const auto wrong : {"logs now", "rotate logs now"})
+      CPPUNIT_ASSERT_EQUAL_MESSAGE(wrong, std::string("=2 usage"), status_of(console(wrong)));
+    CPPUNIT_ASSERT_EQUAL(1, console.system.processes.rotated);
   }
 
   void counters_are_listed() {
