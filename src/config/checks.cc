@@ -4,6 +4,7 @@
 #include "base/tenant.h"
 #include "base/text.h"
 #include "config/keys.h"
+#include "config/route_entry.h"
 
 #include <algorithm>
 #include <array>
@@ -340,6 +341,10 @@ Result<> check_value(const OptionDef& option, Value& value) {
         if (!is_gateway(host))
           return fail(Errc::invalid, "expected a host, host:port or [IPv6 address]:port, got '{}'",
                       escape_line(host, 80));
+      return {};
+    case Row::routes:
+      for (const std::string& text : std::get<Strings>(value))
+        if (const auto entry = parse_route_entry(text); !entry) return std::unexpected(entry.error());
       return {};
     default:
       return {};

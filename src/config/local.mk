@@ -35,6 +35,7 @@ libconfig_a_SOURCES += \
 	src/config/options/server.def \
 	src/config/options/spool.def \
 	src/config/options/tls.def \
+	src/config/route_entry.cc src/config/route_entry.h \
 	src/config/overlap.cc src/config/overlap.h \
 	src/config/path.cc \
 	src/config/pathways.cc src/config/pathways.h \

@@ -10,7 +10,7 @@
 #include "delivery/ledger.h"
 #include "delivery/mailroom.h"
 #include "delivery/office.h"
-#include "delivery/resolver.h"
+#include "delivery/router.h"
 #include "delivery/workers.h"
 #include "queue/name.h"
 
@@ -44,14 +44,14 @@ class PartsDispatcher final : public Dispatcher {
       : parts_(std::move(parts)),
         queue_(queue::Queue::create([this](const std::string& domain) { look_at(domain); })),
         readers_(reader_threads),
-        resolver_(parts_.loop),
+        router_(parts_.loop, parts_.log, parts_.snapshot, [this](const std::string& queue) { look_at(queue); }),
         ledger_(parts_, *queue_, backlog_, readers_, [this] { settled(); }),
         office_{parts_,
                 *queue_,
                 backlog_,
                 ledger_,
                 readers_,
-                resolver_,
+                router_.resolver(),
                 0,
                 false,
                 false,
@@ -96,6 +96,7 @@ class PartsDispatcher final : public Dispatcher {
   }
 
   void reconfigured() override {
+    router_.reconfigured();
     // A walk that is under way ends first.
     if (walking_) return;
     walked_from_ = std::exchange(routed_by_, parts_.snapshot());
@@ -130,6 +131,9 @@ class PartsDispatcher final : public Dispatcher {
     return all;
   }
 
+  RouteView route_view(std::string_view domain) override { return router_.view(domain); }
+  size_t refresh_route(const std::string& domain) override { return router_.refresh(domain); }
+  dns::Resolver& resolver() override { return router_.resolver(); }
 
   Acted act(const MessageOrder& order) override {
     const Acted acted = clerk_.act(order);
@@ -153,7 +157,7 @@ class PartsDispatcher final : public Dispatcher {
   }
 
   RoutePtr route(std::string_view name) {
-    RoutePtr route = route_to(*parts_.snapshot(), queue::domain_of(name));
+    RoutePtr route = router_.route(name);
     if (!clerk_.suspended(name) || route->suspended) return route;
     auto suspended = std::make_shared<Route>(*route);
     suspended->suspended = true;
@@ -279,16 +283,23 @@ class PartsDispatcher final : public Dispatcher {
     if (route->suspended) return;  // until reconfigured()
     switch (route->method) {
       case Route::Method::smtp:
-        hop(domain, route).want(domain, route);
+        if (const Router::Way way = router_.find(domain); way.failure)
+          no_route(domain, *way.failure);
+        else if (way.route)
+          hop(domain, way.route).want(domain, way.route);
         break;
       case Route::Method::maildir:
         mailroom_.want(domain);
         break;
       case Route::Method::none:
-        parts_.log.write(Level::warning, Area::delivery, "no-route", fmt::format("{}: {}", domain, route->problem));
-        fail_domain(domain, {Outcome::Kind::transient, route->problem, "4.4.4", {}}, {});
+        no_route(domain, {Outcome::Kind::transient, route->problem, "4.4.4", {}});
         break;
     }
+  }
+
+  void no_route(const std::string& domain, Outcome outcome) {
+    parts_.log.write(Level::warning, Area::delivery, "no-route", fmt::format("{}: {}", domain, outcome.response));
+    fail_domain(domain, std::move(outcome), {});
   }
 
   // Tenants share no connections, no limit of them, and no host that was down.
@@ -414,7 +425,7 @@ class PartsDispatcher final : public Dispatcher {
   std::unique_ptr<queue::Queue> queue_;
   Backlog backlog_;
   Workers readers_;
-  Resolver resolver_;
+  Router router_;
   Ledger ledger_;
   Office office_;
   Mailroom mailroom_;

@@ -8,6 +8,8 @@
 #include "base/id.h"
 #include "config/snapshot.h"
 #include "delivery/errand.h"
+#include "delivery/route_view.h"
+#include "dns/resolver.h"
 #include "net/loop.h"
 #include "queue/queue.h"
 #include "spool/spool.h"
@@ -80,6 +82,14 @@ class Dispatcher {
   std::vector<queue::DomainStatus> domains() const { return domains({}, SIZE_MAX); }
   std::vector<Waiting> waiting(std::string_view domain, size_t limit) const;
   virtual std::vector<Outbound> connections() const = 0;
+
+  // Where mail of a domain goes, without a tenant (route_view.h); nothing is
+  // looked up for it. Loop thread.
+  virtual RouteView route_view(std::string_view domain) = 0;
+  // Looks that up anew, whatever is remembered; "" everything that is. How many
+  // domains those were. Loop thread.
+  virtual size_t refresh_route(const std::string& domain) = 0;
+  virtual dns::Resolver& resolver() = 0;  // for the same thread
 
   // Orders of the operator (errand.h). Loop thread; an Errand may be looked at,
   // and let go of, on any.

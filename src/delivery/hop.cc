@@ -104,46 +104,11 @@ void Hop::open() {
   resolve(opening);
 }
 
-// Addresses of one next host after the other, then the attempts.
-void Hop::resolve(const std::shared_ptr<Opening>& opening) {
-  while (opening->gateway < opening->route->gateways.size()) {
-    const Gateway& gateway = opening->route->gateways[opening->gateway++];
-    if (gateway.address) {
-      opening->targets.push_back({Endpoint::tcp(*gateway.address, gateway.port), gateway.host});
-      continue;
-    }
-    office_.resolver.resolve(gateway.host, [this, weak = std::weak_ptr(alive_), opening,
-                                            &gateway](const Result<std::vector<IpAddress>>& answer) {
-      if (weak.expired()) return;
-      if (answer) {
-        for (const IpAddress& address : *answer) {
-          opening->targets.push_back({Endpoint::tcp(address, gateway.port), gateway.host});
-        }
-      } else {
-        opening->last_error = answer.error().message;
-        opening->last_peer = gateway.host;
-        object(*opening, {450, "4.4.3 " + opening->last_error});
-      }
-      resolve(opening);
-    });
-    return;
-  }
-  try_next(opening);
-}
-
-void Hop::try_next(const std::shared_ptr<Opening>& opening) {
-  if (office_.stopping || opening->next >= opening->targets.size())
-    return opening->needs_protection ? protected_failed(opening) : opening_failed(opening);
-  const Target& target = opening->targets[opening->next++];
-  const bool plain = steady_now() < plain_until_ && opening->route->tls == smtp::TlsUse::if_available;
-  connect(opening, target, plain && !opening->needs_protection ? plain_because_ : std::string());
-}
-
 void Hop::connect(const std::shared_ptr<Opening>& opening, const Target& target, const std::string& plain_because) {
   auto entry = std::make_unique<Entry>();
   entry->opening = opening;
   entry->plain = !plain_because.empty();
-  const uint64_t number = ++next_number_;
+  const uint64_t number = ++office_.last_connection;
   entry->courier = std::make_unique<Courier>(number, office_.parts.loop, static_cast<CourierHost&>(*this),
                                              opening->route, target, plain_because);
   if (opening->needs_protection && !needy_.empty())
@@ -153,6 +118,8 @@ void Hop::connect(const std::shared_ptr<Opening>& opening, const Target& target,
   if (auto started = entry->courier->start(); !started) {
     opening->last_error = started.error().message;
     opening->last_peer = target.endpoint.to_string();
+    opening->last = {};
+    opening->last_status = "4.4.1";
     object(*opening, {450, "4.4.1 " + opening->last_error});
     office_.parts.loop.post([this, weak = std::weak_ptr(alive_), opening] {
       if (!weak.expired()) try_next(opening);
@@ -182,8 +149,11 @@ void Hop::opening_failed(const std::shared_ptr<Opening>& opening) {
   if (established_ == 0) {
     proven_ = false;
     office_.parts.log.write(Level::warning, Area::delivery, "gateway-unreachable", opening->last_error);
-    const Outcome outcome{Outcome::Kind::transient, opening->last_error, "4.4.1", {}};
-    const Attempt attempt{opening->last_peer, {}, "ESMTP", opening->last_remote};
+    const bool for_good = opening->objection && opening->objection->permanent();
+    Outcome outcome{
+        for_good ? Outcome::Kind::permanent : Outcome::Kind::transient, opening->last_error, opening->last_status, {}};
+    Attempt attempt{opening->last_peer, {}, "ESMTP", opening->last_remote};
+    opening->tell(outcome, attempt);
     for (const std::string& domain : drop_all_wanted()) {
       const RoutePtr route = office_.route(domain);
       if (route->hop == key_) {
@@ -333,6 +303,8 @@ void Hop::courier_done(Courier& courier, std::vector<smtp::Reply> replies, bool 
     outcome.status = status_of(reply);
     outcome.response = reply.code == 0 ? reply.text : fmt::format("{} {}", reply.code, reply.text);
     if (outcome.response.empty()) outcome.response = "no answer";
+    outcome.stage = reply.stage;
+    outcome.bytes = reply.bytes;
     tried.push_back(items[i]);
     outcomes.push_back(std::move(outcome));
   }
@@ -342,7 +314,9 @@ void Hop::courier_done(Courier& courier, std::vector<smtp::Reply> replies, bool 
                         courier.target().host,
                         false,
                         courier.offers().dsn,
-                        courier.offers().deliver_by};
+                        courier.offers().deliver_by,
+                        courier.number(),
+                        courier.tls()};
   office_.ledger.put_back(entry.domain, next_batch);
   office_.ledger.settle(entry.domain, entry.route, tried, std::move(outcomes), attempt);
 }
@@ -356,12 +330,14 @@ void Hop::courier_ended(Courier& courier, End end, const std::string& why) {
   const std::shared_ptr<Opening> opening = std::exchange(entry->opening, nullptr);
   if (opening) {
     const Target& target = courier.target();
-    if (opening->needs_protection && !entry->objected)
-      object(*opening,
-             {450, end == End::tls ? "4.7.10 the message needs TLS (REQUIRETLS), which does not work now: " + why
-                                   : "4.4.1 " + why});
+    if (!entry->objected)
+      object(*opening, {450, end == End::tls && opening->needs_protection
+                                 ? "4.7.10 the message needs TLS (REQUIRETLS), which does not work now: " + why
+                                 : "4.4.1 " + why});
     opening->last_error = why;
+    opening->last_status = "4.4.1";
     opening->last_peer = target.endpoint.to_string();
+    opening->last = {courier.number(), courier.stage(), courier.bytes(), courier.tls()};
     opening->last_remote = end == End::refused ? target.host : std::string();
     if (end == End::tls && !opening->needs_protection && opening->route->tls == smtp::TlsUse::if_available &&
         !entry->plain && !office_.stopping) {

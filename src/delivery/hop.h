@@ -12,6 +12,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <random>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -48,8 +49,6 @@ class Hop final : private CourierHost {
 
   void use(size_t most);
   void open();
-  void resolve(const std::shared_ptr<Opening>& opening);
-  void try_next(const std::shared_ptr<Opening>& opening);
   void connect(const std::shared_ptr<Opening>& opening, const Target& target, const std::string& plain_because);
   void opening_failed(const std::shared_ptr<Opening>& opening);
   void give_back_slot();
@@ -61,6 +60,14 @@ class Hop final : private CourierHost {
   void serve(Entry& entry);
   void fetch(Entry& entry);
   void fetched(uint64_t number, Result<spool::Stored> message);
+
+  // --- hop_addresses.cc
+  void resolve(const std::shared_ptr<Opening>& opening);  // hosts of the next rank
+  void resolved(const std::shared_ptr<Opening>& opening, size_t first);
+  static bool add_targets(Opening& opening, const config::Snapshot& snapshot, const Gateway& gateway,
+                          const std::vector<IpAddress>& addresses);
+  static void cannot(Opening& opening, const std::string& peer, smtp::Reply why);
+  void try_next(const std::shared_ptr<Opening>& opening);
 
   // --- hop_protected.cc
   bool has_protected() const;
@@ -95,7 +102,6 @@ class Hop final : private CourierHost {
   std::map<uint64_t, size_t> connection_limits_, delivery_limits_;
   std::unordered_map<uint64_t, std::unique_ptr<Entry>> entries_;
   std::vector<std::unique_ptr<Entry>> ended_;  // until the loop comes round
-  uint64_t next_number_ = 0;
   std::deque<Needy> needy_;
   bool protecting_ = false;   // an opening for those is under way, one of openings_
   bool making_room_ = false;  // a connection ends for the sake of that
@@ -110,6 +116,7 @@ class Hop final : private CourierHost {
   SteadyTime plain_until_{};  // STARTTLS is broken there
   std::string plain_because_;
   net::Timer timer_;
+  std::minstd_rand shuffler_{std::random_device{}()};  // among hosts of one rank
   std::shared_ptr<char> alive_ = std::make_shared<char>();
 };
 

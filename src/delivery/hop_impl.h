@@ -1,4 +1,5 @@
-// The inside of Hop: what its three .cc files share. hop.cc connects and serves;
+// The inside of Hop: what its .cc files share. hop.cc connects and serves;
+// hop_addresses.cc finds out where to connect to;
 // hop_protected.cc sees to messages that need REQUIRETLS, hop_turns.cc to those
 // that have no connection when there may be no more.
 #pragma once
@@ -12,17 +13,32 @@
 
 namespace impulse::delivery {
 
+// Addresses tried in one opening, at most.
+constexpr size_t max_tries = 24;
+
 // One attempt to get a connection, over all addresses of all next hosts.
 struct Hop::Opening {
   RoutePtr route;
-  size_t gateway = 0;  // next to resolve
+  size_t gateway = 0;                   // next to look up
+  std::vector<dns::AnswerPtr> answers;  // of those before it with the same rank
+  size_t missing = 0;                   // of these
   std::vector<Target> targets;
   size_t next = 0;
   std::string last_error = "no address to connect to";
+  std::string last_status = "4.4.1";
   std::string last_peer;
   std::string last_remote;
-  bool needs_protection = false;         // for messages with REQUIRETLS
-  std::optional<smtp::Reply> objection;  // then: why they could not go so far
+  Trace last;  // of the last that failed
+  // What the logs say of it.
+  void tell(Outcome& outcome, Attempt& attempt) const {
+    outcome.stage = last.stage;
+    outcome.bytes = last.bytes;
+    attempt.connection = last.connection;
+    attempt.tls = last.tls;
+  }
+  bool needs_protection = false;  // for messages with REQUIRETLS
+  // Why it came to nothing so far: what may pass, before what will not.
+  std::optional<smtp::Reply> objection;
 };
 
 struct Hop::Entry {

@@ -43,7 +43,6 @@ void Hop::open_protected() {
 
 // What may pass at one address counts more than what is so at the others.
 void Hop::object(Opening& opening, smtp::Reply why) {
-  if (!opening.needs_protection) return;
   if (!opening.objection || (opening.objection->permanent() && !why.permanent())) opening.objection = std::move(why);
 }
 
@@ -53,11 +52,13 @@ void Hop::protected_failed(const std::shared_ptr<Opening>& opening) {
   give_back_slot();
   if (office_.stopping) return;
   const smtp::Reply why = opening->objection.value_or(smtp::Reply{450, "4.4.1 " + opening->last_error});
-  const Outcome outcome{why.permanent() ? Outcome::Kind::permanent : Outcome::Kind::transient,
-                        fmt::format("{} {}", why.code, why.text),
-                        status_of(why),
-                        {}};
-  fail_needy(outcome, {opening->last_peer, {}, "ESMTP", {}});
+  Outcome outcome{why.permanent() ? Outcome::Kind::permanent : Outcome::Kind::transient,
+                  fmt::format("{} {}", why.code, why.text),
+                  status_of(why),
+                  {}};
+  Attempt attempt{opening->last_peer, {}, "ESMTP", {}};
+  opening->tell(outcome, attempt);
+  fail_needy(outcome, attempt);
   pump();
 }
 

@@ -5,10 +5,11 @@ libdelivery_a_SOURCES = \
 	src/delivery/clerk.cc src/delivery/clerk.h \
 	src/delivery/courier.cc src/delivery/courier.h \
 	src/delivery/dispatcher.cc src/delivery/dispatcher.h \
-	src/delivery/durable_names.cc src/delivery/durable_names.h \
 	src/delivery/errand.h \
+	src/delivery/durable_names.cc src/delivery/durable_names.h \
+	src/delivery/gateway.cc src/delivery/gateway.h \
 	src/delivery/hop.cc src/delivery/hop.h \
-	src/delivery/hop_impl.h \
+	src/delivery/hop_addresses.cc src/delivery/hop_impl.h \
 	src/delivery/hop_protected.cc src/delivery/hop_turns.cc \
 	src/delivery/ledger.cc src/delivery/ledger.h \
 	src/delivery/ledger_impl.h \
@@ -17,6 +18,8 @@ libdelivery_a_SOURCES = \
 	src/delivery/maildir_path.cc src/delivery/maildir_path.h \
 	src/delivery/mailroom.cc src/delivery/mailroom.h \
 	src/delivery/office.h \
-	src/delivery/resolver.cc src/delivery/resolver.h \
+	src/delivery/router.cc src/delivery/router.h \
+	src/delivery/ways.cc src/delivery/ways.h \
 	src/delivery/route.cc src/delivery/route.h \
+	src/delivery/route_view.h \
 	src/delivery/workers.cc src/delivery/workers.h

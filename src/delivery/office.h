@@ -5,9 +5,9 @@
 #include "delivery/backlog.h"
 #include "delivery/dispatcher.h"
 #include "delivery/ledger.h"
-#include "delivery/resolver.h"
 #include "delivery/route.h"
 #include "delivery/workers.h"
+#include "dns/resolver.h"
 #include "queue/queue.h"
 
 #include <functional>
@@ -28,7 +28,7 @@ struct Office {
   Backlog& backlog;
   Ledger& ledger;
   Workers& readers;  // of messages, and writers of bounces
-  Resolver& resolver;
+  dns::Resolver& resolver;
   size_t connections = 0;             // outbound, also those being made
   bool short_of_connections = false;  // somebody waits for freed()
   bool stopping = false;              // nothing new is begun
@@ -46,7 +46,8 @@ struct Office {
   std::function<void()> make_room;
   // Hops with work and no connection, as there may be no more of them (hop_turns.cc).
   std::unordered_set<const Hop*> starving{};
-  size_t yielding = 0;  // connections that end for their sake
+  size_t yielding = 0;           // connections that end for their sake
+  uint64_t last_connection = 0;  // number of the newest, for the logs
 };
 
 }  // namespace impulse::delivery

@@ -3,6 +3,8 @@
 
 #include "base/host_name.h"
 #include "base/text.h"
+#include "delivery/ways.h"
+#include "dns/resolv_conf.h"
 
 #include <algorithm>
 #include <array>
@@ -75,21 +77,52 @@ class Contexts {
   mutable std::vector<Made> made_;
 };
 
-void read_smtp(Route& route, const Options& options, const config::Snapshot& snapshot, const Contexts& contexts) {
+// Of Gateway and Routes the one that was set for less mail counts; Routes, where both were for the same.
+bool goes_by_gateway(const Options& options, const Options& global) {
+  if (options[key::gateway].empty() || options[key::routes].empty()) return !options[key::gateway].empty();
+  const bool own_gateway = &options[key::gateway] != &global[key::gateway];
+  const bool own_routes = &options[key::routes] != &global[key::routes];
+  return own_gateway && !own_routes;
+}
+
+// False: the route has a problem.
+bool read_hosts(Route& route, const Options& options, const config::Snapshot& snapshot) {
   const auto port = static_cast<uint16_t>(options[key::remote_smtp_port]);
-  for (const std::string& text : options[key::gateway]) {
-    auto gateway = parse_gateway(text, port);
-    if (!gateway) {
-      route.problem = "no route: " + gateway.error().message;
-      return;
+  if (goes_by_gateway(options, snapshot.global())) {
+    for (const std::string& text : options[key::gateway]) {
+      auto gateway = parse_gateway(text, port);
+      if (!gateway) {
+        route.problem = "no route: " + gateway.error().message;
+        return false;
+      }
+      gateway->rank = static_cast<uint16_t>(std::min<size_t>(route.gateways.size(), UINT16_MAX));
+      route.gateways.push_back(std::move(*gateway));
     }
-    route.gateways.push_back(std::move(*gateway));
+    return true;
   }
-  if (route.gateways.empty()) {
-    route.problem =
-        "no route: set Gateway, or Delivery_Method = maildir (routing by MX records is not in this version)";
-    return;
+  for (const std::string& text : options[key::routes]) {
+    auto entry = config::parse_route_entry(text);
+    if (!entry) {
+      route.problem = "no route: " + entry.error().message;
+      return false;
+    }
+    route.ways.push_back(std::move(*entry));
   }
+  if (route.ways.empty()) route.ways.emplace_back().kind = config::RouteEntry::Kind::domain;
+  for (config::RouteEntry& way : route.ways)
+    if (way.port == 0) way.port = port;
+  if (std::ranges::any_of(route.ways, [](const auto& way) { return way.kind != config::RouteEntry::Kind::host; }))
+    return true;
+  // All of them are known.
+  Ways ways;
+  for (size_t i = 0; i < route.ways.size(); ++i) ways.add(route.ways[i], i);
+  route.gateways = std::move(ways).gateways();
+  route.ways.clear();
+  return true;
+}
+
+void read_smtp(Route& route, const Options& options, const config::Snapshot& snapshot, const Contexts& contexts) {
+  if (!read_hosts(route, options, snapshot)) return;
   const auto tls = config::choice(key::tls, options[key::tls]);
   route.tls = tls == "no" ? smtp::TlsUse::no : tls == "required" ? smtp::TlsUse::required : smtp::TlsUse::if_available;
   const net::TlsSettings settings = tls_settings(options, snapshot);
@@ -128,12 +161,11 @@ void read_smtp(Route& route, const Options& options, const config::Snapshot& sna
   route.batch = static_cast<size_t>(options[key::max_recipients_per_batch]);
   route.method = Route::Method::smtp;
 
-  // All that makes one connection unlike another.
-  for (const Gateway& gateway : route.gateways) route.hop += fmt::format("{}|{}|", gateway.host, gateway.port);
-  route.hop +=
+  route.how =
       fmt::format("{}|{}|{}|{}|{}|{}|{}|{}|{}|{}", route.source ? route.source->to_string() : "", route.ehlo_name,
                   static_cast<int>(route.tls), options[key::tls_verify].index, settings.ca, settings.protocols,
                   settings.ciphers, settings.ciphersuites, settings.groups, settings.certificate);
+  route.name_hop();
 }
 
 RoutePtr make_route(const Options& options, const config::Snapshot& snapshot, const Contexts& contexts) {
@@ -182,72 +214,16 @@ RoutePtr route_of(const Options& options, const config::Snapshot& snapshot) {
 
 }  // namespace
 
-namespace {
-
-// An IPv6 address without brackets is taken as one without a port. Where its
-// end may be meant as one, or has to be, nobody can tell what the mail would
-// connect to: "2001:db8::1:25" is an address, and "2001:db8::1" with a port.
-Result<> check_brackets(std::string_view text) {
-  const size_t colon = text.rfind(':');
-  const std::string_view host = text.substr(0, colon);
-  const std::string_view port = text.substr(colon + 1);
-  const auto number = parse_unsigned(port, 65535);
-  if (!number || *number == 0 || !IpAddress::parse(host)) return {};
-  if (!IpAddress::parse(text))
-    return fail(Errc::invalid, "Gateway '{}': an IPv6 address needs brackets before a port: [{}]:{}",
-                escape_line(text, 80), host, port);
-  return fail(Errc::invalid,
-              "Gateway '{}': an address, or one with a port? Write [{}] for the address, [{}]:{} for the port",
-              escape_line(text, 80), text, host, port);
-}
-
-}  // namespace
-
-Result<Gateway> parse_gateway(std::string_view text, uint16_t default_port) {
-  Gateway gateway;
-  gateway.port = default_port;
-  std::string_view host = text;
-  std::string_view port;
-  if (text.starts_with('[')) {
-    const size_t end = text.find(']');
-    if (end == std::string_view::npos)
-      return fail(Errc::invalid, "Gateway '{}': ']' is missing", escape_line(text, 80));
-    host = text.substr(1, end - 1);
-    if (istarts_with(host, "IPv6:")) host.remove_prefix(5);
-    const std::string_view rest = text.substr(end + 1);
-    if (!rest.empty() && !rest.starts_with(':')) {
-      return fail(Errc::invalid, "Gateway '{}': expected :port behind ']'", escape_line(text, 80));
-    }
-    if (!rest.empty()) port = rest.substr(1).empty() ? std::string_view("0") : rest.substr(1);
-    if (!IpAddress::parse(host)) {
-      return fail(Errc::invalid, "Gateway '{}': expected an address in brackets", escape_line(text, 80));
-    }
-  } else if (std::count(text.begin(), text.end(), ':') == 1) {
-    const size_t colon = text.find(':');
-    host = text.substr(0, colon);
-    port = text.substr(colon + 1);
-    if (port.empty()) port = "0";
-  } else if (auto clear = check_brackets(text); text.contains(':') && !clear) {
-    return std::unexpected(std::move(clear.error()));
-  }
-  if (!port.empty()) {
-    const auto number = parse_unsigned(port, 65535);
-    if (!number || *number == 0) {
-      return fail(Errc::invalid, "Gateway '{}': expected a port from 1 to 65535", escape_line(text, 80));
-    }
-    gateway.port = static_cast<uint16_t>(*number);
-  }
-  if (const auto address = IpAddress::parse(host)) {
-    gateway.address = *address;
-    gateway.host = address->to_string();
-    return gateway;
-  }
-  const auto legal = [](char c) { return is_alpha(c) || is_digit(c) || c == '-' || c == '.' || c == '_'; };
-  if (host.empty() || host.size() > 255 || !std::all_of(host.begin(), host.end(), legal)) {
-    return fail(Errc::invalid, "Gateway '{}': expected a host name or an address", escape_line(text, 80));
-  }
-  gateway.host = lower(host);
-  return gateway;
+void Route::name_hop() {
+  hop.clear();
+  for (const Gateway& gateway : gateways)
+    hop += fmt::format("{}|{}|{}{}|", gateway.host, gateway.port, gateway.rank,
+                       gateway.origin == Gateway::Origin::configured ? "" : "d");
+  // Not looked up yet.
+  for (const config::RouteEntry& way : ways)
+    hop += fmt::format("?{}|{}|{}|{}|{}|", static_cast<int>(way.kind), way.host, way.port, way.preference.value_or(0),
+                       way.ttl.value_or(Duration{0}).count());
+  hop += how;
 }
 
 RoutePtr route_to(const config::Snapshot& snapshot, std::string_view domain) {
@@ -267,9 +243,9 @@ bool decides(const config::OptionDef& option) {
   static const auto deciding = [] {
     std::bitset<config::option_count> found;
     const auto add = [&](auto... keys) { (found.set(keys.index), ...); };
-    add(key::delivery_method, key::maildir_path, key::gateway, key::bind_address, key::tls, key::tls_verify,
-        key::tls_protocols, key::tls_ciphers, key::tls_ciphersuites, key::tls_groups, key::tls_ca, key::tls_certificate,
-        key::tls_key, key::tls_key_password);
+    add(key::delivery_method, key::maildir_path, key::gateway, key::routes, key::bind_address, key::tls,
+        key::tls_verify, key::tls_protocols, key::tls_ciphers, key::tls_ciphersuites, key::tls_groups, key::tls_ca,
+        key::tls_certificate, key::tls_key, key::tls_key_password);
     return found;
   }();
   return deciding[option.index];
@@ -347,14 +323,17 @@ void RouteCheck::check(const config::Snapshot& snapshot, config::Diagnostics& di
     using Severity = config::Diagnostic::Severity;
     for (const std::string& note : route->notes) report(scope.origin(), Severity::warning, note);
     if (route->method != Route::Method::none) return;
-    // Without any Gateway mail waits, which is what somebody may want for now.
-    const auto method = config::choice(key::delivery_method, options[key::delivery_method]);
-    if (method != "maildir" && options[key::gateway].empty()) return;
     std::string_view text = route->problem;
     if (text.starts_with("no route: ")) text.remove_prefix(10);
     report(scope.origin(), Severity::error, std::string(text));
   };
   const config::Scope& root = *snapshot.root();
+  // A file of another name, or read anew: it may be edited at any time, and is read again then.
+  if (const auto conf = dns::read_resolv_conf(snapshot.global()[key::resolv_conf]); !conf) {
+    const config::Setting* setting = root.find(config::definition(key::resolv_conf));
+    report(setting == nullptr ? root.origin() : setting->origin, config::Diagnostic::Severity::error,
+           "Resolv_Conf: " + conf.error().message);
+  }
   Ground now{root.settings(), root.children(ScopeKind::certificate), root.children(ScopeKind::binding_group),
              root.children(ScopeKind::binding), root.children(ScopeKind::domain)};
   Difference differs;

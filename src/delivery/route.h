@@ -7,7 +7,9 @@
 #include "base/ip.h"
 #include "base/result.h"
 #include "config/children.h"
+#include "config/route_entry.h"
 #include "config/snapshot.h"
+#include "delivery/gateway.h"
 #include "delivery/maildir_path.h"
 #include "net/tls.h"
 #include "smtp/client_session.h"
@@ -21,19 +23,6 @@
 
 namespace impulse::delivery {
 
-// One next host of a Gateway.
-struct Gateway {
-  std::string host;                  // a name, or the address as text
-  std::optional<IpAddress> address;  // set: nothing to resolve
-  uint16_t port = 25;
-};
-
-// "host", "host:port", "192.0.2.1", "192.0.2.1:port", "2001:db8::1",
-// "[2001:db8::1]", "[2001:db8::1]:port". An IPv6 address without brackets whose
-// last group may be a port ("2001:db8::1:25") is an error that says how to
-// write either.
-Result<Gateway> parse_gateway(std::string_view text, uint16_t default_port);
-
 struct Route {
   enum class Method : uint8_t { none, smtp, maildir };
   enum class Original : uint8_t { headers, full, no };
@@ -44,8 +33,11 @@ struct Route {
   bool suspended = false;
 
   // smtp
-  std::vector<Gateway> gateways;  // in order of preference
-  std::string hop;                // equal: connections may be shared
+  std::vector<Gateway> gateways;         // by rank; empty: `ways` have to be looked up (router.h)
+  std::vector<config::RouteEntry> ways;  // then: where the hosts come from, with their ports
+  std::shared_ptr<const Route> made_of;  // the one with `ways`, once they are looked up
+  std::string how;                       // equal: connections are made in the same way
+  std::string hop;                       // equal: … to the same hosts, and may be shared
   smtp::TlsUse tls = smtp::TlsUse::if_available;
   bool tls_verify_name = false;
   net::TlsContextPtr tls_context;  // null with TlsUse::no
@@ -74,6 +66,9 @@ struct Route {
   Original original = Original::headers;
   std::string mailer_daemon;  // address
   std::string hostname;
+
+  // Makes `hop` of the hosts and `how`.
+  void name_hop();
 
   // To the same place in the same way.
   bool leads_as(const Route& other) const {

@@ -1,6 +1,11 @@
 // c-ares says which sockets it waits for and until when; the loop tells it when
 // they are ready. It checks that an answer comes from whom it was asked of and
 // repeats the question.
+//
+// When a server says SERVFAIL it goes to the next one, and when there is no more
+// it says that it could reach none. So who is asked alone gives his answer
+// whatever it is; of several, the question is put once more so that the reason
+// becomes known.
 #include "dns/channel.h"
 
 #include <ares.h>
@@ -17,19 +22,24 @@ namespace {
 constexpr int udp_size = 1232;
 constexpr Duration shortest_wait = std::chrono::milliseconds(1);
 
-class Channel final : public Transport {
+class Channel {
  public:
+  using Reply = Transport::Reply;
+
   explicit Channel(net::Loop& loop)
       : loop_(loop), timer_(loop, [this] { process(ARES_SOCKET_BAD, ARES_SOCKET_BAD); }) {}
 
-  ~Channel() override {
+  ~Channel() {
     ending_ = true;
     if (channel_ != nullptr) ares_destroy(channel_);
   }
+  Channel(const Channel&) = delete;
+  Channel& operator=(const Channel&) = delete;
 
-  Result<> open(const ResolvConf& conf) {
+  Result<> open(const ResolvConf& conf, bool takes_failures) {
     ares_options options{};
     options.flags = ARES_FLAG_EDNS | ARES_FLAG_NOALIASES | ARES_FLAG_NOSEARCH;
+    if (takes_failures) options.flags |= ARES_FLAG_NOCHECKRESP;
     options.timeout = static_cast<int>(std::chrono::duration_cast<std::chrono::milliseconds>(conf.timeout).count());
     options.tries = static_cast<int>(conf.attempts);
     options.ednspsz = udp_size;
@@ -63,7 +73,7 @@ class Channel final : public Transport {
     return {};
   }
 
-  void ask(const std::string& name, Type type, Reply reply) override {
+  void ask(const std::string& name, Type type, Reply reply) {
     constexpr int internet = 1;
     ares_query(channel_, name.c_str(), internet, static_cast<int>(type), answered, new Reply(std::move(reply)));
     arm();
@@ -139,10 +149,34 @@ class Channel final : public Transport {
   net::Timer timer_;
 };
 
+class Channels final : public Transport {
+ public:
+  explicit Channels(net::Loop& loop) : last_(loop), several_(loop) {}
+
+  Result<> open(const ResolvConf& conf) {
+    if (auto opened = last_.open(conf, true); !opened) return opened;
+    alone_ = conf.servers.size() == 1;
+    return alone_ ? Result<>() : several_.open(conf, false);
+  }
+
+  void ask(const std::string& name, Type type, Reply reply) override {
+    if (alone_) return last_.ask(name, type, std::move(reply));
+    several_.ask(name, type, [this, name, type, reply = std::move(reply)](Result<std::vector<uint8_t>> bytes) mutable {
+      if (bytes || bytes.error().code != Errc::busy) return reply(std::move(bytes));
+      last_.ask(name, type, std::move(reply));
+    });
+  }
+
+ private:
+  Channel last_;
+  Channel several_;
+  bool alone_ = true;
+};
+
 }  // namespace
 
 Result<std::unique_ptr<Transport>> make_channel(net::Loop& loop, const ResolvConf& conf) {
-  auto channel = std::make_unique<Channel>(loop);
+  auto channel = std::make_unique<Channels>(loop);
   if (auto opened = channel->open(conf); !opened) return std::unexpected(opened.error());
   return channel;
 }

@@ -116,7 +116,7 @@ void Resolver::found_host(const std::shared_ptr<HostSearch>& search) {
   }
   for (const AnswerPtr& each : {search->v4, search->v6}) {
     if (!each) continue;
-    if (each->status == Answer::Status::failed) search->failure = each->problem;
+    if (each->status == Answer::Status::failed && search->failure.empty()) search->failure = each->problem;
     if (each->status == Answer::Status::no_data) search->some_name = true;
     search->none_until = std::min(search->none_until, each->until);
   }

@@ -101,7 +101,7 @@ Spool_Min_Free = 0
 Mainlog = "@dir@/mainlog"
 Diagnostic_Log = "@dir@/log"
 Retry_Interval = 1
-Max_Retry_Interval = 2
+Max_Retry_Interval = 2 Resolv_Conf = "@dir@/resolv.conf"
 ESMTP_Listener {
   Listen "127.0.0.1:@smtp@" { }
 }
@@ -131,6 +131,8 @@ class Daemon:
         self.values = {"dir": str(self.dir), "smtp": free_port(), "more": more, **values}
         self.smtp_port = self.values["smtp"]
         self.config_file = self.dir / "impulse.conf"
+        # Nobody answers there: no test asks a real name server (dns_server.py is one for tests).
+        (self.dir / "resolv.conf").write_text("nameserver 127.0.0.1:1\n")
         self.configure(config)
         test.addCleanup(self._clean_up)
 

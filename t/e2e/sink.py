@@ -39,14 +39,14 @@ class Session:
 
 
 class SmtpSink:
-    """Listens on 127.0.0.1. `script(session, verb, line)` may return a reply
+    """Listens on `host`. `script(session, verb, line)` may return a reply
     (text without CRLF, several lines as a list) or None for the usual one;
     verbs are CONNECT, EHLO, HELO, MAIL, RCPT, DATA, BDAT, END, RSET, STARTTLS, QUIT;
     and HANDSHAKE, after 220 to STARTTLS: whatever it returns, the connection ends there.
     `extensions` are the EHLO keywords; with CHUNKING among them BDAT is taken."""
 
     def __init__(self, test, port=None, script=None, extensions=("PIPELINING", "SIZE 100000000", "8BITMIME"),
-                 certificate=None):
+                 certificate=None, host="127.0.0.1"):
         self.port = port or free_port()
         self.script = script or (lambda session, verb, line: None)
         self.extensions = list(extensions)
@@ -58,7 +58,7 @@ class SmtpSink:
         self.sessions = []
         self.errors = []
         self.lock = threading.Lock()
-        self.socket = socket.create_server(("127.0.0.1", self.port), backlog=100)
+        self.socket = socket.create_server((host, self.port), backlog=100)
         self.open = set()
         threading.Thread(target=self._accept, daemon=True).start()
         test.addCleanup(self.stop)

@@ -16,6 +16,7 @@ t_unit_config_tests_SOURCES = t/unit/main.cc \
 	t/unit/config/prefix_trie_test.cc \
 	t/unit/config/snapshot_kit.h \
 	t/unit/config/snapshot_next_test.cc \
+	t/unit/config/route_entry_test.cc \
 	t/unit/config/snapshot_test.cc \
 	t/unit/config/tenants_test.cc \
 	t/unit/config/transaction_race_test.cc \

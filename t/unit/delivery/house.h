@@ -73,7 +73,10 @@ class House {
   }
 
   void configure(const std::string& configuration) {
-    auto next = config::test::snapshot("Hostname = mx1.example\n" + configuration);
+    // Nobody answers there: no test asks a real name server.
+    if (!std::filesystem::exists(resolv_conf())) std::ofstream(resolv_conf()) << "nameserver 127.0.0.1:1\n";
+    auto next = config::test::snapshot(
+        fmt::format("Hostname = mx1.example\nResolv_Conf = \"{}\"\n{}", resolv_conf(), configuration));
     const std::lock_guard lock(mutex_);
     snapshot_ = std::move(next);
   }
@@ -123,6 +126,8 @@ class House {
     return count;
   }
   int64_t counter(telemetry::Counter which) const { return counters.value(which); }
+
+  std::string resolv_conf() const { return dir / "resolv.conf"; }
 
   // What lies in a Maildir's new/, oldest name first.
   std::vector<std::string> maildir(const std::string& folder) const {

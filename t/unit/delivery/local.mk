@@ -1,6 +1,7 @@
 check_PROGRAMS += t/unit/delivery_tests
 t_unit_delivery_tests_SOURCES = t/unit/main.cc \
 	t/unit/delivery/bounce_test.cc \
+	t/unit/delivery/clerk_test.cc \
 	t/unit/delivery/gateway_outcome_test.cc \
 	t/unit/delivery/gateway_stop_test.cc \
 	t/unit/delivery/gateway_test.cc \
@@ -10,11 +11,13 @@ t_unit_delivery_tests_SOURCES = t/unit/main.cc \
 	t/unit/delivery/local_test.cc \
 	t/unit/delivery/maildir_test.cc \
 	t/unit/delivery/notify_test.cc \
+	t/unit/delivery/dns_server.h \
+	t/unit/delivery/mx_test.cc \
 	t/unit/delivery/parts_test.cc \
 	t/unit/delivery/report_test.cc \
 	t/unit/delivery/reroute_test.cc \
 	t/unit/delivery/sink.h \
 	t/unit/delivery/tenant_test.cc
 t_unit_delivery_tests_CXXFLAGS = $(AM_CXXFLAGS) $(CPPUNIT_CFLAGS)
-t_unit_delivery_tests_LDADD = libdelivery.a libsmtp.a libauth.a libintake.a libtelemetry.a libspool.a libqueue.a libconfig.a libnet.a \
-	libmessage.a libbase.a $(ZLIB_LIBS) $(SPDLOG_LIBS) $(GSASL_LIBS) $(NET_LIBS) $(BASE_LIBS) $(CPPUNIT_LIBS)
+t_unit_delivery_tests_LDADD = libdelivery.a libsmtp.a libauth.a libintake.a libtelemetry.a libspool.a libqueue.a libdns.a libconfig.a libnet.a \
+	libmessage.a libbase.a $(ZLIB_LIBS) $(SPDLOG_LIBS) $(GSASL_LIBS) $(NET_LIBS) $(CARES_LIBS) $(BASE_LIBS) $(CPPUNIT_LIBS)

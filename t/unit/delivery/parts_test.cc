@@ -1,12 +1,11 @@
 // The small parts: routes, backlog, resolver, workers.
 #include "delivery/backlog.h"
-#include "delivery/resolver.h"
 #include "delivery/route.h"
+#include "delivery/ways.h"
 #include "delivery/workers.h"
 #include "house.h"
 
 #include <atomic>
-#include <condition_variable>
 #include <thread>
 
 namespace impulse::delivery {
@@ -20,7 +19,7 @@ class RouteTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(reads_gateways);
   CPPUNIT_TEST(refuses_what_is_no_gateway);
   CPPUNIT_TEST(brackets_where_a_port_may_be_meant);
-  CPPUNIT_TEST(no_gateway_is_no_route);
+  CPPUNIT_TEST(no_gateway_is_by_mx);
   CPPUNIT_TEST(domain_goes_before_global);
   CPPUNIT_TEST(equal_ways_share_a_hop);
   CPPUNIT_TEST(broken_tls_is_no_route);
@@ -75,10 +74,11 @@ class RouteTest : public CppUnit::TestFixture {
       CPPUNIT_ASSERT_EQUAL_MESSAGE(text, uint16_t{25}, parse_gateway(text, 25).value().port);
   }
 
-  void no_gateway_is_no_route() {
-    const RoutePtr route = route_to(*snapshot("Hostname = h.example"), "example.com");
-    CPPUNIT_ASSERT(route->method == Route::Method::none);
-    CPPUNIT_ASSERT(route->problem.starts_with("no route: set Gateway"));
+  void no_gateway_is_by_mx() {
+    const RoutePtr route = route_to(*snapshot("Hostname = h.example\nRemote_SMTP_Port = 2525"), "example.com");
+    CPPUNIT_ASSERT(route->method == Route::Method::smtp && route->gateways.empty());
+    CPPUNIT_ASSERT_EQUAL(size_t{1}, route->ways.size());
+    CPPUNIT_ASSERT(route->ways[0].kind == config::RouteEntry::Kind::domain && route->ways[0].port == 2525);
     CPPUNIT_ASSERT_EQUAL(std::string("MAILER-DAEMON@h.example"), route->mailer_daemon);
   }
 
@@ -244,99 +244,6 @@ class BacklogTest : public CppUnit::TestFixture {
   }
 };
 
-class ResolverTest : public CppUnit::TestFixture {
-  CPPUNIT_TEST_SUITE(ResolverTest);
-  CPPUNIT_TEST(answers_on_the_loop_and_remembers);
-  CPPUNIT_TEST(askers_share_a_lookup);
-  CPPUNIT_TEST(says_nothing_after_its_end);
-  CPPUNIT_TEST(finds_localhost);
-  CPPUNIT_TEST_SUITE_END();
-
-  std::unique_ptr<net::Loop> loop_ = net::test::make_loop();
-
-  void answers_on_the_loop_and_remembers() {
-    std::atomic<int> lookups = 0;
-    Resolver resolver(*loop_, [&](const std::string& name) -> Result<std::vector<IpAddress>> {
-      ++lookups;
-      if (name == "bad") return fail(Errc::not_found, "cannot resolve bad");
-      return std::vector{IpAddress::v4(0x7F000001)};
-    });
-    int answers = 0;
-    bool within = true;
-    for (int i = 0; i < 2; ++i) {
-      resolver.resolve("good", [&](const auto& answer) {
-        CPPUNIT_ASSERT(!within && answer.has_value() && answer->size() == 1);
-        ++answers;
-      });
-      resolver.resolve("bad", [&](const auto& answer) {
-        CPPUNIT_ASSERT(!within && !answer.has_value());
-        ++answers;
-      });
-      within = false;
-      net::test::run_until(*loop_, [&] { return answers == 2 * (i + 1); });
-      within = true;
-    }
-    CPPUNIT_ASSERT_EQUAL(2, lookups.load());
-  }
-
-  // A look-up that waits until it is let go.
-  struct Gate {
-    std::mutex mutex;
-    std::condition_variable wake;
-    bool open = false;
-    void wait() {
-      std::unique_lock lock(mutex);
-      wake.wait(lock, [this] { return open; });
-    }
-    void let_go() {
-      const std::lock_guard lock(mutex);
-      open = true;
-      wake.notify_all();
-    }
-  };
-
-  void askers_share_a_lookup() {
-    Gate gate;
-    std::atomic<int> lookups = 0;
-    Resolver resolver(*loop_, [&](const std::string&) -> Result<std::vector<IpAddress>> {
-      ++lookups;
-      gate.wait();
-      return std::vector{IpAddress::v4(1)};
-    });
-    int answers = 0;
-    for (int i = 0; i < 5; ++i) resolver.resolve("slow", [&](const auto&) { ++answers; });
-    CPPUNIT_ASSERT_EQUAL(0, answers);
-    gate.let_go();
-    net::test::run_until(*loop_, [&] { return answers == 5; });
-    CPPUNIT_ASSERT_EQUAL(1, lookups.load());
-  }
-
-  void says_nothing_after_its_end() {
-    const auto gate = std::make_shared<Gate>();
-    const auto left = std::make_shared<std::atomic<bool>>(false);
-    {
-      std::promise<void> begun;
-      Resolver resolver(*loop_, [gate, left, &begun](const std::string&) -> Result<std::vector<IpAddress>> {
-        begun.set_value();
-        gate->wait();
-        *left = true;
-        return std::vector{IpAddress::v4(1)};
-      });
-      resolver.resolve("hangs", [](const auto&) { CPPUNIT_FAIL("answered"); });
-      begun.get_future().wait();
-    }
-    gate->let_go();
-    net::test::run_until(*loop_, [&] { return left->load(); });
-    net::test::spin(*loop_);
-  }
-
-  void finds_localhost() {
-    const auto answer = system_lookup("localhost");
-    CPPUNIT_ASSERT(answer.has_value() && answer->at(0).is_loopback());
-    CPPUNIT_ASSERT(!system_lookup("no such name.invalid").has_value());
-  }
-};
-
 class WorkersTest : public CppUnit::TestFixture {
   CPPUNIT_TEST_SUITE(WorkersTest);
   CPPUNIT_TEST(does_all_of_it);
@@ -373,7 +280,6 @@ class WorkersTest : public CppUnit::TestFixture {
 
 CPPUNIT_TEST_SUITE_REGISTRATION(RouteTest);
 CPPUNIT_TEST_SUITE_REGISTRATION(BacklogTest);
-CPPUNIT_TEST_SUITE_REGISTRATION(ResolverTest);
 CPPUNIT_TEST_SUITE_REGISTRATION(WorkersTest);
 
 }  // namespace
