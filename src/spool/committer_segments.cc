@@ -163,16 +163,25 @@ void Committer::look_at_space(bool always) {
   if (files_.ops().space(files_.base(), space) < 0) return;  // a real trouble shows when writing
   free_wanted_ = now_.min_free_bytes > 0 ? now_.min_free_bytes : space.total / 100 * now_.min_free_percent;
   health_.set_free(space.free, space.free - std::min(space.free, free_wanted_));
+  // Segments and large bodies are files.
+  const unsigned inodes_percent = now_.min_free_bytes > 0 ? 1 : now_.min_free_percent;
+  const uint64_t inodes_wanted = space.total_inodes * inodes_percent / 100;
   // Once low, some more is wanted, so as not to swing.
-  const bool low = space.free < (low_ ? free_wanted_ + free_wanted_ / 64 : free_wanted_);
+  const auto below = [&](uint64_t free, uint64_t wanted) { return free < (low_ ? wanted + wanted / 64 : wanted); };
+  const bool few_inodes = below(space.free_inodes, inodes_wanted);
+  const bool low = few_inodes || below(space.free, free_wanted_);
+  const auto why = [&] {
+    return few_inodes ? fmt::format("{}: only {} inodes are free, Spool_Min_Free is {}", files_.base(),
+                                    space.free_inodes, inodes_wanted)
+                      : fmt::format("{}: only {} bytes are free, Spool_Min_Free is {}", files_.base(), space.free,
+                                    free_wanted_);
+  };
   if (low)
-    health_.set_low(Error{Errc::no_space, fmt::format("{}: only {} bytes are free, Spool_Min_Free is {}", files_.base(),
-                                                      space.free, free_wanted_)});
+    health_.set_low(Error{Errc::no_space, why()});
   else if (low_)
     health_.set_low(std::nullopt);
   if (low != low_)
-    log_(low ? fmt::format("{}: only {} bytes are free, Spool_Min_Free is {}: new mail is refused", files_.base(),
-                           space.free, free_wanted_)
+    log_(low ? why() + ": new mail is refused"
              : fmt::format("{}: {} bytes are free again, new mail is accepted", files_.base(), space.free));
   low_ = low;
 }

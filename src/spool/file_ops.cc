@@ -82,6 +82,8 @@ class SystemFiles final : public FileOps {
     if (::statvfs(path.c_str(), &status) != 0) return -errno;
     space.free = uint64_t{status.f_bavail} * status.f_frsize;
     space.total = uint64_t{status.f_blocks} * status.f_frsize;
+    space.free_inodes = status.f_favail;
+    space.total_inodes = status.f_files;
     return 0;
   }
 };

@@ -12,10 +12,12 @@
 
 namespace impulse::spool {
 
-// Of the file system a path is on, bytes.
+// Of the file system a path is on.
 struct Space {
-  uint64_t free = 0;  // for us (not the superuser's reserve)
+  uint64_t free = 0;  // bytes, for us (not the superuser's reserve)
   uint64_t total = 0;
+  uint64_t free_inodes = 0;   // files that can be made
+  uint64_t total_inodes = 0;  // 0: they are not limited
 };
 
 class FileOps {

@@ -111,6 +111,10 @@ Result<> LargeFiles::remove(uint64_t number) const {
 }
 
 Result<> LargeFiles::keep_aside(uint64_t number) const {
+  if (drop_damage_) {
+    if (auto removed = remove(number); !removed) return removed;
+    return sync_names();
+  }
   const std::string quarantine = base_ + "/quarantine";
   if (const int result = ops_->make_directories(quarantine, 0750); result < 0) return file_error(result, quarantine);
   const std::string name = quarantine + "/" + rest_name(number) + ".bad";

@@ -5,6 +5,7 @@
 #include "base/result.h"
 #include "spool/file_ops.h"
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -50,8 +51,9 @@ class LargeFiles {
   Result<> check(const Rest& rest, bool whole) const;
   // Appends the content to `out`, checked; errors as above.
   Result<> read(const Rest& rest, std::string& out) const;
-  Result<> remove(uint64_t number) const;      // the name, not yet durably
-  Result<> keep_aside(uint64_t number) const;  // moves it to <base>/quarantine, durably
+  Result<> remove(uint64_t number) const;                   // the name, not yet durably
+  Result<> keep_aside(uint64_t number) const;               // moves it to <base>/quarantine, durably
+  void set_drop_damage(bool drop) { drop_damage_ = drop; }  // keep_aside() removes from now on. Any thread.
   Result<> sync_names() const;
 
  private:
@@ -61,6 +63,7 @@ class LargeFiles {
   std::string base_;
   std::string folder_;
   mode_t mode_;
+  std::atomic<bool> drop_damage_ = false;
 };
 
 // A thread for what takes long with large files: writing them out, syncing and

@@ -55,6 +55,7 @@ class LogSpool final : public Spool {
   Result<> start(std::unique_ptr<File> lock, const Settings& settings, const std::function<void(Summary)>& live,
                  RecoveryReport& report, bool log_notes) {
     lock_ = std::move(lock);
+    set_drop_damage(settings.unlink_damaged);
     if (auto made = large_.make_folder(); !made) return made;
     auto recovered = recover(files_, large_, index_, receipts_, tuning_.time(), live, report);
     if (!recovered) return std::unexpected(recovered.error());
@@ -149,11 +150,16 @@ class LogSpool final : public Spool {
 
   void set_live_settings(const Settings& settings) override {
     intake_.set_force_fsync(settings.force_fsync);
+    set_drop_damage(settings.unlink_damaged);
     committer_->set(settings);
   }
   const std::string& node() const override { return node_; }
 
  private:
+  void set_drop_damage(bool drop) {
+    files_.set_drop_damage(drop);
+    large_.set_drop_damage(drop);
+  }
   std::unexpected<Error> gone(MessageId id) const {
     return fail(Errc::not_found, "{}: no such message, or it is finished", id.to_string(node_));
   }
@@ -186,7 +192,7 @@ class LogSpool final : public Spool {
     std::string kept;
     const bool wrong = why.code == Errc::invalid;
     if (wrong && large_.keep_aside(rest.number)) {
-      kept = "; it was moved to quarantine";
+      kept = fmt::format("; it was {}", files_.moved());
     } else if (wrong) {
       kept = "; it cannot be moved to quarantine";
       (void)index_.take_rest(id);  // the last copy: it does not go with the message
@@ -210,7 +216,7 @@ class LogSpool final : public Spool {
       const uint64_t length = record_header_size + uint64_t{located->meta_length} + located->body_length;
       const auto copied = files_.keep_aside(**file, place.segment, place.offset, length, "bad");
       safe = copied.has_value();
-      kept = safe ? "kept aside in quarantine" : "cannot be kept aside: " + copied.error().message;
+      kept = safe ? std::string(files_.kept()) : "cannot be kept aside: " + copied.error().message;
     }
     if (!safe) {  // its segment is the last copy; the next reader tries again
       index_.keep(place.segment);

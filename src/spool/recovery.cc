@@ -66,11 +66,11 @@ class Recovery {
     if (auto moved = files_.keep_aside_whole(foreign.number); !moved) return moved;
     if (foreign.torn) {
       report_.torn_bytes += foreign.size;
-      note("{}: {} bytes, torn while it was being made; it was moved to quarantine", segment_name(foreign.number),
-           foreign.size);
+      note("{}: {} bytes, torn while it was being made; it was {}", segment_name(foreign.number), foreign.size,
+           files_.moved());
     } else {
       ++report_.damaged;
-      note("{}; it was moved to quarantine", foreign.why);
+      note("{}; it was {}", foreign.why, files_.moved());
     }
     return {};
   }
@@ -114,8 +114,7 @@ class Recovery {
       untouched_.insert(first.segment);
     }
     if (count > 0)
-      note("{} messages of batches without a commit record were kept aside in quarantine: it may be what is damaged",
-           count);
+      note("{} messages of batches without a commit record were {}: it may be what is damaged", count, files_.kept());
   }
 
   // A segment without a footer gets one, when what is no record is safe.
@@ -137,7 +136,7 @@ class Recovery {
     const auto kept = file ? files_.keep_aside(**file, number, damage.offset, damage.length, suffix)
                            : Result<>(std::unexpected(file.error()));
     note("{} at {:08X}: {} bytes {}{}{}", segment_name(number), damage.offset, damage.length, what,
-         kept ? ", kept aside in quarantine" : ", and cannot be kept aside: ", kept ? "" : kept.error().message);
+         kept ? ", " : ", and cannot be kept aside: ", kept ? files_.kept() : kept.error().message);
     if (!kept) index_.keep(number);
     return kept.has_value();
   }
@@ -227,7 +226,7 @@ class Recovery {
     }
     if (report_.orphans > 0)
       note("{} bodies that no message names were {}", report_.orphans,
-           keep ? "moved to quarantine, since there is damage" : "removed");
+           keep ? fmt::format("{}, since there is damage", files_.moved()) : "removed");
   }
 
   SegmentFiles& files_;

@@ -75,6 +75,7 @@ Result<> SegmentFiles::sync_names() const {
 
 Result<> SegmentFiles::keep_aside(const File& file, uint32_t number, uint64_t offset, uint64_t length,
                                   std::string_view suffix) const {
+  if (drop_damage_) return {};
   if (const int result = ops_->make_directories(quarantine(), 0750); result < 0)
     return file_error(result, quarantine());
   const std::string name = fmt::format("{}/{:08X}-{:08X}.{}", quarantine(), number, offset, suffix);
@@ -94,6 +95,10 @@ Result<> SegmentFiles::keep_aside(const File& file, uint32_t number, uint64_t of
 }
 
 Result<> SegmentFiles::keep_aside_whole(uint32_t number) const {
+  if (drop_damage_) {
+    if (const int result = ops_->unlink(path(number)); result < 0) return file_error(result, path(number));
+    return sync_names();
+  }
   if (const int result = ops_->make_directories(quarantine(), 0750); result < 0)
     return file_error(result, quarantine());
   const std::string name = fmt::format("{}/{}.bad", quarantine(), segment_name(number));

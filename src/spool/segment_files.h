@@ -5,11 +5,13 @@
 #include "base/result.h"
 #include "spool/file_ops.h"
 
+#include <atomic>
 #include <cstdint>
 #include <list>
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <utility>
 
@@ -36,6 +38,11 @@ class SegmentFiles {
   Result<> remove(uint32_t number);  // the name, not yet durably
   Result<> sync_names() const;       // makes created and removed names durable
 
+  // From now on damage is dropped, not kept aside: what follows does nothing but remove. Any thread.
+  void set_drop_damage(bool drop) { drop_damage_ = drop; }
+  // What keep_aside() does to a range, and to a file, in words.
+  std::string_view kept() const { return drop_damage_ ? "dropped" : "kept aside in quarantine"; }
+  std::string_view moved() const { return drop_damage_ ? "removed" : "moved to quarantine"; }
   // Copies a range to <base>/quarantine/SSSSSSSS-OOOOOOOO.<suffix>, durably.
   // An older copy with that name is replaced. Any thread.
   Result<> keep_aside(const File& file, uint32_t number, uint64_t offset, uint64_t length,
@@ -51,6 +58,7 @@ class SegmentFiles {
   std::string base_;
   mode_t mode_;
   size_t keep_open_;
+  std::atomic<bool> drop_damage_ = false;
   using Cached = std::pair<uint32_t, std::shared_ptr<File>>;
   mutable std::mutex mutex_;          // of the cache
   mutable std::list<Cached> recent_;  // the latest used first

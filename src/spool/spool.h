@@ -27,8 +27,9 @@ struct Settings {
   uint64_t segment_size = 256ULL << 20;  // Spool_Segment_Size, bytes; at most 4 GiB
   bool force_fsync = true;               // Force_Fsync
   uint64_t min_free_bytes = 0;           // Spool_Min_Free; 0: use the percentage
-  unsigned min_free_percent = 5;
-  Duration commit_delay{0};  // Spool_Commit_Delay
+  unsigned min_free_percent = 5;         // of inodes too; where bytes are given 1% of the inodes
+  Duration commit_delay{0};              // Spool_Commit_Delay
+  bool unlink_damaged = false;           // Unlink_On_Spool_In_Failure: nothing is kept aside
 };
 
 // What became of one recipient. Anything but `pending` is final.
@@ -228,7 +229,8 @@ class Spool {
   // As cheap: whether there is room for a message of so many bytes above Spool_Min_Free.
   virtual Result<> room(uint64_t /*bytes*/) const { return {}; }
   virtual Status status() const = 0;
-  virtual void set_live_settings(const Settings& settings) = 0;  // force_fsync, segment_size, min_free, commit_delay
+  virtual void set_live_settings(const Settings& settings) = 0;  // force_fsync, segment_size, min_free, commit_delay,
+  // unlink_damaged
   virtual const std::string& node() const = 0;
 };
 

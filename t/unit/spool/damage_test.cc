@@ -27,6 +27,7 @@ class DamageTest : public kit::DamageFixture {
   CPPUNIT_TEST(a_file_shorter_than_a_header);
   CPPUNIT_TEST(quarantine_that_fails_pins_the_segment);
   CPPUNIT_TEST(a_copy_that_fails_pins_the_segment);
+  CPPUNIT_TEST(dropped_when_that_is_wanted);
   CPPUNIT_TEST_SUITE_END();
 
   void torn_at_every_byte() {
@@ -206,6 +207,32 @@ class DamageTest : public kit::DamageFixture {
       spool = open();
       CPPUNIT_ASSERT_EQUAL(bodies_.size() - 1, intact(spool));
       CPPUNIT_ASSERT_EQUAL(uint64_t{1}, spool.report.damaged);
+    }
+  }
+
+  void dropped_when_that_is_wanted() {
+    settings_.unlink_damaged = true;
+    for (const bool sealed : {false, true}) {
+      fill(sealed);
+      std::string changed = content_;
+      changed[content_.find("first body")] ^= 1;
+      put_back(changed);
+      disk_->set_content("/spool/00000003.seg", kit::noise(500, 1));
+      auto spool = open();
+      CPPUNIT_ASSERT_EQUAL(bodies_.size() - 1, intact(spool));
+      CPPUNIT_ASSERT_EQUAL(uint64_t{sealed ? 1U : 2U}, spool.report.damaged);
+      if (sealed) log_.wait_for("body is damaged; dropped");
+      CPPUNIT_ASSERT(disk_->names("/spool/quarantine").empty());
+      const auto names = disk_->names("/spool");
+      CPPUNIT_ASSERT(std::find(names.begin(), names.end(), "00000003.seg") == names.end());
+      // Until it is not.
+      if (sealed) continue;
+      spool.spool.reset();
+      settings_.unlink_damaged = false;
+      put_back(changed);
+      open();
+      CPPUNIT_ASSERT(!disk_->names("/spool/quarantine").empty());
+      settings_.unlink_damaged = true;
     }
   }
 

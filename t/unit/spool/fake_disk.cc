@@ -263,7 +263,7 @@ int FakeDisk::list(const std::string& path, std::vector<std::string>& out) {
 int FakeDisk::space(const std::string&, Space& space) {
   const std::lock_guard lock(mutex_);
   if (const int err = fault_ ? fault_(Call::space, 0) : 0; err != 0) return -err;
-  space = {free_bytes, 1ULL << 40};
+  space = {free_bytes, 1ULL << 40, free_inodes, 1000};
   return 0;
 }
 

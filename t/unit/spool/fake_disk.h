@@ -41,6 +41,7 @@ class FakeDisk final : public FileOps {
   uint64_t calls() const;
   std::atomic<bool> short_writes = false;
   std::atomic<uint64_t> free_bytes = 1ULL << 40;
+  std::atomic<uint64_t> free_inodes = 1000;  // of as many
 
   // The process is gone; a new one may come. With `power_loss` everything that
   // was not durable is a matter of luck.

@@ -24,6 +24,7 @@ class FaultTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(numbers_grow_after_a_sick_end);
   CPPUNIT_TEST(read_only_from_the_start);
   CPPUNIT_TEST(min_free_closes_the_door);
+  CPPUNIT_TEST(few_inodes_close_it_too);
   CPPUNIT_TEST(too_much_waiting_is_busy);
   CPPUNIT_TEST(no_sync_when_told_so);
   CPPUNIT_TEST(live_settings);
@@ -241,6 +242,23 @@ class FaultTest : public CppUnit::TestFixture {
     const auto spool = kit::try_open(disk_, settings_, tuning_);
     CPPUNIT_ASSERT(!spool && spool.error().code == Errc::io);
     CPPUNIT_ASSERT(spool.error().message.find("Read-only") != std::string::npos);
+  }
+
+  void few_inodes_close_it_too() {
+    for (const bool bytes : {false, true}) {
+      settings_.min_free_bytes = bytes ? 1000000 : 0;
+      settings_.min_free_percent = bytes ? 0 : 5;
+      const uint64_t wanted = bytes ? 10 : 50;
+      auto spool = open();
+      CPPUNIT_ASSERT(spool->admission());
+      disk_->free_inodes = wanted - 1;
+      log_.wait_for(fmt::format("only {} inodes are free, Spool_Min_Free is {}: new mail", wanted - 1, wanted));
+      CPPUNIT_ASSERT(spool->admission().error().code == Errc::no_space);
+      CPPUNIT_ASSERT(!spool->stream());
+      disk_->free_inodes = wanted + 1;
+      log_.wait_for("new mail is accepted", bytes ? 2 : 1);
+      CPPUNIT_ASSERT(spool->admission());
+    }
   }
 
   void min_free_closes_the_door() {
