@@ -29,7 +29,9 @@ libcontrol_a_SOURCES = \
 	src/control/commands/mailq.cc \
 	src/control/commands/message.cc \
 	src/control/commands/message_act.cc \
+	src/control/commands/names.cc \
 	src/control/commands/queue_act.cc \
+	src/control/commands/route_lines.h \
 	src/control/commands/queue_words.cc src/control/commands/queue_words.h \
 	src/control/commands/server.cc \
 	src/control/commands/sessions.cc \
@@ -43,6 +45,7 @@ libcontrol_a_SOURCES = \
 	src/control/commands/watch.cc \
 	src/control/completion.cc src/control/completion.h \
 	src/control/limits.h \
+	src/control/names.h \
 	src/control/process.h \
 	src/control/protocol.cc src/control/protocol.h \
 	src/control/queue.h \

@@ -7,6 +7,7 @@
 #include "base/id.h"
 #include "base/result.h"
 #include "config/engine.h"
+#include "control/names.h"
 #include "control/process.h"
 #include "control/queue.h"
 #include "telemetry/counters.h"
@@ -145,6 +146,7 @@ class System {
   virtual SpoolStatus spool() = 0;
   virtual WallTime started() = 0;
   virtual std::string node() = 0;
+  virtual Names& names() = 0;
   virtual Process& process() = 0;
   virtual void shut_down() = 0;  // begins; returns at once
 };

@@ -14,6 +14,7 @@
 #include "server/incoming.h"
 #include "server/listeners.h"
 #include "server/loops.h"
+#include "server/name_service.h"
 #include "server/tls_store.h"
 #include "spool/spool.h"
 #include "telemetry/counters.h"
@@ -84,6 +85,7 @@ class ConsoleService : public control::System {
   control::SpoolStatus spool() override;
   WallTime started() override;
   std::string node() override;
+  control::Names& names() override { return names_; }
   control::Process& process() override;
   void shut_down() override;
 
@@ -96,6 +98,7 @@ class ConsoleService : public control::System {
   control::ListenTls tls_of(const config::Snapshot& snapshot, const config::ListenConf& listen);
 
   ConsoleParts parts_;
+  NameService names_{parts_.delivery_loop, parts_.dispatcher};
   control::CommandTable commands_;
   WallTime started_;
   std::unordered_map<ConsoleConnection*, std::unique_ptr<ConsoleConnection>> connections_;

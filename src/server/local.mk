@@ -34,6 +34,7 @@ libserver_a_SOURCES = \
 	src/server/loops.cc src/server/loops.h \
 	src/server/mail_session.cc src/server/mail_session.h \
 	src/server/memory_marks.cc src/server/memory_marks.h \
+	src/server/name_service.cc src/server/name_service.h \
 	src/server/notify.cc src/server/notify.h \
 	src/server/privileges.cc src/server/privileges.h \
 	src/server/proc.cc src/server/proc.h \

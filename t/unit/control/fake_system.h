@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "control/protocol.h"
 #include "control/system.h"
+#include "fake_names.h"
 #include "fake_process.h"
 
 #include <algorithm>
@@ -128,6 +129,7 @@ class FakeSystem : public System {
   SpoolStatus spool() override { return spooled; }
   WallTime started() override { return WallTime{std::chrono::hours(24 * 365 * 50)}; }
   std::string node() override { return "n1"; }
+  Names& names() override { return named; }
   Process& process() override { return processes; }
   void shut_down() override { ++shut_downs; }
 
@@ -151,6 +153,7 @@ class FakeSystem : public System {
   config::Report loaded;
   telemetry::Counters counts;
   FakeProcess processes{counts};
+  FakeNames named;
   std::vector<InboundSession> sessions;
   std::vector<ListenStatus> listening;
   std::vector<GenerationSessions> generations;
