@@ -51,6 +51,8 @@ struct ClientSession::Impl {
   void end(const Reply& reason);
   void give_up(const Reply& reason);     // the same without telling failed()
   void settle(ClientOutput& out) const;  // next and deadline, after each call
+  class Count;
+  void count(const ClientOutput& out);
   // How far it is. `complete`: all that was said has left.
   telemetry::Stage stage(bool complete = true) const;
 
@@ -83,6 +85,8 @@ struct ClientSession::Impl {
   bool surplus = false;      // bytes stand behind the last reply that was due
 
   uint64_t sent = 0;    // bytes of output, for the message at hand
+  size_t counted = 0;   // of the output of this call
+  unsigned calls = 0;   // that are in one another
   uint64_t unsent = 0;  // of these, when the connection is gone
   bool used = false;    // there was a message
 

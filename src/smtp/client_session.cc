@@ -18,42 +18,43 @@ namespace impulse::smtp {
 
 using telemetry::Stage;
 
-namespace {
-
-// Counts what a call adds to the output.
-class Count {
+// Around each call that may add to the output; calls may stand in one another (ready()).
+class ClientSession::Impl::Count {
  public:
-  Count(uint64_t& sent, const ClientOutput& out) : sent_(sent), out_(out), before_(out.bytes.size()) {}
-  ~Count() { sent_ += out_.bytes.size() - before_; }
+  Count(Impl& impl, const ClientOutput& out) : impl_(impl), out_(out) {
+    if (impl_.calls++ == 0) impl_.counted = out.bytes.size();
+  }
+  ~Count() {
+    impl_.count(out_);
+    --impl_.calls;
+  }
   Count(const Count&) = delete;
   Count& operator=(const Count&) = delete;
 
  private:
-  uint64_t& sent_;
+  Impl& impl_;
   const ClientOutput& out_;
-  size_t before_;
 };
-
-}  // namespace
 
 ClientSession::ClientSession(ClientSettings settings, ClientTimeouts timeouts, ClientHost& host)
     : impl_(std::make_unique<Impl>(std::move(settings), timeouts, host)) {}
 ClientSession::~ClientSession() = default;
 
 void ClientSession::start(ClientOutput& out) {
+  const Impl::Count count(*impl_, out);
   impl_->expected.push_back(Impl::Expect::banner);
   impl_->settle(out);
 }
 
 size_t ClientSession::feed(std::string_view bytes, ClientOutput& out) {
-  const Count count(impl_->sent, out);
+  const Impl::Count count(*impl_, out);
   const size_t used = impl_->feed(bytes, out);
   impl_->settle(out);
   return used;
 }
 
 void ClientSession::tls_started(ClientOutput& out, bool trusted) {
-  const Count count(impl_->sent, out);
+  const Impl::Count count(*impl_, out);
   if (impl_->rest == Impl::Rest::tls) {
     impl_->protection = {true, trusted, {}};
     impl_->offers = {};  // RFC 3207 §4.2
@@ -63,19 +64,19 @@ void ClientSession::tls_started(ClientOutput& out, bool trusted) {
 }
 
 void ClientSession::tls_failed(std::string_view why, ClientOutput& out) {
-  const Count count(impl_->sent, out);
+  const Impl::Count count(*impl_, out);
   impl_->close({0, escape_line("TLS handshake failed: " + std::string(why), 500)}, false, out);
   impl_->settle(out);
 }
 
 void ClientSession::send(const Job& job, ClientOutput& out) {
-  const Count count(impl_->sent, out);
+  const Impl::Count count(*impl_, out);
   impl_->send(job, out);
   impl_->settle(out);
 }
 
 void ClientSession::quit(ClientOutput& out) {
-  const Count count(impl_->sent, out);
+  const Impl::Count count(*impl_, out);
   if (impl_->expected.empty() && impl_->rest == Impl::Rest::idle) {
     impl_->command("QUIT", Impl::Expect::quit, out);
   } else if (impl_->expected.empty() || impl_->expected.front() != Impl::Expect::quit) {
@@ -104,6 +105,10 @@ std::string_view ClientSession::state() const {
   static constexpr std::string_view resting[] = {"fresh", "busy", "tls", "idle", "closed"};
   return impl_->expected.empty() ? resting[static_cast<size_t>(impl_->rest)]
                                  : waiting[static_cast<size_t>(impl_->expected.front())];
+}
+
+void ClientSession::Impl::count(const ClientOutput& out) {
+  sent += out.bytes.size() - std::exchange(counted, out.bytes.size());
 }
 
 Stage ClientSession::Impl::stage(bool complete) const {

@@ -20,6 +20,7 @@ void ClientSession::Impl::send(const Job& new_job, ClientOutput& out) {
     return host.job_done(std::vector<Reply>(new_job.recipients.size(), {0, "the session is not ready for a message"}));
   }
   job = new_job;
+  count(out);
   if (std::exchange(used, true)) sent = 0;
   replies.assign(job->recipients.size(), {});
   fates.assign(job->recipients.size(), Fate::unasked);

@@ -96,6 +96,8 @@ class Dialogue : public ClientHost {
     for (size_t i = 0; i < expected.size(); ++i) CPPUNIT_ASSERT_EQUAL(expected[i], actual[i]);
     return *this;
   }
+  const std::vector<Reply>& replies(size_t job = 0) const { return jobs_done_.at(job); }
+  const Reply& failed_with() const { return failures_.at(0); }
   Dialogue& failure(const std::string& expected) {
     CPPUNIT_ASSERT_EQUAL(size_t{1}, failures_.size());
     CPPUNIT_ASSERT_EQUAL(expected, std::to_string(failures_[0].code) + " " + failures_[0].text);
