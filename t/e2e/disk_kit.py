@@ -296,7 +296,7 @@ def answered(entry):
     return [(int(a, 16), int(b, 16)) for a, b in ANSWER.findall(entry.data)] if entry.op == SEND else []
 
 
-MESSAGE, JOURNAL, CHECKPOINT = 1, 2, 3
+MESSAGE, JOURNAL, CHECKPOINT, COPY = 1, 2, 3, 8
 PENDING, DELIVERED = 0, 1
 
 
@@ -351,22 +351,37 @@ def record_of(disk, spool, ident):
 def unfinished(spool):
     """{(segment, offset): record} of the messages in a spool's folder, one recipient each, of which nothing in it says
     that they have an outcome; also what is not synced, as a process that was killed leaves it."""
-    messages, finished = {}, set()
+    messages, places, finished = {}, {}, set()
     for path in sorted(Path(spool).glob("*.seg")):
         segment = int(path.stem, 16)
         for kind, offset, meta, body in records(path.read_bytes()):
             if kind == MESSAGE:
                 messages[segment, offset] = meta + body
+                places[segment, offset] = segment, offset
+            elif kind == COPY:
+                *ident, count = struct.unpack_from("<III", meta)
+                messages[tuple(ident)] = meta + body
+                places[tuple(ident)] = segment, offset
+                if any(state != PENDING for state, _ in states(meta, 12, count)):
+                    finished.add(tuple(ident))
             elif kind == JOURNAL:
                 finished.update(ident for ident, _, state in outcomes(meta) if state != PENDING)
             elif kind == CHECKPOINT:
                 of, count = struct.unpack_from("<II", meta)
                 at, live = 8, set()
                 for _ in range(count):
-                    found, states = struct.unpack_from("<II", meta, at)
-                    at += 8
+                    found, number = struct.unpack_from("<II", meta, at)
                     live.add((of, found))
-                    for _ in range(states):  # state, 0, length of a text, attempts, time, the text
-                        at += 16 + struct.unpack_from("<H", meta, at + 2)[0]
-                finished.update(ident for ident in messages if ident[0] == of and ident not in live)
+                    at += 8
+                    for _, at in states(meta, at, number):
+                        pass
+                finished.update(ident for ident, place in places.items() if place[0] == of and place not in live)
     return {ident: record for ident, record in messages.items() if ident not in finished}
+
+
+def states(meta, at, count):
+    """(state, where the next one begins) of each: state, 0, length of a text, attempts, time, the text."""
+    for _ in range(count):
+        state, _, text = struct.unpack_from("<BBH", meta, at)
+        at += 16 + text
+        yield state, at
