@@ -80,7 +80,7 @@ void Compactor::step(SteadyTime now) {
   not_before_ = now + (limits_.rate == 0 ? Duration(0) : Duration(bytes * 1000000 / limits_.rate));
   if (slice->wanted.empty()) return;
   slice_ = slice;
-  work_.post([slice, &files = files_, &wake = wake_] {
+  work_.post([slice, &files = files_, wake = wake_] {
     for (const auto& [id, located] : slice->wanted) {
       auto copy = read(files, id, located);
       if (!copy) {

@@ -37,6 +37,7 @@ class Compactor {
     uint32_t body_crc = 0;
   };
   // All borrowed, and outliving it; `work` is the thread that reads, `wake` is called from there when a slice is read.
+  // `files`, and what `wake` uses, outlive that thread, too.
   Compactor(const SegmentFiles& files, Index& index, LargeWork& work, const Limits& limits, std::function<void()> wake,
             std::function<void(std::string_view)> log);
 

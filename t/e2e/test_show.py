@@ -160,6 +160,40 @@ class Show(TestCase):
         self.assertIn(kept["name"], self.show(daemon, "quarantine").stdout.decode())
         self.show(daemon, "quarantine", "none.bad", status=1)
 
+    def test_damage_that_is_not_kept(self):
+        daemon = self.daemon(more="Suspend_Delivery = true\nUnlink_On_Spool_In_Failure = true")
+        with Smtp(daemon.smtp_port) as smtp:
+            smtp.ehlo()
+            for subject in ("one", "two"):
+                smtp.message(message(subject))
+        daemon.kill9()
+        [segment] = (daemon.dir / "spool").glob("*.seg")
+        segment.write_bytes(segment.read_bytes().replace(b"Subject: two", b"Subject: twX"))
+        daemon.start()
+        daemon.wait_log("is damaged, dropped")
+        self.assertEqual(1, len(self.listed(daemon)))
+        self.assertEqual([], self.listed(daemon, "quarantine"))
+
+    @heavy
+    def test_after_compaction(self):
+        """The one message that waits in a segment that was full of others: its segment goes, it does not."""
+        daemon = self.daemon(more='Domain "remote.example" { Suspend_Delivery = true }\nSpool_Segment_Size = 6M')
+        waiting = message("waits", 100)
+        with Smtp(daemon.smtp_port) as smtp:
+            smtp.ehlo()
+            smtp.message(waiting, recipients=["eve@remote.example"])
+            [found] = self.listed(daemon)
+            segment = daemon.dir / "spool" / (found["id"].partition("/")[0] + ".seg")
+            self.assertTrue(segment.exists())
+            for number in range(70):
+                smtp.message(message(f"passes{number}", 12000), recipients=["bob@local.example"])
+        wait_for(lambda: not segment.exists(), lambda: f"the segment gone: {self.show(daemon, 'summary').stdout}", 60)
+        for step in (lambda: None, daemon.kill9, daemon.start):
+            step()
+            self.assertEqual([found], self.listed(daemon, "-d", "remote.example"))
+            self.assertTrue(self.show(daemon, "-m", found["id"]).stdout.endswith(waiting))
+        self.assertIn("eve@remote.example", daemon.console("message", "details", found["id"]).stdout)
+
     def test_what_goes_wrong(self):
         daemon = Daemon(self)
         self.assertIn(b"No such file", self.show(daemon, status=3).stderr)
