@@ -123,6 +123,7 @@ class LogSpool final : public Spool {
       const auto again = index_.find(id);
       if (!again) return gone(id);
       if (again->place != place) continue;
+      if (summary.error().code == Errc::not_found) summary.error().code = Errc::io;
       if (is_bad(summary.error())) damaged(id, summary.error());
       return summary;
     }
@@ -244,13 +245,28 @@ class LogSpool final : public Spool {
   std::unique_ptr<Committer> committer_;  // last: ends first
 };
 
+// The folder, and its name and those above made durable: at each start, as the
+// process that made one of them may have died before it had. What may not be
+// read, or cannot be synced, is left as it is.
+int make_base(FileOps& ops, const std::string& base) {
+  if (const int made = ops.make_directories(base, 0750); made < 0) return made;
+  std::string path = base;
+  while (path != "/" && path != ".") {
+    path.erase(path.find_last_not_of('/') + 1);
+    const size_t slash = path.rfind('/');
+    path = slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
+    if (ops.sync_directory(path) == -EIO) return -EIO;
+  }
+  return 0;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Spool>> open_log_spool(std::shared_ptr<FileOps> ops, const Tuning& tuning,
                                               const Settings& settings, std::string node,
                                               const std::function<void(Summary)>& live,
                                               std::function<void(std::string_view)> log, RecoveryReport* report) {
-  const int made = ops->make_directories(settings.base, 0750);
+  const int made = make_base(*ops, settings.base);
   if (made == -ENOTDIR) return fail(Errc::io, "{}: not a directory", settings.base);
   if (made < 0) return file_error(made, settings.base);
   auto lock = take_lock(ops, settings.base);

@@ -62,6 +62,10 @@ class Recovery {
   }
 
   Result<> move(const Survey::Foreign& foreign) {
+    if (foreign.size == 0) {
+      note("{}: empty, from a stop while it was being made; it will be removed", segment_name(foreign.number));
+      return {};
+    }
     files_.forget(foreign.number);
     if (auto moved = files_.keep_aside_whole(foreign.number); !moved) return moved;
     if (foreign.torn) {

@@ -92,9 +92,9 @@ Result<> Survey::unreadable(uint32_t number, const File& file, const Error& why)
   const int64_t size = file.ops().size(file.fd());
   if (size < 0) return file_error(size, files_.path(number));
   if (size == 0) {
-    note("{}: empty, from a stop while it was being made; it will be removed", segment_name(number));
     index_.add_segment(number, 0);
     index_.seal(number);
+    foreign_.push_back({number, 0, true, ""});
     return {};
   }
   const bool torn = torn_header(file, static_cast<uint64_t>(size));

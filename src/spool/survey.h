@@ -41,7 +41,7 @@ class Survey {
     SegmentContent content;
   };
   const std::vector<Segment>& unsealed() const { return waiting_; }
-  // Files in which nothing could be recognised.
+  // Files in which nothing could be recognised; empty ones are in the index, so that they go.
   struct Foreign {
     uint32_t number = 0;
     uint64_t size = 0;

@@ -90,7 +90,8 @@ Result<bool> View::attempt() {
     report_.damaged += segment.damaged;
     segments_.push_back(segment);
   }
-  doubtful_ = !segments_.empty() && !segments_.back().sealed && segments_.back().damaged > 0;
+  doubtful_ = !segments_.empty() && !segments_.back().sealed &&
+              (segments_.back().damaged > 0 || !survey.batches().torn().empty());
   return true;
 }
 

@@ -58,7 +58,7 @@ class View {
   Receipts receipts_;
   RecoveryReport report_;
   std::vector<Segment> segments_;
-  bool doubtful_ = false;  // the newest segment looks damaged, which may be because it is being written
+  bool doubtful_ = false;  // something in the newest segment looks wrong, which may be because it is being written
 };
 
 }  // namespace impulse::spool
