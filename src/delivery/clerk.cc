@@ -255,7 +255,7 @@ void Clerk::give_up(std::string_view queue, std::vector<Item> items, const std::
     silent->bounces = false;
     route = std::move(silent);
   }
-  std::ranges::stable_sort(items, {}, &Item::id);
+  std::ranges::sort(items, {}, [](const Item& item) { return std::pair(item.id, item.recipient); });
   for (auto first = items.begin(); first != items.end();) {
     const auto end = std::find_if(first, items.end(), [&](const Item& item) { return item.id != first->id; });
     Outcome outcome{Outcome::Kind::permanent, response, status_of_failure, {}};
