@@ -90,7 +90,11 @@ ReplyParts parts_of(std::string_view response) {
 }
 
 const BounceClass& classify(const Record& record) {
-  const auto of = [](Class means) -> const BounceClass& { return classes[static_cast<size_t>(means)]; };
+  // Who says "not now" has not said that there is nobody.
+  const auto of = [&](Class means) -> const BounceClass& {
+    const bool soft = record.kind == Record::Kind::transient && means == Class::invalid_recipient;
+    return classes[static_cast<size_t>(soft ? Class::transient : means)];
+  };
   if (record.kind == Record::Kind::admin_bounce) return of(Class::admin_failure);
   if (record.kind == Record::Kind::expiration) return of(Class::timeout);
   const ReplyParts parts = parts_of(record.response);

@@ -147,13 +147,17 @@ LineWriter::Status LineWriter::status() const {
   return {path_, size_, pending_.size() + unwritten_, dropped_, rotations_, trouble_};
 }
 
+// What a crash left of a line in the file gets its end, before another is written.
+bool LineWriter::mend() {
+  if (!file_.torn() || !file_.regular() || (offset_ > 0 && chunk_[offset_ - 1] != '\n')) return true;
+  if (::write(file_.fd(), "\n", 1) != 1) return false;
+  file_.wrote("\n", options_.clock());
+  return true;
+}
+
 // Writes from chunk_ what the file takes; false when it takes nothing now.
 bool LineWriter::write_some(const Rotation& rotation) {
-  if (file_.torn() && file_.regular() && (offset_ == 0 || chunk_[offset_ - 1] == '\n')) {
-    // What a crash left of a line ends here.
-    if (::write(file_.fd(), "\n", 1) != 1) return false;
-    file_.wrote("\n", options_.clock());
-  }
+  if (!mend()) return false;
   std::string_view piece = std::string_view(chunk_).substr(offset_);
   piece = piece.substr(0, file_.allowance(piece, rotation));
   if (!file_.regular()) {
@@ -245,6 +249,7 @@ void LineWriter::turn_over(std::unique_lock<std::mutex>& lock) {
   std::string why;
   bool turned = false;
   lock.unlock();
+  if (now >= no_turn_before_ && !mend()) no_turn_before_ = now + turn_pause;
   if (!file_.torn() && (asked || (now >= no_turn_before_ && file_.due(rotation, options_.clock())))) {
     const auto rotated = file_.rotate(options_.clock());
     turned = rotated.has_value();

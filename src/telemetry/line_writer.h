@@ -99,6 +99,7 @@ class LineWriter {
   Duration pause() const;
   void next_chunk();
   void beat();
+  bool mend();
   bool write_some(const Rotation& rotation);
   void adopt_next();
   void turn_over(std::unique_lock<std::mutex>& lock);

@@ -69,6 +69,8 @@ class BounceClassTest : public CppUnit::TestFixture {
         {"cannot connect to [192.0.2.1]:25", 70},
         {"", 70},
         {"450 4.7.25 reverse lookup", 50},
+        {"450 4.2.1 too fast", 70},
+        {"450 user unknown, yet", 70},
     };
     for (const auto& [response, code] : cases)
       CPPUNIT_ASSERT_EQUAL_MESSAGE(response, code, code_of(response, Kind::transient));

@@ -150,7 +150,7 @@ class RotationTest : public CppUnit::TestFixture {
 
   void what_is_of_yesterday_goes_at_once() {
     TempDir dir;
-    std::ofstream(dir / "log") << "old\n";
+    std::ofstream(dir / "log") << "old\nhal";
     std::filesystem::last_write_time(dir / "log",
                                      std::filesystem::file_time_type::clock::now() - std::chrono::hours(50));
     auto options = quick();
@@ -158,7 +158,7 @@ class RotationTest : public CppUnit::TestFixture {
     auto writer = LineWriter::open(dir / "log", options).value();
     // Without a line: nobody need log for it.
     while (writer->status().rotations == 0) std::this_thread::yield();
-    CPPUNIT_ASSERT_EQUAL(std::string("old\n"), slurp(files_of(dir).at(0)));
+    CPPUNIT_ASSERT_EQUAL(std::string("old\nhal\n"), slurp(files_of(dir).at(0)));
     CPPUNIT_ASSERT_EQUAL(std::string(), slurp(dir / "log"));
   }
 
