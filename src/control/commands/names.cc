@@ -130,7 +130,9 @@ void say_route(Writer& writer, const DomainRoute& route) {
   }
   for (const RouteHost& host : route.hosts) {
     const std::string ttl = host.ttl ? fmt::format(" TTL:{}", seconds_of(*host.ttl)) : std::string();
-    writer.text(fmt::format("  [{} {}:{}{}]", host.rank, host.host, host.port, ttl));
+    const bool brackets = host.host.contains(':');
+    writer.text(fmt::format("  [{} {}{}{}:{}{}]", host.rank, brackets ? "[" : "", host.host, brackets ? "]" : "",
+                            host.port, ttl));
     for (const IpAddress& address : host.addresses)
       writer.text(fmt::format("        [{}] {}", address.to_string(), family(address)));
     if (!host.problem.empty()) writer.text(fmt::format("        {}", escape_line(host.problem)));
@@ -157,7 +159,7 @@ Answer refresh_domain(const Invocation& call) {
   const bool all = domain == "all";
   const size_t count = call.system.names().refresh(all ? std::string() : domain);
   if (!all && count == 0)
-    return Answer::error(Code::not_found, "control-not-found",
+    return Answer::error(Code::not_found, "route-no-look-up",
                          fmt::format("{}: the configuration says where its mail goes, there is nothing to look up",
                                      escape_line(domain)));
   return Answer::once({Code::ok, {}, {{"domains", std::to_string(count)}}}, [count](Writer& writer) {
@@ -167,6 +169,7 @@ Answer refresh_domain(const Invocation& call) {
 }
 
 Answer dns_cache_stats(const Invocation& call) {
+  if (!call.words.empty()) return usage("dns_cache stats", "nothing follows");
   return Answer::once({}, [all = call.system.names().statistics()](Writer& writer) {
     if (writer.json())
       return writer.document(Json{{"queries", {{"MX", all.mx}, {"A", all.a}, {"AAAA", all.aaaa}}},
@@ -203,7 +206,7 @@ Answer dns_cache_lookup(const Invocation& call) {
   const auto question = read_question(call, "dns_cache lookup");
   if (!question) return question.error();
   const dns::AnswerPtr answer = call.system.names().remembered(question->name, question->type);
-  if (!answer) return Answer::error(Code::not_found, "control-not-found", "Cached result not found, try a submit.");
+  if (!answer) return Answer::error(Code::not_found, "dns-not-remembered", "Cached result not found, try a submit.");
   return Answer::once({}, [question = *question, answer](Writer& writer) {
     say_answer(writer, question.name, question.type, *answer);
   });
