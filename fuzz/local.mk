@@ -16,7 +16,7 @@ fuzz_config_parse_LDADD = libconfig.a libbase.a $(BASE_LIBS)
 fuzz_control_protocol_SOURCES = fuzz/control_protocol.cc
 fuzz_control_protocol_LDFLAGS = $(LIBFUZZER)
 fuzz_control_protocol_LDADD = libcontrol.a libauth.a libtelemetry.a libdns.a libconfig.a libmessage.a libbase.a \
-	$(GSASL_LIBS) $(OPENSSL_LIBS) $(BASE_LIBS)
+	$(ZLIB_LIBS) $(GSASL_LIBS) $(OPENSSL_LIBS) $(BASE_LIBS)
 
 fuzz_dns_message_SOURCES = fuzz/dns_message.cc
 fuzz_dns_message_LDFLAGS = $(LIBFUZZER)
