@@ -355,7 +355,9 @@ Candidates completions(const CommandTable& table, System& system, std::string_vi
     default:  // what can stand there is in the synopsis, if anywhere
       break;
   }
-  if (argument != Argument::line && argument != Argument::setting)
+  // What may stand in front of a message's id does not follow it.
+  const bool behind = argument == Argument::message && !rest.empty();
+  if (argument != Argument::line && argument != Argument::setting && !behind)
     offer_synopsis(collector, found.command->synopsis, rest);
   return std::move(collector).result();
 }
