@@ -30,17 +30,22 @@ WallTime next_attempt(const spool::Summary& summary) {
   WallTime next = WallTime::max();
   for (const spool::RecipientState& state : summary.states)
     if (state.state == spool::State::pending) next = std::min(next, state.next_attempt);
-  if (next == WallTime::max()) next = {};
   return std::max(next, summary.envelope.hold_until);
 }
 
-std::string next_text(WallTime next) { return next == WallTime{} ? "now" : time_text(next); }
+std::string next_text(WallTime next) {
+  if (next == WallTime::max()) return "held";
+  return next == WallTime{} ? "now" : time_text(next);
+}
+
+Json next_json(WallTime next) { return next == WallTime::max() ? Json() : time_json(next); }
 
 size_t pending(const spool::Summary& summary) {
   return static_cast<size_t>(std::ranges::count(summary.states, spool::State::pending, &spool::RecipientState::state));
 }
 
 std::string_view state_of(const spool::Summary& summary) {
+  if (next_attempt(summary) == WallTime::max()) return "held";
   for (const spool::RecipientState& state : summary.states)
     if (state.state == spool::State::pending && state.attempts > 0) return "retrying";
   return "waiting";
@@ -53,7 +58,7 @@ Json document(const spool::Summary& summary) {
     Json recipient{{"recipient", summary.envelope.recipients[i].address},
                    {"state", state_text(state)},
                    {"attempts", state.attempts}};
-    if (state.state == spool::State::pending) recipient["next_attempt"] = time_json(state.next_attempt);
+    if (state.state == spool::State::pending) recipient["next_attempt"] = next_json(state.next_attempt);
     if (!state.last_error.empty()) recipient["last_error"] = state.last_error;
     recipients.push_back(std::move(recipient));
   }
@@ -63,7 +68,7 @@ Json document(const spool::Summary& summary) {
           {"size", summary.size},
           {"sender", envelope.sender},
           {"state", state_of(summary)},
-          {"next_attempt", time_json(next_attempt(summary))},
+          {"next_attempt", next_json(next_attempt(summary))},
           {"client", envelope.client.to_string()},
           {"helo", envelope.client_helo},
           {"listener", envelope.listener},

@@ -36,7 +36,7 @@ std::string id_text(MessageId id, std::string_view node) {
 std::string_view state_text(const spool::RecipientState& state) {
   switch (state.state) {
     case spool::State::pending:
-      return state.attempts == 0 ? "waiting" : "retrying";
+      return state.held() ? "held" : state.attempts == 0 ? "waiting" : "retrying";
     case spool::State::delivered:
       return "delivered";
     case spool::State::failed:

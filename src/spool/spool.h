@@ -38,8 +38,9 @@ enum class State : uint8_t { pending = 0, delivered = 1, failed = 2, expired = 3
 struct RecipientState {
   State state = State::pending;
   uint32_t attempts = 0;
-  WallTime next_attempt{};  // pending only; the epoch means at once
+  WallTime next_attempt{};  // pending only; the epoch means at once, the greatest that an operator holds it
   std::string last_error;   // one line; at most 512 bytes are kept
+  bool held() const { return state == State::pending && next_attempt == WallTime::max(); }
   friend bool operator==(const RecipientState&, const RecipientState&) = default;
 };
 

@@ -105,6 +105,19 @@ class Show(TestCase):
         daemon.kill9()
         self.assertEqual(["delivered", "retrying"], [each["state"] for each in told()["recipients"]])
 
+    def test_what_an_operator_holds(self):
+        daemon = self.daemon(more='Domain "remote.example" { Suspend_Delivery = true }')
+        with Smtp(daemon.smtp_port) as smtp:
+            smtp.ehlo()
+            smtp.message(message("kept"), recipients=["eve@remote.example"])
+        found = self.listed(daemon)
+        self.assertEqual(["waiting"], [each["state"] for each in found])
+        self.assertEqual(0, daemon.console(f"message hold {found[0]['id']}").returncode)
+        held = wait_for(lambda: self.listed(daemon, "--recipient", "eve")[0]["state"] == "held" and self.listed(daemon)[0],
+                        "the journal entry on the disk")
+        self.assertIsNone(held["next_attempt"])
+        self.assertEqual(["held"], [each["state"] for each in held["recipients"]])
+
     @heavy
     def test_while_it_is_busy(self):
         """Segments are made, sealed and removed meanwhile: nothing looks damaged, and each message is whole."""
