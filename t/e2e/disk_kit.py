@@ -211,14 +211,12 @@ class Folder(Node):
 
 
 class Disk:
-    """Follows a log, entry by entry. `root` is there and durable, and so are the `folders` in it, all of them empty."""
+    """Follows a log, entry by entry. `root` is there, empty, and durable."""
 
-    def __init__(self, root, folders=()):
+    def __init__(self, root):
         self.root = str(root)
         self.top = Folder()
         self.open = {}
-        for name in folders:
-            self.top.now[name] = self.top.durable[name] = Folder()
 
     def find(self, path):
         node = self.top

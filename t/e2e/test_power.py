@@ -33,7 +33,6 @@ class PowerCase(TestCase):
     def recorded(self, goal, fsync="true"):
         """A daemon that has had two lives, with a kill -9 between them; and the names it promised, by their ids."""
         daemon = ShimDaemon(self, CONFIG, log=True, fsync=fsync, held="true")
-        (daemon.disk / "spool").mkdir()
         names = {}
         self.sent = set()
         for life in range(2):
@@ -62,7 +61,7 @@ class PowerCase(TestCase):
 class Order(PowerCase):
     def early(self, daemon, names):
         """Answers that left before what they promise was durable; each message that was promised is looked at."""
-        disk = disk_kit.Disk(daemon.disk, ["spool"])
+        disk = disk_kit.Disk(daemon.disk)
         early, seen = [], {}
         for entry in daemon.shim.entries():
             disk.follow(entry)
@@ -93,7 +92,7 @@ class Order(PowerCase):
     def test_no_outcome_before_its_file(self):
         """What the journal calls delivered is in its Maildir for good, names of folders included."""
         daemon, _ = self.recorded(150)
-        disk = disk_kit.Disk(daemon.disk, ["spool"])
+        disk = disk_kit.Disk(daemon.disk)
         files, early, looked = {}, set(), 0
         for entry in daemon.shim.entries():
             disk.follow(entry)
@@ -129,7 +128,7 @@ class Cut(PowerCase):
         points += [chance.choice(answers) for _ in range(POINTS - len(points))]
         after = ShimDaemon(self, CONFIG, fsync="true", held="false")
         after.environment = {}
-        disk, promised, twice, last = disk_kit.Disk(daemon.disk, ["spool"]), set(), 0, -1
+        disk, promised, twice, last = disk_kit.Disk(daemon.disk), set(), 0, -1
         for point in sorted(points):
             for entry in entries[last + 1:point + 1]:
                 disk.follow(entry)
