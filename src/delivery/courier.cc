@@ -137,8 +137,6 @@ std::optional<smtp::Reply> Courier::unprotected() const {
 size_t Courier::on_data(std::string_view bytes) {
   smtp::ClientOutput out;
   const size_t used = session_.feed(bytes, out);
-  // The deadline is for a line of a reply, not for each of its bytes.
-  if (bytes.find('\n') == std::string_view::npos) out.deadline = Duration{0};
   carry_out(out);
   tell();
   return used;

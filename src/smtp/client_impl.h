@@ -78,6 +78,7 @@ struct ClientSession::Impl {
   telemetry::SessionTracePtr trace;  // null, as a rule
   Rest rest = Rest::fresh;           // meant while nothing is expected
   std::deque<Expect> expected;
+  uint64_t heard = 0;  // replies
   ClientOffers offers;
   Protection protection;
   bool in_ready = false;     // host.ready() is being called

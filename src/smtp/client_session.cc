@@ -48,8 +48,11 @@ void ClientSession::start(ClientOutput& out) {
 
 size_t ClientSession::feed(std::string_view bytes, ClientOutput& out) {
   const Impl::Count count(*impl_, out);
+  const uint64_t before = impl_->heard;
   const size_t used = impl_->feed(bytes, out);
   impl_->settle(out);
+  // Who waits for a reply waits for all of its lines.
+  if (impl_->heard == before) out.deadline = Duration(0);
   return used;
 }
 
@@ -171,6 +174,7 @@ size_t ClientSession::Impl::feed(std::string_view bytes, ClientOutput& out) {
 }
 
 void ClientSession::Impl::handle(const ParsedReply& parsed, ClientOutput& out) {
+  ++heard;
   const Reply reply{parsed.code, reply_text(parsed), stage(), sent};
   if (trace)
     for (size_t i = 0; i < parsed.lines.size(); ++i)

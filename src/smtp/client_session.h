@@ -71,7 +71,7 @@ enum class ClientNext : uint8_t { read, start_tls, idle, close };
 struct ClientOutput {
   std::string bytes;  // to be sent; append only
   ClientNext next = ClientNext::read;
-  Duration deadline{0};  // for the next reply; from ClientTimeouts
+  Duration deadline{0};  // for the next reply, all of it; from ClientTimeouts. 0: the one before counts on
 };
 
 struct ClientTimeouts {  // RFC 5321 §4.5.3.2

@@ -179,7 +179,9 @@ class Hostile(TestCase):
             while not end.wait(0.02):
                 connection.sendall(b"250-x\r\n")
 
-        self.assert_gives_up(talk)
+        daemon = self.assert_gives_up(talk)
+        # The time is for a reply, not for each of its lines (RFC 5321 §4.5.3.2).
+        self.assertIn("timed out waiting for", daemon.mainlog("T")[0]["response"])
 
     def test_a_message_that_nobody_reads(self):
         given_up = threading.Event()

@@ -154,9 +154,10 @@ class Sink {
       const int now = ++open_;
       if (now > most_open_) most_open_ = now;
       threads_.emplace_back([this, number, fd = std::move(fd)]() mutable {
-        converse(fd.get(), number);
+        bool counted = true;
+        converse(fd.get(), number, counted);
         fd.reset();
-        --open_;
+        if (counted) --open_;
       });
     }
   }
@@ -166,7 +167,7 @@ class Sink {
     return line.substr(from + 1, line.rfind('>') - from - 1);
   }
 
-  void converse(int fd, int number) {
+  void converse(int fd, int number, bool& counted) {
     net::TlsNotes tls_state;  // that the context's callbacks write to, as in a TlsSession
     Wire wire{fd, stopping_, {nullptr, &SSL_free}, {}};
     if (!wire.say(script_.banner(number), "220 sink.example ESMTP")) return;
@@ -206,6 +207,8 @@ class Sink {
       } else if (line == "QUIT") {
         ++quits_;
         script_.quit(number);
+        counted = false;  // from the reply on the client may open another one
+        --open_;
         wire.say("", "221 2.0.0 bye");
         return;
       } else {
