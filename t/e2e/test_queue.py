@@ -126,10 +126,10 @@ class Queue(TestCase):
         # What is journalled goes with the next commit, and this is one.
         self.send("other@near.example")
         self.own.kill9()
+        self.refusing = False  # before anything is tried: what is under way is not flushed
         self.own.start()
         self.row("far.example", held=1)
         self.assertIn("r1@far.example> held", self.say("message", "details", identity).stdout)
-        self.refusing = False
         self.say("flush", "domain", "all")
         self.sink.wait(2)
         held = [row["recipient"] for row in self.rows("far.example") if row["state"] == "held"]
