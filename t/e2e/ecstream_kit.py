@@ -146,6 +146,7 @@ class Cutter:
         self.door = socket.create_server(("127.0.0.1", 0))
         self.endpoint = f"127.0.0.1:{self.door.getsockname()[1]}"
         self.calm = False  # cuts no more
+        self.hold = None   # an event that it waits for before it cuts; the connection stands still until then
         self.threads = [threading.Thread(target=self._accept, daemon=True)]
         self.threads[0].start()
         test.addCleanup(self.door.close)
@@ -185,6 +186,8 @@ class Cutter:
                         over = not self.calm and left[0] <= 0
                     target.sendall(data)
                     if over:
+                        if self.hold:
+                            self.hold.wait()
                         self.cuts += 1
                         break
             except OSError:

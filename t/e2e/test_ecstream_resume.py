@@ -34,7 +34,11 @@ class Resume(Case):
         self.begin(more=QUIET)
         chance, seen, threads, last = random.Random(5), [0], Threads(), 1000
         threads.start(self.python_client, self.endpoint, "py", last, seen, 300_000)
-        library = start_c_client(self.endpoint, "c", 2 * last, size=15_000)
+        # The library is so fast that it has to be held in the middle of its 30 MB for the first kill to find it there.
+        door = Cutter(self, self.daemon.values["ecs"], 10_000_000, 10_000_000, seed=1)
+        door.hold = threading.Event()
+        self.addCleanup(door.hold.set)
+        library = start_c_client(door.endpoint, "c", 2 * last, size=15_000)
         said = []
         reader = threading.Thread(target=lambda: said.extend(library.stdout), daemon=True)
         reader.start()
@@ -44,6 +48,8 @@ class Resume(Case):
                 goal = seen[0] + chance.randint(1, last // 10)
                 wait_for(lambda: seen[0] >= min(goal, last) or threads.errors, f"message {goal}", 60)
             self.daemon.kill9()
+            door.calm = True
+            door.hold.set()
             self.daemon.start()
         threads.join(60 * SCALE)
         self.assertEqual(0, library.wait(60 * SCALE), library.stderr.read())
