@@ -186,7 +186,10 @@ Outcome<int> inject(Options& options) {
   const Settings settings = engine_settings(options, *secrets, host);
   const LinkSettings links{&*target, options.tls_options, options.tls,
                            options.server.host.empty() ? "localhost" : options.server.host};
+  // What comes behind the run is the report, which one more Ctrl-C must not take away.
+  std::signal(SIGINT, SIG_IGN);
   console::Interrupt interrupt;
+  if (interrupt.fd() < 0) std::signal(SIGINT, SIG_DFL);
   Progress progress(options.quiet ? -1 : STDERR_FILENO);
   Runner runner(
       run_settings(options, **source), links, **source,
