@@ -34,17 +34,8 @@ std::string id_text(MessageId id, std::string_view node) {
 }
 
 std::string_view state_text(const spool::RecipientState& state) {
-  switch (state.state) {
-    case spool::State::pending:
-      return state.held() ? "held" : state.attempts == 0 ? "waiting" : "retrying";
-    case spool::State::delivered:
-      return "delivered";
-    case spool::State::failed:
-      return "failed";
-    case spool::State::expired:
-      return "expired";
-  }
-  return "?";
+  if (state.state == spool::State::pending && !state.held()) return state.attempts == 0 ? "waiting" : "retrying";
+  return spool::state_name(state);
 }
 
 }  // namespace impulse::ecshow

@@ -24,6 +24,6 @@ std::string time_text(WallTime time);                // "2027-01-31T12:00:05Z"; 
 Json time_json(WallTime time);                       // the same; the epoch: null
 std::string address_text(std::string_view address);  // in <>, without control characters
 std::string id_text(MessageId id, std::string_view node);
-std::string_view state_text(const spool::RecipientState& state);  // waiting, retrying, delivered, failed, expired
+std::string_view state_text(const spool::RecipientState& state);  // waiting, retrying, held, delivered, failed, expired
 
 }  // namespace impulse::ecshow

@@ -175,7 +175,7 @@ class PartsDispatcher final : public Dispatcher {
       std::string domain = queue::name_of(envelope.tenant, message::domain_of(envelope.recipients[i].address));
       // Age counts from the release (RFC 4865), which is also the first attempt's time.
       queue::Item item{id, i, 0, envelope.priority, std::max(envelope.received, envelope.hold_until), {}};
-      if (state != nullptr && state->next_attempt == queue::on_hold) {
+      if (state != nullptr && state->held()) {
         item.attempts = static_cast<uint16_t>(std::min<uint32_t>(state->attempts, UINT16_MAX));
         item.next_attempt = queue::on_hold;
       } else if (envelope.hold_until > now) {

@@ -137,20 +137,6 @@ class Text final : public control::MessageText {
   std::shared_ptr<Shared> shared_;
 };
 
-std::string state_text(const spool::RecipientState& state) {
-  switch (state.state) {
-    case spool::State::pending:
-      return state.next_attempt == queue::on_hold ? "held" : "pending";
-    case spool::State::delivered:
-      return "delivered";
-    case spool::State::failed:
-      return "failed";
-    case spool::State::expired:
-      return "expired";
-  }
-  return {};
-}
-
 }  // namespace
 
 std::vector<control::OutboundConnection> ConsoleService::outbound() {
@@ -250,7 +236,7 @@ Result<control::MessageDetails> ConsoleService::message(MessageId id) {
     const spool::RecipientState& state = stored->states[i];
     control::MessageDetails::Recipient row;
     row.address = stored->envelope.recipients[i].address;
-    row.state = state_text(state);
+    row.state = spool::state_name(state);
     if (row.state == "pending") row.next_attempt = state.next_attempt;
     row.attempts = state.attempts;
     row.last_error = state.last_error;

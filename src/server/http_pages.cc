@@ -18,20 +18,6 @@ using Json = nlohmann::ordered_json;
 
 std::string dump(const Json& document) { return document.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
-std::string_view state_name(spool::State state) {
-  switch (state) {
-    case spool::State::pending:
-      return "pending";
-    case spool::State::delivered:
-      return "delivered";
-    case spool::State::failed:
-      return "failed";
-    case spool::State::expired:
-      return "expired";
-  }
-  return "pending";
-}
-
 http::Response not_found() {
   return http::error_response(
       404, http::ErrorItem{"not_found", "there is no such message",
@@ -66,9 +52,9 @@ http::Response message_page(const spool::Spool& spool, std::string_view name, st
     waiting = waiting || state.state == spool::State::pending;
     Json row;
     row["address"] = envelope.recipients[i].address;
-    row["state"] = state_name(state.state);
+    row["state"] = spool::state_name(state);
     row["attempts"] = state.attempts;
-    if (state.next_attempt != WallTime{}) row["next_attempt"] = control::time_text(state.next_attempt);
+    if (state.next_attempt != WallTime{} && !state.held()) row["next_attempt"] = control::time_text(state.next_attempt);
     if (!state.last_error.empty()) row["last_error"] = state.last_error;
     recipients.push_back(std::move(row));
   }

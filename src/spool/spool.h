@@ -44,6 +44,21 @@ struct RecipientState {
   friend bool operator==(const RecipientState&, const RecipientState&) = default;
 };
 
+// "pending", "held", "delivered", "failed", "expired".
+constexpr std::string_view state_name(const RecipientState& state) {
+  switch (state.state) {
+    case State::pending:
+      return state.held() ? "held" : "pending";
+    case State::delivered:
+      return "delivered";
+    case State::failed:
+      return "failed";
+    case State::expired:
+      return "expired";
+  }
+  return "?";
+}
+
 // What a report tells of a recipient of another message.
 struct Told {
   MessageId id;

@@ -97,6 +97,17 @@ class Inject(Case):
             self.assertEqual(200, state.status, state)
             self.assertEqual([people[number]], [row["address"] for row in state.json["recipients"]])
 
+    def test_a_message_that_an_operator_holds(self):
+        self.begin(more='Domain "later.example" { Suspend_Delivery = true }\n')
+        client = self.client()
+        name = client.transmit(transmission("bob@later.example")).json["results"]["recipients"][0]["id"]
+        path = f"/api/impulse/v1/messages/{name}"
+        self.assertEqual("pending", client.get(path).json["recipients"][0]["state"])
+        self.daemon.console("message", "hold", name)
+        wait_for(lambda: client.get(path).json["recipients"][0]["state"] == "held",
+                 lambda: f"its state: {client.get(path).json}")
+        self.assertNotIn("next_attempt", client.get(path).json["recipients"][0])
+
     @timeout(240)
     def test_killed_again_and_again_every_request_is_carried_out_once(self):
         """Clients that repeat what was not answered, with its key: all or nothing of each, and once."""
