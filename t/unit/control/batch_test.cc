@@ -92,7 +92,7 @@ LineSource lines(std::vector<std::string> all) {
 Run script(std::vector<std::string> all, bool keep_going = false) {
   Daemon daemon;
   return run([&](Printer& printer) {
-    auto client = Client::over(std::move(daemon.client_end), {});
+    auto client = console::Client::over(std::move(daemon.client_end), {});
     CPPUNIT_ASSERT(client);
     return run_script(*client, printer, lines(std::move(all)), keep_going);
   });
@@ -153,7 +153,7 @@ class BatchTest : public CppUnit::TestFixture {
   void one_command() {
     Daemon daemon;
     const Run done = run([&](Printer& printer) {
-      auto client = Client::over(std::move(daemon.client_end), {});
+      auto client = console::Client::over(std::move(daemon.client_end), {});
       return run_command(*client, printer, "nonsense", lines({}));
     });
     CPPUNIT_ASSERT_EQUAL(2, done.status);
@@ -164,7 +164,7 @@ class BatchTest : public CppUnit::TestFixture {
     Daemon daemon;
     for (int i = 0; i < 5000; ++i) daemon.system.domains.push_back({fmt::format("d{:04}.example", i), 1, 0, 0});
     const Run done = run([&](Printer& printer) {
-      auto client = Client::over(std::move(daemon.client_end), {});
+      auto client = console::Client::over(std::move(daemon.client_end), {});
       return run_script(*client, printer, lines({"mailq", "version"}), false);
     });
     CPPUNIT_ASSERT_EQUAL(0, done.status);
@@ -181,7 +181,7 @@ class BatchTest : public CppUnit::TestFixture {
       say(fd.get(), answer);
     });
     const Run done = run([&, fd = &theirs](Printer& printer) {
-      auto client = Client::over(std::move(*fd), {});
+      auto client = console::Client::over(std::move(*fd), {});
       return run_script(*client, printer, lines(std::move(requests)), keep_going);
     });
     server.join();
@@ -203,7 +203,7 @@ class BatchTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT(full != nullptr);
     std::FILE* err = std::tmpfile();
     Printer printer(full, err, false, false);
-    auto client = Client::over(std::move(daemon.client_end), {});
+    auto client = console::Client::over(std::move(daemon.client_end), {});
     CPPUNIT_ASSERT_EQUAL(1, run_command(*client, printer, "version", lines({})));
     std::fclose(full);
     std::fclose(err);

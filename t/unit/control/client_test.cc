@@ -125,7 +125,7 @@ class ClientTest : public CppUnit::TestFixture {
         say(fd, std::string_view(answer).substr(0, cut));
         say(fd, std::string_view(answer).substr(cut));
       });
-      auto client = Client::over(std::move(theirs), {});
+      auto client = console::Client::over(std::move(theirs), {});
       server.join();
       CPPUNIT_ASSERT(client);
       CPPUNIT_ASSERT_EQUAL("n1"s, client->greeting().field("node"));
@@ -140,7 +140,7 @@ class ClientTest : public CppUnit::TestFixture {
     auto [ours, theirs] = a_pair();
     say(ours.get(), said);
     ours.reset();
-    auto client = Client::over(std::move(theirs), {});
+    auto client = console::Client::over(std::move(theirs), {});
     if (!client) return client.error();
     for (;;) {
       auto line = client->next();
@@ -169,12 +169,12 @@ class ClientTest : public CppUnit::TestFixture {
   }
   void no_answer_in_time() {
     auto [ours, theirs] = a_pair();
-    auto silent = Client::over(std::move(theirs), {std::chrono::milliseconds(1), -1});
+    auto silent = console::Client::over(std::move(theirs), {std::chrono::milliseconds(1), -1});
     CPPUNIT_ASSERT(!silent);
     CPPUNIT_ASSERT_EQUAL(75, silent.error().exit_status());
     auto [ours2, theirs2] = a_pair();
     say(ours2.get(), greeting);
-    auto client = Client::over(std::move(theirs2), {std::chrono::milliseconds(1), -1});
+    auto client = console::Client::over(std::move(theirs2), {std::chrono::milliseconds(1), -1});
     CPPUNIT_ASSERT(client && client->send("x"));
     CPPUNIT_ASSERT_EQUAL(75, client->next().error().exit_status());
   }
@@ -186,7 +186,7 @@ class ClientTest : public CppUnit::TestFixture {
       for (int i = 0; i < 64; ++i) say(fd.get(), " " + block);
     });
     {
-      auto client = Client::over(std::move(theirs), {});
+      auto client = console::Client::over(std::move(theirs), {});
       CPPUNIT_ASSERT(client->next().error().kind == Failure::Kind::foreign);
     }
     server.join();
@@ -195,7 +195,7 @@ class ClientTest : public CppUnit::TestFixture {
     auto [ours, theirs] = a_pair();
     say(ours.get(), greeting);
     {
-      auto client = Client::over(std::move(theirs), {});
+      auto client = console::Client::over(std::move(theirs), {});
       CPPUNIT_ASSERT(client->send("version\nshutdown").error().kind == Failure::Kind::misuse);
       CPPUNIT_ASSERT(client->send("a\0b"s).error().kind == Failure::Kind::misuse);
       CPPUNIT_ASSERT(client->send("config set x <<E", "y\nE\n"));
@@ -208,7 +208,7 @@ class ClientTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT(::pipe2(ends, O_CLOEXEC) == 0);
     const UniqueFd reader(ends[0]), writer(ends[1]);
     say(ours.get(), greeting);
-    auto client = Client::over(std::move(theirs), {std::chrono::milliseconds(0), reader.get()});
+    auto client = console::Client::over(std::move(theirs), {std::chrono::milliseconds(0), reader.get()});
     CPPUNIT_ASSERT(client);
     CPPUNIT_ASSERT(::write(writer.get(), "c", 1) == 1);
     CPPUNIT_ASSERT(client->next().error().kind == Failure::Kind::interrupted);
@@ -220,7 +220,7 @@ class ClientTest : public CppUnit::TestFixture {
   void sees_that_the_peer_has_closed() {
     auto [ours, theirs] = a_pair();
     say(ours.get(), greeting);
-    auto client = Client::over(std::move(theirs), {});
+    auto client = console::Client::over(std::move(theirs), {});
     CPPUNIT_ASSERT(!client->peer_closed());
     say(ours.get(), "!notice control-timeout idle for too long\n");
     CPPUNIT_ASSERT(!client->peer_closed());
@@ -252,9 +252,9 @@ class ClientTest : public CppUnit::TestFixture {
         read_all(fd.get());
       }
     });
-    const auto by_path = Client::connect(*parse_address(path), {}).has_value();
+    const auto by_path = console::Client::connect(*parse_address(path), {}).has_value();
     const auto by_port =
-        Client::connect(*parse_address(fmt::format("127.0.0.1:{}", ntohs(address.sin_port))), {}).has_value();
+        console::Client::connect(*parse_address(fmt::format("127.0.0.1:{}", ntohs(address.sin_port))), {}).has_value();
     server.join();
     ::unlink(path.c_str());
     ::rmdir(folder);
@@ -262,7 +262,7 @@ class ClientTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT(by_port);
   }
   void cannot_connect() {
-    const auto nobody = Client::connect(*parse_address("/nonexistent/control"), {});
+    const auto nobody = console::Client::connect(*parse_address("/nonexistent/control"), {});
     CPPUNIT_ASSERT_EQUAL(69, nobody.error().exit_status());
     CPPUNIT_ASSERT_EQUAL("cannot connect to /nonexistent/control: No such file or directory"s, nobody.error().text);
   }
@@ -275,7 +275,7 @@ class ClientTest : public CppUnit::TestFixture {
     });
     const std::string payload = std::string(3000000, 'p') + "\nE\n";
     {
-      auto client = Client::over(std::move(theirs), {});
+      auto client = console::Client::over(std::move(theirs), {});
       CPPUNIT_ASSERT(client && client->send("x <<E", payload));
     }
     server.join();

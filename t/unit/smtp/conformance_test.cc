@@ -11,9 +11,9 @@ using namespace std::string_literals;
 namespace {
 
 const std::string start = "EHLO c.example\r\n";
-const std::string mail = "MAIL FROM:<a@b>\r\n";
-const std::string rcpt = "RCPT TO:<c@d>\r\n";
-const std::string open = start + mail + rcpt;
+const std::string mail_from = "MAIL FROM:<a@b>\r\n";
+const std::string rcpt_to = "RCPT TO:<c@d>\r\n";
+const std::string open = start + mail_from + rcpt_to;
 
 class ConformanceTest : public CppUnit::TestFixture {
   CPPUNIT_TEST_SUITE(ConformanceTest);
@@ -105,37 +105,37 @@ class ConformanceTest : public CppUnit::TestFixture {
   }
 
   void sequence() {  // 3, 6, 10, 13
-    expect(mail + rcpt, "250 250");
+    expect(mail_from + rcpt_to, "250 250");
     Policy strict = usual_policy();
     strict.require_ehlo = true;
-    expect(strict, mail, "503 5.5.1");
-    expect(strict, "HELO x\r\n" + mail, "250 250");
+    expect(strict, mail_from, "503 5.5.1");
+    expect(strict, "HELO x\r\n" + mail_from, "250 250");
     expect(strict, open, "250 250 250");
-    expect(open + "EHLO x\r\n" + rcpt + "DATA\r\n", "250 250 250 250 503 503");
-    expect(open + "HELO x\r\n" + rcpt, "250 250 250 250 503");
-    expect(open + "EHLO\r\n" + rcpt, "250 250 250 501 250");  // a refused greeting changes nothing
-    expect(open + "RSET\r\n" + rcpt + mail, "250 250 250 250 503 250");
-    expect(mail + mail + rcpt, "250 503 250");
-    expect("MAIL FROM:<>\r\n" + rcpt, "250 250");
-    expect(rcpt + "DATA\r\n", "503 5.5.1 503 5.5.1");
-    expect(mail + "DATA\r\n", "250 2.1.0 503 5.5.1");
-    expect(mail + "RCPT TO:<x y>\r\nDATA\r\nRSET\r\nDATA\r\n", "250 501 554 250 503");
-    expect(open + "DATA\r\n.\r\nDATA\r\n" + rcpt + "RSET\r\n", "250 250 250 354 250 503 503 250");
-    expect(mail + "RCPT TO:<postmaster>\r\nRCPT TO:<PostMaster>\r\n", "250 250 250");
+    expect(open + "EHLO x\r\n" + rcpt_to + "DATA\r\n", "250 250 250 250 503 503");
+    expect(open + "HELO x\r\n" + rcpt_to, "250 250 250 250 503");
+    expect(open + "EHLO\r\n" + rcpt_to, "250 250 250 501 250");  // a refused greeting changes nothing
+    expect(open + "RSET\r\n" + rcpt_to + mail_from, "250 250 250 250 503 250");
+    expect(mail_from + mail_from + rcpt_to, "250 503 250");
+    expect("MAIL FROM:<>\r\n" + rcpt_to, "250 250");
+    expect(rcpt_to + "DATA\r\n", "503 5.5.1 503 5.5.1");
+    expect(mail_from + "DATA\r\n", "250 2.1.0 503 5.5.1");
+    expect(mail_from + "RCPT TO:<x y>\r\nDATA\r\nRSET\r\nDATA\r\n", "250 501 554 250 503");
+    expect(open + "DATA\r\n.\r\nDATA\r\n" + rcpt_to + "RSET\r\n", "250 250 250 354 250 503 503 250");
+    expect(mail_from + "RCPT TO:<postmaster>\r\nRCPT TO:<PostMaster>\r\n", "250 250 250");
     Policy closed = usual_policy();
     closed.relay_hosts = {};
-    expect(closed, mail + "RCPT TO:<postmaster>\r\nRCPT TO:<postmaster@d>\r\n", "250 250 550");
+    expect(closed, mail_from + "RCPT TO:<postmaster>\r\nRCPT TO:<postmaster@d>\r\n", "250 250 550");
   }
 
   void addresses() {  // 12, 14, 15, 16
     for (const auto* bad : {"a@b", "<a@b", "<a b@c>", "<a@@b>", "<a@b>x", "a@b>", "", "<a@>", "<u@[999.1.1.1]>"}) {
       expect("MAIL FROM:"s + bad + "\r\n", "501 5.1.7");
-      expect(mail + "RCPT TO:" + bad + "\r\n", "250 2.1.0 501 5.1.3");
+      expect(mail_from + "RCPT TO:" + bad + "\r\n", "250 2.1.0 501 5.1.3");
     }
     expect("MAIL FROM: <a@b>\r\n", "501 5.1.7");
     expect("MAIL FROM <a@b>\r\nMAIL\r\nMAIL <a@b>\r\nMAIL TO:<a@b>\r\nMAIL  FROM:<a@b>\r\nMAIL FROM :<a@b>\r\n",
            "501 5.5.4 501 5.5.4 501 5.5.4 501 5.5.4 501 5.5.4 501 5.5.4");
-    expect(mail + "RCPT FROM:<c@d>\r\nRCPT TO:<>\r\nRCPT\r\n", "250 2.1.0 501 5.5.4 501 5.1.3 501 5.5.4");
+    expect(mail_from + "RCPT FROM:<c@d>\r\nRCPT TO:<>\r\nRCPT\r\n", "250 2.1.0 501 5.5.4 501 5.1.3 501 5.5.4");
     expect("MAIL FROM:<" + repeat("l", 65) + "@x>\r\n", "501 5.1.7");
     expect("MAIL FROM:<" + repeat("l", 64) + "@x>\r\nRCPT TO:<" + repeat("l", 65) + "@x>\r\n", "250 2.1.0 501 5.1.3");
 
@@ -158,9 +158,9 @@ class ConformanceTest : public CppUnit::TestFixture {
     Policy policy = usual_policy();
     policy.allow_null_sender = false;
     policy.allow_ip_literal = false;
-    expect(policy, "MAIL FROM:<>\r\nMAIL FROM:<u@[192.0.2.1]>\r\n" + mail + "RCPT TO:<u@[192.0.2.1]>\r\n",
+    expect(policy, "MAIL FROM:<>\r\nMAIL FROM:<u@[192.0.2.1]>\r\n" + mail_from + "RCPT TO:<u@[192.0.2.1]>\r\n",
            "550 5.1.7 550 5.1.7 250 2.1.0 550 5.1.3");
-    expect("MAIL FROM:<user>\r\n" + mail + "RCPT TO:<user>\r\n", "550 5.1.7 250 2.1.0 550 5.1.3");
+    expect("MAIL FROM:<user>\r\n" + mail_from + "RCPT TO:<user>\r\n", "550 5.1.7 250 2.1.0 550 5.1.3");
     policy = usual_policy();
     policy.unqualified_recipient_domain = "ours.example";
     policy.unqualified_sender_domain = "from.example";
@@ -171,7 +171,7 @@ class ConformanceTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT_EQUAL("you@ours.example"s, dialogue.messages[0].recipients[0]);
     CPPUNIT_ASSERT_EQUAL("postmaster@ours.example"s, dialogue.messages[0].recipients[1]);
     Dialogue bare;
-    bare.say(mail + "RCPT TO:<POSTMASTER>\r\nDATA\r\n.\r\n");
+    bare.say(mail_from + "RCPT TO:<POSTMASTER>\r\nDATA\r\n.\r\n");
     CPPUNIT_ASSERT_EQUAL("postmaster"s, bare.messages.at(0).recipients.at(0));
 
     expect("MAIL FROM:<a..b@c>\r\nMAIL FROM:<ab.@c>\r\n", "501 501");
@@ -181,7 +181,7 @@ class ConformanceTest : public CppUnit::TestFixture {
     policy = usual_policy();
     policy.allow_whitespace_in_envelope = true;
     expect(policy, "MAIL FROM: < a@b >\r\nRCPT TO:\t<c@d>\r\n", "250 250");
-    expect(policy, mail + "RCPT TO:<c@d> \r\n", "250 501");
+    expect(policy, mail_from + "RCPT TO:<c@d> \r\n", "250 501");
     policy = usual_policy();
     policy.allow_trailing_whitespace = true;
     expect(policy, "MAIL FROM:<a@b> \r\nRCPT TO:<c@d> \t\r\n", "250 250");
@@ -192,9 +192,9 @@ class ConformanceTest : public CppUnit::TestFixture {
     for (const auto* unknown : {"FOO", "FOO=1", "SMTPUTF8", "RET=HDRS", "ENVID=x", "AUTH=<>", "REQUIRETLS", "BY=1;R",
                                 "HOLDFOR=1", "MT-PRIORITY=3", "NOTIFY=NEVER"}) {
       expect("MAIL FROM:<a@b> "s + unknown + "\r\n", "555 5.5.4");
-      expect(mail + "RCPT TO:<c@d> " + unknown + "\r\n", "250 2.1.0 555 5.5.4");
+      expect(mail_from + "RCPT TO:<c@d> " + unknown + "\r\n", "250 2.1.0 555 5.5.4");
     }
-    expect(mail + "RCPT TO:<c@d> SIZE=1\r\nRCPT TO:<c@d> BODY=7BIT\r\nRCPT TO:<c@d> =\r\n",
+    expect(mail_from + "RCPT TO:<c@d> SIZE=1\r\nRCPT TO:<c@d> BODY=7BIT\r\nRCPT TO:<c@d> =\r\n",
            "250 2.1.0 555 5.5.4 555 5.5.4 501 5.5.4");
     Policy policy = usual_policy();
     policy.max_message_size = 1000;
@@ -231,7 +231,8 @@ class ConformanceTest : public CppUnit::TestFixture {
     expect(policy, "MAIL FROM:<> SIZE=5\r\n", "250");
 
     Dialogue dialogue;
-    dialogue.say("MAIL FROM:<a@b> BODY=8BITMIME\r\n" + rcpt + "DATA\r\n.\r\n" + mail + rcpt + "DATA\r\n.\r\n");
+    dialogue.say("MAIL FROM:<a@b> BODY=8BITMIME\r\n" + rcpt_to + "DATA\r\n.\r\n" + mail_from + rcpt_to +
+                 "DATA\r\n.\r\n");
     CPPUNIT_ASSERT(dialogue.messages.at(0).envelope.body_type == message::BodyType::eight_bit_mime);
     CPPUNIT_ASSERT(dialogue.messages.at(1).envelope.body_type == message::BodyType::seven_bit);
   }
@@ -243,7 +244,7 @@ class ConformanceTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT_EQUAL("250 mx.example\r\n"s, dialogue.say("EHLO a\r\n"));
     expect(policy, "MAIL FROM:<a@b> SIZE=1\r\nMAIL FROM:<a@b> BODY=7BIT\r\n", "555 555");
     // No reply has an enhanced code then.
-    CPPUNIT_ASSERT_EQUAL("250 Sender OK\r\n"s, dialogue.say(mail));
+    CPPUNIT_ASSERT_EQUAL("250 Sender OK\r\n"s, dialogue.say(mail_from));
     CPPUNIT_ASSERT_EQUAL("500 Command not recognized\r\n"s, dialogue.say("FOO\r\n"));
     Output out;
     dialogue.session->timed_out(out);
@@ -255,7 +256,7 @@ class ConformanceTest : public CppUnit::TestFixture {
     policy.max_command_length = 512;
     expect(policy, "NOOP " + repeat("x", 505) + "\r\n", "250");
     expect(policy, "NOOP " + repeat("x", 506) + "\r\n", "500 5.5.2");
-    expect(policy, mail + "RCPT TO:<c@d>" + repeat(" ", 600) + "\r\nDATA\r\n", "250 2.1.0 500 5.5.2 503 5.5.1");
+    expect(policy, mail_from + "RCPT TO:<c@d>" + repeat(" ", 600) + "\r\nDATA\r\n", "250 2.1.0 500 5.5.2 503 5.5.1");
     expect(policy, repeat("RSET ", 20000) + "\r\nNOOP\r\n", "500 250");
     expect(policy, "QUIT" + repeat(" ", 600) + "\r\nNOOP\r\n", "500 250");
   }
@@ -266,7 +267,7 @@ class ConformanceTest : public CppUnit::TestFixture {
     expect(start + "MAIL FROM:<a@b>\nRCPT TO:<evil@x>\r\nDATA\r\n", "250 521 5.5.2");
     expect(start + "MAIL FROM:<a\nRCPT TO:<evil@x>\r\n", "250 521");
     expect(start + "NOOP\rNOOP\r\nNOOP\r\r\n\rNOOP\r\n", "250 500 5.5.2 500 5.5.2 500 5.5.2");
-    expect("EHLO a\n" + mail + "NOOP\nRCPT TO:<c@d>\nQUIT\n", "250 250 250 250 221");
+    expect("EHLO a\n" + mail_from + "NOOP\nRCPT TO:<c@d>\nQUIT\n", "250 250 250 250 221");
     expect("EHLO a\nMAIL FROM:<a@b>\nRCPT TO:<c@d>\nDATA\nNOOP\nDATA\r\nx\n.\n.\r\n.\r\n",
            "250 250 2.1.0 250 2.1.5 500 5.5.2 250 2.0.0 354 550 5.6.0");
     expect("GET / HTTP/1.0\n\nEHLO a\n", "421 4.7.0");
@@ -277,9 +278,9 @@ class ConformanceTest : public CppUnit::TestFixture {
     expect("NOOP \0\r\nNO\0OP\r\n\0\r\nEHLO a\0b\r\n"s, "500 5.5.2 500 5.5.2 500 5.5.2 500 5.5.2");
     expect("NOOP \x1B[2J\r\nMAIL FROM:<a\x7F@b>\r\n", "500 5.5.2 500 5.5.2");
     expect("NOOP \xC3\xBC\r\nVRFY \xFF\r\n\xFF\xFE\r\nHELP \xC3\xBC\r\n", "500 500 500 500");
-    expect("MAIL FROM:<gr\xC3\xBC\xC3\x9F@b>\r\n" + mail + "RCPT TO:<c@\xC3\xBC.example>\r\n",
+    expect("MAIL FROM:<gr\xC3\xBC\xC3\x9F@b>\r\n" + mail_from + "RCPT TO:<c@\xC3\xBC.example>\r\n",
            "553 5.6.7 250 2.1.0 553 5.6.7");
-    expect("MAIL FROM:<a\xFF@b>\r\n" + mail + "RCPT TO:<c@\xC0\xAF>\r\n", "501 5.1.7 250 2.1.0 501 5.1.3");
+    expect("MAIL FROM:<a\xFF@b>\r\n" + mail_from + "RCPT TO:<c@\xC0\xAF>\r\n", "501 5.1.7 250 2.1.0 501 5.1.3");
     expect("MAIL FROM:<a@b> SIZE=\xC3\xBC\r\n", "501 5.5.4");
   }
 
@@ -296,7 +297,7 @@ class ConformanceTest : public CppUnit::TestFixture {
            "250 250 2.1.0 250 2.1.5 354 554 5.4.6 250 2.0.0");
     Policy small = usual_policy();
     small.max_message_size = 1000;
-    expect(small, open + "DATA\r\n" + repeat("0123456789", 100) + "\r\n.\r\n" + rcpt + mail,
+    expect(small, open + "DATA\r\n" + repeat("0123456789", 100) + "\r\n.\r\n" + rcpt_to + mail_from,
            "250 250 2.1.0 250 2.1.5 354 552 5.3.4 503 5.5.1 250 2.1.0");
     Policy large = usual_policy();
     large.max_message_size = 0;
@@ -313,7 +314,7 @@ class ConformanceTest : public CppUnit::TestFixture {
       Dialogue failing;
       failing.host.commit = fail(code, "no");
       CPPUNIT_ASSERT_EQUAL("250 250 2.1.0 250 2.1.5 354 " + expected + " 503 5.5.1",
-                           with_enhanced(failing.say(open + "DATA\r\nx\r\n.\r\n" + rcpt)));
+                           with_enhanced(failing.say(open + "DATA\r\nx\r\n.\r\n" + rcpt_to)));
       CPPUNIT_ASSERT_EQUAL(uint64_t{0}, failing.session->messages());
     }
     Dialogue cut;
@@ -328,8 +329,8 @@ class ConformanceTest : public CppUnit::TestFixture {
     policy.starttls = true;
     Dialogue dialogue(policy);
     const std::string replies =
-        dialogue.say("NOOP\r\nHELP\r\nVRFY a\r\nFOO\r\n\r\nEXPN\r\nRSET\r\nRSET x\r\nMAIL\r\n" + mail + mail + rcpt +
-                     "RCPT TO:<x\r\nSTARTTLS\r\nSTARTTLS x\r\nDATA\r\n.\r\nQUIT\r\n");
+        dialogue.say("NOOP\r\nHELP\r\nVRFY a\r\nFOO\r\n\r\nEXPN\r\nRSET\r\nRSET x\r\nMAIL\r\n" + mail_from + mail_from +
+                     rcpt_to + "RCPT TO:<x\r\nSTARTTLS\r\nSTARTTLS x\r\nDATA\r\n.\r\nQUIT\r\n");
     std::string_view rest = replies;
     int lines = 0;
     while (!rest.empty()) {
@@ -362,13 +363,13 @@ class ConformanceTest : public CppUnit::TestFixture {
   }
 
   void pipelining() {  // 17, 31, 32, 33, 34
-    std::string batch = start + mail + repeat(rcpt, 100) + "DATA\r\n";
+    std::string batch = start + mail_from + repeat(rcpt_to, 100) + "DATA\r\n";
     Dialogue dialogue;
     Output out;
     CPPUNIT_ASSERT_EQUAL(batch.size(), dialogue.session->feed(batch, out));  // one write for all
     CPPUNIT_ASSERT_EQUAL("250 250 " + repeat("250 ", 100) + "354", Dialogue::codes_of(out.reply));
-    expect(mail + "RCPT TO:<x\r\nRCPT TO:<y z>\r\nDATA\r\nNOOP\r\n", "250 501 501 554 250");
-    const std::string message = mail + rcpt + "DATA\r\nS: 1\r\n\r\nMAIL FROM:<x@y>\r\n.\r\n";
+    expect(mail_from + "RCPT TO:<x\r\nRCPT TO:<y z>\r\nDATA\r\nNOOP\r\n", "250 501 501 554 250");
+    const std::string message = mail_from + rcpt_to + "DATA\r\nS: 1\r\n\r\nMAIL FROM:<x@y>\r\n.\r\n";
     expect(start + repeat(message, 3) + "QUIT\r\n", "250 250 250 354 250 250 250 354 250 250 250 354 250 221");
     expect("NOOP\r\nEHLO a\r\nVRFY a\r\nEXPN a\r\nTURN\r\nAUTH X\r\nNOOP\r\nQUIT\r\nNOOP\r\n",
            "250 250 252 502 502 502 250 221");
@@ -377,7 +378,7 @@ class ConformanceTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT_EQUAL(size_t{1000 * 14}, noops.say(repeat("NOOP\r\n", 1000)).size());
     Policy few = usual_policy();
     few.max_recipients = 2;
-    expect(few, mail + repeat(rcpt, 4) + "DATA\r\n.\r\n" + mail + rcpt,
+    expect(few, mail_from + repeat(rcpt_to, 4) + "DATA\r\n.\r\n" + mail_from + rcpt_to,
            "250 2.1.0 250 2.1.5 250 2.1.5 452 4.5.3 452 4.5.3 354 250 2.0.0 250 2.1.0 250 2.1.5");
   }
 
@@ -385,16 +386,18 @@ class ConformanceTest : public CppUnit::TestFixture {
     Policy policy = usual_policy();
     policy.starttls = true;
     expect(policy, "STARTTLS x\r\nSTARTTLS\r\n", "501 5.5.4 220 2.0.0");
-    expect(policy, start + mail + "STARTTLS\r\n" + rcpt, "250 250 503 250");
+    expect(policy, start + mail_from + "STARTTLS\r\n" + rcpt_to, "250 250 503 250");
     policy.tls_required = true;
-    expect(policy, "EHLO a\r\nNOOP\r\n" + mail + rcpt + "DATA\r\nRSET\r\nVRFY a\r\nHELP\r\nFOO\r\nHELO a\r\nQUIT\r\n",
+    expect(policy,
+           "EHLO a\r\nNOOP\r\n" + mail_from + rcpt_to + "DATA\r\nRSET\r\nVRFY a\r\nHELP\r\nFOO\r\nHELO a\r\nQUIT\r\n",
            "250 250 530 530 530 530 530 530 500 530 221");
     Dialogue dialogue(policy);
-    CPPUNIT_ASSERT_EQUAL("250 530 220"s, dialogue.codes("EHLO plain\r\n" + mail + "STARTTLS\r\n"));
+    CPPUNIT_ASSERT_EQUAL("250 530 220"s, dialogue.codes("EHLO plain\r\n" + mail_from + "STARTTLS\r\n"));
     dialogue.tls();
     CPPUNIT_ASSERT(dialogue.session->helo().empty());
     CPPUNIT_ASSERT(!dialogue.say("EHLO safe\r\n").contains("STARTTLS"));
-    CPPUNIT_ASSERT_EQUAL("503 250 250 354 250"s, dialogue.codes("STARTTLS\r\n" + mail + rcpt + "DATA\r\n.\r\n"));
+    CPPUNIT_ASSERT_EQUAL("503 250 250 354 250"s,
+                         dialogue.codes("STARTTLS\r\n" + mail_from + rcpt_to + "DATA\r\n.\r\n"));
     CPPUNIT_ASSERT_EQUAL("ESMTPS"s, dialogue.messages.at(0).protocol);
     CPPUNIT_ASSERT(
         dialogue.messages[0].trace.contains("with ESMTPS id ID\r\n\t(TLSv1.3 TLS_AES_256_GCM_SHA384 256 bits)\r\n"));
