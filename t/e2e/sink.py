@@ -1,11 +1,10 @@
 """An SMTP server that does what a test tells it: the gateway at the other end."""
 
-import socket
 import ssl
-import threading
 from dataclasses import dataclass, field
 
-from harness import SCALE, free_port, wait_for
+from acceptor import Acceptor, hang_up
+from harness import free_port, wait_for
 
 
 @dataclass
@@ -38,7 +37,7 @@ class Session:
     closed: str = ""       # "quit", "lost", "dropped"
 
 
-class SmtpSink:
+class SmtpSink(Acceptor):
     """Listens on `host`. `script(session, verb, line)` may return a reply
     (text without CRLF, several lines as a list) or None for the usual one;
     verbs are CONNECT, EHLO, HELO, MAIL, RCPT, DATA, BDAT, END, RSET, STARTTLS, QUIT;
@@ -47,7 +46,6 @@ class SmtpSink:
 
     def __init__(self, test, port=None, script=None, extensions=("PIPELINING", "SIZE 100000000", "8BITMIME"),
                  certificate=None, host="127.0.0.1"):
-        self.port = port or free_port()
         self.script = script or (lambda session, verb, line: None)
         self.extensions = list(extensions)
         self.context = None
@@ -57,26 +55,15 @@ class SmtpSink:
         self.messages = []
         self.sessions = []
         self.errors = []
-        self.lock = threading.Lock()
-        self.socket = socket.create_server((host, self.port), backlog=100)
         self.open = set()
-        threading.Thread(target=self._accept, daemon=True).start()
-        test.addCleanup(self.stop)
+        super().__init__(test, port or free_port(), host)
 
     def stop(self):
         """No new connections, and those open are cut."""
-        # close() does not wake accept() in another thread, shutdown() does.
-        try:
-            self.socket.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
-        self.socket.close()
+        super().stop()
         with self.lock:
-            for connection in list(self.open):
-                try:
-                    connection.shutdown(socket.SHUT_RDWR)
-                except OSError:
-                    pass
+            for connection in self.open:
+                hang_up(connection)
 
     def wait(self, count=1, seconds=30):
         """The messages, once there are `count`."""
@@ -84,20 +71,13 @@ class SmtpSink:
                  lambda: f"{count} messages at the sink, there are {len(self.messages)}", seconds)
         return list(self.messages)
 
-    def _accept(self):
-        while True:
-            try:
-                connection, _ = self.socket.accept()
-            except OSError:
-                return
-            connection.settimeout(120 * SCALE)
-            with self.lock:
-                session = Session(len(self.sessions))
-                self.sessions.append(session)
-                self.open.add(connection)
-            threading.Thread(target=self._serve, args=(connection, session), daemon=True).start()
+    def accepted(self, connection):
+        session = Session(len(self.sessions))
+        self.sessions.append(session)
+        self.open.add(connection)
+        return session,
 
-    def _serve(self, connection, session):
+    def serve(self, connection, session):
         raw = connection
         try:
             self._talk(connection, session)

@@ -3,11 +3,11 @@ they like: what each costs is bounded, each recipient has the outcome it should
 have, nothing comes twice that need not, and other mail does not wait for it."""
 
 import itertools
-import socket
 import threading
 
+from acceptor import Acceptor
 from client import Smtp
-from harness import SCALE, TestCase, assert_below_trace, free_port, is_sanitized, wait_for
+from harness import TestCase, assert_below_trace, free_port, is_sanitized, wait_for
 from sink import Drop, SmtpSink
 
 MESSAGE = b"From: a@client.example\r\nSubject: hello\r\n\r\nbody\r\n"
@@ -27,39 +27,21 @@ Domain "bad.example" {
 """
 
 
-class Host:
+class Host(Acceptor):
     """A server that is a function of a connection; `ended` are the connections that the other side has closed."""
 
     def __init__(self, test, talk):
-        self.port = free_port()
         self.talk = talk
-        self.accepted = self.ended = self.now = self.most = 0
-        self.lock = threading.Lock()
-        self.socket = socket.create_server(("127.0.0.1", self.port), backlog=100)
-        threading.Thread(target=self.accept, daemon=True).start()
-        test.addCleanup(self.stop)
+        self.came = self.ended = self.now = self.most = 0
+        super().__init__(test, free_port())
 
-    def stop(self):
-        try:
-            self.socket.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
-        self.socket.close()
-
-    def accept(self):
-        while True:
-            try:
-                connection, _ = self.socket.accept()
-            except OSError:
-                return
-            with self.lock:
-                self.accepted += 1
-                self.now += 1
-                self.most = max(self.most, self.now)
-            threading.Thread(target=self.serve, args=(connection,), daemon=True).start()
+    def accepted(self, connection):
+        self.came += 1
+        self.now += 1
+        self.most = max(self.most, self.now)
+        return ()
 
     def serve(self, connection):
-        connection.settimeout(120 * SCALE)
         gone = True
         with connection:
             try:
