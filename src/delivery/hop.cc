@@ -270,6 +270,7 @@ void Hop::courier_ready(Courier& courier) {
     entry.opening.reset();
     --openings_;
     ++established_;
+    office_.silent.forget(courier.target().endpoint);
     proven_ = true;
     failures_ = 0;
     down_until_ = {};
@@ -339,6 +340,9 @@ void Hop::courier_ended(Courier& courier, End end, const std::string& why) {
     opening->last_peer = target.endpoint.to_string();
     opening->last = {courier.number(), courier.stage(), courier.bytes(), courier.tls()};
     opening->last_remote = end == End::refused ? target.host : std::string();
+    const SteadyTime now = steady_now();
+    if ((end == End::unreachable || end == End::lost) && now - entry->began >= SilentAddresses::worth)
+      office_.silent.note(target.endpoint, now);
     if (end == End::tls && !opening->needs_protection && opening->route->tls == smtp::TlsUse::if_available &&
         !entry->plain && !office_.stopping) {
       office_.parts.log.write(Level::notice, Area::delivery, "tls-fallback",

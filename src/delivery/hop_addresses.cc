@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace impulse::delivery {
@@ -62,8 +63,14 @@ smtp::Reply not_found(const Gateway& gateway, const Answer& answer) {
 
 void Hop::resolve(const std::shared_ptr<Opening>& opening) {
   const auto& gateways = opening->route->gateways;
-  if (opening->gateway >= gateways.size())
+  if (opening->gateway >= gateways.size()) {
+    if (!opening->silent.empty() && opening->tries < max_tries && !office_.stopping) {
+      opening->last_resort = true;
+      std::ranges::move(std::exchange(opening->silent, {}), std::back_inserter(opening->targets));
+      return try_next(opening);
+    }
     return opening->needs_protection ? protected_failed(opening) : opening_failed(opening);
+  }
   const size_t first = opening->gateway;
   while (opening->gateway < gateways.size() && gateways[opening->gateway].rank == gateways[first].rank)
     ++opening->gateway;
@@ -150,10 +157,19 @@ void Hop::cannot(Opening& opening, const std::string& peer, smtp::Reply why) {
 }
 
 void Hop::try_next(const std::shared_ptr<Opening>& opening) {
-  if (office_.stopping || opening->next >= max_tries) opening->gateway = opening->route->gateways.size();
-  if (office_.stopping || opening->next >= std::min(opening->targets.size(), max_tries)) return resolve(opening);
-  const Target& target = opening->targets[opening->next++];
-  const bool plain = steady_now() < plain_until_ && opening->route->tls == smtp::TlsUse::if_available;
+  if (office_.stopping || opening->tries >= max_tries) {
+    opening->gateway = opening->route->gateways.size();
+    return resolve(opening);
+  }
+  const auto& targets = opening->targets;
+  const SteadyTime now = steady_now();
+  while (!opening->last_resort && opening->next < targets.size() &&
+         office_.silent.contains(targets[opening->next].endpoint, now))
+    opening->silent.push_back(targets[opening->next++]);
+  if (opening->next >= targets.size()) return resolve(opening);
+  ++opening->tries;
+  const Target target = targets[opening->next++];
+  const bool plain = now < plain_until_ && opening->route->tls == smtp::TlsUse::if_available;
   connect(opening, target, plain && !opening->needs_protection ? plain_because_ : std::string());
 }
 

@@ -24,6 +24,9 @@ struct Hop::Opening {
   size_t missing = 0;                   // of these
   std::vector<Target> targets;
   size_t next = 0;
+  size_t tries = 0;
+  std::vector<Target> silent;  // those that did not answer lately,
+  bool last_resort = false;    // and are tried when all others have failed
   std::string last_error = "no address to connect to";
   std::string last_status = "4.4.1";
   std::string last_peer;
@@ -47,6 +50,7 @@ struct Hop::Entry {
   bool plain = false;                // without STARTTLS, which failed
   bool objected = false;             // it is not what its opening needs, and goes
   bool yields = false;               // it ends for a hop that has none
+  SteadyTime began = steady_now();
   // What it carries.
   std::string domain;
   RoutePtr route;

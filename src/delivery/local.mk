@@ -18,6 +18,7 @@ libdelivery_a_SOURCES = \
 	src/delivery/maildir_path.cc src/delivery/maildir_path.h \
 	src/delivery/mailroom.cc src/delivery/mailroom.h \
 	src/delivery/office.h \
+	src/delivery/silent_addresses.h \
 	src/delivery/router.cc src/delivery/router.h \
 	src/delivery/ways.cc src/delivery/ways.h \
 	src/delivery/route.cc src/delivery/route.h \

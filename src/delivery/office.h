@@ -6,6 +6,7 @@
 #include "delivery/dispatcher.h"
 #include "delivery/ledger.h"
 #include "delivery/route.h"
+#include "delivery/silent_addresses.h"
 #include "delivery/workers.h"
 #include "dns/resolver.h"
 #include "queue/queue.h"
@@ -48,6 +49,7 @@ struct Office {
   std::unordered_set<const Hop*> starving{};
   size_t yielding = 0;           // connections that end for their sake
   uint64_t last_connection = 0;  // number of the newest, for the logs
+  SilentAddresses silent{};
 };
 
 }  // namespace impulse::delivery

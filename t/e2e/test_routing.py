@@ -5,6 +5,7 @@ import json
 import socket
 import subprocess
 
+from acceptor import Acceptor
 from client import Smtp
 from dns_server import DnsServer
 from harness import BASE_CONFIG, Daemon, TestCase, find_program, free_port, needs, timeout, wait_for
@@ -12,6 +13,18 @@ from sink import SmtpSink
 
 MESSAGE = b"From: a@client.example\r\nSubject: hello\r\n\r\nbody\r\n"
 MX = "Remote_SMTP_Port = @sink@\nTLS = no\nGenerate_Bounces = false\n"
+
+
+class Silent(Acceptor):
+    """Takes connections and says nothing."""
+
+    connections = 0
+
+    def serve(self, connection):
+        with self.lock:
+            self.connections += 1
+        with connection:
+            connection.recv(1)
 
 
 class Routing(TestCase):
@@ -59,6 +72,24 @@ class ByMx(Routing):
             self.send("a@D.Example")
         self.delivered(first, 3)
         self.assertEqual(1, len(second.messages))
+
+    def test_a_silent_one_is_waited_for_once(self):
+        for number in (2, 3):
+            self.dns.add("d.example", "MX", number, f"mx{number}.example")
+            self.dns.add(f"mx{number}.example", "A", f"127.0.0.{number}")
+        self.start("Max_Deliveries_Per_Connection = 1\nConnect_Timeout = 1\nRetry_Interval = 1\n")
+        silent = Silent(self, self.port, "127.0.0.2")
+        second = self.sink("127.0.0.3")
+        for number in range(3):  # each on a connection of its own
+            self.send("a@d.example")
+            self.delivered(second, number + 1)
+        self.assertEqual(1, silent.connections)
+        # It comes last, but it comes.
+        second.stop()
+        silent.stop()
+        first = self.sink("127.0.0.2")
+        self.send("a@d.example")
+        self.delivered(first)
 
     def test_equal_ones_share(self):
         for number in (2, 3):
