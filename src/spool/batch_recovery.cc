@@ -19,14 +19,19 @@ void BatchRecovery::count(uint32_t holder, Found& batch) {
     if (batch.segments.empty() || batch.segments.back() != id.segment) batch.segments.push_back(id.segment);
   }
   for (const uint32_t segment : batch.segments) index_.add_target(holder, segment);
+  for (const JournalEntry& entry : batch.states) index_.apply(entry);
+  if (batch.states.empty()) return;
+  for (const uint32_t segment : batch.segments) index_.add_target(batch.commit.segment, segment);
+  batch.states.clear();
 }
 
 bool BatchRecovery::commit(MessageId at, const CommitRecord& record, bool proven) {
   if (record.batch == 0) return true;
   Found& batch = batches_[record.batch];
   if (batch.counts) return true;
+  batch.commit = at;
+  batch.states = record.states;
   if (!proven && !record.settled && batch.members.size() != record.members) {
-    batch.commit = at;
     batch.wanted = record.members;
     unproven_[at] = record.batch;
     return false;

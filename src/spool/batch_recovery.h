@@ -57,8 +57,9 @@ class BatchRecovery {
   struct Found {
     std::vector<MessageId> members;
     std::vector<uint32_t> segments;  // of those that were there when it was committed
-    MessageId commit;                // of an unproven one
+    MessageId commit;                // its record
     uint32_t wanted = 0;
+    std::vector<JournalEntry> states;  // of their recipients, that the commit tells
     bool counts = false;
   };
   void count(uint32_t holder, Found& batch);

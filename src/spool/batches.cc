@@ -43,9 +43,21 @@ RecordType Batches::join(PendingMessage& message) {
   record.members = batch.members;
   record.settled = batch.fresh == 0;
   if (record.sequence != 0) receipts_.number(record);
-  record.update(message.head.data() + record_header_size);
+  if (record.states.empty()) {
+    record.update(message.head.data() + record_header_size);
+  } else {
+    for (JournalEntry& entry : record.states) entry.target = batch.ids[entry.target.offset];
+    message.head.resize(record_header_size);
+    record.encode(message.head);
+  }
   message.meta_crc = crc32c(0, std::string_view(message.head).substr(record_header_size));
   return RecordType::commit;
+}
+
+void Batches::placed(const BatchPart& part, MessageId id) {
+  std::vector<MessageId>& ids = part.batch->ids;
+  if (ids.size() <= part.slot) ids.resize(part.slot + 1);
+  ids[part.slot] = id;
 }
 
 size_t Batches::durable(PendingMessage& message, uint32_t number, uint32_t nonce, const Index::Message& where) {
@@ -60,8 +72,6 @@ size_t Batches::durable(PendingMessage& message, uint32_t number, uint32_t nonce
   auto& written = batch.written[number];
   if (written.empty()) index_.pin(number);
   written.push_back(where);
-  if (batch.ids.size() <= part.slot) batch.ids.resize(part.slot + 1);
-  batch.ids[part.slot] = {number, where.offset};
   if (message.rest != nullptr) batch.rests.emplace_back(batch.ids[part.slot], message.rest->hand_over());
   open_[batch.id()] = part.batch;
   return 0;
@@ -82,6 +92,7 @@ size_t Batches::commit(BatchPart& part, uint32_t number, uint32_t nonce, const P
     settling.segments.push_back(segment);
     if (segment != number) crossing_.insert(offset);
   }
+  for (const JournalEntry& entry : part.record.states) index_.apply(entry);
   if (part.record.sequence != 0)
     receipts_.apply(
         part.record,

@@ -44,6 +44,8 @@ class Batches {
   // A part that writes() is put into the group that is being made: its record's
   // type. Fills in what a commit record says.
   RecordType join(PendingMessage& message);
+  // Where a message of a batch will lie: a commit in the same group may have to say it.
+  static void placed(const BatchPart& part, MessageId id);
   // That group is durable, in segment `number`, and the part lies at `where`
   // (nothing written: all 0). Returns how many messages became live.
   size_t durable(PendingMessage& message, uint32_t number, uint32_t nonce, const Index::Message& where);

@@ -9,13 +9,15 @@ namespace {
 constexpr size_t fixed_size = 40;
 constexpr uint32_t flag_settled = 1;
 constexpr uint32_t flag_value_in_body = 2;
+constexpr uint32_t flag_states = 4;
 
 }  // namespace
 
 void CommitRecord::update(char* at) const {
   store(at, batch);
   store(at + 8, members);
-  store(at + 12, (settled ? flag_settled : 0) | (value_in_body ? flag_value_in_body : 0));
+  store(at + 12,
+        (settled ? flag_settled : 0) | (value_in_body ? flag_value_in_body : 0) | (states.empty() ? 0 : flag_states));
   store(at + 16, sequence);
   store(at + 24, forgotten);
   store(at + 32, int64_t{receipt.expires.time_since_epoch().count()});
@@ -32,6 +34,7 @@ void CommitRecord::encode(std::string& out) const {
   out += receipt.owner;
   out += receipt.key;
   out += value;
+  for (const JournalEntry& entry : states) encode_entry(entry, out);
 }
 
 std::optional<CommitRecord> CommitRecord::decode(std::string_view metadata) {
@@ -51,8 +54,11 @@ std::optional<CommitRecord> CommitRecord::decode(std::string_view metadata) {
   record.receipt.owner = reader.take(owner);
   record.receipt.key = reader.take(key);
   record.receipt.value = reader.take(value);
-  if (reader.failed() || reader.left() > 0) return std::nullopt;
-  return record;
+  if (reader.failed()) return std::nullopt;
+  if ((flags & flag_states) == 0) return reader.left() > 0 ? std::nullopt : std::optional(std::move(record));
+  const bool good =
+      decode_entries(reader.take(reader.left()), [&](const JournalEntry& entry) { record.states.push_back(entry); });
+  return good ? std::optional(std::move(record)) : std::nullopt;
 }
 
 }  // namespace impulse::spool

@@ -2,12 +2,14 @@
 // receipt alone.
 #pragma once
 
+#include "spool/journal.h"
 #include "spool/spool.h"
 
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace impulse::spool {
 
@@ -19,13 +21,16 @@ struct CommitRecord {
   uint64_t forgotten = 0;  // receipts up to that sequence are not remembered any more
   Receipt receipt;         // decoded without its value, when that is in the body
   bool value_in_body = false;
+  // How recipients of its messages stand from the beginning; those that are not
+  // named are pending, and were never tried. They count as the batch does.
+  std::vector<JournalEntry> states;
 
   // Longer values are the record's body, and not kept in memory.
   static constexpr size_t short_value = 64;
 
   // Appends the metadata.
   void encode(std::string& out) const;
-  // What is known only when it is written: all but the receipt's names and value.
+  // What is known only when it is written: all but the receipt's names and value, and the states.
   void update(char* metadata) const;
   static std::optional<CommitRecord> decode(std::string_view metadata);
 };

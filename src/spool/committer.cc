@@ -106,6 +106,10 @@ void Committer::process() {
   work_.entries.clear();
   if (work_.parts > 0) {
     format_ = std::max(format_, batch_format);
+    const auto says_states = [](const PendingMessage& message) {
+      return message.part && !message.part->record.states.empty();
+    };
+    if (std::ranges::any_of(work_.messages, says_states)) format_ = states_format;
     open_batches_.begin_round(work_.messages);
   }
   // By itself only when there is nothing that it can go with.
@@ -171,10 +175,13 @@ void Committer::commit_batch(size_t& next) {
     const RecordType type = message.part ? open_batches_.join(message) : RecordType::message;
     const uint32_t offset = writer_.add_record(group, type, message.head, message.meta_crc, message.body,
                                                message.body_length, message.body_crc);
+    if (message.part && type == RecordType::message) Batches::placed(*message.part, {writer_.number(), offset});
     const size_t recipients = message.message ? message.message->envelope.recipients.size() : 0;
     written.messages.back() = {offset, meta_length, message.body_length, static_cast<uint32_t>(recipients)};
     // A checkpoint planned before does not list what this makes live.
-    if (type == RecordType::commit) checkpoints_.clear();
+    if (type != RecordType::commit) continue;
+    checkpoints_.clear();
+    add_states(group, message.part->record);
   }
   add_told(group, first, next);
   for (const VoidRange& range : voids_) writer_.add_other(group, RecordType::void_range, range.encode());
@@ -213,6 +220,14 @@ void Committer::add_told(WriteGroup& group, size_t first, size_t next) {
     // A checkpoint planned before would undo it at the next start.
     checkpoints_.clear();
   }
+}
+
+// Its record says it itself, as long as it is read: a footer need not name it.
+void Committer::add_states(WriteGroup& group, const CommitRecord& record) {
+  if (record.states.empty()) return;
+  std::string entries;
+  for (const JournalEntry& entry : record.states) encode_entry(entry, entries);
+  SegmentWriter::add_told(group, entries);
 }
 
 void Committer::apply_told(const Incoming& report, uint32_t number) {

@@ -86,6 +86,7 @@ class Committer {
   void failed(size_t first, size_t next, const Error& why);
   void remove_rest(const Rest& rest);
   void add_told(WriteGroup& group, size_t first, size_t next);
+  static void add_states(WriteGroup& group, const CommitRecord& record);
   void apply_told(const Incoming& report, uint32_t number);
   void refuse(size_t first, const Error& why);
   uint64_t segment_size() const;

@@ -29,7 +29,7 @@ void Committer::compact() {
       moves_.push_back(std::move(move));
     }
     if (!moves_.empty()) {
-      format_ = copy_format;
+      format_ = std::max(format_, copy_format);
       work_.messages.clear();
       process();
       moves_.clear();  // when the disk failed

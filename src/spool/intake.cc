@@ -4,6 +4,7 @@
 #include "spool/message_codec.h"
 #include "spool/record.h"
 
+#include <algorithm>
 #include <random>
 #include <utility>
 #include <vector>
@@ -41,6 +42,7 @@ class LogBatch final : public Batch {
     if (auto why = state_->failure()) return std::unexpected(std::move(*why));
     if (count_ == max_messages) return spoil(Errc::invalid, "a batch of more than {} messages", max_messages);
     if (!message->told.empty()) return spoil(Errc::invalid, "a report cannot be part of a batch");
+    if (auto checked = note_states(*message); !checked) return checked;
     PendingMessage pending = part(BatchPart::Kind::message);
     if (auto made = intake_.prepare(*message, pending, state_->id()); !made) {
       state_->fail(made.error());
@@ -87,6 +89,7 @@ class LogBatch final : public Batch {
     last.part->done = std::move(done);
     CommitRecord& record = last.part->record;
     record.batch = count_ > 0 ? state_->id() : 0;
+    record.states = std::move(states_);
     if (receipt) {
       if (receipt->owner.empty() || receipt->owner.size() > Receipt::max_name ||
           receipt->key.size() > Receipt::max_name || receipt->value.size() > Receipt::max_value)
@@ -110,6 +113,19 @@ class LogBatch final : public Batch {
   }
 
  private:
+  // Under the number of the message, instead of its id, which the committer knows.
+  Result<> note_states(const Incoming& message) {
+    const auto& states = message.states;
+    if (states.empty()) return {};
+    if (states.size() != message.envelope.recipients.size())
+      return spoil(Errc::invalid, "{} states of {} recipients", states.size(), message.envelope.recipients.size());
+    if (std::ranges::none_of(states, [](const RecipientState& each) { return each.state == State::pending; }))
+      return spoil(Errc::invalid, "a message of which no recipient is pending");
+    for (uint32_t i = 0; i < states.size(); ++i)
+      if (states[i] != RecipientState{}) states_.push_back({{0, count_}, i, states[i]});
+    return {};
+  }
+
   PendingMessage part(BatchPart::Kind kind) const {
     PendingMessage pending;
     pending.part = std::make_unique<BatchPart>();
@@ -136,6 +152,7 @@ class LogBatch final : public Batch {
   Intake& intake_;
   std::shared_ptr<OpenBatch> state_;
   std::vector<PendingMessage> gathered_;
+  std::vector<JournalEntry> states_;
   uint64_t gathered_bytes_ = 0;
   uint32_t count_ = 0;
   bool handed_on_ = false;
@@ -193,6 +210,7 @@ Result<> Intake::prepare(const Incoming& message, PendingMessage& pending, uint6
   const size_t recipients = message.envelope.recipients.size();
   if (recipients == 0 || recipients >= JournalEntry::whole_message)
     return fail(Errc::invalid, "a message needs recipients");
+  if (batch == 0 && !message.states.empty()) return fail(Errc::invalid, "states of recipients come with a batch");
   if (message.id_offset != Incoming::no_id && message.id_offset > message.trace.size())
     return fail(Errc::invalid, "the id has no place in the trace");
   const uint64_t waiting = queue_.waiting();

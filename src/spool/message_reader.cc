@@ -75,6 +75,7 @@ Result<Stored> read_stored(const SegmentFiles& files, const LargeFiles& large, M
   stored.envelope = std::move(meta.envelope);
   stored.states = std::move(located.states);
   stored.body = std::move(*body);
+  stored.node = std::move(meta.node);
   return stored;
 }
 

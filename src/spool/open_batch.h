@@ -47,8 +47,8 @@ class OpenBatch {
   void on_written(Written callback);
 
   // The committer's own.
-  std::vector<MessageId> ids;                                           // durable ones, by slot
-  std::map<uint32_t, std::vector<Footer::Message>> written;             // the same, by segment
+  std::vector<MessageId> ids;                                           // by slot, as far as they are known
+  std::map<uint32_t, std::vector<Footer::Message>> written;             // durable ones, by segment
   std::vector<std::pair<MessageId, std::unique_ptr<LargeBody>>> rests;  // of these
   uint32_t members = 0;                                                 // put into a group so far
   uint32_t fresh = 0;                                                   // of these in the group that is being made

@@ -15,6 +15,8 @@ namespace impulse::spool {
 inline constexpr uint32_t plain_format = 1;
 inline constexpr uint32_t batch_format = 2;
 inline constexpr uint32_t copy_format = 3;
+inline constexpr uint32_t states_format = 4;  // commits that say how recipients stand
+inline constexpr uint32_t newest_format = states_format;
 inline constexpr std::string_view segment_magic = "IMPULSEG";
 inline constexpr size_t segment_header_size = 64;
 inline constexpr size_t record_header_size = 40;

@@ -211,7 +211,7 @@ Result<uint32_t> find_nonce(Window& window, uint32_t number) {
 Result<uint32_t> nonce_of(Window& window, uint32_t number) {
   const auto header = SegmentHeader::decode(window.at(0, segment_header_size));
   if (!header) return find_nonce(window, number);
-  if (header->version < plain_format || header->version > copy_format)
+  if (header->version < plain_format || header->version > newest_format)
     return fail(Errc::unavailable, "{}: written by a newer version (format {})", segment_name(number), header->version);
   if (header->segment != number)
     return fail(Errc::invalid, "{}: holds segment {:08X}", segment_name(number), header->segment);

@@ -80,6 +80,9 @@ struct Incoming {
   // A report's: outcomes that are journalled with it, in one record. Either
   // both are durable or neither is, whatever happens in between.
   std::vector<Told> told;
+  // How the recipients stand from the beginning, one for each; empty: they are
+  // pending, and were never tried. One of them at least is pending. In a batch only.
+  std::vector<RecipientState> states;
 
   uint64_t body_size() const { return body.size() + (rest ? rest->size() : 0); }
 
@@ -93,6 +96,7 @@ struct Stored {
   std::vector<RecipientState> states;  // one for each envelope recipient
   std::string trace;                   // with the id in its place
   std::string body;
+  std::string node{};  // as in Summary
   uint64_t size() const { return trace.size() + body.size(); }
 };
 

@@ -24,7 +24,7 @@ class UnreadableTest : public kit::DamageFixture {
   void newer_versions_are_refused() {
     fill(true);
     SegmentHeader header = *SegmentHeader::decode(content_);
-    header.version = copy_format + 1;
+    header.version = newest_format + 1;
     put_back(header.encode() + content_.substr(segment_header_size));
     const auto spool = kit::try_open(disk_, settings_, tuning_);
     CPPUNIT_ASSERT(!spool && spool.error().code == Errc::unavailable);

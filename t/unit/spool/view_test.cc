@@ -187,7 +187,7 @@ class ViewTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT(segment != names.end());
     const std::string path = "/spool/" + *segment;
     SegmentHeader header = *SegmentHeader::decode(disk_->content(path));
-    header.version = copy_format + 1;
+    header.version = newest_format + 1;
     disk_->set_content(path, header.encode() + disk_->content(path).substr(segment_header_size));
     CPPUNIT_ASSERT(View::open(disk_, "/spool").error().code == Errc::unavailable);
     disk_->set_open_fault([](const std::string&) { return EACCES; });
