@@ -12,9 +12,12 @@ libbase_a_SOURCES = \
 	src/base/html.cc src/base/html.h \
 	src/base/id.cc src/base/id.h \
 	src/base/ip.cc src/base/ip.h \
+	src/base/packed_map.cc src/base/packed_map.h \
 	src/base/pattern.cc src/base/pattern.h \
 	src/base/ref.h \
 	src/base/result.cc src/base/result.h \
 	src/base/tenant.h \
 	src/base/text.cc src/base/text.h \
-	src/base/thread_name.h
+	src/base/text_pool.cc src/base/text_pool.h \
+	src/base/thread_name.h \
+	src/base/varint.h

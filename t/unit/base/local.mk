@@ -2,6 +2,7 @@ check_PROGRAMS += t/unit/base_tests
 t_unit_base_tests_SOURCES = t/unit/main.cc \
 	t/unit/base/endpoint_test.cc \
 	t/unit/base/ip_test.cc \
+	t/unit/base/packed_test.cc \
 	t/unit/base/pattern_test.cc \
 	t/unit/base/text_test.cc \
 	t/unit/base/storage_test.cc
