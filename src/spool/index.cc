@@ -1,17 +1,75 @@
 #include "spool/index.h"
 
 #include <algorithm>
-#include <cstring>
+#include <cstddef>
+#include <utility>
 
 namespace impulse::spool {
 
 namespace {
 
-// Bytes a message takes in a checkpoint, roughly: planning only.
-constexpr uint64_t checkpoint_cost = 64;
-constexpr uint64_t no_checkpoint = UINT64_MAX / 8;
+// Recipients whose states are kept together.
+constexpr uint32_t together = 16;
+uint32_t part_of(uint32_t recipient) { return 1 + recipient / together; }
+
+// A recipient's state as it is kept. The first byte: what state it is in; and
+// whether more follows, since it was tried.
+struct Note {
+  State state = State::pending;
+  uint64_t attempts = 0;
+  WallTime next_attempt{};
+  std::optional<TextPool::Handle> error;
+};
+constexpr uint8_t state_bits = 3;
+constexpr uint8_t tried = 4;
+
+std::vector<Note> unpack(std::string_view part) {
+  std::vector<Note> notes;
+  for (PackedReader reader(part); !reader.rest().empty();) {
+    Note& note = notes.emplace_back();
+    const uint8_t first = reader.byte();
+    note.state = static_cast<State>(first & state_bits);
+    if ((first & tried) == 0) continue;
+    note.attempts = reader.number();
+    note.next_attempt = WallTime(Duration(reader.signed_number()));
+    if (const uint64_t error = reader.number(); error > 0) note.error = static_cast<TextPool::Handle>(error - 1);
+  }
+  return notes;
+}
+
+std::string pack(const std::vector<Note>& notes) {
+  std::string part;
+  for (const Note& note : notes) {
+    const bool more = note.attempts > 0 || note.next_attempt != WallTime{} || note.error;
+    part.push_back(static_cast<char>(static_cast<uint8_t>(note.state) | (more ? tried : 0)));
+    if (!more) continue;
+    put_varint(part, note.attempts);
+    put_varint(part, zigzag(note.next_attempt.time_since_epoch().count()));
+    put_varint(part, note.error ? uint64_t{*note.error} + 1 : 0);
+  }
+  return part;
+}
+
+uint64_t number_of(MessageId id) { return uint64_t{id.segment} << 32 | id.offset; }
+std::string pack(MessageId id) {
+  std::string value;
+  put(value, number_of(id));
+  return value;
+}
+MessageId unpack_id(std::string_view value) {
+  const auto number = load<uint64_t>(value.data());
+  return {static_cast<uint32_t>(number >> 32), static_cast<uint32_t>(number)};
+}
 
 }  // namespace
+
+template <class Each>
+void Index::each_live(const Segment& segment, Each each) {
+  segment.live.each({}, [&](PackedMap::Key key, std::string_view value) {
+    if (key.minor == 0) each(static_cast<uint32_t>(key.major), unpack_entry(value));
+    return true;
+  });
+}
 
 void Index::add_segment(uint32_t number, uint32_t nonce) {
   const std::lock_guard lock(mutex_);
@@ -25,7 +83,7 @@ void Index::add_messages(uint32_t segment, const std::vector<Message>& messages)
     // A start may learn only behind a copy that what was copied counts.
     if (place_of({segment, message.offset}) != MessageId{segment, message.offset}) continue;
     insert(to, message.offset,
-           {message.meta_length, message.body_length, message.recipients, message.recipients, nullptr});
+           {{message.meta_length, message.body_length, message.recipients, message.recipients, false}, {}});
   }
 }
 
@@ -33,31 +91,81 @@ uint64_t Index::bytes_of(const Entry& entry) {
   return aligned(record_header_size + uint64_t{entry.meta_length} + entry.body_length);
 }
 
-void Index::insert(Segment& segment, uint32_t offset, Entry entry) {
-  const uint64_t bytes = bytes_of(entry);
-  if (!segment.live.insert_or_assign(offset, std::move(entry)).second) return;
-  segment.live_bytes += bytes;
+Index::Entry Index::unpack_entry(std::string_view value) {
+  PackedReader reader(value);
+  Entry entry;
+  entry.meta_length = static_cast<uint32_t>(reader.number());
+  entry.body_length = static_cast<uint32_t>(reader.number());
+  const uint64_t recipients = reader.number();
+  entry.recipients = static_cast<uint32_t>(recipients >> 1);
+  entry.noted = (recipients & 1) != 0;
+  entry.left = entry.recipients == 1 ? 1 : load<uint32_t>(reader.bytes(sizeof entry.left).data());
+  return entry;
+}
+
+std::optional<Index::Entry> Index::entry_at(const Segment& segment, uint32_t offset) {
+  const auto value = segment.live.find({offset, 0});
+  if (!value) return std::nullopt;
+  return unpack_entry(*value);
+}
+
+// Always of the same length for the same message.
+void Index::put_entry(Segment& segment, uint32_t offset, const Entry& entry) {
+  std::string value;
+  put_varint(value, entry.meta_length);
+  put_varint(value, entry.body_length);
+  put_varint(value, uint64_t{entry.recipients} << 1 | (entry.noted ? 1 : 0));
+  if (entry.recipients != 1) put(value, entry.left);  // of one: it would not be here without
+  segment.live.assign({offset, 0}, value);
+}
+
+void Index::insert(Segment& segment, uint32_t offset, const Taken& taken) {
+  if (auto before = extract(segment, offset)) drop_states(*before);
+  put_entry(segment, offset, taken.entry);
+  for (uint32_t part = 0; part < taken.states.size(); ++part)
+    if (!taken.states[part].empty()) segment.live.insert({offset, part + 1}, taken.states[part]);
+  ++segment.count;
+  if (taken.entry.noted) segment.noted += taken.entry.recipients;
+  segment.live_bytes += bytes_of(taken.entry);
   ++messages_;
 }
 
-Index::Entry Index::extract(Segment& segment, std::unordered_map<uint32_t, Entry>::iterator entry) {
-  Entry taken = std::move(entry->second);
-  segment.live_bytes -= bytes_of(taken);
-  segment.live.erase(entry);
+std::optional<Index::Taken> Index::extract(Segment& segment, uint32_t offset) {
+  const auto entry = entry_at(segment, offset);
+  if (!entry) return std::nullopt;
+  Taken taken{*entry, {}};
+  segment.live.erase({offset, 0});
+  if (entry->noted) {
+    segment.noted -= entry->recipients;
+    taken.states.resize(part_of(entry->recipients - 1));
+    segment.live.each({offset, 1}, [&](PackedMap::Key key, std::string_view value) {
+      if (key.major == offset) taken.states[key.minor - 1] = value;
+      return key.major == offset;
+    });
+    for (uint32_t part = 0; part < taken.states.size(); ++part)
+      if (!taken.states[part].empty()) segment.live.erase({offset, part + 1});
+  }
+  segment.live_bytes -= bytes_of(taken.entry);
   --messages_;
-  if (segment.live.empty()) changed_ = true;
+  if (--segment.count == 0) changed_ = true;
   return taken;
+}
+
+void Index::drop_states(const Taken& taken) {
+  for (const std::string& part : taken.states)
+    for (const Note& note : unpack(part))
+      if (note.error) texts_.drop(*note.error);
 }
 
 MessageId Index::place_of(MessageId id) const {
   if (moved_.empty()) return id;
-  const auto found = moved_.find(id);
-  return found == moved_.end() ? id : found->second;
+  const auto found = moved_.find({number_of(id), 0});
+  return found ? unpack_id(*found) : id;
 }
 
 MessageId Index::id_at(uint32_t number, const Segment& segment, uint32_t offset) {
   if (!segment.homes.empty())
-    if (const auto found = segment.homes.find(offset); found != segment.homes.end()) return found->second;
+    if (const auto found = segment.homes.find({offset, 0})) return unpack_id(*found);
   return {number, offset};
 }
 
@@ -102,18 +210,39 @@ void Index::drop_receipt(uint32_t segment, uint64_t bytes) {
   if (found->second.finished()) changed_ = true;
 }
 
-void Index::set_note(Entry& entry, uint32_t recipient, const RecipientState& state) {
-  if (!entry.notes) entry.notes = std::make_unique<Note[]>(entry.recipients);
-  Note& note = entry.notes[recipient];
+std::optional<RecipientState> Index::state_at(const Segment& segment, uint32_t offset, uint32_t recipient) const {
+  const auto part = segment.live.find({offset, part_of(recipient)});
+  if (!part) return std::nullopt;
+  std::vector<RecipientState> states = read_states(*part);
+  return std::move(states[recipient % together]);
+}
+
+std::vector<RecipientState> Index::read_states(std::string_view part) const {
+  std::vector<RecipientState> states;
+  for (const Note& note : unpack(part))
+    states.push_back({note.state, static_cast<uint32_t>(note.attempts), note.next_attempt,
+                      note.error ? std::string(texts_.text(*note.error)) : std::string()});
+  return states;
+}
+
+void Index::set_state(Segment& segment, uint32_t offset, uint32_t recipient, const RecipientState& state) {
+  Entry entry = *entry_at(segment, offset);
+  const PackedMap::Key key{offset, part_of(recipient)};
+  std::vector<Note> notes;
+  if (const auto part = segment.live.find(key))
+    notes = unpack(*part);
+  else
+    notes.resize(std::min(together, entry.recipients - recipient / together * together));
+  Note& note = notes[recipient % together];
+  const auto error_before = note.error;
   if (note.state == State::pending && state.state != State::pending) --entry.left;
-  note.state = state.state;
-  note.attempts = state.attempts;
-  note.next_attempt = state.next_attempt;
-  note.error.reset();
-  if (const std::string_view error = cut_error(state.last_error); !error.empty()) {
-    note.error = std::make_unique<char[]>(error.size() + 1);
-    std::memcpy(note.error.get(), error.data(), error.size());
-  }
+  note = {state.state, state.attempts, state.next_attempt, std::nullopt};
+  if (const std::string_view error = cut_error(state.last_error); !error.empty()) note.error = texts_.add(error);
+  if (error_before) texts_.drop(*error_before);
+  if (!entry.noted) segment.noted += entry.recipients;
+  entry.noted = true;
+  put_entry(segment, offset, entry);
+  segment.live.assign(key, pack(notes));
 }
 
 Index::Applied Index::apply(const JournalEntry& entry) {
@@ -121,19 +250,21 @@ Index::Applied Index::apply(const JournalEntry& entry) {
   const MessageId place = place_of(entry.target);
   const auto segment = segments_.find(place.segment);
   if (segment == segments_.end()) return Applied::unknown;
-  const auto found = segment->second.live.find(place.offset);
-  if (found == segment->second.live.end()) return Applied::unknown;
-  Entry& message = found->second;
+  const auto message = entry_at(segment->second, place.offset);
+  if (!message) return Applied::unknown;
   if (entry.recipient != JournalEntry::whole_message) {
-    if (entry.recipient >= message.recipients) return Applied::unknown;
-    if (message.notes && message.notes[entry.recipient].state != State::pending) return Applied::already;
+    if (entry.recipient >= message->recipients) return Applied::unknown;
+    if (message->noted) {
+      const auto known = state_at(segment->second, place.offset, entry.recipient);
+      if (known && known->state != State::pending) return Applied::already;
+    }
     // The last one: no need to note it.
-    if (message.left > 1 || entry.state.state == State::pending) {
-      set_note(message, entry.recipient, entry.state);
+    if (message->left > 1 || entry.state.state == State::pending) {
+      set_state(segment->second, place.offset, entry.recipient, entry.state);
       return Applied::pending;
     }
   }
-  (void)extract(segment->second, found);
+  drop_states(*extract(segment->second, place.offset));
   return Applied::finished;
 }
 
@@ -163,29 +294,35 @@ void Index::add_checkpoint(uint32_t holder, const Checkpoint& checkpoint, bool r
   segment.checkpoint = std::max(segment.checkpoint, holder);
   changed_ = true;
   if (!restore) return;
-  auto before = std::move(segment.live);
-  segment.live.clear();
-  segment.live_bytes = 0;
-  messages_ -= before.size();
-  for (const CheckpointMessage& message : checkpoint.messages) {
-    const auto node = before.find(message.offset);
-    if (node == before.end()) continue;
-    Entry& entry = node->second;
-    if (!message.states.empty() && message.states.size() == entry.recipients) {
-      entry.notes.reset();
-      entry.left = entry.recipients;
-      for (uint32_t i = 0; i < entry.recipients; ++i) set_note(entry, i, message.states[i]);
-      if (entry.left == 0) continue;
-    }
-    insert(segment, message.offset, std::move(entry));
+  std::map<uint32_t, const CheckpointMessage*> listed;
+  for (const CheckpointMessage& message : checkpoint.messages) listed[message.offset] = &message;
+  std::vector<std::pair<uint32_t, Entry>> all;
+  each_live(segment, [&](uint32_t offset, const Entry& entry) { all.emplace_back(offset, entry); });
+  for (const auto& [offset, entry] : all) {
+    const auto said = listed.find(offset);
+    const bool states =
+        said != listed.end() && !said->second->states.empty() && said->second->states.size() == entry.recipients;
+    if (said != listed.end() && !states) continue;
+    drop_states(*extract(segment, offset));
+    if (states) put_restored(segment, offset, entry, said->second->states);
   }
+}
+
+// As a message that is not there, with these states: none when they say that it is finished.
+void Index::put_restored(Segment& segment, uint32_t offset, Entry entry, const std::vector<RecipientState>& states) {
+  if (std::ranges::none_of(states, [](const auto& state) { return state.state == State::pending; })) return;
+  entry.left = entry.recipients;
+  entry.noted = false;
+  insert(segment, offset, {entry, {}});
+  for (uint32_t i = 0; i < entry.recipients; ++i)
+    if (states[i] != RecipientState{}) set_state(segment, offset, i, states[i]);
 }
 
 // A copy says of its message what lies elsewhere does not: so it stays as long as that does.
 void Index::put_copy(MessageId id, uint32_t number, uint32_t offset) {
   note_target(number, place_of(id).segment);
-  moved_[id] = {number, offset};
-  segments_[number].homes[offset] = id;
+  moved_.assign({number_of(id), 0}, pack(MessageId{number, offset}));
+  segments_[number].homes.assign({offset, 0}, pack(id));
 }
 
 void Index::move(MessageId id, uint32_t segment, const Message& record) {
@@ -195,12 +332,11 @@ void Index::move(MessageId id, uint32_t segment, const Message& record) {
   Segment& to = segments_[segment];
   const auto old = segments_.find(from.segment);
   if (old == segments_.end()) return;
-  const auto found = old->second.live.find(from.offset);
-  if (found == old->second.live.end()) return;  // finished meanwhile
-  Entry entry = extract(old->second, found);
-  entry.meta_length = record.meta_length;
-  entry.body_length = record.body_length;
-  insert(to, record.offset, std::move(entry));
+  auto taken = extract(old->second, from.offset);
+  if (!taken) return;  // finished meanwhile
+  taken->entry.meta_length = record.meta_length;
+  taken->entry.body_length = record.body_length;
+  insert(to, record.offset, *taken);
   if (const auto rest = old->second.rests.extract(from.offset); !rest.empty()) {
     to.rests[record.offset] = rest.mapped();
     changed_ = true;
@@ -212,19 +348,23 @@ void Index::restore_copy(MessageId id, uint32_t segment, const Message& record,
   const std::lock_guard lock(mutex_);
   const MessageId from = place_of(id);
   put_copy(id, segment, record.offset);
-  Entry before;
-  if (const auto old = segments_.find(from.segment); old != segments_.end())
-    if (const auto found = old->second.live.find(from.offset); found != old->second.live.end())
-      before = extract(old->second, found);
-  if (!live) return;
-  Entry entry{record.meta_length, record.body_length, record.recipients, record.recipients, nullptr};
-  for (uint32_t i = 0; i < record.recipients; ++i) {
-    if (before.notes && i < before.recipients && before.notes[i].state != State::pending)
-      set_note(entry, i, {before.notes[i].state, before.notes[i].attempts, {}, {}});
-    else if (i < states.size())
-      set_note(entry, i, states[i]);
+  std::vector<RecipientState> known;
+  if (const auto old = segments_.find(from.segment); old != segments_.end()) {
+    if (const auto before = entry_at(old->second, from.offset)) {
+      known = states_of(old->second, from.offset, *before, true);
+      drop_states(*extract(old->second, from.offset));
+    }
   }
-  if (entry.left > 0) insert(segments_[segment], record.offset, std::move(entry));
+  if (!live) return;
+  std::vector<RecipientState> now(record.recipients);
+  for (uint32_t i = 0; i < record.recipients; ++i) {
+    if (i < known.size() && known[i].state != State::pending)
+      now[i] = {known[i].state, known[i].attempts, {}, {}};
+    else if (i < states.size())
+      now[i] = states[i];
+  }
+  put_restored(segments_[segment], record.offset, {record.meta_length, record.body_length, record.recipients, 0, false},
+               now);
 }
 
 void Index::add_rest(MessageId id, const Rest& rest) {
@@ -244,14 +384,17 @@ std::optional<Rest> Index::take_rest(MessageId id) {
   return node.mapped();
 }
 
-std::vector<RecipientState> Index::states_of(const Entry& entry, bool short_form) {
+std::vector<RecipientState> Index::states_of(const Segment& segment, uint32_t offset, const Entry& entry,
+                                             bool short_form) const {
   std::vector<RecipientState> states;
-  if (!entry.notes && short_form) return states;
+  if (!entry.noted && short_form) return states;
   states.resize(entry.recipients);
-  for (uint32_t i = 0; entry.notes && i < entry.recipients; ++i) {
-    const Note& note = entry.notes[i];
-    states[i] = {note.state, note.attempts, note.next_attempt, note.error ? note.error.get() : ""};
-  }
+  if (!entry.noted) return states;
+  segment.live.each({offset, 1}, [&](PackedMap::Key key, std::string_view value) {
+    if (key.major != offset) return false;
+    std::ranges::move(read_states(value), states.begin() + std::ptrdiff_t{key.minor - 1} * together);
+    return true;
+  });
   return states;
 }
 
@@ -260,23 +403,30 @@ std::optional<Located> Index::find(MessageId id) const {
   const MessageId place = place_of(id);
   const auto segment = segments_.find(place.segment);
   if (segment == segments_.end()) return std::nullopt;
-  const auto entry = segment->second.live.find(place.offset);
-  if (entry == segment->second.live.end()) return std::nullopt;
-  return Located{place, segment->second.nonce, entry->second.meta_length, entry->second.body_length,
-                 states_of(entry->second, false)};
+  const auto entry = entry_at(segment->second, place.offset);
+  if (!entry) return std::nullopt;
+  return Located{place, segment->second.nonce, entry->meta_length, entry->body_length,
+                 states_of(segment->second, place.offset, *entry, false)};
+}
+
+std::string Index::last_error(MessageId id, uint32_t recipient) const {
+  const std::lock_guard lock(mutex_);
+  const MessageId place = place_of(id);
+  const auto segment = segments_.find(place.segment);
+  if (segment == segments_.end()) return {};
+  auto state = state_at(segment->second, place.offset, recipient);
+  return state ? std::move(state->last_error) : std::string();
 }
 
 std::vector<Index::Message> Index::live_in(uint32_t number) const {
   std::vector<Message> messages;
-  {
-    const std::lock_guard lock(mutex_);
-    const auto segment = segments_.find(number);
-    if (segment == segments_.end()) return messages;
-    messages.reserve(segment->second.live.size());
-    for (const auto& [offset, entry] : segment->second.live)
-      messages.push_back({offset, entry.meta_length, entry.body_length, entry.recipients});
-  }
-  std::sort(messages.begin(), messages.end(), [](const auto& a, const auto& b) { return a.offset < b.offset; });
+  const std::lock_guard lock(mutex_);
+  const auto segment = segments_.find(number);
+  if (segment == segments_.end()) return messages;
+  messages.reserve(segment->second.count);
+  each_live(segment->second, [&](uint32_t offset, const Entry& entry) {
+    messages.push_back({offset, entry.meta_length, entry.body_length, entry.recipients});
+  });
   return messages;
 }
 
@@ -296,7 +446,7 @@ std::vector<MessageId> Index::live() const {
     const std::lock_guard lock(mutex_);
     ids.reserve(messages_);
     for (const auto& [number, segment] : segments_)
-      for (const auto& [offset, entry] : segment.live) ids.push_back(id_at(number, segment, offset));
+      each_live(segment, [&](uint32_t offset, const Entry&) { ids.push_back(id_at(number, segment, offset)); });
   }
   std::sort(ids.begin(), ids.end());
   return ids;
@@ -315,86 +465,23 @@ void Index::totals(uint64_t& segments, uint64_t& bytes) const {
 Checkpoint Index::checkpoint_of(uint32_t number, const Segment& segment) const {
   Checkpoint checkpoint;
   checkpoint.segment = number;
-  for (const auto& [offset, entry] : segment.live) checkpoint.messages.push_back({offset, states_of(entry, true)});
-  std::sort(checkpoint.messages.begin(), checkpoint.messages.end(),
-            [](const auto& a, const auto& b) { return a.offset < b.offset; });
-  return checkpoint;
-}
-
-bool Index::worth_removing(uint32_t number, const Segment& segment, std::vector<uint32_t>& needed_by) const {
-  if (segment.receipt_bytes * 4 > segment.bytes) return false;
-  uint64_t cost = 0;
-  for (const uint32_t target : segment.targets) {
-    const auto found = segments_.find(target);
-    if (found == segments_.end() || found->second.checkpoint > number) continue;
-    needed_by.push_back(target);
-    cost += checkpoint_cost * (1 + found->second.live.size());
-    // There may be messages in it that the index does not know: none may be left out as finished.
-    if (found->second.kept) cost = no_checkpoint;
-    if (cost * 4 > segment.bytes) break;  // before looking at each of them
-    for (const auto& [offset, entry] : found->second.live)
-      if (entry.notes) cost += checkpoint_cost * entry.recipients;
-  }
-  return needed_by.empty() || cost * 4 <= segment.bytes;
-}
-
-Index::Removal Index::plan_removal() const {
-  const std::lock_guard lock(mutex_);
-  Removal removal;
-  if (segments_.empty()) return removal;
-  // The newest one stays: its number is what keeps numbers growing.
-  const uint32_t newest = segments_.rbegin()->first;
-  std::vector<uint32_t> wanted;
-  for (const auto& [number, segment] : segments_) {
-    std::vector<uint32_t> needed_by;
-    if (!segment.finished() || number == newest || !worth_removing(number, segment, needed_by)) continue;
-    wanted.insert(wanted.end(), needed_by.begin(), needed_by.end());
-    if (segment.receipt_bytes > 0)
-      removal.receipts.push_back(number);
-    else if (needed_by.empty())
-      removal.removable.push_back(number);
-  }
-  std::sort(wanted.begin(), wanted.end());
-  wanted.erase(std::unique(wanted.begin(), wanted.end()), wanted.end());
-  // A segment that goes away by itself needs no checkpoint.
-  std::erase_if(wanted, [&](uint32_t number) {
-    return std::binary_search(removal.removable.begin(), removal.removable.end(), number);
+  each_live(segment, [&](uint32_t offset, const Entry& entry) {
+    checkpoint.messages.push_back({offset, states_of(segment, offset, entry, true)});
   });
-  for (const uint32_t number : wanted) removal.checkpoints.push_back(checkpoint_of(number, segments_.at(number)));
-  return removal;
+  return checkpoint;
 }
 
 void Index::remove(uint32_t segment) {
   const std::lock_guard lock(mutex_);
   const auto found = segments_.find(segment);
   if (found == segments_.end()) return;
-  for (const auto& [offset, id] : found->second.homes)
-    if (const auto moved = moved_.find(id); moved != moved_.end() && moved->second == MessageId{segment, offset})
-      moved_.erase(moved);
+  found->second.homes.each({}, [&](PackedMap::Key key, std::string_view id) {
+    const MessageId place{segment, static_cast<uint32_t>(key.major)};
+    if (place_of(unpack_id(id)) == place) moved_.erase({number_of(unpack_id(id)), 0});
+    return true;
+  });
   segments_.erase(found);
   changed_ = true;
-}
-
-std::optional<uint32_t> Index::plan_compaction(uint64_t gain) const {
-  const std::lock_guard lock(mutex_);
-  std::optional<uint32_t> best;
-  if (segments_.empty()) return best;
-  const uint32_t newest = segments_.rbegin()->first;
-  for (const auto& [number, segment] : segments_) {
-    if (!segment.sealed || segment.kept || segment.left || segment.pins > 0 || segment.live.empty() ||
-        number == newest || segment.live_bytes * 4 > segment.bytes || segment.bytes - segment.live_bytes < gain)
-      continue;
-    std::vector<uint32_t> needed_by;
-    if (!worth_removing(number, segment, needed_by)) continue;
-    gain = segment.bytes - segment.live_bytes;
-    best = number;
-  }
-  return best;
-}
-
-void Index::leave(uint32_t segment) {
-  const std::lock_guard lock(mutex_);
-  if (const auto found = segments_.find(segment); found != segments_.end()) found->second.left = true;
 }
 
 }  // namespace impulse::spool

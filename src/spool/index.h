@@ -1,8 +1,12 @@
 // Index: what is live in the spool, in memory. Envelopes and bodies stay on
-// the disk. Any thread; one lock, held briefly.
+// the disk. A message with one recipient costs about 12 bytes, about 30 when it
+// was tried, and 30 more as long as it is a copy; error texts are kept once.
+// Any thread; one lock, held briefly.
 #pragma once
 
 #include "base/id.h"
+#include "base/packed_map.h"
+#include "base/text_pool.h"
 #include "spool/journal.h"
 #include "spool/large_files.h"
 #include "spool/spool.h"
@@ -10,9 +14,10 @@
 #include <atomic>
 #include <cstdint>
 #include <map>
-#include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -72,6 +77,8 @@ class Index {
   std::optional<Rest> take_rest(MessageId id);
 
   std::optional<Located> find(MessageId id) const;
+  // What was said last of a recipient that waits; empty: nothing.
+  std::string last_error(MessageId id, uint32_t recipient) const;
   std::vector<Message> live_in(uint32_t segment) const;   // ascending
   std::vector<MessageId> ids_in(uint32_t segment) const;  // of the same
   std::vector<MessageId> live() const;                    // oldest first
@@ -98,25 +105,15 @@ class Index {
   bool take_changed() { return changed_.exchange(false); }
 
  private:
-  struct Note {  // of a recipient that was tried
-    WallTime next_attempt{};
-    std::unique_ptr<char[]> error;  // null-terminated; null: none
-    uint32_t attempts = 0;
-    State state = State::pending;
-  };
+  // What is known of a message, but for its recipients' states: these are kept
+  // for those that have one, sixteen together.
   struct Entry {
     uint32_t meta_length = 0;
     uint32_t body_length = 0;
     uint32_t recipients = 0;
-    uint32_t left = 0;              // pending
-    std::unique_ptr<Note[]> notes;  // one a recipient; null: all pending, none tried
+    uint32_t left = 0;   // pending
+    bool noted = false;  // there are states
   };
-
- public:
-  // Bytes of a waiting message that was not tried yet: key, entry, hash link.
-  static constexpr size_t entry_size = sizeof(std::pair<const uint32_t, Entry>) + sizeof(void*);
-
- private:
   struct Segment {
     uint32_t nonce = 0;
     uint64_t bytes = 0;
@@ -126,21 +123,41 @@ class Index {
     uint64_t live_bytes = 0;
     uint32_t pins = 0;
     uint64_t receipt_bytes = 0;
-    uint32_t checkpoint = 0;        // newest segment that holds a checkpoint of this one; 0: none
-    std::vector<uint32_t> targets;  // sorted
-    std::unordered_map<uint32_t, Entry> live;
-    std::unordered_map<uint32_t, Rest> rests;       // of live ones; few
-    std::unordered_map<uint32_t, MessageId> homes;  // of copies, live or not: their ids
+    uint32_t checkpoint = 0;                   // newest segment that holds a checkpoint of this one; 0: none
+    std::vector<uint32_t> targets;             // sorted
+    PackedMap live;                            // by offset: part 0 is the entry, the others are states
+    uint64_t count = 0;                        // messages in it
+    uint64_t noted = 0;                        // recipients of those that have states
+    std::unordered_map<uint32_t, Rest> rests;  // of live ones; few
+    PackedMap homes;                           // by offset, of copies, live or not: their ids
 
-    bool finished() const { return sealed && !kept && pins == 0 && live.empty() && rests.empty(); }
+    bool finished() const { return sealed && !kept && pins == 0 && count == 0 && rests.empty(); }
+  };
+  // A message on its way from one segment to another.
+  struct Taken {
+    Entry entry;
+    std::vector<std::string> states;  // as they are kept, from part 1 on; empty: none
   };
 
-  static void set_note(Entry& entry, uint32_t recipient, const RecipientState& state);
-  static std::vector<RecipientState> states_of(const Entry& entry, bool short_form);
+  static Entry unpack_entry(std::string_view value);
+  static std::optional<Entry> entry_at(const Segment& segment, uint32_t offset);
+  static void put_entry(Segment& segment, uint32_t offset, const Entry& entry);
+  // One recipient's; nothing when it was never tried.
+  std::optional<RecipientState> state_at(const Segment& segment, uint32_t offset, uint32_t recipient) const;
+  void set_state(Segment& segment, uint32_t offset, uint32_t recipient, const RecipientState& state);
+  std::vector<RecipientState> read_states(std::string_view part) const;
+  // Short: none when all of them are pending and untried.
+  std::vector<RecipientState> states_of(const Segment& segment, uint32_t offset, const Entry& entry,
+                                        bool short_form) const;
   static uint64_t bytes_of(const Entry& entry);
   Checkpoint checkpoint_of(uint32_t number, const Segment& segment) const;
-  void insert(Segment& segment, uint32_t offset, Entry entry);
-  Entry extract(Segment& segment, std::unordered_map<uint32_t, Entry>::iterator entry);
+  void insert(Segment& segment, uint32_t offset, const Taken& taken);
+  std::optional<Taken> extract(Segment& segment, uint32_t offset);
+  void drop_states(const Taken& taken);
+  void put_restored(Segment& segment, uint32_t offset, Entry entry, const std::vector<RecipientState>& states);
+  // Calls each(offset, entry), ascending.
+  template <class Each>
+  static void each_live(const Segment& segment, Each each);
   MessageId place_of(MessageId id) const;
   static MessageId id_at(uint32_t number, const Segment& segment, uint32_t offset);
   void note_target(uint32_t holder, uint32_t target);
@@ -150,7 +167,8 @@ class Index {
 
   mutable std::mutex mutex_;
   std::map<uint32_t, Segment> segments_;
-  std::unordered_map<MessageId, MessageId> moved_;  // of copies, live or not, as long as they are there: their places
+  PackedMap moved_;  // by id, of copies, live or not, as long as they are there: their places
+  TextPool texts_;   // what was said last of recipients that were tried
   std::atomic<uint64_t> messages_{0};
   std::atomic<bool> changed_{true};
 };

@@ -129,6 +129,8 @@ class LogSpool final : public Spool {
     }
   }
 
+  std::string last_error(MessageId id, uint32_t recipient) const override { return index_.last_error(id, recipient); }
+
   Result<> admission() const override { return intake_.admission(); }
 
   Result<> room(uint64_t bytes) const override { return health_.room(bytes); }

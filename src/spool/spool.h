@@ -244,6 +244,10 @@ class Spool {
   // Without the body; which may be there when the body is damaged.
   virtual Result<Summary> summary(MessageId id) const = 0;
 
+  // What was said last of a recipient that waits; empty: nothing, or it does not
+  // wait. From memory. Any thread.
+  virtual std::string last_error(MessageId /*id*/, uint32_t /*recipient*/) const { return {}; }
+
   // Cheap (atomics): whether a new message would be taken now. Asked at MAIL and DATA.
   virtual Result<> admission() const = 0;
   // As cheap: whether there is room for a message of so many bytes above Spool_Min_Free.
