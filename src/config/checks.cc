@@ -202,7 +202,7 @@ Result<> check_tenant(std::string& name) {
 
 Result<> check_method(const OptionDef& option, Enum method) {
   const std::string_view word = choice(option, method);
-  if (word == "esmtp" || word == "smtp" || word == "maildir") return {};
+  if (word == "esmtp" || word == "smtp" || word == "maildir" || word == "blackhole") return {};
   return fail(Errc::unavailable, "the delivery method {} is not available in this version", word);
 }
 

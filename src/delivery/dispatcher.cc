@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "delivery/backlog.h"
+#include "delivery/blackhole.h"
 #include "delivery/clerk.h"
 #include "delivery/hop.h"
 #include "delivery/ledger.h"
@@ -63,6 +64,7 @@ class PartsDispatcher final : public Dispatcher {
                 [this] { freed(); },
                 [this] { make_room(); }},
         mailroom_(office_),
+        blackhole_(office_),
         clerk_(office_),
         timer_(parts_.loop, [this] { wake(); }),
         patience_(parts_.loop, [this] { give_up_waiting(); }) {}
@@ -88,6 +90,7 @@ class PartsDispatcher final : public Dispatcher {
     idle_ = std::move(idle);
     failing_.clear();
     mailroom_.stop();
+    blackhole_.stop();
     clerk_.stop();
     for (auto& [key, hop] : hops_) hop->stop();
     timer_.stop();
@@ -291,6 +294,9 @@ class PartsDispatcher final : public Dispatcher {
       case Route::Method::maildir:
         mailroom_.want(domain);
         break;
+      case Route::Method::blackhole:
+        blackhole_.want(domain);
+        break;
       case Route::Method::none:
         no_route(domain, {Outcome::Kind::transient, route->problem, "4.4.4", {}});
         break;
@@ -429,6 +435,7 @@ class PartsDispatcher final : public Dispatcher {
   Ledger ledger_;
   Office office_;
   Mailroom mailroom_;
+  Blackhole blackhole_;
   Clerk clerk_;
   using HopName = std::pair<std::string, std::string>;  // the tenant, and Route::hop
   std::map<HopName, std::unique_ptr<Hop>> hops_;

@@ -150,6 +150,18 @@ void Ledger::drop_expired(std::string_view domain, const RoutePtr& route, std::v
   settled_();
 }
 
+void Ledger::drop(std::string_view domain, const std::vector<Item>& items, std::function<void(Result<>)> durable) {
+  static const Outcome dropped{Outcome::Kind::delivered, "dropped (blackhole)", {}, {}};
+  static const Attempt nowhere{"blackhole", {}, "BLACKHOLE", {}};
+  for (const Item& item : items) {
+    parts_.spool.record(item.id, item.recipient, {spool::State::delivered, item.attempts, {}, {}},
+                        &item == &items.back() ? std::move(durable) : nullptr);
+    done(domain, item, dropped, nowhere);
+  }
+  count(domain, Counter::blackholed, static_cast<int64_t>(items.size()));
+  if (!items.empty()) settled_();
+}
+
 void Ledger::put_back(std::string_view domain, const std::vector<Item>& items) {
   const WallTime now = wall_now();
   for (Item item : items) {

@@ -74,6 +74,10 @@ class Ledger {
   // old by now, or whose sender's deadline has passed and wants them back, and
   // gives them up. Tells the sender of the others whose deadline has passed.
   void drop_expired(std::string_view domain, const RoutePtr& route, std::vector<queue::Item>& items);
+  // They are dropped (Blackhole): recorded and logged as delivered, and nobody is
+  // told. Of any messages. `durable` is called on the spool's thread when the last
+  // of the outcomes is, or is refused.
+  void drop(std::string_view domain, const std::vector<queue::Item>& items, std::function<void(Result<>)> durable);
   // Nothing was tried: back to the queue as they were.
   void put_back(std::string_view domain, const std::vector<queue::Item>& items);
   // They are not in the spool (any more): nothing can be done for them.

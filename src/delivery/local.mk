@@ -1,6 +1,7 @@
 noinst_LIBRARIES += libdelivery.a
 libdelivery_a_SOURCES = \
 	src/delivery/backlog.cc src/delivery/backlog.h \
+	src/delivery/blackhole.cc src/delivery/blackhole.h \
 	src/delivery/bounce.cc src/delivery/bounce.h \
 	src/delivery/clerk.cc src/delivery/clerk.h \
 	src/delivery/courier.cc src/delivery/courier.h \

@@ -189,7 +189,9 @@ RoutePtr make_route(const Options& options, const config::Snapshot& snapshot, co
                                        : Route::Original::headers;
 
   const auto method = config::choice(key::delivery_method, options[key::delivery_method]);
-  if (method == "esmtp" || method == "smtp") {
+  if (options[key::blackhole] || method == "blackhole") {
+    route->method = Route::Method::blackhole;
+  } else if (method == "esmtp" || method == "smtp") {
     read_smtp(*route, options, snapshot, contexts);
   } else if (method == "maildir") {
     auto path = MaildirPath::parse(options[key::maildir_path]);
@@ -243,7 +245,7 @@ bool decides(const config::OptionDef& option) {
   static const auto deciding = [] {
     std::bitset<config::option_count> found;
     const auto add = [&](auto... keys) { (found.set(keys.index), ...); };
-    add(key::delivery_method, key::maildir_path, key::gateway, key::routes, key::bind_address, key::tls,
+    add(key::delivery_method, key::blackhole, key::maildir_path, key::gateway, key::routes, key::bind_address, key::tls,
         key::tls_verify, key::tls_protocols, key::tls_ciphers, key::tls_ciphersuites, key::tls_groups, key::tls_ca,
         key::tls_certificate, key::tls_key, key::tls_key_password);
     return found;

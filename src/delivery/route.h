@@ -24,7 +24,7 @@
 namespace impulse::delivery {
 
 struct Route {
-  enum class Method : uint8_t { none, smtp, maildir };
+  enum class Method : uint8_t { none, smtp, maildir, blackhole };
   enum class Original : uint8_t { headers, full, no };
 
   Method method = Method::none;

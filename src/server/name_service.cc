@@ -4,6 +4,25 @@
 
 namespace impulse::server {
 
+namespace {
+
+std::string_view method_name(delivery::Route::Method method) {
+  using Method = delivery::Route::Method;
+  switch (method) {
+    case Method::smtp:
+      return "esmtp";
+    case Method::maildir:
+      return "maildir";
+    case Method::blackhole:
+      return "blackhole";
+    case Method::none:
+      break;
+  }
+  return "none";
+}
+
+}  // namespace
+
 // The delivery loop never waits for the main thread.
 void NameService::there(const std::function<void()>& work) {
   std::latch done(1);
@@ -17,10 +36,9 @@ void NameService::there(const std::function<void()>& work) {
 control::DomainRoute NameService::route(std::string_view domain) {
   delivery::RouteView view;
   there([&] { view = dispatcher_.route_view(domain); });
-  using Method = delivery::Route::Method;
   control::DomainRoute route;
   route.domain = std::move(view.domain);
-  route.method = view.method == Method::smtp ? "esmtp" : view.method == Method::maildir ? "maildir" : "none";
+  route.method = method_name(view.method);
   route.looked_up = view.looked_up;
   route.pending = view.pending;
   route.problem = std::move(view.problem);

@@ -74,7 +74,7 @@ std::pair<std::string_view, std::string_view> divide_peer(std::string_view peer)
 }
 
 void add_peer(JsonLine& line, const Record& record) {
-  if (record.peer.empty() || record.peer.starts_with('/')) return;
+  if (record.peer.empty() || record.peer.starts_with('/') || record.protocol == "BLACKHOLE") return;
   line.begin("peer_address", '{');
   if (!record.peer_name.empty()) line.text("name", record.peer_name);
   line.text("addr", record.kind == Kind::reception ? std::string_view(record.peer) : divide_peer(record.peer).first);

@@ -1,5 +1,6 @@
 check_PROGRAMS += t/unit/delivery_tests
 t_unit_delivery_tests_SOURCES = t/unit/main.cc \
+	t/unit/delivery/blackhole_test.cc \
 	t/unit/delivery/bounce_test.cc \
 	t/unit/delivery/clerk_test.cc \
 	t/unit/delivery/gateway_outcome_test.cc \
