@@ -6,6 +6,8 @@
 #include "config/keys.h"
 #include "config/route_entry.h"
 
+#include <sys/un.h>
+
 #include <algorithm>
 #include <array>
 #include <span>
@@ -174,8 +176,9 @@ Result<> check_name(const std::string& text) {
   return fail(Errc::invalid, "expected a host name, got '{}'", escape_line(text, 80));
 }
 
-// host, host:port, address, [v6], [v6]:port.
+// host, host:port, address, [v6], [v6]:port, the path of a Unix socket.
 bool is_gateway(std::string_view text) {
+  if (text.starts_with('/')) return text.size() > 1 && text.size() < sizeof(sockaddr_un::sun_path);
   if (IpAddress::parse(text)) return true;
   std::string_view host = text;
   const size_t colon = text.rfind(':');
@@ -202,7 +205,7 @@ Result<> check_tenant(std::string& name) {
 
 Result<> check_method(const OptionDef& option, Enum method) {
   const std::string_view word = choice(option, method);
-  if (word == "esmtp" || word == "smtp" || word == "maildir" || word == "blackhole") return {};
+  if (word != "ecstream") return {};
   return fail(Errc::unavailable, "the delivery method {} is not available in this version", word);
 }
 
@@ -339,7 +342,8 @@ Result<> check_value(const OptionDef& option, Value& value) {
     case Row::gateway:
       for (const std::string& host : std::get<Strings>(value))
         if (!is_gateway(host))
-          return fail(Errc::invalid, "expected a host, host:port or [IPv6 address]:port, got '{}'",
+          return fail(Errc::invalid,
+                      "expected a host, host:port, [IPv6 address]:port or the path of a socket, got '{}'",
                       escape_line(host, 80));
       return {};
     case Row::routes:

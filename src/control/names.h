@@ -16,8 +16,8 @@
 namespace impulse::control {
 
 struct RouteHost {
-  std::string host;  // a name, or an address
-  uint16_t port = 25;
+  std::string host;                  // a name, an address, or the path of a Unix socket
+  uint16_t port = 25;                // 0: has none, being a path
   uint16_t rank = 0;                 // the lowest is tried first
   bool from_dns = false;             // an MX record, or the domain itself; else the configuration
   std::vector<IpAddress> addresses;  // as far as they are remembered
@@ -28,7 +28,7 @@ struct RouteHost {
 // Where mail of a domain goes, as far as that is known.
 struct DomainRoute {
   std::string domain;
-  std::string method;           // "esmtp", "maildir", "none"
+  std::string method;           // "esmtp", "lmtp", "maildir", "none"
   bool looked_up = false;       // in the DNS, else the configuration says it all
   bool pending = false;         // being looked up
   std::string problem;          // there is no way: why

@@ -181,7 +181,8 @@ std::string status_part(const Report& report) {
     text += field("Final-Recipient", (utf8 ? "utf-8; " : "rfc822; ") + plain(line.recipient, report.utf8));
     text += field("Action", words_of(report.action).action);
     text += field("Status", line.status);
-    if (!line.remote.empty()) text += field("Remote-MTA", "dns; " + plain(line.remote));
+    if (!line.remote.empty())
+      text += field("Remote-MTA", (line.remote.starts_with('/') ? "x-unix; " : "dns; ") + plain(line.remote));
     if (!line.diagnostic.empty()) text += field("Diagnostic-Code", "smtp; " + plain(line.diagnostic, report.utf8));
     if (report.action == Action::delayed && report.retry_until != WallTime{})
       text += field("Will-Retry-Until", message::mail_date(report.retry_until));

@@ -18,6 +18,7 @@ constexpr Duration handshake_patience = std::chrono::seconds(60);
 smtp::ClientSettings session_settings(const Route& route, std::string plain_because) {
   smtp::ClientSettings settings;
   settings.ehlo_name = route.ehlo_name;
+  settings.lmtp = route.lmtp;
   settings.tls = plain_because.empty() ? route.tls : smtp::TlsUse::no;
   settings.plain_because = std::move(plain_because);
   return settings;
@@ -129,7 +130,7 @@ std::optional<smtp::Reply> Courier::unprotected() const {
   const smtp::Protection& protection = session_.protection();
   auto why = smtp::protection_objection(protection, session_.offers());
   // Certificates are verified for names: without one that will not pass.
-  if (why && !why->permanent() && protection.tls && IpAddress::parse(target_.host))
+  if (why && !why->permanent() && protection.tls && (target_.endpoint.is_unix() || IpAddress::parse(target_.host)))
     return smtp::Reply{550, "5.7.10 the message needs REQUIRETLS, and the next server is known by its address only"};
   return why;
 }

@@ -1,4 +1,4 @@
-// Courier: one outbound connection, with the client's half of ESMTP on it.
+// Courier: one outbound connection, with the client's half of ESMTP or LMTP on it.
 // Loop thread.
 #pragma once
 
@@ -18,7 +18,7 @@ namespace impulse::delivery {
 
 struct Target {
   Endpoint endpoint;
-  std::string host;  // as the Gateway names it; for SNI and certificate checks
+  std::string host;  // as the Gateway names it; for SNI and certificate checks. Of a Unix socket: its path
 };
 
 class Courier;
@@ -81,7 +81,7 @@ class Courier final : private net::ConnectionHandler, private smtp::ClientHost {
   // Once ready: why messages with REQUIRETLS cannot go by it; 450 when that may
   // pass, 550 when it is so.
   std::optional<smtp::Reply> unprotected() const;
-  std::string_view protocol() const { return session_.tls_active() ? "ESMTPS" : "ESMTP"; }
+  std::string_view protocol() const { return route_->protocol(session_.tls_active()); }
 
  private:
   size_t on_data(std::string_view bytes) override;

@@ -2,11 +2,15 @@
 
 #include "base/text.h"
 
+#include <sys/un.h>
+
 #include <algorithm>
 
 namespace impulse::delivery {
 
 namespace {
+
+constexpr size_t longest_socket_path = sizeof(sockaddr_un::sun_path) - 1;
 
 // An IPv6 address without brackets is taken as one without a port. Where its
 // end may be meant as one, or has to be, nobody can tell what the mail would
@@ -30,6 +34,13 @@ Result<> check_brackets(std::string_view text) {
 Result<Gateway> parse_gateway(std::string_view text, uint16_t default_port) {
   Gateway gateway;
   gateway.port = default_port;
+  if (text.starts_with('/')) {
+    if (text.size() > longest_socket_path)
+      return fail(Errc::invalid, "Gateway '{}': the path of a socket has at most {} bytes", escape_line(text, 80),
+                  longest_socket_path);
+    gateway.host = gateway.path = text;
+    return gateway;
+  }
   std::string_view host = text;
   std::string_view port;
   if (text.starts_with('[')) {

@@ -1,4 +1,4 @@
-// Gateway: one next host, and who says that mail goes there.
+// Gateway: one next host or Unix socket, and who says that mail goes there.
 #pragma once
 
 #include "base/clock.h"
@@ -18,16 +18,17 @@ struct Gateway {
     exchange,    // an MX record
     domain,      // the domain itself, which has no MX record, or is an address literal
   };
-  std::string host;                  // a name, or the address as text
+  std::string host;                  // a name, the address as text, or the path
   std::optional<IpAddress> address;  // set: nothing to resolve
   uint16_t port = 25;
   uint16_t rank = 0;  // the lowest is tried first, equal ones in any order
   Origin origin = Origin::configured;
   Duration max_age{0};  // above 0: its addresses are good for so long, whatever the DNS says
+  std::string path;     // of a Unix socket: neither address nor port count
 };
 
 // "host", "host:port", "192.0.2.1", "192.0.2.1:port", "2001:db8::1",
-// "[2001:db8::1]", "[2001:db8::1]:port". An IPv6 address without brackets whose
+// "[2001:db8::1]", "[2001:db8::1]:port", "/path/of/a/socket". An IPv6 address without brackets whose
 // last group may be a port ("2001:db8::1:25") is an error that says how to
 // write either.
 Result<Gateway> parse_gateway(std::string_view text, uint16_t default_port);

@@ -48,8 +48,8 @@ void Hop::list(std::vector<Outbound>& all) const {
                         : entry->sent          ? State::sending
                                                : State::fetching;
     all.push_back({courier.target().endpoint, std::string(default_binding), courier.target().host,
-                   entry->items.empty() ? std::string() : entry->domain, state, courier.fd(),
-                   courier.protocol() == "ESMTPS", courier.jobs()});
+                   entry->items.empty() ? std::string() : entry->domain, state, courier.fd(), courier.tls() != nullptr,
+                   courier.jobs()});
   }
 }
 
@@ -152,7 +152,7 @@ void Hop::opening_failed(const std::shared_ptr<Opening>& opening) {
     const bool for_good = opening->objection && opening->objection->permanent();
     Outcome outcome{
         for_good ? Outcome::Kind::permanent : Outcome::Kind::transient, opening->last_error, opening->last_status, {}};
-    Attempt attempt{opening->last_peer, {}, "ESMTP", opening->last_remote};
+    Attempt attempt{opening->last_peer, {}, std::string(route_->protocol()), opening->last_remote};
     opening->tell(outcome, attempt);
     for (const std::string& domain : drop_all_wanted()) {
       const RoutePtr route = office_.route(domain);
@@ -293,7 +293,7 @@ void Hop::courier_done(Courier& courier, std::vector<smtp::Reply> replies, bool 
   std::vector<Outcome> outcomes;
   for (size_t i = 0; i < items.size(); ++i) {
     smtp::Reply reply = i < replies.size() ? std::move(replies[i]) : smtp::Reply{};
-    if (some && reply.code == too_many_recipients) {
+    if (some && reply.code == too_many_recipients && reply.stage == telemetry::Stage::after_rcpt) {
       next_batch.push_back(items[i]);
       continue;
     }
@@ -313,7 +313,7 @@ void Hop::courier_done(Courier& courier, std::vector<smtp::Reply> replies, bool 
                         courier.local(),
                         std::string(courier.protocol()),
                         courier.target().host,
-                        false,
+                        entry.route->lmtp && !courier.offers().dsn,
                         courier.offers().dsn,
                         courier.offers().deliver_by,
                         courier.number(),

@@ -80,7 +80,7 @@ void Hop::resolve(const std::shared_ptr<Opening>& opening) {
   wish.ipv6 = office_.parts.snapshot()->global()[key::use_ipv6];
   for (size_t i = first; i < opening->gateway; ++i) {
     const Gateway& gateway = gateways[i];
-    if (gateway.address) continue;
+    if (gateway.address || !gateway.path.empty()) continue;
     ++opening->missing;
     wish.search = gateway.origin == Origin::configured;
     wish.max_age = gateway.max_age;
@@ -101,6 +101,10 @@ void Hop::resolved(const std::shared_ptr<Opening>& opening, size_t first) {
   std::ranges::shuffle(order, shuffler_);
   for (const size_t i : order) {
     const Gateway& gateway = opening->route->gateways[i];
+    if (!gateway.path.empty()) {
+      opening->targets.push_back({Endpoint::unix_socket(gateway.path), gateway.host});
+      continue;
+    }
     const dns::AnswerPtr& answer = opening->answers[i - first];
     if (answer && answer->status != Answer::Status::found) {
       cannot(*opening, gateway.host, not_found(gateway, *answer));

@@ -56,7 +56,7 @@ void Hop::protected_failed(const std::shared_ptr<Opening>& opening) {
                   fmt::format("{} {}", why.code, why.text),
                   status_of(why),
                   {}};
-  Attempt attempt{opening->last_peer, {}, "ESMTP", {}};
+  Attempt attempt{opening->last_peer, {}, std::string(route_->protocol()), {}};
   opening->tell(outcome, attempt);
   fail_needy(outcome, attempt);
   pump();

@@ -46,7 +46,7 @@ struct Trace {
 struct Attempt {
   std::string peer;         // host and port, or a Maildir
   std::string local;        // our address
-  std::string protocol;     // "ESMTP", "ESMTPS", "MAILDIR"
+  std::string protocol;     // "ESMTP", "LMTPS", "MAILDIR" …
   std::string remote;       // name of the host that gave the response; empty: it was us
   bool final = false;       // a delivery into a mailbox, not to another host
   bool dsn = false;         // the other host took over what the sender wants to hear

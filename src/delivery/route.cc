@@ -87,7 +87,7 @@ bool goes_by_gateway(const Options& options, const Options& global) {
 
 // False: the route has a problem.
 bool read_hosts(Route& route, const Options& options, const config::Snapshot& snapshot) {
-  const auto port = static_cast<uint16_t>(options[key::remote_smtp_port]);
+  const auto port = static_cast<uint16_t>(route.lmtp ? options[key::lmtp_port] : options[key::remote_smtp_port]);
   if (goes_by_gateway(options, snapshot.global())) {
     for (const std::string& text : options[key::gateway]) {
       auto gateway = parse_gateway(text, port);
@@ -121,8 +121,21 @@ bool read_hosts(Route& route, const Options& options, const config::Snapshot& sn
   return true;
 }
 
+// RFC 2033 §5: who listens there takes it for SMTP, and may relay or repeat what LMTP leaves to the client.
+bool wants_smtp(const Route& route) {
+  constexpr uint16_t smtp_port = 25;
+  return std::ranges::any_of(
+             route.gateways,
+             [](const Gateway& gateway) { return gateway.path.empty() && gateway.port == smtp_port; }) ||
+         std::ranges::any_of(route.ways, [](const config::RouteEntry& way) { return way.port == smtp_port; });
+}
+
 void read_smtp(Route& route, const Options& options, const config::Snapshot& snapshot, const Contexts& contexts) {
   if (!read_hosts(route, options, snapshot)) return;
+  if (route.lmtp && wants_smtp(route)) {
+    route.problem = "no route: LMTP is not for port 25, which is SMTP's";
+    return;
+  }
   const auto tls = config::choice(key::tls, options[key::tls]);
   route.tls = tls == "no" ? smtp::TlsUse::no : tls == "required" ? smtp::TlsUse::required : smtp::TlsUse::if_available;
   const net::TlsSettings settings = tls_settings(options, snapshot);
@@ -162,9 +175,9 @@ void read_smtp(Route& route, const Options& options, const config::Snapshot& sna
   route.method = Route::Method::smtp;
 
   route.how =
-      fmt::format("{}|{}|{}|{}|{}|{}|{}|{}|{}|{}", route.source ? route.source->to_string() : "", route.ehlo_name,
-                  static_cast<int>(route.tls), options[key::tls_verify].index, settings.ca, settings.protocols,
-                  settings.ciphers, settings.ciphersuites, settings.groups, settings.certificate);
+      fmt::format("{}|{}|{}|{}|{}|{}|{}|{}|{}|{}|{}", route.protocol(), route.source ? route.source->to_string() : "",
+                  route.ehlo_name, static_cast<int>(route.tls), options[key::tls_verify].index, settings.ca,
+                  settings.protocols, settings.ciphers, settings.ciphersuites, settings.groups, settings.certificate);
   route.name_hop();
 }
 
@@ -191,7 +204,8 @@ RoutePtr make_route(const Options& options, const config::Snapshot& snapshot, co
   const auto method = config::choice(key::delivery_method, options[key::delivery_method]);
   if (options[key::blackhole] || method == "blackhole") {
     route->method = Route::Method::blackhole;
-  } else if (method == "esmtp" || method == "smtp") {
+  } else if (method == "esmtp" || method == "smtp" || method == "lmtp") {
+    route->lmtp = method == "lmtp";
     read_smtp(*route, options, snapshot, contexts);
   } else if (method == "maildir") {
     auto path = MaildirPath::parse(options[key::maildir_path]);
@@ -245,9 +259,9 @@ bool decides(const config::OptionDef& option) {
   static const auto deciding = [] {
     std::bitset<config::option_count> found;
     const auto add = [&](auto... keys) { (found.set(keys.index), ...); };
-    add(key::delivery_method, key::blackhole, key::maildir_path, key::gateway, key::routes, key::bind_address, key::tls,
-        key::tls_verify, key::tls_protocols, key::tls_ciphers, key::tls_ciphersuites, key::tls_groups, key::tls_ca,
-        key::tls_certificate, key::tls_key, key::tls_key_password);
+    add(key::delivery_method, key::blackhole, key::maildir_path, key::gateway, key::routes, key::remote_smtp_port,
+        key::lmtp_port, key::bind_address, key::tls, key::tls_verify, key::tls_protocols, key::tls_ciphers,
+        key::tls_ciphersuites, key::tls_groups, key::tls_ca, key::tls_certificate, key::tls_key, key::tls_key_password);
     return found;
   }();
   return deciding[option.index];

@@ -33,6 +33,7 @@ struct Route {
   bool suspended = false;
 
   // smtp
+  bool lmtp = false;                     // and not ESMTP
   std::vector<Gateway> gateways;         // by rank; empty: `ways` have to be looked up (router.h)
   std::vector<config::RouteEntry> ways;  // then: where the hosts come from, with their ports
   std::shared_ptr<const Route> made_of;  // the one with `ways`, once they are looked up
@@ -69,6 +70,11 @@ struct Route {
 
   // Makes `hop` of the hosts and `how`.
   void name_hop();
+
+  // For the logs.
+  std::string_view protocol(bool with_tls = false) const {
+    return lmtp ? (with_tls ? "LMTPS" : "LMTP") : with_tls ? "ESMTPS" : "ESMTP";
+  }
 
   // To the same place in the same way.
   bool leads_as(const Route& other) const {

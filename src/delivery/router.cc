@@ -256,6 +256,7 @@ RouteView Router::view(std::string_view text) {
   const SteadyTime now = steady_now();
   RoutePtr route = configured(view.domain);
   view.method = route->method;
+  view.lmtp = route->lmtp;
   view.problem = route->problem;
   if (!route->ways.empty()) {
     view.looked_up = true;
@@ -280,6 +281,10 @@ RouteView Router::view(std::string_view text) {
   for (const Gateway& gateway : route->gateways) {
     RouteView::Host host{gateway, {}, {}, {}};
     if (gateway.address) host.addresses.push_back(*gateway.address);
+    if (!gateway.path.empty()) {
+      view.hosts.push_back(std::move(host));
+      continue;
+    }
     for (const dns::Type type : {dns::Type::aaaa, dns::Type::a}) {
       const auto answer = gateway.address ? nullptr : resolver_.remembered(gateway.host, type);
       if (!answer) continue;

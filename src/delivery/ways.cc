@@ -14,17 +14,17 @@ Ways::Place Ways::place_of(const config::RouteEntry& entry, size_t place, uint16
 void Ways::add(const config::RouteEntry& entry, size_t place) {
   found_.push_back(
       {place_of(entry, place, 0),
-       {entry.host, entry.address, entry.port, 0, Gateway::Origin::configured, entry.ttl.value_or(Duration{0})}});
+       {entry.host, entry.address, entry.port, 0, Gateway::Origin::configured, entry.ttl.value_or(Duration{0}), {}}});
 }
 
 void Ways::add(const config::RouteEntry& entry, size_t place, const dns::Exchange& exchange, Gateway::Origin origin) {
   found_.push_back({place_of(entry, place, exchange.preference),
-                    {exchange.host, std::nullopt, entry.port, 0, origin, entry.ttl.value_or(Duration{0})}});
+                    {exchange.host, std::nullopt, entry.port, 0, origin, entry.ttl.value_or(Duration{0}), {}}});
 }
 
 void Ways::add(const config::RouteEntry& entry, size_t place, const IpAddress& literal) {
   found_.push_back(
-      {place_of(entry, place, 0), {literal.to_string(), literal, entry.port, 0, Gateway::Origin::domain, {}}});
+      {place_of(entry, place, 0), {literal.to_string(), literal, entry.port, 0, Gateway::Origin::domain, {}, {}}});
 }
 
 std::vector<Gateway> Ways::gateways() && {

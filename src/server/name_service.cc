@@ -38,7 +38,7 @@ control::DomainRoute NameService::route(std::string_view domain) {
   there([&] { view = dispatcher_.route_view(domain); });
   control::DomainRoute route;
   route.domain = std::move(view.domain);
-  route.method = method_name(view.method);
+  route.method = view.lmtp ? "lmtp" : method_name(view.method);
   route.looked_up = view.looked_up;
   route.pending = view.pending;
   route.problem = std::move(view.problem);
@@ -46,9 +46,9 @@ control::DomainRoute NameService::route(std::string_view domain) {
   route.ttl = view.ttl;
   route.also = std::move(view.also);
   for (delivery::RouteView::Host& host : view.hosts)
-    route.hosts.push_back({std::move(host.gateway.host), host.gateway.port, host.gateway.rank,
-                           host.gateway.origin != delivery::Gateway::Origin::configured, std::move(host.addresses),
-                           std::move(host.problem), host.ttl});
+    route.hosts.push_back({std::move(host.gateway.host), host.gateway.path.empty() ? host.gateway.port : uint16_t{0},
+                           host.gateway.rank, host.gateway.origin != delivery::Gateway::Origin::configured,
+                           std::move(host.addresses), std::move(host.problem), host.ttl});
   return route;
 }
 

@@ -58,6 +58,7 @@ struct ClientSession::Impl {
 
   // --- client_transaction.cc
   void send(const Job& new_job, ClientOutput& out);
+  void expect_answers();
   bool ask_next_recipient(ClientOutput& out);
   void refuse_unsendable();
   void recipients_answered(ClientOutput& out);
@@ -102,6 +103,7 @@ struct ClientSession::Impl {
   bool utf8 = false;               // MAIL said SMTPUTF8
   size_t next_recipient = 0;       // to be asked
   size_t answering_recipient = 0;  // whose reply comes next
+  bool body_refused = false;       // LMTP: for one of them
   bool body_sent = false;          // false at Expect::body: only the dot was sent, nobody was accepted
 };
 

@@ -221,10 +221,12 @@ void ClientSession::Impl::after_banner(const Reply& reply, ClientOutput& out) {
   greet(out);
 }
 
-void ClientSession::Impl::greet(ClientOutput& out) { command("EHLO " + settings.ehlo_name, Expect::ehlo, out); }
+void ClientSession::Impl::greet(ClientOutput& out) {
+  command((settings.lmtp ? "LHLO " : "EHLO ") + settings.ehlo_name, Expect::ehlo, out);
+}
 
 void ClientSession::Impl::after_ehlo(const ParsedReply& parsed, const Reply& reply, ClientOutput& out) {
-  if (reply.permanent()) return command("HELO " + settings.ehlo_name, Expect::helo, out);
+  if (reply.permanent() && !settings.lmtp) return command("HELO " + settings.ehlo_name, Expect::helo, out);
   if (reply.code != 250) return close(reply, true, out);
   offers = read_offers(parsed);
   begin_use(out);

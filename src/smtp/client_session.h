@@ -1,4 +1,5 @@
-// ClientSession: the client's half (RFC 5321 §4, RFC 2920, RFC 3207), sans-IO.
+// ClientSession: the client's half (RFC 5321 §4, RFC 2920, RFC 3207), sans-IO;
+// also of LMTP (RFC 2033), where each recipient has a reply of its own to the message.
 // Greets, upgrades to TLS, then sends one message after another.
 #pragma once
 
@@ -21,6 +22,7 @@ enum class TlsUse : uint8_t { no, if_available, required };
 
 struct ClientSettings {
   std::string ehlo_name;
+  bool lmtp = false;  // LHLO, and no way back to HELO
   TlsUse tls = TlsUse::if_available;
   // With TlsUse::no: why, when it is not what the configuration says but
   // something that may pass (STARTTLS has failed there lately). One line.

@@ -4,7 +4,9 @@
 //
 // A recipient's reply is its own refusal, else the refusal of MAIL or DATA,
 // else the answer to the message's end. Unless that was positive, RSET comes
-// before the next message.
+// before the next message. With LMTP (RFC 2033 §4.2) that answer is as many
+// replies as recipients were accepted, in their order: each recipient's is good
+// as soon as it is there, whatever becomes of the session then.
 #include "base/text.h"
 #include "smtp/client_impl.h"
 
@@ -26,7 +28,7 @@ void ClientSession::Impl::send(const Job& new_job, ClientOutput& out) {
   fates.assign(job->recipients.size(), Fate::unasked);
   mail_refusal.reset();
   next_recipient = answering_recipient = 0;
-  body_sent = false;
+  body_sent = body_refused = false;
   if (parser.midway()) return close({0, "the server sent a reply before it was asked"}, false, out);
   rest = Rest::busy;
   binary = job->body_type == message::BodyType::binary_mime;
@@ -103,11 +105,17 @@ void ClientSession::Impl::recipients_answered(ClientOutput& out) {
   send_chunk(out);
 }
 
+void ClientSession::Impl::expect_answers() {
+  expected.insert(expected.end(), settings.lmtp ? count(Fate::accepted) : 1, Expect::body);
+}
+
 void ClientSession::Impl::send_chunk(ClientOutput& out) {
   const size_t size = job->trace.size() + job->body.size();
   out.bytes.reserve(out.bytes.size() + size + 32);
   command(fmt::format("BDAT {} LAST", size), Expect::body, out);
   if (!job) return;  // the session has ended over it
+  expected.pop_back();
+  expect_answers();
   body_sent = true;
   out.bytes += job->trace;
   out.bytes += job->body;
@@ -123,6 +131,8 @@ void ClientSession::Impl::after_data(const Reply& reply, ClientOutput& out) {
   if (reply.code == 354) {
     if (surplus) return close({0, "the server sent a reply before it was asked"}, false, out);
     body_sent = count(Fate::accepted) > 0;
+    // It should have been refused (RFC 2033 §4.2), and nobody can say what would be answered to the dot.
+    if (settings.lmtp && !body_sent) return close({0, "DATA was accepted without recipients"}, false, out);
     DataEncoder encoder(out.bytes);
     if (body_sent) {
       out.bytes.reserve(out.bytes.size() + job->trace.size() + job->body.size() + job->body.size() / 64 + 16);
@@ -132,7 +142,7 @@ void ClientSession::Impl::after_data(const Reply& reply, ClientOutput& out) {
     encoder.finish();
     if (trace)
       trace->note(fmt::format("{} bytes of a message", body_sent ? job->trace.size() + job->body.size() : size_t{0}));
-    expected.push_back(Expect::body);
+    expect_answers();
     return;
   }
   if (reply.code < 400) return close({0, "nonsense in reply to DATA: " + reply.text}, false, out);
@@ -144,7 +154,14 @@ void ClientSession::Impl::after_body(const Reply& reply, ClientOutput& out) {
   if (body_sent && !reply.positive() && reply.code < 400) {
     return close({0, "nonsense in reply to the message: " + reply.text}, false, out);
   }
-  const bool clean = body_sent && reply.positive();
+  body_refused |= !reply.positive();
+  if (settings.lmtp) {
+    const auto next = std::find(fates.begin(), fates.end(), Fate::accepted);
+    replies[static_cast<size_t>(next - fates.begin())] = reply;
+    *next = Fate::settled;
+    if (!expected.empty()) return;
+  }
+  const bool clean = body_sent && !body_refused;
   settle_recipients(Fate::accepted, reply);
   if (!clean) return end_job_and_reset(out);
   end_job();

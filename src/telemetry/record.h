@@ -52,7 +52,7 @@ struct Record {
   Duration delay{0};                                    // since reception
   std::string response;                                 // what the other side said, or what went wrong
   std::string tenant;                                   // whose mail it is; "" is of none
-  std::string protocol;                                 // "ESMTP", "ESMTPS", "MAILDIR", for our own mail "INTERNAL"
+  std::string protocol;                                 // "ESMTP", "LMTPS", "MAILDIR", for our own mail "INTERNAL"
   std::shared_ptr<const TlsFacts> tls{};                // null: none
   std::shared_ptr<const message::Envelope> envelope{};  // reception
 };

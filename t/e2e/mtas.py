@@ -1,7 +1,8 @@
-"""Mail servers of others as clients of ours: Postfix as it is installed; Exim
+"""Mail servers of others beside ours: Postfix and Dovecot as they are installed; Exim
 and OpenSMTPD, which cannot be installed beside it, each unpacked from its
 Debian package and put into a root folder of its own. All take mail by SMTP on
-a port of 127.0.0.1 and pass everything on to one host and port.
+a port of 127.0.0.1 and pass everything on to one host and port; but Dovecot, which
+takes it by LMTP, on a port and a Unix socket, into Maildirs.
 
 They want to start as root, and become users of their own; nothing outside of
 their folders is touched."""
@@ -15,7 +16,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from harness import SCALE, find_program, free_port, read, wait_for
+from harness import SCALE, find_program, free_port, make_certificate, read, wait_for
 
 CACHE = Path(os.environ.get("IMPULSE_CHECK_CACHE") or
              Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "impulse-check")
@@ -176,6 +177,78 @@ postlog   unix-dgram n - n - 1 postlogd
 
     def log(self):
         return super().log() + read(self.dir / "maillog")
+
+
+class Dovecot(Mta):
+    """Every user that one can think of has a Maildir."""
+
+    name = "Dovecot"
+
+    CONFIG = """\
+base_dir = @dir@/run
+state_dir = @dir@/state
+log_path = @dir@/log
+protocols = lmtp
+listen = 127.0.0.1
+ssl = @ssl@
+@certificate@
+default_login_user = nobody
+default_internal_user = dovecot
+postmaster_address = postmaster@local.example
+lmtp_save_to_detail_mailbox = no
+mail_location = maildir:@dir@/mail/%n
+mail_uid = nobody
+mail_gid = nogroup
+first_valid_uid = 1
+auth_mechanisms = plain
+passdb {
+  driver = static
+  args = nopassword=y
+}
+userdb {
+  driver = static
+  args = uid=nobody gid=nogroup home=@dir@/mail/%n allow_all_users=yes
+}
+service stats {
+  unix_listener stats-writer {
+    mode = 0666
+  }
+}
+service lmtp {
+  unix_listener lmtp {
+    mode = 0666
+  }
+  inet_listener lmtp {
+    port = @port@
+  }
+}
+protocol lmtp {
+  mail_plugins =
+}
+"""
+
+    def prepare(self, tls):
+        self.program = find_program("dovecot")
+        if not self.program:
+            raise unittest.SkipTest("not installed: dovecot-lmtpd")
+        self.path = self.dir / "run/lmtp"
+        self.values.update(dir=self.dir, ssl="yes" if tls else "no", certificate="")
+        if tls:
+            key, certificate = make_certificate(self.dir, "localhost")[::-1]
+            self.values.update(certificate=f"ssl_cert = <{certificate}\nssl_key = <{key}")
+        (self.dir / "mail").mkdir()
+        shutil.chown(self.dir / "mail", "nobody", "nogroup")
+        (self.dir / "dovecot.conf").write_text(self.fill(self.CONFIG))
+
+    def command(self):
+        return [self.program, "-F", "-c", self.dir / "dovecot.conf"]
+
+    def log(self):
+        return super().log() + read(self.dir / "log")
+
+    def mail(self, user):
+        """The messages in a user's Maildir, with LF line ends as they lie there."""
+        return [path.read_bytes() for path in sorted((self.dir / "mail" / user / "new").glob("*"))]
 
 
 class Jail(Mta):

@@ -1,4 +1,4 @@
-"""An SMTP server that does what a test tells it: the gateway at the other end."""
+"""An SMTP or LMTP server that does what a test tells it: the gateway at the other end."""
 
 import ssl
 from dataclasses import dataclass, field
@@ -42,10 +42,13 @@ class SmtpSink(Acceptor):
     (text without CRLF, several lines as a list) or None for the usual one;
     verbs are CONNECT, EHLO, HELO, MAIL, RCPT, DATA, BDAT, END, RSET, STARTTLS, QUIT;
     and HANDSHAKE, after 220 to STARTTLS: whatever it returns, the connection ends there.
-    `extensions` are the EHLO keywords; with CHUNKING among them BDAT is taken."""
+    `extensions` are the EHLO keywords; with CHUNKING among them BDAT is taken.
+    `lmtp`: the verb END comes with each recipient that was accepted, and a message counts for those whose
+    reply was positive. `path`: a Unix socket in place of the port."""
 
     def __init__(self, test, port=None, script=None, extensions=("PIPELINING", "SIZE 100000000", "8BITMIME"),
-                 certificate=None, host="127.0.0.1"):
+                 certificate=None, host="127.0.0.1", lmtp=False, path=None):
+        self.lmtp = lmtp
         self.script = script or (lambda session, verb, line: None)
         self.extensions = list(extensions)
         self.context = None
@@ -56,7 +59,7 @@ class SmtpSink(Acceptor):
         self.sessions = []
         self.errors = []
         self.open = set()
-        super().__init__(test, port or free_port(), host)
+        super().__init__(test, None if path else port or free_port(), host, path)
 
     def stop(self):
         """No new connections, and those open are cut."""
@@ -122,10 +125,10 @@ class SmtpSink(Acceptor):
             line = raw[:-2].decode("utf-8", "surrogateescape")
             session.commands.append(line)
             verb = line.split(" ")[0].upper()
-            if verb in ("EHLO", "HELO"):
+            if verb in (("LHLO",) if self.lmtp else ("EHLO", "HELO")):
                 session.helo = line[5:]
-                offers = list(self.extensions) if verb == "EHLO" else []
-                if verb == "EHLO" and self.context and not session.tls:
+                offers = list(self.extensions) if verb != "HELO" else []
+                if verb != "HELO" and self.context and not session.tls:
                     offers.append("STARTTLS")
                 answer(verb, line, ["250 sink.example"] + ["250 " + offer for offer in offers])
             elif verb == "STARTTLS" and self.context:
@@ -174,7 +177,13 @@ class SmtpSink(Acceptor):
                 answer(verb, line, "500 5.5.1 what")
 
     def _end(self, answer, session, data):
-        if answer("END", data, "250 2.0.0 taken").startswith("2"):
+        if self.lmtp:
+            usual = "250 2.1.5 taken"
+            session.recipients = [to for to in session.recipients if answer("END", to, usual).startswith("2")]
+            taken = bool(session.recipients)
+        else:
+            taken = answer("END", data, "250 2.0.0 taken").startswith("2")
+        if taken:
             with self.lock:
                 self.messages.append(Received(session.sender, list(session.recipients), data, session.helo, session.tls,
                                               session.parameters, session.number, session.recipient_parameters))

@@ -94,7 +94,7 @@ Json route_document(const DomainRoute& route) {
   Json hosts = Json::array();
   for (const RouteHost& host : route.hosts) {
     Json one{{"host", host.host},
-             {"port", host.port},
+             {"port", host.port == 0 ? Json() : Json(host.port)},
              {"rank", host.rank},
              {"from", host.from_dns ? "dns" : "configuration"}};
     Json addresses = Json::array();
@@ -119,7 +119,8 @@ void say_route(Writer& writer, const DomainRoute& route) {
     writer.text(fmt::format("Domain '{}' has no route{}: {}", name, pending, escape_line(route.problem)));
     return;
   }
-  if (route.method != "esmtp") return writer.text(fmt::format("Domain '{}' goes by {}", name, route.method));
+  if (route.method != "esmtp" && route.method != "lmtp")
+    return writer.text(fmt::format("Domain '{}' goes by {}", name, route.method));
   if (!route.looked_up) {
     writer.text(fmt::format("Domain '{}' has {} hosts by the configuration", name, route.hosts.size()));
   } else if (!route.ttl) {
@@ -130,9 +131,10 @@ void say_route(Writer& writer, const DomainRoute& route) {
   }
   for (const RouteHost& host : route.hosts) {
     const std::string ttl = host.ttl ? fmt::format(" TTL:{}", seconds_of(*host.ttl)) : std::string();
-    const bool brackets = host.host.contains(':');
-    writer.text(fmt::format("  [{} {}{}{}:{}{}]", host.rank, brackets ? "[" : "", host.host, brackets ? "]" : "",
-                            host.port, ttl));
+    const bool brackets = host.port != 0 && host.host.contains(':');
+    const std::string port = host.port == 0 ? std::string() : fmt::format(":{}", host.port);
+    writer.text(fmt::format("  [{} {}{}{}{}{}]", host.rank, brackets ? "[" : "", escape_line(host.host),
+                            brackets ? "]" : "", port, ttl));
     for (const IpAddress& address : host.addresses)
       writer.text(fmt::format("        [{}] {}", address.to_string(), family(address)));
     if (!host.problem.empty()) writer.text(fmt::format("        {}", escape_line(host.problem)));

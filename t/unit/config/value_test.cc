@@ -286,13 +286,13 @@ class ValueTest : public CppUnit::TestFixture {
     for (const char* text : {"md", "@x", "a b@x", "md@"}) refused(key::mailerdaemon, text);
     for (const char* text : {"", "host:0", "host:70000", "[1.2.3.4]:25", "a b", "[::1", "host:"})
       refused(key::gateway, text);
-    for (const char* text : {"::1", "10.0.0.1", "10.0.0.1:26", "[::1]", "[::1]:26", "mx.example:26"})
+    for (const char* text : {"::1", "10.0.0.1", "10.0.0.1:26", "[::1]", "[::1]:26", "mx.example:26", "/run/lmtp"})
       CPPUNIT_ASSERT((got(key::gateway, text) == Strings{text}));
     CPPUNIT_ASSERT_EQUAL(std::string(""), got(key::tls_certificate, "None"));
   }
   void delivery_methods() {
-    for (const char* text : {"maildir", "Blackhole"}) got(key::delivery_method, text);
-    for (const char* text : {"lmtp", "ecstream"})
+    for (const char* text : {"maildir", "Blackhole", "lmtp"}) got(key::delivery_method, text);
+    for (const char* text : {"ecstream"})
       ASSERT_HOLDS("is not available in this version", refused(key::delivery_method, text));
     ASSERT_HOLDS("expected esmtp, smtp,", refused(key::delivery_method, "pigeon"));
   }

@@ -22,6 +22,7 @@ class RouteTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(no_gateway_is_by_mx);
   CPPUNIT_TEST(domain_goes_before_global);
   CPPUNIT_TEST(equal_ways_share_a_hop);
+  CPPUNIT_TEST(lmtp_has_a_port_of_its_own);
   CPPUNIT_TEST(broken_tls_is_no_route);
   CPPUNIT_TEST(unusable_client_certificate_is_left_out);
   CPPUNIT_TEST(checks_for_the_commit);
@@ -45,6 +46,9 @@ class RouteTest : public CppUnit::TestFixture {
     is("[2001:db8::1]:26", "2001:db8::1", 26, true);
     is("[IPv6:::1]:26", "::1", 26, true);
     is("[192.0.2.1]", "192.0.2.1", 2500, true);
+    const auto socket = parse_gateway("/run/dovecot/lmtp", 2500);
+    CPPUNIT_ASSERT(socket && socket->path == "/run/dovecot/lmtp" && socket->host == socket->path && !socket->address);
+    CPPUNIT_ASSERT(!parse_gateway("/" + std::string(107, 'x'), 2500).has_value());
   }
 
   void refuses_what_is_no_gateway() {
@@ -114,6 +118,27 @@ class RouteTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT_EQUAL(global->hop, route_to(*conf, "a.example")->hop);
     CPPUNIT_ASSERT(global->hop != route_to(*conf, "b.example")->hop);
     CPPUNIT_ASSERT(global->hop != route_to(*conf, "c.example")->hop);
+  }
+
+  // RFC 2033 §5.
+  void lmtp_has_a_port_of_its_own() {
+    const auto conf = snapshot(
+        "Hostname = h.example\nTLS = no\nRemote_SMTP_Port = 26\n"
+        "Domain \"smtp.example\" { Gateway = one.example }\n"
+        "Domain \"lmtp.example\" { Gateway = one.example Delivery_Method = lmtp }\n"
+        "Domain \"same.example\" { Gateway = one.example Delivery_Method = lmtp LMTP_Port = 26 }\n"
+        "Domain \"wrong.example\" { Gateway = ( two.example:24 one.example:25 ) Delivery_Method = lmtp }\n"
+        "Domain \"odd.example\" { Delivery_Method = lmtp LMTP_Port = 25 }\n"
+        "Domain \"path.example\" { Gateway = \"/run/lmtp\" Delivery_Method = lmtp LMTP_Port = 25 }\n");
+    const auto to = [&](std::string_view domain) { return route_to(*conf, domain); };
+    CPPUNIT_ASSERT(to("lmtp.example")->method == Route::Method::smtp && to("lmtp.example")->lmtp);
+    CPPUNIT_ASSERT_EQUAL(uint16_t{2003}, to("lmtp.example")->gateways.at(0).port);
+    CPPUNIT_ASSERT(!to("smtp.example")->lmtp && to("smtp.example")->gateways.at(0).port == 26);
+    CPPUNIT_ASSERT(to("same.example")->gateways.at(0).port == 26);
+    CPPUNIT_ASSERT(to("smtp.example")->hop != to("same.example")->hop);
+    for (const char* domain : {"wrong.example", "odd.example"})
+      CPPUNIT_ASSERT_EQUAL(std::string("no route: LMTP is not for port 25, which is SMTP's"), to(domain)->problem);
+    CPPUNIT_ASSERT(to("path.example")->method == Route::Method::smtp);
   }
 
   void broken_tls_is_no_route() {

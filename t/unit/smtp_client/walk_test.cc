@@ -13,8 +13,8 @@ namespace {
 
 class RandomServer : public ClientHost {
  public:
-  RandomServer(unsigned seed, TlsUse tls, size_t cut)
-      : random_(seed), cut_(cut), session_(settings(tls), ClientTimeouts{}, *this) {
+  RandomServer(unsigned seed, TlsUse tls, size_t cut, bool lmtp)
+      : random_(seed), cut_(cut), session_(with(tls, lmtp), ClientTimeouts{}, *this) {
     session_.start(out_);
   }
 
@@ -70,6 +70,11 @@ class RandomServer : public ClientHost {
   }
 
  private:
+  static ClientSettings with(TlsUse tls, bool lmtp) {
+    ClientSettings made = settings(tls);
+    made.lmtp = lmtp;
+    return made;
+  }
   size_t pick(size_t below) { return random_() % below; }
 
   std::string reply() {
@@ -130,7 +135,7 @@ class ClientWalkTest : public CppUnit::TestFixture {
 
   void random_servers() {
     for (unsigned seed = 0; seed < 6000; ++seed) {
-      RandomServer server(seed, static_cast<TlsUse>(seed % 3), seed % 4 == 3 ? 1 : 0);
+      RandomServer server(seed, static_cast<TlsUse>(seed % 3), seed % 4 == 3 ? 1 : 0, seed % 5 == 4);
       server.run();
     }
   }
