@@ -2,6 +2,9 @@
 noinst_PROGRAMS += bench/spool_bench
 bench_spool_bench_SOURCES = bench/spool_bench.cc
 bench_spool_bench_LDADD = libspool.a libmessage.a libbase.a $(BASE_LIBS)
+noinst_PROGRAMS += bench/memory_bench
+bench_memory_bench_SOURCES = bench/memory_bench.cc
+bench_memory_bench_LDADD = libdelivery.a libspool.a libqueue.a libmessage.a libbase.a $(BASE_LIBS)
 noinst_PROGRAMS += bench/config_bench
 bench_config_bench_SOURCES = bench/config_bench.cc
 bench_config_bench_LDADD = libconfig.a libbase.a $(BASE_LIBS)

@@ -169,7 +169,7 @@ bool Clerk::step(Work& work) {
     if (work.order.dry_run) {
       ++acted.done;
       if (work.progress.first.size() < Progress::most_shown)
-        work.progress.first.push_back(waiting_of(office_.backlog, work.queue, each));
+        work.progress.first.push_back(waiting_of(office_.backlog, office_.parts.spool, work.queue, each));
       continue;
     }
     switch (carry_out(work.order.act, work.queue, each.item, work.order.to, failed)) {
@@ -196,8 +196,8 @@ bool Clerk::fits(const Work& work, const Listed& listed) const {
   if (work.order.act == Act::hold && held) return false;
   // What is held is not what a flush is about.
   if (work.order.act == Act::retry && (held || item.attempts == 0)) return false;
-  const Backlog::Message* message = office_.backlog.find(item.id);
-  if (message == nullptr) return false;
+  const auto message = office_.backlog.find(item.id);
+  if (!message) return false;
   if (work.order.age > Duration{0} && message->received() > work.before) return false;
   if (work.order.sender && !work.order.sender->matches(message->sender())) return false;
   return !work.order.recipient || work.order.recipient->matches(message->recipient(item.recipient));
@@ -242,7 +242,7 @@ void Clerk::wait_until(std::string_view queue, Item item, WallTime when) {
   item.next_attempt = when;
   office_.parts.spool.record(
       item.id, item.recipient,
-      {spool::State::pending, item.attempts, when, std::string(office_.backlog.error(item.id, item.recipient))});
+      {spool::State::pending, item.attempts, when, office_.parts.spool.last_error(item.id, item.recipient)});
   office_.queue.retry(queue, item, wall_now());
 }
 
@@ -265,7 +265,7 @@ void Clerk::give_up(std::string_view queue, std::vector<Item> items, const std::
   }
 }
 
-Waiting waiting_of(const Backlog& backlog, std::string_view queue, const Listed& listed) {
+Waiting waiting_of(const Backlog& backlog, const spool::Spool& spool, std::string_view queue, const Listed& listed) {
   const Item& item = listed.item;
   Waiting one;
   one.id = item.id;
@@ -273,9 +273,9 @@ Waiting waiting_of(const Backlog& backlog, std::string_view queue, const Listed&
   one.attempts = item.attempts;
   one.received = item.received;
   one.next_attempt = item.next_attempt;
-  one.last_error = backlog.error(item.id, item.recipient);
+  one.last_error = spool.last_error(item.id, item.recipient);
   one.place = listed.place;
-  if (const Backlog::Message* message = backlog.find(item.id)) {
+  if (const auto message = backlog.find(item.id)) {
     one.sender = message->sender();
     one.recipient = message->recipient(item.recipient);
     one.size = message->size();

@@ -19,7 +19,8 @@
 
 namespace impulse::delivery {
 
-Waiting waiting_of(const Backlog& backlog, std::string_view queue, const queue::Listed& listed);
+Waiting waiting_of(const Backlog& backlog, const spool::Spool& spool, std::string_view queue,
+                   const queue::Listed& listed);
 
 class Clerk {
  public:

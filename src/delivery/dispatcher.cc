@@ -122,7 +122,7 @@ class PartsDispatcher final : public Dispatcher {
     queue_->scan(domain, scan, count, listed);
     const auto status = queue_->status(domain);
     std::vector<Waiting> all;
-    for (const queue::Listed& each : listed) all.push_back(waiting_of(backlog_, status->domain, each));
+    for (const queue::Listed& each : listed) all.push_back(waiting_of(backlog_, parts_.spool, status->domain, each));
     return all;
   }
 
@@ -195,9 +195,6 @@ class PartsDispatcher final : public Dispatcher {
     parts_.counters.add(parts_.counters.tenant(envelope.tenant), Counter::queued_recipients,
                         static_cast<int64_t>(items.size()));
     for (const auto& [domain, item] : items) {
-      if (item.recipient < states.size() && !states[item.recipient].last_error.empty()) {
-        backlog_.set_error(id, item.recipient, std::make_shared<const std::string>(states[item.recipient].last_error));
-      }
       queue_->add(domain, item, now);
       if (item.next_attempt > now) {
         settled();

@@ -43,8 +43,8 @@ void Ledger::settle(std::string_view domain, const RoutePtr& route, const std::v
   if (items.empty()) return;
   const WallTime now = wall_now();
   GivenUp given_up{std::string(domain), route, attempt, items.front().id, {}, false};
-  const Backlog::Message* message = backlog_.find(items.front().id);
-  const WallTime deadline = message == nullptr ? WallTime{} : message->deadline();
+  const auto message = backlog_.find(items.front().id);
+  const WallTime deadline = message ? message->deadline() : WallTime{};
   const auto successes = std::make_shared<Success>(Success{std::string(domain), route, attempt, {}, false});
   const auto delays = std::make_shared<Delay>(Delay{std::string(domain), route, attempt, {}});
   for (size_t i = 0; i < items.size() && i < outcomes.size(); ++i) {
@@ -114,8 +114,8 @@ void Ledger::settle_all(std::string_view domain, const RoutePtr& route, const st
 
 void Ledger::drop_expired(std::string_view domain, const RoutePtr& route, std::vector<Item>& items) {
   const WallTime now = wall_now();
-  const Backlog::Message* message = items.empty() ? nullptr : backlog_.find(items.front().id);
-  const WallTime deadline = message == nullptr ? WallTime{} : message->deadline();
+  const auto message = items.empty() ? std::nullopt : backlog_.find(items.front().id);
+  const WallTime deadline = message ? message->deadline() : WallTime{};
   const bool overdue = deadline != WallTime{} && now >= deadline;
   if (overdue && !message->must_return()) {
     const auto delay = std::make_shared<Delay>(Delay{std::string(domain), route, {}, {}});
@@ -124,7 +124,7 @@ void Ledger::drop_expired(std::string_view domain, const RoutePtr& route, std::v
       item.next_attempt = now;
       if (!route->bounces || !wants(item, message::notify::delay, true)) return false;
       delay->recipients.emplace_back(
-          item, Outcome{Outcome::Kind::transient, std::string(backlog_.error(item.id, item.recipient)), "4.4.7", {}});
+          item, Outcome{Outcome::Kind::transient, parts_.spool.last_error(item.id, item.recipient), "4.4.7", {}});
       return true;
     });
     if (!delay->recipients.empty()) {
@@ -138,11 +138,10 @@ void Ledger::drop_expired(std::string_view domain, const RoutePtr& route, std::v
   GivenUp given_up{std::string(domain), route, {}, items.empty() ? MessageId{} : items.front().id, {}, false};
   std::erase_if(items, [&](const Item& item) {
     if (!past && (item.attempts == 0 || now < item.received + route->expiration)) return false;
-    given_up.recipients.push_back(
-        {item,
-         {Outcome::Kind::transient, std::string(backlog_.error(item.id, item.recipient)), {}, {}},
-         spool::State::expired,
-         past ? past_deadline : too_old});
+    given_up.recipients.push_back({item,
+                                   {Outcome::Kind::transient, parts_.spool.last_error(item.id, item.recipient), {}, {}},
+                                   spool::State::expired,
+                                   past ? past_deadline : too_old});
     return true;
   });
   if (given_up.recipients.empty()) return;
@@ -215,12 +214,6 @@ void Ledger::retry(std::string_view domain, Item item, Duration wait, const Outc
   tried_again(item, now + wait);
   parts_.spool.record(item.id, item.recipient,
                       {spool::State::pending, item.attempts, item.next_attempt, outcome.response});
-  postpone(domain, item, outcome.response);
-}
-
-void Ledger::postpone(std::string_view domain, const Item& item, const std::string& error) {
-  if (last_error_ == nullptr || *last_error_ != error) last_error_ = std::make_shared<const std::string>(error);
-  backlog_.set_error(item.id, item.recipient, last_error_);
   queue_.retry(domain, item, wall_now());
 }
 
@@ -240,7 +233,7 @@ telemetry::Record Ledger::record(Kind kind, std::string_view domain, const Item&
   record.kind = kind;
   record.time = wall_now();
   record.id = item.id.to_string(parts_.spool.node());
-  if (const Backlog::Message* message = backlog_.find(item.id)) {
+  if (const auto message = backlog_.find(item.id)) {
     record.recipient = message->recipient(item.recipient);
     record.sender = message->sender();
     record.size = message->size();

@@ -104,7 +104,6 @@ class Ledger {
   // The same when the journal has it already.
   void done(std::string_view domain, const queue::Item& item, const Outcome& outcome, const Attempt& attempt);
   void retry(std::string_view domain, queue::Item item, Duration wait, const Outcome& outcome, const Attempt& attempt);
-  void postpone(std::string_view domain, const queue::Item& item, const std::string& error);
   void give_up(GivenUp given_up);
   void bounce(std::shared_ptr<GivenUp> given_up);
   bool wants(const queue::Item& item, uint8_t what, bool unless_said) const;
@@ -140,7 +139,6 @@ class Ledger {
   uint32_t refusals_ = 0;  // in a row
   net::Timer timer_;
   uint64_t serial_ = 0;
-  std::shared_ptr<const std::string> last_error_;  // shared by those who failed alike
   std::shared_ptr<char> alive_ = std::make_shared<char>();
 };
 

@@ -62,8 +62,8 @@ void Ledger::bounce(std::shared_ptr<GivenUp> given_up) {
 // Whether the sender of this recipient's message is to hear of `what`, a bit of
 // message::notify: it asked to; or it did not say, and `unless_said` holds.
 bool Ledger::wants(const Item& item, uint8_t what, bool unless_said) const {
-  const Backlog::Message* message = backlog_.find(item.id);
-  if (message == nullptr || message->sender().empty()) return false;
+  const auto message = backlog_.find(item.id);
+  if (!message || message->sender().empty()) return false;
   const uint8_t asked = message->notify(item.recipient);
   return asked == 0 ? unless_said : (asked & message::notify::never) == 0 && (asked & what) != 0;
 }
@@ -71,8 +71,8 @@ bool Ledger::wants(const Item& item, uint8_t what, bool unless_said) const {
 bool Ledger::tells_success(const Item& item, const Attempt& attempt) const {
   if (attempt.final) return wants(item, message::notify::success, false);
   if (!attempt.dsn && wants(item, message::notify::success, false)) return true;
-  const Backlog::Message* message = backlog_.find(item.id);
-  if (message == nullptr || message->deadline() == WallTime{}) return false;
+  const auto message = backlog_.find(item.id);
+  if (!message || message->deadline() == WallTime{}) return false;
   // RFC 2852 §4: the time goes on to a host that does not know of it, or a trace was asked for.
   if (!attempt.deliver_by && !message->must_return())
     return wants(item, message::notify::success | message::notify::delay, true);
@@ -81,7 +81,7 @@ bool Ledger::tells_success(const Item& item, const Attempt& attempt) const {
 
 ReportLine Ledger::line_of(const Item& item, const Outcome& outcome, const Attempt& attempt) const {
   ReportLine line;
-  if (const Backlog::Message* message = backlog_.find(item.id)) line.recipient = message->recipient(item.recipient);
+  if (const auto message = backlog_.find(item.id)) line.recipient = message->recipient(item.recipient);
   line.number = item.recipient;
   line.status = outcome.status;
   if (!attempt.remote.empty() && !outcome.response.empty()) {
@@ -177,7 +177,7 @@ void Ledger::delay_done(const std::shared_ptr<Delay>& delay, const Result<Messag
   --pending_;
   for (const auto& [item, outcome] : delay->recipients) {
     backlog_.set_reported(item.id, item.recipient, wall_now());
-    postpone(delay->domain, item, outcome.response);
+    queue_.retry(delay->domain, item, wall_now());
   }
   settled_();
 }
@@ -196,7 +196,7 @@ spool::Stored Ledger::remembered(MessageId id, std::string_view domain) const {
   spool::Stored stored;
   stored.id = id;
   stored.envelope.tenant = queue::tenant_of(domain);
-  if (const Backlog::Message* message = backlog_.find(id)) {
+  if (const auto message = backlog_.find(id)) {
     stored.envelope.sender = message->sender();
     stored.envelope.received = message->received();
   }

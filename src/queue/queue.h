@@ -62,7 +62,7 @@ enum class End : uint8_t { other, delivered, failed };
 // What is called a domain here is a queue's name, by queue/name.h: where it is a
 // tenant's it has the tenant before it, and is another domain as far as this
 // goes. Domains are matched without case. Every operation costs O(log n), but for
-// those that say so; an item costs its own 32 bytes (up to 64 where many come out
+// those that say so; an item costs its own 32 bytes (about 37 where many come out
 // of order). Age is the order of message ids, never a clock. A clock that is set
 // back does not lengthen a wait: what is left of it is kept. One that is set
 // forward makes what it passes due.

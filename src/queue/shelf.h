@@ -30,10 +30,12 @@ class Shelf {
     if (block == blocks_.end()) {
       // Most come in order: then blocks are full.
       if (blocks_.empty() || blocks_.back().size() == block_size) blocks_.emplace_back();
+      make_room(blocks_.back());
       blocks_.back().push_back(item);
       return;
     }
     if (block->size() == block_size) block = split(block, item);
+    make_room(*block);
     block->insert(place_in(block, item), item);
   }
 
@@ -104,11 +106,18 @@ class Shelf {
   auto place_in(typename std::vector<Block>::iterator block, const Item& item) {
     return std::lower_bound(begin_of(block), block->end(), item, Before());
   }
+  // A quarter more, not twice as much: most blocks of what is delayed are never full.
+  static void make_room(Block& block) {
+    if (block.size() == block.capacity()) block.reserve(std::min(block_size, block.size() + block.size() / 4 + 1));
+  }
+  static void give_back(Block& block) {
+    if (block.capacity() > block.size() + block.size() / 2 + 8) block.shrink_to_fit();
+  }
   // What is gone of the first block.
   void trim() {
     Block& block = blocks_.front();
     block.erase(block.begin(), block.begin() + static_cast<std::ptrdiff_t>(std::exchange(head_, 0)));
-    if (block.capacity() > 2 * block.size()) block.shrink_to_fit();
+    give_back(block);
   }
   // Makes two of a full block; the one of them in which `item` belongs.
   auto split(typename std::vector<Block>::iterator block, const Item& item) {
@@ -136,8 +145,11 @@ class Shelf {
     // Small neighbours become one.
     if (block != blocks_.begin() && block - 1 != blocks_.begin() &&
         block->size() + (block - 1)->size() <= block_size / 2) {
+      (block - 1)->reserve(block->size() + (block - 1)->size());
       (block - 1)->insert((block - 1)->end(), block->begin(), block->end());
       blocks_.erase(block);
+    } else {
+      give_back(*block);
     }
     return item;
   }

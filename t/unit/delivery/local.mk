@@ -1,5 +1,6 @@
 check_PROGRAMS += t/unit/delivery_tests
 t_unit_delivery_tests_SOURCES = t/unit/main.cc \
+	t/unit/delivery/backlog_test.cc \
 	t/unit/delivery/blackhole_test.cc \
 	t/unit/delivery/bounce_test.cc \
 	t/unit/delivery/clerk_test.cc \
@@ -13,6 +14,7 @@ t_unit_delivery_tests_SOURCES = t/unit/main.cc \
 	t/unit/delivery/maildir_test.cc \
 	t/unit/delivery/notify_test.cc \
 	t/unit/delivery/dns_server.h \
+	t/unit/delivery/memory_test.cc \
 	t/unit/delivery/mx_test.cc \
 	t/unit/delivery/parts_test.cc \
 	t/unit/delivery/report_test.cc \

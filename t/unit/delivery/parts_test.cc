@@ -1,5 +1,4 @@
-// The small parts: routes, backlog, resolver, workers.
-#include "delivery/backlog.h"
+// The small parts: routes, resolver, workers.
 #include "delivery/route.h"
 #include "delivery/ways.h"
 #include "delivery/workers.h"
@@ -221,54 +220,6 @@ class RouteTest : public CppUnit::TestFixture {
   }
 };
 
-class BacklogTest : public CppUnit::TestFixture {
-  CPPUNIT_TEST_SUITE(BacklogTest);
-  CPPUNIT_TEST(keeps_addresses);
-  CPPUNIT_TEST(goes_with_the_last_recipient);
-  CPPUNIT_TEST(keeps_errors_apart);
-  CPPUNIT_TEST_SUITE_END();
-
-  static message::Envelope envelope(const std::string& sender, const std::vector<std::string>& recipients) {
-    message::Envelope envelope;
-    envelope.sender = sender;
-    for (const auto& recipient : recipients) envelope.recipients.push_back({recipient});
-    return envelope;
-  }
-
-  void keeps_addresses() {
-    Backlog backlog;
-    CPPUNIT_ASSERT(backlog.add({1, 1}, envelope("", {"a@b", "", "\"x y\"@z"}), 77, 3));
-    CPPUNIT_ASSERT(!backlog.add({1, 1}, envelope("other", {}), 0, 1));
-    const Backlog::Message* message = backlog.find({1, 1});
-    CPPUNIT_ASSERT(message->sender().empty());
-    CPPUNIT_ASSERT_EQUAL(uint32_t{3}, message->recipients());
-    CPPUNIT_ASSERT(message->recipient(0) == "a@b" && message->recipient(1).empty());
-    CPPUNIT_ASSERT(message->recipient(2) == "\"x y\"@z" && message->recipient(3).empty());
-    CPPUNIT_ASSERT_EQUAL(uint64_t{77}, message->size());
-    CPPUNIT_ASSERT(backlog.find({1, 2}) == nullptr);
-  }
-
-  void goes_with_the_last_recipient() {
-    Backlog backlog;
-    backlog.add({1, 1}, envelope("s", {"a", "b", "c"}), 1, 2);  // one was done before
-    backlog.done({1, 1}, 0);
-    CPPUNIT_ASSERT(backlog.find({1, 1}) != nullptr);
-    backlog.done({1, 1}, 2);
-    CPPUNIT_ASSERT(backlog.find({1, 1}) == nullptr);
-    backlog.done({1, 1}, 2);
-    CPPUNIT_ASSERT_EQUAL(size_t{0}, backlog.messages());
-  }
-
-  void keeps_errors_apart() {
-    Backlog backlog;
-    backlog.add({1, 1}, envelope("s", {"a", "b"}), 1, 2);
-    backlog.set_error({1, 1}, 1, std::make_shared<const std::string>("late"));
-    CPPUNIT_ASSERT(backlog.error({1, 1}, 0).empty() && backlog.error({1, 1}, 1) == "late");
-    backlog.done({1, 1}, 1);
-    CPPUNIT_ASSERT(backlog.error({1, 1}, 1).empty());
-  }
-};
-
 class WorkersTest : public CppUnit::TestFixture {
   CPPUNIT_TEST_SUITE(WorkersTest);
   CPPUNIT_TEST(does_all_of_it);
@@ -304,7 +255,6 @@ class WorkersTest : public CppUnit::TestFixture {
 };
 
 CPPUNIT_TEST_SUITE_REGISTRATION(RouteTest);
-CPPUNIT_TEST_SUITE_REGISTRATION(BacklogTest);
 CPPUNIT_TEST_SUITE_REGISTRATION(WorkersTest);
 
 }  // namespace
