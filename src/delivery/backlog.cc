@@ -109,14 +109,14 @@ PackedMap::Key Backlog::key_of(MessageId id, uint32_t recipient) {
 }
 
 // What is met twice within a while gets a name; so what comes once needs no place in the pool.
-std::optional<TextPool::Handle> Backlog::shared(std::string_view text) {
+std::optional<TextPool::Handle> Backlog::shared(std::string_view text, Seen& seen_texts) {
   if (text.size() < shortest) return std::nullopt;
   if (const auto known = texts_.find(text)) {
     texts_.share(*known);
     return known;
   }
   const size_t hash = std::hash<std::string_view>()(text);
-  uint32_t& seen = seen_[hash % seen_.size()];
+  uint32_t& seen = seen_texts[hash % seen_texts.size()];
   const auto mark = static_cast<uint32_t>(hash >> 32);
   if (seen == mark) return texts_.add(text);
   seen = mark;
@@ -124,13 +124,13 @@ std::optional<TextPool::Handle> Backlog::shared(std::string_view text) {
 }
 
 void Backlog::put_domain(std::string& out, std::string_view domain) {
-  if (const auto handle = shared(domain)) return put_name(out, *handle);
+  if (const auto handle = shared(domain, seen_domains_)) return put_name(out, *handle);
   put_varint(out, uint64_t{domain.size()} << 1);
   out += domain;
 }
 
 void Backlog::put_sender(std::string& out, std::string_view address) {
-  if (const auto handle = shared(address)) return put_name(out, *handle);
+  if (const auto handle = shared(address, seen_senders_)) return put_name(out, *handle);
   const std::string_view domain = domain_part(address);
   const std::string_view local = address.substr(0, address.size() - domain.size());
   put_varint(out, uint64_t{local.size()} << 1);

@@ -10,12 +10,12 @@
 #include "base/text_pool.h"
 #include "message/envelope.h"
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace impulse::delivery {
 
@@ -73,7 +73,8 @@ class Backlog {
 
   void put_sender(std::string& out, std::string_view address);
   void put_domain(std::string& out, std::string_view domain);
-  std::optional<TextPool::Handle> shared(std::string_view text);
+  using Seen = std::vector<uint32_t>;  // hashes of texts that were met
+  std::optional<TextPool::Handle> shared(std::string_view text, Seen& seen);
   void erase(MessageId id, uint32_t recipients);
   int64_t distance(WallTime time) const { return (time - base_).count(); }
 
@@ -81,8 +82,9 @@ class Backlog {
   // stands what they have in common.
   PackedMap parts_;
   TextPool texts_;
-  std::array<uint32_t, 4096> seen_{};  // hashes of texts that were met once
-  WallTime base_{};                    // times are kept by their distance from it
+  Seen seen_senders_ = Seen(4096);
+  Seen seen_domains_ = Seen(65536);  // of as many domains in turn most are met again
+  WallTime base_{};                  // times are kept by their distance from it
   size_t messages_ = 0;
 };
 

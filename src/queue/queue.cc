@@ -5,6 +5,7 @@
 #include "queue/shelf.h"
 
 #include <algorithm>
+#include <array>
 #include <list>
 #include <map>
 #include <set>
@@ -44,6 +45,37 @@ struct Domain {
   uint64_t failed = 0;
 };
 
+// By name, without case. Many small tables: none takes long to grow. Domains never move.
+class Domains {
+ public:
+  Domain* find(std::string_view name) {
+    Table& table = table_of(name);
+    const auto found = table.find(name);
+    return found == table.end() ? nullptr : &found->second;
+  }
+  const Domain* find(std::string_view name) const { return const_cast<Domains*>(this)->find(name); }
+  Domain& add(std::string_view name) {  // of one that is not there
+    ++size_;
+    Domain& added = table_of(name).try_emplace(std::string(name)).first->second;
+    added.name = name;
+    return added;
+  }
+  void erase(const Domain& gone) {
+    --size_;
+    Table& table = table_of(gone.name);
+    table.erase(table.find(gone.name));
+    if (table.empty()) Table().swap(table);
+  }
+  size_t size() const { return size_; }
+
+ private:
+  using Table = std::unordered_map<std::string, Domain, IHash, IEqual>;
+  Table& table_of(std::string_view name) { return tables_[IHash()(name) % tables_.size()]; }
+
+  std::array<Table, 256> tables_;
+  size_t size_ = 0;
+};
+
 class ShelfQueue final : public Queue {
  public:
   explicit ShelfQueue(std::function<void(const std::string&)> ready) : ready_(std::move(ready)) {}
@@ -57,9 +89,9 @@ class ShelfQueue final : public Queue {
   std::vector<Item> take_message(std::string_view name, size_t count) override { return take(name, count, true); }
 
   std::optional<Item> take_item(std::string_view name, const Item& like) override {
-    const auto found = domains_.find(name);
-    if (found == domains_.end()) return std::nullopt;
-    Domain& from = found->second;
+    auto* const found = domains_.find(name);
+    if (found == nullptr) return std::nullopt;
+    Domain& from = *found;
     Item inside = like;
     inside.next_attempt = inward(like.next_attempt);
     std::optional<Item> item = from.active.take(inside);
@@ -87,9 +119,9 @@ class ShelfQueue final : public Queue {
 
   std::vector<Listed> find(std::string_view name, MessageId id) const override {
     std::vector<Listed> items;
-    const auto found = domains_.find(name);
-    if (found == domains_.end()) return items;
-    const Domain& in = found->second;
+    auto* const found = domains_.find(name);
+    if (found == nullptr) return items;
+    const Domain& in = *found;
     const auto look = [&](const Item& item, Place place) {
       if (item.id != id) return;
       items.push_back({item, place});
@@ -103,20 +135,20 @@ class ShelfQueue final : public Queue {
   }
 
   void finish(std::string_view name, const Item& item, End end) override {
-    const auto found = domains_.find(name);
-    if (found == domains_.end() || found->second.in_flight.erase(key(item)) == 0) return;
+    auto* const found = domains_.find(name);
+    if (found == nullptr || found->in_flight.erase(key(item)) == 0) return;
     --in_flight_;
-    if (end == End::delivered) ++found->second.delivered;
-    if (end == End::failed) ++found->second.failed;
-    drop_if_empty(found->second);
+    if (end == End::delivered) ++found->delivered;
+    if (end == End::failed) ++found->failed;
+    drop_if_empty(*found);
   }
 
   void retry(std::string_view name, Item item, WallTime now) override {
     const WallTime inner = observe(now);
-    const auto found = domains_.find(name);
-    if (found == domains_.end() || found->second.in_flight.erase(key(item)) == 0) return;
+    auto* const found = domains_.find(name);
+    if (found == nullptr || found->in_flight.erase(key(item)) == 0) return;
     --in_flight_;
-    place(found->second, item, inner);
+    place(*found, item, inner);
   }
 
   std::optional<WallTime> advance(WallTime now, size_t most) override {
@@ -142,12 +174,12 @@ class ShelfQueue final : public Queue {
   }
 
   void scan(std::string_view name, Scan& scan, size_t count, std::vector<Listed>& items) const override {
-    const auto found = domains_.find(name);
-    if (found == domains_.end()) {
+    auto* const found = domains_.find(name);
+    if (found == nullptr) {
       scan.ended = true;
       return;
     }
-    const Domain& from = found->second;
+    const Domain& from = *found;
     const size_t end = items.size() + count;
     if (scan.place == Place::in_flight) {
       auto each = scan.last ? from.in_flight.upper_bound(key(*scan.last)) : from.in_flight.begin();
@@ -169,12 +201,12 @@ class ShelfQueue final : public Queue {
   }
 
   size_t flush(std::string_view name, Scan& scan, size_t count) override {
-    const auto found = domains_.find(name);
-    if (found == domains_.end()) {
+    auto* const found = domains_.find(name);
+    if (found == nullptr) {
       scan.ended = true;
       return 0;
     }
-    Domain& flushed = found->second;
+    Domain& flushed = *found;
     if (scan.place != Place::delayed) scan = {Place::delayed, std::nullopt, false};
     std::vector<Item> looked_at;
     flushed.delayed.read(scan.last ? &*scan.last : nullptr, count,
@@ -207,8 +239,8 @@ class ShelfQueue final : public Queue {
   }
 
   uint64_t active(std::string_view name) const override {
-    const auto found = domains_.find(name);
-    return found == domains_.end() ? 0 : found->second.active.size();
+    auto* const found = domains_.find(name);
+    return found == nullptr ? 0 : found->active.size();
   }
 
   void walk(std::string_view after, size_t count, std::vector<DomainStatus>& domains) const override {
@@ -217,9 +249,9 @@ class ShelfQueue final : public Queue {
   }
 
   std::optional<DomainStatus> status(std::string_view name) const override {
-    const auto found = domains_.find(name);
-    if (found == domains_.end()) return std::nullopt;
-    return status_of(found->second);
+    auto* const found = domains_.find(name);
+    if (found == nullptr) return std::nullopt;
+    return status_of(*found);
   }
 
   Totals totals() const override { return {domains_.size(), active_, delayed_, held_, in_flight_}; }
@@ -256,13 +288,12 @@ class ShelfQueue final : public Queue {
   }
 
   Domain& domain(std::string_view name) {
-    auto found = domains_.find(name);
-    if (found == domains_.end()) {
-      found = domains_.try_emplace(std::string(name)).first;
-      found->second.name = found->first;
-      names_.emplace(found->second.name, &found->second);
+    Domain* found = domains_.find(name);
+    if (found == nullptr) {
+      found = &domains_.add(name);
+      names_.emplace(found->name, found);
     }
-    return found->second;
+    return *found;
   }
 
   void place(Domain& into, Item item, WallTime inner) {
@@ -283,9 +314,9 @@ class ShelfQueue final : public Queue {
 
   std::vector<Item> take(std::string_view name, size_t count, bool one_message) {
     std::vector<Item> items;
-    const auto found = domains_.find(name);
-    if (found == domains_.end()) return items;
-    Domain& from = found->second;
+    auto* const found = domains_.find(name);
+    if (found == nullptr) return items;
+    Domain& from = *found;
     while (items.size() < count && !from.active.empty()) {
       if (one_message && !items.empty() && from.active.first().id != items.front().id) break;
       Item item = from.active.pop_first();
@@ -329,12 +360,11 @@ class ShelfQueue final : public Queue {
   void drop_if_empty(Domain& each) {
     if (!each.active.empty() || !each.delayed.empty() || !each.in_flight.empty()) return;
     names_.erase(names_.find(each.name));
-    domains_.erase(domains_.find(each.name));
+    domains_.erase(each);
   }
 
   std::function<void(const std::string&)> ready_;
-  // Nodes never move: Domain* stays good, and so does the view of its name.
-  std::unordered_map<std::string, Domain, IHash, IEqual> domains_;
+  Domains domains_;
   std::map<std::string_view, Domain*, ILess> names_;  // the same, in order
   std::list<Domain*> turns_;                          // domains with something active
   std::set<std::pair<WallTime, Domain*>> wakes_;      // domains with something delayed, by the earliest
