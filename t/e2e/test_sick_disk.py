@@ -217,3 +217,42 @@ class SickDisk(TestCase):
             path.unlink()
         self.well_again()
         self.nothing_is_lost()
+
+    @mounts
+    @timeout(240)
+    def test_a_file_system_that_has_given_up(self):
+        """As ext4 does at an error: it is read-only at once, with files open for writing, until it is mounted anew."""
+        image, disk = self.daemon_.dir / "image", str(self.daemon_.disk)
+
+        def run(*words, codes=(0,)):
+            done = subprocess.run(list(map(str, words)), capture_output=True, text=True, timeout=60)
+            self.assertIn(done.returncode, codes, f"{words}: {done.stdout}{done.stderr}")
+
+        with open(image, "wb") as file:
+            file.truncate(64 << 20)
+        try:
+            run("mkfs.ext4", "-q", "-F", image)
+            run("mount", "-o", "loop,errors=remount-ro", image, disk)
+        except (FileNotFoundError, AssertionError) as why:
+            self.skipTest(f"no ext4 can be mounted here: {why}")
+        self.addCleanup(subprocess.run, ["umount", "-l", disk], timeout=60)
+        self.daemon_.environment = {}
+        self.daemon_.start()
+        for size in (SMALL, LARGE, SMALL):
+            self.assertEqual(250, self.send(size)[0])
+        run("mount", "-o", "remount,abort", disk, codes=(0, 32))
+        with self.assertRaises(OSError) as refused:
+            (self.daemon_.disk / "mine").touch()
+        self.assertEqual(errno.EROFS, refused.exception.errno)
+        self.refused([(451, "4.3.0")], [503])
+        self.refused([(451, "4.3.0")], [503], LARGE)
+        self.assertEqual(503, self.ready())
+
+        def mounted_anew(daemon):
+            daemon.kill9()
+            run("umount", disk)
+            run("e2fsck", "-f", "-p", image, codes=(0, 1))
+            run("mount", "-o", "loop", image, disk)
+
+        self.nothing_is_lost(mounted_anew)
+        self.well_again()
