@@ -110,6 +110,10 @@ void write_spool(MetricsWriter& writer, const spool::Status& spool) {
   gauge(writer, "impulse_spool_free_bytes", "bytes free on the spool's file system", spool.free_bytes);
   count(writer, "impulse_spool_commits", "batches made durable", spool.commits);
   count(writer, "impulse_spool_committed_messages", "messages made durable", spool.committed);
+  gauge(writer, "impulse_spool_resident_messages", "messages that are in memory, too", spool.resident);
+  gauge(writer, "impulse_spool_resident_bytes", "memory for these", spool.resident_bytes);
+  count(writer, "impulse_spool_resident_hits", "messages read from memory", spool.resident_hits);
+  count(writer, "impulse_spool_resident_misses", "messages read from the disk", spool.resident_misses);
 }
 
 void write_queue(MetricsWriter& writer, const Figures::Queue& queue) {

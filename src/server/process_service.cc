@@ -93,10 +93,12 @@ control::MemoryStatus ProcessService::memory() {
   const auto value = [&](Counter counter) {
     return static_cast<uint64_t>(std::max<int64_t>(0, parts_.counters.value(counter)));
   };
+  const spool::Status spool = parts_.spool.status();
   memory.parts = {{"inbound_sessions", sessions, buffered},
                   {"outbound_sessions", value(Counter::outbound_open), std::nullopt},
                   {"queued_recipients", value(Counter::queued_recipients), std::nullopt},
-                  {"spooled_messages", parts_.spool.status().messages, std::nullopt},
+                  {"spooled_messages", spool.messages, std::nullopt},
+                  {"resident_messages", spool.resident, spool.resident_bytes},
                   {"configurations_in_use", parts_.snapshots.snapshots(), std::nullopt},
                   {"configurations_in_history", parts_.snapshots.trees(), std::nullopt}};
   return memory;

@@ -19,13 +19,14 @@ constexpr uint64_t overrun = 64ULL << 20;
 
 }  // namespace
 
-Committer::Committer(SegmentFiles& files, const LargeFiles& large, LargeWork& large_work, Index& index, Health& health,
-                     Receipts& receipts, CommitQueue& queue, LargeWork& copy_work, const Settings& settings,
-                     Tuning tuning, Log log, uint32_t last_number)
+Committer::Committer(SegmentFiles& files, const LargeFiles& large, LargeWork& large_work, Index& index,
+                     Resident& resident, Health& health, Receipts& receipts, CommitQueue& queue, LargeWork& copy_work,
+                     const Settings& settings, Tuning tuning, Log log, uint32_t last_number)
     : files_(files),
       large_(large),
       large_work_(large_work),
       index_(index),
+      resident_(resident),
       health_(health),
       receipts_(receipts),
       queue_(queue),
@@ -232,8 +233,10 @@ void Committer::add_states(WriteGroup& group, const CommitRecord& record) {
 
 void Committer::apply_told(const Incoming& report, uint32_t number) {
   for (const Told& told : report.told) {
-    if (index_.apply({told.id, told.recipient, told.state}) == Index::Applied::finished)
+    if (index_.apply({told.id, told.recipient, told.state}) == Index::Applied::finished) {
+      resident_.erase(told.id);
       if (const auto rest = index_.take_rest(told.id)) remove_rest(*rest);
+    }
     index_.add_target(number, told.id);
   }
 }
@@ -306,6 +309,7 @@ void Committer::complete_messages(size_t first, const std::vector<Index::Message
   accepted.reserve(written.size());
   for (size_t i = 0; i < written.size(); ++i) {
     PendingMessage& message = work_.messages[first + i];
+    keep_resident(message, {number, written[i].offset}, written[i]);
     if (message.part) {
       committed_ += open_batches_.durable(message, number, writer_.nonce(), written[i]);
       continue;
@@ -321,6 +325,13 @@ void Committer::complete_messages(size_t first, const std::vector<Index::Message
   for (size_t i = 0; i < written.size(); ++i)
     if (written[i].recipients != 0) apply_told(*work_.messages[first + i].message, number);
   committed_ += accepted.size();
+}
+
+// Before anybody hears of it. Of a batch it is kept before it counts: until then
+// nobody can ask for it.
+void Committer::keep_resident(const PendingMessage& message, MessageId id, const Index::Message& where) {
+  if (where.recipients == 0 || message.rest != nullptr) return;
+  resident_.add(id, std::string_view(message.head).substr(record_header_size), message.body, message.body_length);
 }
 
 void Committer::refuse(size_t first, const Error& why) {

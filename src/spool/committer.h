@@ -9,6 +9,7 @@
 #include "spool/health.h"
 #include "spool/index.h"
 #include "spool/receipts.h"
+#include "spool/resident.h"
 #include "spool/segment_files.h"
 #include "spool/segment_writer.h"
 #include "spool/spool.h"
@@ -52,9 +53,9 @@ class Committer {
   using Log = std::function<void(std::string_view)>;
 
   // All borrowed, and outliving it.
-  Committer(SegmentFiles& files, const LargeFiles& large, LargeWork& large_work, Index& index, Health& health,
-            Receipts& receipts, CommitQueue& queue, LargeWork& copy_work, const Settings& settings, Tuning tuning,
-            Log log, uint32_t last_number);
+  Committer(SegmentFiles& files, const LargeFiles& large, LargeWork& large_work, Index& index, Resident& resident,
+            Health& health, Receipts& receipts, CommitQueue& queue, LargeWork& copy_work, const Settings& settings,
+            Tuning tuning, Log log, uint32_t last_number);
   ~Committer();  // commits what waits, seals the open segment
 
   // Makes the first segment, and starts the thread. `settling`: batches that were found whole, which the log does
@@ -83,6 +84,7 @@ class Committer {
   };
   void complete(size_t first, const Written& written);
   void complete_messages(size_t first, const std::vector<Index::Message>& written);
+  void keep_resident(const PendingMessage& message, MessageId id, const Index::Message& where);
   void failed(size_t first, size_t next, const Error& why);
   void remove_rest(const Rest& rest);
   void add_told(WriteGroup& group, size_t first, size_t next);
@@ -115,6 +117,7 @@ class Committer {
   const LargeFiles& large_;
   LargeWork& large_work_;
   Index& index_;
+  Resident& resident_;
   Health& health_;
   Receipts& receipts_;
   CommitQueue& queue_;

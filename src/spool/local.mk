@@ -25,6 +25,7 @@ libspool_a_SOURCES = \
 	src/spool/receipts.cc src/spool/receipts.h \
 	src/spool/record.cc src/spool/record.h \
 	src/spool/recovery.cc src/spool/recovery.h \
+	src/spool/resident.cc src/spool/resident.h \
 	src/spool/segment_files.cc src/spool/segment_files.h \
 	src/spool/segment_reader.cc src/spool/segment_reader.h \
 	src/spool/segment_writer.cc src/spool/segment_writer.h \

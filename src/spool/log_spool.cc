@@ -6,6 +6,7 @@
 #include "spool/message_reader.h"
 #include "spool/receipts.h"
 #include "spool/recovery.h"
+#include "spool/resident.h"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -56,14 +57,15 @@ class LogSpool final : public Spool {
                  RecoveryReport& report, bool log_notes) {
     lock_ = std::move(lock);
     set_drop_damage(settings.unlink_damaged);
+    resident_.set_limit(settings.max_resident);
     if (auto made = large_.make_folder(); !made) return made;
     auto recovered = recover(files_, large_, index_, receipts_, tuning_.time(), live, report);
     if (!recovered) return std::unexpected(recovered.error());
     for (const std::string& note : report.notes)
       if (log_notes) log_(note);
     for (const JournalEntry& tombstone : recovered->tombstones) journal(tombstone, std::nullopt, nullptr, true);
-    committer_ = std::make_unique<Committer>(files_, large_, *large_work_, index_, health_, receipts_, queue_,
-                                             copy_work_, settings, tuning_, log_, recovered->last_number);
+    committer_ = std::make_unique<Committer>(files_, large_, *large_work_, index_, resident_, health_, receipts_,
+                                             queue_, copy_work_, settings, tuning_, log_, recovered->last_number);
     return committer_->start(std::move(recovered->settling));
   }
 
@@ -104,6 +106,7 @@ class LogSpool final : public Spool {
       refused = Error{Errc::not_found, fmt::format("no recipient {} of {} is waiting", recipient, id.to_string(node_))};
     const bool write = applied == Index::Applied::pending || applied == Index::Applied::finished;
     auto rest = applied == Index::Applied::finished ? index_.take_rest(id) : std::nullopt;
+    if (applied == Index::Applied::finished) resident_.erase(id);
     if (write || done) journal(entry, std::move(refused), std::move(done), write, rest);
   }
 
@@ -148,12 +151,18 @@ class LogSpool final : public Spool {
     status.committed = committer_->committed();
     status.receipts = receipts_.size();
     status.copied = committer_->copied();
+    const Resident::Figures resident = resident_.figures();
+    status.resident = resident.messages;
+    status.resident_bytes = resident.bytes;
+    status.resident_hits = resident.hits;
+    status.resident_misses = resident.misses;
     return status;
   }
 
   void set_live_settings(const Settings& settings) override {
     intake_.set_force_fsync(settings.force_fsync);
     set_drop_damage(settings.unlink_damaged);
+    resident_.set_limit(settings.max_resident);
     committer_->set(settings);
   }
   const std::string& node() const override { return node_; }
@@ -178,6 +187,8 @@ class LogSpool final : public Spool {
       auto located = index_.find(id);
       if (!located) return gone(id);
       const MessageId place = located->place;
+      if (auto kept = resident_.find(id))
+        if (auto stored = stored_of(id, *located, kept->meta, std::move(kept->body))) return std::move(*stored);
       std::optional<Rest> bad;
       auto stored = read_stored(files_, large_, id, std::move(*located), &bad);
       if (stored) return stored;
@@ -236,6 +247,7 @@ class LogSpool final : public Spool {
   SegmentFiles files_;
   LargeFiles large_;
   std::shared_ptr<LargeWork> large_work_ = std::make_shared<LargeWork>();
+  mutable Resident resident_;
   mutable Index index_;  // a reader who finds damage pins its segment
   Health health_;
   Receipts receipts_;

@@ -2,6 +2,9 @@
 
 #include "spool/copy_record.h"
 
+#include <utility>
+#include <vector>
+
 namespace impulse::spool {
 
 Result<RecordHead> read_message_head(const SegmentFiles& files, MessageId id, const Located& located) {
@@ -38,6 +41,17 @@ Result<Read> read_meta(const SegmentFiles& files, MessageId id, const Located& l
   return Read{std::move(*head), std::move(*meta)};
 }
 
+Stored stored_of(MessageId id, MessageMeta&& meta, std::vector<RecipientState>&& states, std::string&& body) {
+  Stored stored;
+  stored.id = id;
+  stored.trace = meta.trace_with(id);
+  stored.envelope = std::move(meta.envelope);
+  stored.states = std::move(states);
+  stored.body = std::move(body);
+  stored.node = std::move(meta.node);
+  return stored;
+}
+
 }  // namespace
 
 Result<Summary> read_summary(const SegmentFiles& files, MessageId id, Located located, std::optional<Rest>* rest) {
@@ -69,14 +83,14 @@ Result<Stored> read_stored(const SegmentFiles& files, const LargeFiles& large, M
       return std::unexpected(std::move(whole.error()));
     }
   }
-  Stored stored;
-  stored.id = id;
-  stored.trace = meta.trace_with(id);
-  stored.envelope = std::move(meta.envelope);
-  stored.states = std::move(located.states);
-  stored.body = std::move(*body);
-  stored.node = std::move(meta.node);
-  return stored;
+  return stored_of(id, std::move(meta), std::move(located.states), std::move(*body));
+}
+
+std::optional<Stored> stored_of(MessageId id, Located located, std::string_view meta, std::string body) {
+  auto decoded = decode_message(meta);
+  if (!decoded || decoded->envelope.recipients.size() != located.states.size() || body.size() != located.body_length)
+    return std::nullopt;
+  return stored_of(id, std::move(*decoded), std::move(located.states), std::move(body));
 }
 
 }  // namespace impulse::spool

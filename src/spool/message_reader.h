@@ -12,6 +12,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace impulse::spool {
 
@@ -26,5 +27,9 @@ Result<Summary> read_summary(const SegmentFiles& files, MessageId id, Located lo
 // With its body. Errors as above; `bad_rest`: of what could not be read of the file of a large body.
 Result<Stored> read_stored(const SegmentFiles& files, const LargeFiles& large, MessageId id, Located located,
                            std::optional<Rest>* bad_rest = nullptr);
+
+// From what is in memory of it: its metadata as they are encoded, and its body.
+// Nothing when they are not those of the message that `located` is about.
+std::optional<Stored> stored_of(MessageId id, Located located, std::string_view meta, std::string body);
 
 }  // namespace impulse::spool

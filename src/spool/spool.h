@@ -30,6 +30,7 @@ struct Settings {
   unsigned min_free_percent = 5;         // of inodes too; where bytes are given 1% of the inodes
   Duration commit_delay{0};              // Spool_Commit_Delay
   bool unlink_damaged = false;           // Unlink_On_Spool_In_Failure: nothing is kept aside
+  uint64_t max_resident = 0;             // Max_Resident_Messages, see resident.h
 };
 
 // What became of one recipient. Anything but `pending` is final.
@@ -186,6 +187,12 @@ struct Status {
   uint64_t committed = 0;   // messages since start
   uint64_t receipts = 0;    // remembered
   uint64_t copied = 0;      // messages since start, so that segments of which most was dead could go
+  // Of messages that are kept in memory, too, and how many readings since the
+  // start found theirs there, or did not.
+  uint64_t resident = 0;
+  uint64_t resident_bytes = 0;
+  uint64_t resident_hits = 0;
+  uint64_t resident_misses = 0;
 };
 
 class Spool {
@@ -254,7 +261,7 @@ class Spool {
   virtual Result<> room(uint64_t /*bytes*/) const { return {}; }
   virtual Status status() const = 0;
   virtual void set_live_settings(const Settings& settings) = 0;  // force_fsync, segment_size, min_free, commit_delay,
-  // unlink_damaged
+  // unlink_damaged, max_resident
   virtual const std::string& node() const = 0;
 };
 
