@@ -32,6 +32,14 @@ struct QueuedRecipient {
   State state = State::active;
 };
 
+// A throttle that keeps a domain's active mail.
+struct QueueThrottle {
+  std::string option;  // "Outbound_Throttle_Messages"
+  std::string rate;    // "10/3600"
+  std::string scope;   // that sets it: "Domain example.com", "global"
+  Duration wait{0};    // until the next one may go there
+};
+
 struct QueuedDomain {
   std::string domain;
   uint64_t active = 0;
@@ -41,7 +49,8 @@ struct QueuedDomain {
   // Outcomes since something waits there without a break.
   uint64_t delivered = 0;
   uint64_t failed = 0;
-  std::optional<WallTime> next_attempt{};  // earliest delayed
+  std::optional<WallTime> next_attempt{};   // earliest delayed
+  std::optional<QueueThrottle> throttle{};  // of one that is asked for by name
 };
 
 struct QueueTotals {

@@ -46,6 +46,7 @@ class PartsDispatcher final : public Dispatcher {
         queue_(queue::Queue::create([this](const std::string& domain) { look_at(domain); })),
         readers_(reader_threads),
         router_(parts_.loop, parts_.log, parts_.snapshot, [this](const std::string& queue) { look_at(queue); }),
+        throttles_(parts_.loop, parts_.snapshot, [this](const std::string& queue) { look_at(queue); }),
         ledger_(parts_, *queue_, backlog_, readers_, [this] { settled(); }),
         office_{parts_,
                 *queue_,
@@ -53,6 +54,7 @@ class PartsDispatcher final : public Dispatcher {
                 ledger_,
                 readers_,
                 router_.resolver(),
+                throttles_,
                 0,
                 false,
                 false,
@@ -127,6 +129,11 @@ class PartsDispatcher final : public Dispatcher {
   }
 
   uint64_t size() const override { return queue_->size(); }
+  std::optional<Throttled> throttled(std::string_view domain) override {
+    const auto status = queue_->status(domain);
+    if (!status || status->active == 0) return std::nullopt;
+    return throttles_.waiting(status->domain, office_.route(status->domain));
+  }
 
   std::vector<Outbound> connections() const override {
     std::vector<Outbound> all;
@@ -281,6 +288,7 @@ class PartsDispatcher final : public Dispatcher {
     if (clerk_.suspended(domain)) return;  // until resumed
     const RoutePtr route = office_.route(domain);
     if (route->suspended) return;  // until reconfigured()
+    if (route->method != Route::Method::blackhole && !throttles_.ready(Throttles::Of::messages, domain, route)) return;
     switch (route->method) {
       case Route::Method::smtp:
         if (const Router::Way way = router_.find(domain); way.failure)
@@ -399,6 +407,7 @@ class PartsDispatcher final : public Dispatcher {
 
   void wake() {
     std::erase_if(hops_, [](const auto& each) { return each.second->disposable(); });
+    throttles_.tidy();
     tick();
   }
 
@@ -429,6 +438,7 @@ class PartsDispatcher final : public Dispatcher {
   Backlog backlog_;
   Workers readers_;
   Router router_;
+  Throttles throttles_;
   Ledger ledger_;
   Office office_;
   Mailroom mailroom_;

@@ -9,6 +9,7 @@
 #include "config/snapshot.h"
 #include "delivery/errand.h"
 #include "delivery/route_view.h"
+#include "delivery/throttles.h"
 #include "dns/resolver.h"
 #include "net/loop.h"
 #include "queue/queue.h"
@@ -78,6 +79,8 @@ class Dispatcher {
   // Up to `count` of those that wait there, as queue::Queue::scan() tells them.
   virtual std::vector<Waiting> waiting(std::string_view domain, queue::Queue::Scan& scan, size_t count) const = 0;
   virtual uint64_t size() const = 0;
+  // What keeps its active mail, when it is a throttle.
+  virtual std::optional<Throttled> throttled(std::string_view domain) = 0;
   // The same in one go, for what is known to be short; of "" those of all domains.
   std::vector<queue::DomainStatus> domains() const { return domains({}, SIZE_MAX); }
   std::vector<Waiting> waiting(std::string_view domain, size_t limit) const;

@@ -36,6 +36,7 @@ Hop::~Hop() {
 void Hop::want(const std::string& domain, const RoutePtr& route) {
   route_ = route;
   if (add_wanted(domain, route)) wanting_.push_back(domain);
+  if (throttled_) throttled_ = !office_.throttles.ready(Throttles::Of::connections, domain, route);
   pump();
 }
 
@@ -75,13 +76,12 @@ bool Hop::may_open() {
   if (!proven_ && openings > 0) return false;
   if (established_ + openings_ >= most_connections()) return false;
   // Each connection being made will take one message; no more of them than there is work.
-  uint64_t active = 0;
-  for (const std::string& domain : wanting_) {
-    active += office_.queue.active(domain);
-    if (active > openings) break;
-  }
-  if (active <= openings || rests_now()) return false;
-  return !server_is_full();
+  if (!work_for(openings + 1) || rests_now()) return false;
+  const std::string* const domain = who_may_connect();
+  if (domain == nullptr || server_is_full()) return false;
+  opens_for_ = *domain;
+  office_.throttles.charge(Throttles::Of::connections, opens_for_, wanted_.at(opens_for_));
+  return true;
 }
 
 bool Hop::rests_now() {
@@ -101,10 +101,14 @@ void Hop::open() {
   office_.starving.erase(this);
   auto opening = std::make_shared<Opening>();
   opening->route = route_;
+  opening->domain = opens_for_;
   resolve(opening);
 }
 
 void Hop::connect(const std::shared_ptr<Opening>& opening, const Target& target, const std::string& plain_because) {
+  // The first one was counted before.
+  if (opening->connects++ > 0 && !opening->domain.empty())
+    office_.throttles.charge(Throttles::Of::connections, opening->domain, office_.route(opening->domain));
   auto entry = std::make_unique<Entry>();
   entry->opening = opening;
   entry->plain = !plain_because.empty();
@@ -189,6 +193,10 @@ void Hop::serve(Entry& entry) {
       continue;
     }
     route_ = route;
+    if (!office_.throttles.take(Throttles::Of::messages, domain, route)) {
+      drop_wanted(domain);  // it stands in line there
+      continue;
+    }
     auto items = office_.queue.take_message(domain, route->batch);
     if (office_.queue.active(domain) > 0) {
       add_wanted(domain, route);
@@ -197,7 +205,10 @@ void Hop::serve(Entry& entry) {
       drop_wanted(domain);
     }
     office_.ledger.drop_expired(domain, route, items);
-    if (items.empty()) continue;
+    if (items.empty()) {
+      office_.throttles.give_back(Throttles::Of::messages, domain, route);
+      continue;
+    }
     entry.domain = domain;
     entry.route = route;
     entry.items = std::move(items);
@@ -207,6 +218,12 @@ void Hop::serve(Entry& entry) {
   if (courier.resting()) return;
   if (office_.starving.size() > office_.yielding) return yield(entry);
   courier.rest();
+}
+
+// Nothing of it was sent.
+void Hop::put_back(Entry& entry) {
+  office_.ledger.put_back(entry.domain, std::exchange(entry.items, {}));
+  office_.throttles.give_back(Throttles::Of::messages, entry.domain, entry.route);
 }
 
 void Hop::fetch(Entry& entry) {
@@ -225,12 +242,13 @@ void Hop::fetched(uint64_t number, Result<spool::Stored> message) {
   if (found == entries_.end()) return;  // it ended meanwhile, and its items went back
   Entry& entry = *found->second;
   if (office_.stopping || !entry.courier->usable()) {
-    office_.ledger.put_back(entry.domain, std::exchange(entry.items, {}));
+    put_back(entry);
     return entry.courier->quit();
   }
   if (!message) {
     const auto items = std::exchange(entry.items, {});
     office_.ledger.unreadable(entry.domain, entry.route, items, message.error());
+    office_.throttles.give_back(Throttles::Of::messages, entry.domain, entry.route);
     return serve(entry);
   }
   // Who has an outcome already is not asked for another one.
@@ -243,7 +261,10 @@ void Hop::fetched(uint64_t number, Result<spool::Stored> message) {
     return !pending;
   });
   office_.ledger.forget(entry.domain, strangers);
-  if (entry.items.empty()) return serve(entry);
+  if (entry.items.empty()) {
+    office_.throttles.give_back(Throttles::Of::messages, entry.domain, entry.route);
+    return serve(entry);
+  }
   // Where the configuration forbids TLS no other connection is better.
   if (message->envelope.require_tls && entry.route->tls != smtp::TlsUse::no && entry.courier->unprotected()) {
     divert(entry);
@@ -286,7 +307,10 @@ void Hop::courier_done(Courier& courier, std::vector<smtp::Reply> replies, bool 
   Entry& entry = *entries_.at(courier.number());
   const auto items = std::exchange(entry.items, {});
   entry.sent = false;
-  if (again) return office_.ledger.put_back(entry.domain, items);
+  if (again) {
+    entry.items = items;
+    return put_back(entry);
+  }
   const bool some = std::any_of(replies.begin(), replies.end(), [](const auto& reply) { return reply.positive(); });
   std::vector<queue::Item> tried;
   std::vector<queue::Item> next_batch;
@@ -327,7 +351,7 @@ void Hop::courier_ended(Courier& courier, End end, const std::string& why) {
   std::unique_ptr<Entry> entry = std::move(found->second);
   entries_.erase(found);
   // Nothing was said about these yet.
-  if (!entry->items.empty()) office_.ledger.put_back(entry->domain, std::exchange(entry->items, {}));
+  if (!entry->items.empty()) put_back(*entry);
   const std::shared_ptr<Opening> opening = std::exchange(entry->opening, nullptr);
   if (opening) {
     const Target& target = courier.target();

@@ -58,6 +58,7 @@ class Hop final : private CourierHost {
   // Who wants to see what this courier says for a domain.
   void trace(Courier& courier, std::string_view domain);
   void serve(Entry& entry);
+  void put_back(Entry& entry);
   void fetch(Entry& entry);
   void fetched(uint64_t number, Result<spool::Stored> message);
 
@@ -84,6 +85,8 @@ class Hop final : private CourierHost {
   std::deque<std::string> drop_all_wanted();
   void count_limits(const Route& route, bool more);
   uint64_t most_connections() const;
+  bool work_for(uint64_t connections);
+  const std::string* who_may_connect();
   bool carried_enough(const Entry& entry) const;
   bool server_is_full();
   bool yields(const Courier& courier) const;
@@ -109,6 +112,8 @@ class Hop final : private CourierHost {
   size_t openings_ = 0;       // not ready yet
   size_t established_ = 0;    // have been ready
   size_t yielding_ = 0;       // of those, end for other hops
+  std::string opens_for_;     // the domain that the next opening is for
+  bool throttled_ = false;    // none of those who want one may have a connection now
   bool waits_ = false;        // for a connection to be free, of all that there may be
   bool proven_ = false;       // the last attempt to connect succeeded
   uint32_t failures_ = 0;     // in a row

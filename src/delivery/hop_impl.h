@@ -19,6 +19,8 @@ constexpr size_t max_tries = 24;
 // One attempt to get a connection, over all addresses of all next hosts.
 struct Hop::Opening {
   RoutePtr route;
+  std::string domain;                   // whose throttle it counts in
+  size_t connects = 0;                  // attempts so far
   size_t gateway = 0;                   // next to look up
   std::vector<dns::AnswerPtr> answers;  // of those before it with the same rank
   size_t missing = 0;                   // of these

@@ -38,6 +38,9 @@ void Hop::open_protected() {
   auto opening = std::make_shared<Opening>();
   opening->route = route_;
   opening->needs_protection = true;
+  // Not waited for: all that it delays are others.
+  opening->domain = needy_.front().domain;
+  office_.throttles.charge(Throttles::Of::connections, opening->domain, office_.route(opening->domain));
   resolve(opening);
 }
 

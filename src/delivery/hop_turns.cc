@@ -59,6 +59,32 @@ uint64_t Hop::most_connections() const {
   return connection_limits_.empty() ? route_->max_connections : connection_limits_.begin()->first;
 }
 
+// Whether there are so many messages that may go now. Domains that may send none
+// stand in line for it, and come back.
+bool Hop::work_for(uint64_t connections) {
+  uint64_t found = 0;
+  for (auto domain = wanting_.begin(); domain != wanting_.end() && found < connections;) {
+    const RoutePtr& route = wanted_.at(*domain);
+    if (office_.throttles.ready(Throttles::Of::messages, *domain, route)) {
+      found += office_.throttles.room(Throttles::Of::messages, *domain, route, office_.queue.active(*domain));
+      ++domain;
+    } else {
+      drop_wanted(*domain);
+      domain = wanting_.erase(domain);
+    }
+  }
+  return found >= connections;
+}
+
+// Null: none of them, and they stand in line for it.
+const std::string* Hop::who_may_connect() {
+  if (throttled_) return nullptr;
+  for (const std::string& domain : wanting_)
+    if (office_.throttles.ready(Throttles::Of::connections, domain, wanted_.at(domain))) return &domain;
+  throttled_ = true;
+  return nullptr;
+}
+
 // Also by the limit of what it carried last.
 bool Hop::carried_enough(const Entry& entry) const {
   uint64_t most = delivery_limits_.empty() ? UINT64_MAX : delivery_limits_.begin()->first;

@@ -21,6 +21,8 @@ libdelivery_a_SOURCES = \
 	src/delivery/office.h \
 	src/delivery/silent_addresses.h \
 	src/delivery/router.cc src/delivery/router.h \
+	src/delivery/throttles.cc src/delivery/throttles.h \
+	src/delivery/token_bucket.cc src/delivery/token_bucket.h \
 	src/delivery/ways.cc src/delivery/ways.h \
 	src/delivery/route.cc src/delivery/route.h \
 	src/delivery/route_view.h \

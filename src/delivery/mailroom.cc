@@ -47,6 +47,10 @@ void Mailroom::pump() {
       office_.look_again(domain);
       continue;
     }
+    if (!office_.throttles.take(Throttles::Of::messages, domain, route)) {
+      wanted_.erase(domain);
+      continue;
+    }
     auto items = office_.queue.take_message(domain, batch);
     if (office_.queue.active(domain) > 0) {
       wanting_.push_back(domain);
@@ -54,6 +58,7 @@ void Mailroom::pump() {
       wanted_.erase(domain);
     }
     office_.ledger.drop_expired(domain, route, items);
+    if (items.empty()) office_.throttles.give_back(Throttles::Of::messages, domain, route);
     if (!items.empty()) start({domain, route, std::move(items), 0, {}, {}, {}, {}});
   }
 }

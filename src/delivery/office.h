@@ -7,6 +7,7 @@
 #include "delivery/ledger.h"
 #include "delivery/route.h"
 #include "delivery/silent_addresses.h"
+#include "delivery/throttles.h"
 #include "delivery/workers.h"
 #include "dns/resolver.h"
 #include "queue/queue.h"
@@ -30,6 +31,7 @@ struct Office {
   Ledger& ledger;
   Workers& readers;  // of messages, and writers of bounces
   dns::Resolver& resolver;
+  Throttles& throttles;
   size_t connections = 0;             // outbound, also those being made
   bool short_of_connections = false;  // somebody waits for freed()
   bool stopping = false;              // nothing new is begun

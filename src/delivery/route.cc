@@ -188,6 +188,8 @@ RoutePtr make_route(const Options& options, const config::Snapshot& snapshot, co
   if (route->hostname.empty()) route->hostname = host_name();
   route->mailer_daemon = options[key::mailerdaemon];
   if (route->mailer_daemon.empty()) route->mailer_daemon = "MAILER-DAEMON@" + route->hostname;
+  route->message_rate = options[key::outbound_throttle_messages];
+  route->connection_rate = options[key::outbound_throttle_connections];
   route->expiration = options[key::message_expiration];
   route->retry_interval = options[key::retry_interval];
   route->max_retry_interval = std::max(options[key::max_retry_interval], route->retry_interval);

@@ -52,6 +52,9 @@ struct Route {
   uint64_t max_deliveries = 0;  // a connection; 0: no limit
   size_t batch = 100;           // recipients a transaction
 
+  // Of the tenant's mail together that falls back on the same scope (throttles.h); 0: no limit.
+  config::Rate message_rate, connection_rate;
+
   // maildir
   MaildirPath maildir;
 

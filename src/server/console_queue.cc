@@ -14,8 +14,9 @@ namespace {
 using control::QueuedRecipient;
 
 control::QueuedDomain row_of(const queue::DomainStatus& status) {
-  return {status.domain, status.active,    status.delayed, status.in_flight,
-          status.held,   status.delivered, status.failed,  status.next_attempt};
+  return {status.domain,    status.active,       status.delayed,
+          status.in_flight, status.held,         status.delivered,
+          status.failed,    status.next_attempt, {}};
 }
 
 QueuedRecipient row_of(delivery::Waiting&& waiting, const std::string& node) {
@@ -161,6 +162,10 @@ std::optional<control::QueuedDomain> ConsoleService::queue_domain(std::string_vi
   std::optional<control::QueuedDomain> found;
   run_on(parts_.delivery_loop, [&] {
     if (const auto status = parts_.dispatcher.domain(name)) found = row_of(*status);
+    auto throttled = found ? parts_.dispatcher.throttled(name) : std::nullopt;
+    if (throttled)
+      found->throttle = {std::move(throttled->option), std::move(throttled->rate), std::move(throttled->scope),
+                         throttled->wait};
   });
   return found;
 }

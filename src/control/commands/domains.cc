@@ -90,11 +90,20 @@ void say_domain(Writer& writer, const QueuedDomain& row, bool suspended,
                   {"held", row.held},     {"in_flight", row.in_flight}, {"delivered", row.delivered},
                   {"failed", row.failed}, {"suspended", suspended},     {"connections", carrying.size()}};
     if (row.next_attempt) document["next_attempt"] = time_text(*row.next_attempt);
+    if (row.throttle)
+      document["throttle"] = {{"option", row.throttle->option},
+                              {"rate", row.throttle->rate},
+                              {"scope", row.throttle->scope},
+                              {"wait", std::chrono::duration<double>(row.throttle->wait).count()}};
     writer.document(document);
   } else {
     writer.text(fmt::format("Domain '{}'{}", field(row.domain), suspended ? " is suspended" : ""));
     writer.text("Queue:");
     writer.text(fmt::format("{:>15} {:>10}", "Active:", row.active));
+    if (row.throttle)
+      writer.text(fmt::format("{:>15} {} = {} of {}, the next one in {:.1f} s", "waiting for:", row.throttle->option,
+                              row.throttle->rate, field(row.throttle->scope),
+                              std::chrono::duration<double>(row.throttle->wait).count()));
     writer.text(fmt::format("{:>15} {:>10}{}{}", "Delayed:", row.delayed,
                             row.held > 0 ? fmt::format(", of these held {}", row.held) : "",
                             row.next_attempt ? ", next " + time_text(*row.next_attempt) : ""));

@@ -1,0 +1,80 @@
+"""Outbound_Throttle_Messages and _Connections, as they are seen at the next host
+and in the console. The rates are so low that nothing more comes while a test looks."""
+
+import json
+
+from client import Smtp
+from harness import BASE_CONFIG, TestCase, wait_for
+from sink import SmtpSink
+
+MESSAGE = b"From: a@client.example\r\nSubject: hello\r\n\r\nbody\r\n"
+GATEWAY = 'Gateway = "127.0.0.1:@sink@"\nTLS = no\n'
+
+
+class Throttle(TestCase):
+    def start(self, more):
+        self.sink = SmtpSink(self)
+        self.own = self.daemon(BASE_CONFIG, more=GATEWAY + more, sink=self.sink.port)
+
+    def send(self, count, domain):
+        with Smtp(self.own.smtp_port) as smtp:
+            smtp.ehlo()
+            for _ in range(count):
+                smtp.message(MESSAGE, recipients=[f"a@{domain}"])
+
+    def domain(self, name):
+        done = self.own.console("--json", "domain", name, status=None)
+        return json.loads(done.stdout.splitlines()[0]) if done.stdout else {}
+
+    def held_at(self, name, active):
+        """Nothing is under way for the domain, and so much waits."""
+        return wait_for(lambda: self.domain(name).get("active") == active and self.domain(name)["in_flight"] == 0
+                        and self.domain(name), lambda: f"{active} active: {self.domain(name)}")
+
+    def test_messages(self):
+        self.start('Outbound_Throttle_Messages = "10/3600"\n')
+        self.send(25, "far.example")
+        shown = self.held_at("far.example", 15)
+        self.assertEqual(10, len(self.sink.messages))
+        self.assertEqual(("Outbound_Throttle_Messages", "10/3600", "global"),
+                         tuple(shown["throttle"][key] for key in ("option", "rate", "scope")))
+        self.assertRegex(self.own.console("domain", "far.example").stdout,
+                         r"waiting for: Outbound_Throttle_Messages = \"?10/3600\"? of global, the next one in \d+\.\d s\n")
+        # More of it at once, then no end to it.
+        self.own.console("config", "set", "Outbound_Throttle_Messages", "12/3600")
+        self.held_at("far.example", 13)
+        self.assertEqual(12, len(self.sink.messages))
+        self.own.console("config", "set", "Domain", "far.example", "Outbound_Throttle_Messages", "0")
+        wait_for(lambda: len(self.sink.messages) == 25, "all of them")
+
+    def test_domains_together_and_alone(self):
+        self.start('Outbound_Throttle_Messages = "6/3600"\nDomain "own.example" { Outbound_Throttle_Messages = "2/3600" }\n'
+                   'Domain "free.example" { Outbound_Throttle_Messages = 0 }\nSuspend_Delivery = true\n')
+        for name in ("a.example", "b.example", "own.example", "free.example"):
+            self.send(8, name)
+        self.own.console("config", "set", "Suspend_Delivery", "false")
+        self.held_at("a.example", 5)
+        self.held_at("b.example", 5)
+        self.assertEqual("Domain own.example", self.held_at("own.example", 6)["throttle"]["scope"].replace('"', ""))
+        wait_for(lambda: len(self.sink.messages) == 16, lambda: f"16 messages, there are {len(self.sink.messages)}")
+
+    def test_connections(self):
+        self.start('Outbound_Throttle_Connections = "3/3600"\nMax_Deliveries_Per_Connection = 2\n'
+                   'Max_Outbound_Connections = 2\n')
+        self.send(20, "far.example")
+        shown = self.held_at("far.example", 14)
+        self.assertEqual("Outbound_Throttle_Connections", shown["throttle"]["option"])
+        self.assertEqual((6, 3), (len(self.sink.messages), len(self.sink.sessions)))
+        self.own.console("config", "unset", "Outbound_Throttle_Connections")
+        wait_for(lambda: len(self.sink.messages) == 20, "all of them")
+
+    def test_a_restart_begins_anew(self):
+        """Rates are in memory: nothing of what waits is lost, or sent twice."""
+        self.start('Outbound_Throttle_Messages = "4/3600"\n')
+        self.send(10, "far.example")
+        self.held_at("far.example", 6)
+        self.own.stop()
+        self.own.start()
+        self.held_at("far.example", 2)
+        self.own.console("config", "unset", "Outbound_Throttle_Messages")
+        wait_for(lambda: len(self.sink.messages) == 10, "all of them")
