@@ -1,6 +1,7 @@
 // Moves bytes between a connection and a client session, and keeps the time.
 #include "delivery/courier.h"
 
+#include "delivery/ages.h"
 #include "smtp/client_envelope.h"
 
 #include <algorithm>
@@ -60,7 +61,7 @@ void Courier::send(std::shared_ptr<const spool::Stored> message, const std::vect
   job.envid = envelope.envid;
   job.auth = envelope.auth;
   job.deliver_by = envelope.deliver_by;
-  job.now = wall_now();
+  job.now = now_of_mail(envelope.received);
   job.trace = message_->trace;
   job.body = message_->body;
   smtp::ClientOutput out;

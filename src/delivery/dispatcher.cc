@@ -4,6 +4,7 @@
 #include "delivery/dispatcher.h"
 
 #include "base/text.h"
+#include "delivery/ages.h"
 #include "delivery/backlog.h"
 #include "delivery/blackhole.h"
 #include "delivery/clerk.h"
@@ -30,7 +31,7 @@ using telemetry::Level;
 
 // The wall clock may be set while we wait for a moment of it: it is looked at
 // this often at least.
-constexpr Duration longest_wait = std::chrono::seconds(30);
+constexpr Duration longest_wait = std::chrono::seconds(5);  // so soon a clock that was set is noticed
 constexpr Duration shortest_wait = std::chrono::milliseconds(1);
 constexpr unsigned reader_threads = 2;
 // Messages failed in one go, before the loop does other things.
@@ -177,6 +178,18 @@ class PartsDispatcher final : public Dispatcher {
   void add(MessageId id, const message::Envelope& envelope, uint64_t size,
            const std::vector<spool::RecipientState>& states) {
     const WallTime now = wall_now();
+    if (const Duration off = even_time(envelope.received, even_now(), now) - envelope.received; off != Duration{0}) {
+      // The clock has been set since the process began, or since the message came.
+      message::Envelope even = envelope;
+      even.received += off;
+      if (even.deliver_by.given()) even.deliver_by.deadline += off;
+      return add_even(id, even, size, states, now);
+    }
+    add_even(id, envelope, size, states, now);
+  }
+
+  void add_even(MessageId id, const message::Envelope& envelope, uint64_t size,
+                const std::vector<spool::RecipientState>& states, WallTime now) {
     newest_ = std::max(newest_, id);
     std::vector<std::pair<std::string, queue::Item>> items;
     for (uint32_t i = 0; i < envelope.recipients.size(); ++i) {

@@ -1,6 +1,6 @@
 // What is done with outcomes, but for the reports.
+#include "delivery/ages.h"
 #include "delivery/ledger_impl.h"
-
 #include "queue/name.h"
 
 #include <algorithm>
@@ -41,7 +41,7 @@ Ledger::~Ledger() = default;
 void Ledger::settle(std::string_view domain, const RoutePtr& route, const std::vector<Item>& items,
                     std::vector<Outcome> outcomes, const Attempt& attempt) {
   if (items.empty()) return;
-  const WallTime now = wall_now();
+  const WallTime now = even_now();
   GivenUp given_up{std::string(domain), route, attempt, items.front().id, {}, false};
   const auto message = backlog_.find(items.front().id);
   const WallTime deadline = message ? message->deadline() : WallTime{};
@@ -83,7 +83,7 @@ void Ledger::settle(std::string_view domain, const RoutePtr& route, const std::v
         parts_.mainlog.outcome(record(Kind::transient, domain, item, outcome, attempt));
         count(domain, Counter::transient_failures);
         delays->recipients.emplace_back(item, std::move(outcome));
-        tried_again(delays->recipients.back().first, now + wait);
+        tried_again(delays->recipients.back().first, wall_now() + wait);
       } else {
         retry(domain, item, wait, outcome, attempt);
       }
@@ -113,7 +113,7 @@ void Ledger::settle_all(std::string_view domain, const RoutePtr& route, const st
 }
 
 void Ledger::drop_expired(std::string_view domain, const RoutePtr& route, std::vector<Item>& items) {
-  const WallTime now = wall_now();
+  const WallTime now = even_now();
   const auto message = items.empty() ? std::nullopt : backlog_.find(items.front().id);
   const WallTime deadline = message ? message->deadline() : WallTime{};
   const bool overdue = deadline != WallTime{} && now >= deadline;
@@ -121,7 +121,7 @@ void Ledger::drop_expired(std::string_view domain, const RoutePtr& route, std::v
     const auto delay = std::make_shared<Delay>(Delay{std::string(domain), route, {}, {}});
     std::erase_if(items, [&](Item& item) {
       if (item.next_attempt > deadline) return false;  // told when that attempt was planned
-      item.next_attempt = now;
+      item.next_attempt = wall_now();
       if (!route->bounces || !wants(item, message::notify::delay, true)) return false;
       delay->recipients.emplace_back(
           item, Outcome{Outcome::Kind::transient, parts_.spool.last_error(item.id, item.recipient), "4.4.7", {}});

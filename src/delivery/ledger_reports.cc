@@ -3,6 +3,7 @@
 // and there is one report. What a crash may still repeat is a delivery that was
 // made a moment before: no mail server can avoid that (RFC 1047). Its report is
 // that of the repetition.
+#include "delivery/ages.h"
 #include "delivery/ledger_impl.h"
 #include "queue/name.h"
 
@@ -93,7 +94,7 @@ ReportLine Ledger::line_of(const Item& item, const Outcome& outcome, const Attem
 
 void Ledger::report_success(const std::shared_ptr<Success>& success) {
   if (!success->route->bounces) return success_done(success, fail(Errc::not_found, "reports are off"));
-  const WallTime now = wall_now();
+  const WallTime now = even_now();
   const bool final = success->attempt.final;
   Report report{success->recipients.front().first.id,
                 success->domain,
@@ -156,8 +157,8 @@ void Ledger::forgo(const std::shared_ptr<Success>& success) {
 // The next attempt waits until it is told, and durable, that there is need of one.
 void Ledger::report_delay(const std::shared_ptr<Delay>& delay) {
   const Item& first = delay->recipients.front().first;
-  Report report{first.id, delay->domain, delay->route, Action::delayed, {}, first.received + delay->route->expiration,
-                {},       true};
+  const Duration left = first.received + delay->route->expiration - even_now();
+  Report report{first.id, delay->domain, delay->route, Action::delayed, {}, wall_now() + left, {}, true};
   for (const auto& [item, outcome] : delay->recipients) {
     ReportLine line = line_of(item, outcome, delay->attempt);
     if (!line.status.starts_with('4')) line.status = "4.0.0";
@@ -176,7 +177,7 @@ void Ledger::delay_done(const std::shared_ptr<Delay>& delay, const Result<Messag
                  [this, delay] { report_delay(delay); });
   --pending_;
   for (const auto& [item, outcome] : delay->recipients) {
-    backlog_.set_reported(item.id, item.recipient, wall_now());
+    backlog_.set_reported(item.id, item.recipient, even_now());
     queue_.retry(delay->domain, item, wall_now());
   }
   settled_();

@@ -1,5 +1,6 @@
 noinst_LIBRARIES += libdelivery.a
 libdelivery_a_SOURCES = \
+	src/delivery/ages.cc src/delivery/ages.h \
 	src/delivery/backlog.cc src/delivery/backlog.h \
 	src/delivery/blackhole.cc src/delivery/blackhole.h \
 	src/delivery/bounce.cc src/delivery/bounce.h \

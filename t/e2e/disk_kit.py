@@ -29,14 +29,14 @@ FOREVER = 2**64 - 1
 
 
 @functools.cache
-def library():
-    """The shim, compiled; once for all processes."""
-    source = Path(__file__).parent / "disk_shim.cc"
+def library(source="disk_shim.cc"):
+    """A shim, compiled; once for all processes."""
+    source = Path(__file__).parent / source
     compiler = shutil.which("c++") or shutil.which("g++")
     if not compiler:
         raise unittest.SkipTest("not installed: a compiler, for the shim")
     name = hashlib.sha256(source.read_bytes()).hexdigest()[:16]
-    path = Path(tempfile.gettempdir()) / f"impulse-disk-shim-{os.getuid()}-{name}.so"
+    path = Path(tempfile.gettempdir()) / f"impulse-{source.stem}-{os.getuid()}-{name}.so"
     if not path.exists():
         with tempfile.TemporaryDirectory(dir=path.parent) as folder:
             made = Path(folder) / "shim.so"
