@@ -1,7 +1,7 @@
 # Fuzz targets, built by `make fuzz-targets` in a tree configured with
 # --enable-fuzzing and clang++ (fuzz/run does both). Seeds: fuzz/corpus/NAME/.
 FUZZ_TARGETS = fuzz/addresses fuzz/config_parse fuzz/control_protocol fuzz/dns_message fuzz/ecstream_frames fuzz/headers fuzz/http_request fuzz/json_message fuzz/prefix_matcher \
-	fuzz/proxy_header fuzz/smtp_client fuzz/smtp_server fuzz/template fuzz/tls_preface fuzz/writeback
+	fuzz/proxy_header fuzz/seven_bit fuzz/smtp_client fuzz/smtp_server fuzz/template fuzz/tls_preface fuzz/writeback
 EXTRA_PROGRAMS = $(FUZZ_TARGETS)
 LIBFUZZER = $(AM_LDFLAGS) -fsanitize=fuzzer
 
@@ -45,6 +45,10 @@ fuzz_prefix_matcher_LDADD = libconfig.a libbase.a $(BASE_LIBS)
 fuzz_proxy_header_SOURCES = fuzz/proxy_header.cc
 fuzz_proxy_header_LDFLAGS = $(LIBFUZZER)
 fuzz_proxy_header_LDADD = libnet.a libbase.a $(NET_LIBS) $(BASE_LIBS)
+
+fuzz_seven_bit_SOURCES = fuzz/seven_bit.cc
+fuzz_seven_bit_LDFLAGS = $(LIBFUZZER)
+fuzz_seven_bit_LDADD = libcompose.a libmessage.a libbase.a $(GMIME_LIBS) $(BASE_LIBS)
 
 fuzz_smtp_client_SOURCES = fuzz/smtp_client.cc
 fuzz_smtp_client_LDFLAGS = $(LIBFUZZER)

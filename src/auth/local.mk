@@ -13,5 +13,6 @@ libauth_a_SOURCES = \
 	src/auth/password.cc src/auth/password.h \
 	src/auth/password_file.cc src/auth/password_file.h \
 	src/auth/roles.cc src/auth/roles.h \
-	src/auth/sasl.cc src/auth/sasl.h
+	src/auth/sasl.cc src/auth/sasl.h \
+	src/auth/sasl_client.cc src/auth/sasl_client.h
 libauth_a_CXXFLAGS = $(AM_CXXFLAGS) $(GSASL_CFLAGS)

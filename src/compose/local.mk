@@ -14,6 +14,7 @@ libcompose_a_SOURCES = \
 	src/compose/raw_composer.cc src/compose/raw_composer.h \
 	src/compose/raw_texts.cc src/compose/raw_texts.h \
 	src/compose/renderer.cc src/compose/renderer.h \
+	src/compose/seven_bit.cc src/compose/seven_bit.h \
 	src/compose/template.cc src/compose/template.h \
 	src/compose/template_parser.cc src/compose/template_parser.h \
 	src/compose/text_case.cc src/compose/text_case.h \

@@ -106,7 +106,7 @@ class Converter {
       out_ += whole;
       return {};
     }
-    if (needs_encoding(section)) return fail(Errc::invalid, "there is something beyond ASCII in header fields");
+    if (needs_encoding(section)) return fail(Errc::invalid, "its header fields cannot be encoded");
     const auto header = read_header(section, message_by_default);
     if (!header) return needs ? Result<>(std::unexpected(header.error())) : copy(whole);
     if (!needs)
@@ -130,7 +130,6 @@ class Converter {
     return {};
   }
 
- private:
   // Whether it cannot go as it is.
   bool needs_encoding(std::string_view bytes) const {
     if (!is_ascii(bytes)) return true;
@@ -148,6 +147,7 @@ class Converter {
     return false;
   }
 
+ private:
   Result<> copy(std::string_view whole) {
     out_ += whole;
     return {};
@@ -227,7 +227,8 @@ class Converter {
       if (begins) rest.remove_prefix(line.size());
       const bool last = begins && rest.starts_with("--");
       if (last) rest.remove_prefix(2);
-      if (begins && trim(rest).empty()) {
+      if (rest.ends_with("\r\n")) rest.remove_suffix(2);
+      if (begins && rest.find_first_not_of(" \t") == std::string_view::npos) {
         if (!part) {
           ignored(body.substr(0, at));
         } else {
@@ -265,8 +266,9 @@ Result<std::string> seven_bit(std::string_view message, bool binary) {
   }
   std::string out;
   out.reserve(message.size() + message.size() / 4);
-  if (auto done = Converter(binary, out).entity(message, true, false, 0); !done) return std::unexpected(done.error());
-  if (!is_ascii(out)) return fail(Errc::invalid, "there is something beyond ASCII where none can be");
+  Converter converter(binary, out);
+  if (auto done = converter.entity(message, true, false, 0); !done) return std::unexpected(done.error());
+  if (converter.needs_encoding(out)) return fail(Errc::invalid, "what stands between its parts cannot be encoded");
   return out;
 }
 

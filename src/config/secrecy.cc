@@ -30,7 +30,7 @@ bool in_private_key(std::string_view before) {
 bool names_secret(std::string_view word) {
   if (const OptionDef* option = find_option(word)) return option->type == Type::secret;
   const std::string name = lower(word);
-  static constexpr std::array<std::string_view, 3> parts = {"passw", "pasw", "secret"};
+  static constexpr std::array<std::string_view, 4> parts = {"passw", "pasw", "auth_pas", "secret"};
   return std::ranges::any_of(parts, [&](std::string_view part) { return name.find(part) != std::string::npos; });
 }
 

@@ -1,6 +1,7 @@
 // Moves bytes between a connection and a client session, and keeps the time.
 #include "delivery/courier.h"
 
+#include "compose/seven_bit.h"
 #include "delivery/ages.h"
 #include "smtp/client_envelope.h"
 
@@ -16,13 +17,38 @@ constexpr uint64_t least_progress = 64 << 10;
 constexpr Duration quit_patience = std::chrono::seconds(3);
 constexpr Duration handshake_patience = std::chrono::seconds(60);
 
-smtp::ClientSettings session_settings(const Route& route, std::string plain_because) {
+smtp::ClientSettings session_settings(const Route& route, const Endpoint& to, std::string plain_because) {
   smtp::ClientSettings settings;
   settings.ehlo_name = route.ehlo_name;
   settings.lmtp = route.lmtp;
+  settings.login = route.login;
+  settings.xclient = route.xclient;
+  // Nobody else listens there.
+  if (settings.login && (to.is_unix() || to.address().is_loopback())) settings.login->requires_tls = false;
   settings.tls = plain_because.empty() ? route.tls : smtp::TlsUse::no;
   settings.plain_because = std::move(plain_because);
   return settings;
+}
+
+// Whose message it is, for XCLIENT; ours are nobody's.
+smtp::JobClient client_of(const spool::Stored& stored) {
+  const message::Envelope& envelope = stored.envelope;
+  smtp::JobClient client;
+  if (envelope.listener.empty()) return client;
+  client.name = envelope.client_name;
+  if (!envelope.client.is_any())
+    client.address = (envelope.client.is_v4() ? "" : "IPV6:") + envelope.client.to_string();
+  if (envelope.client_port != 0) client.port = std::to_string(envelope.client_port);
+  client.helo = envelope.client_helo;
+  client.login = envelope.user;
+  // RFC 3848, as our own Received field has it: "with UTF8SMTPSA".
+  constexpr std::string_view with = " with ";
+  if (const size_t at = stored.trace.find(with); at != std::string::npos) {
+    const std::string_view rest = std::string_view(stored.trace).substr(at + with.size());
+    const std::string_view word = rest.substr(0, rest.find_first_of(" ;\r"));
+    if (word.contains("SMTP")) client.protocol = word == "SMTP" ? "SMTP" : "ESMTP";
+  }
+  return client;
 }
 
 }  // namespace
@@ -34,7 +60,7 @@ Courier::Courier(uint64_t number, net::Loop& loop, CourierHost& host, RoutePtr r
       host_(host),
       route_(std::move(route)),
       target_(std::move(target)),
-      session_(session_settings(*route_, std::move(plain_because)), route_->timeouts, *this) {}
+      session_(session_settings(*route_, target_.endpoint, std::move(plain_because)), route_->timeouts, *this) {}
 
 Courier::~Courier() = default;
 
@@ -46,10 +72,22 @@ Result<> Courier::start() {
   return {};
 }
 
-void Courier::send(std::shared_ptr<const spool::Stored> message, const std::vector<uint32_t>& recipients) {
+Result<Letter> read_letter(const spool::Spool& spool, MessageId id, const smtp::ClientOffers& offers) {
+  auto stored = spool.read(id);
+  if (!stored) return std::unexpected(std::move(stored.error()));
+  Letter letter{std::move(*stored), {}};
+  const message::BodyType type = letter.stored.envelope.body_type;
+  if (smtp::wants_seven_bit(type, letter.stored.body, offers))
+    letter.seven_bit = compose::seven_bit(letter.stored.body, type == message::BodyType::binary_mime);
+  if (letter.seven_bit && *letter.seven_bit) letter.stored.body = {};  // one of them is enough
+  return letter;
+}
+
+void Courier::send(std::shared_ptr<const Letter> letter, const std::vector<uint32_t>& recipients) {
   resting_ = false;
-  message_ = std::move(message);
-  const message::Envelope& envelope = message_->envelope;
+  letter_ = std::move(letter);
+  const spool::Stored& stored = letter_->stored;
+  const message::Envelope& envelope = stored.envelope;
   smtp::Job job;
   job.sender = envelope.sender;
   for (const uint32_t number : recipients) job.recipients.push_back(envelope.recipients[number]);
@@ -62,8 +100,15 @@ void Courier::send(std::shared_ptr<const spool::Stored> message, const std::vect
   job.auth = envelope.auth;
   job.deliver_by = envelope.deliver_by;
   job.now = now_of_mail(envelope.received);
-  job.trace = message_->trace;
-  job.body = message_->body;
+  if (route_->xclient != smtp::XclientUse::no) job.client = client_of(stored);
+  job.trace = stored.trace;
+  job.body = stored.body;
+  if (const auto& converted = letter_->seven_bit; converted && *converted) {
+    job.body_type = message::BodyType::seven_bit;
+    job.body = **converted;
+  } else if (converted) {
+    job.unconvertible = converted->error().message;
+  }
   smtp::ClientOutput out;
   session_.send(job, out);
   carry_out(out);
@@ -166,7 +211,7 @@ void Courier::on_deadline() {
   if (resting_) return quit();
   const uint64_t out = connection_->bytes_out();
   const bool moved = out >= marked_out_ + least_progress || (connection_->unsent() == 0 && out > marked_out_);
-  if (message_ && !quitting_ && moved) return arm(period_);
+  if (letter_ && !quitting_ && moved) return arm(period_);
   if (!connected_) {
     end(CourierHost::End::unreachable, fmt::format("connection to {} timed out", target_.endpoint.to_string()));
   } else if (handshaking_) {
@@ -191,12 +236,12 @@ void Courier::on_closed(net::CloseReason reason, std::string_view detail) {
   }
   // Only behind the reply to DATA can the other side have taken a message.
   const std::string_view state = session_.state();
-  const bool harmless = state == "mail" || state == "rcpt" || state == "data";
-  const bool again = message_ && jobs_ > 0 && harmless && end_->first == End::lost;
+  const bool harmless = state == "xclient" || state == "ehlo" || state == "mail" || state == "rcpt" || state == "data";
+  const bool again = letter_ && jobs_ > 0 && harmless && end_->first == End::lost;
   session_.lost(end_->second, unsent());
   ready_ = false;
   if (replies_) {
-    message_.reset();
+    letter_.reset();
     host_.courier_done(*this, *std::exchange(replies_, std::nullopt), again);
   }
   if (trace_) trace_->note(end_->second);
@@ -230,7 +275,7 @@ void Courier::carry_out(const smtp::ClientOutput& out) {
 void Courier::tell() {
   if (replies_) {
     ++jobs_;
-    message_.reset();
+    letter_.reset();
     const bool gone =
         std::all_of(replies_->begin(), replies_->end(), [](const auto& reply) { return reply.code == 421; });
     host_.courier_done(*this, *std::exchange(replies_, std::nullopt), gone && jobs_ > 1);

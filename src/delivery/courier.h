@@ -21,6 +21,15 @@ struct Target {
   std::string host;  // as the Gateway names it; for SNI and certificate checks. Of a Unix socket: its path
 };
 
+// A message as it was read for a connection.
+struct Letter {
+  spool::Stored stored;
+  // Where the other side takes 7 bits only and the message has more: its body for there, or why there is none.
+  std::optional<Result<std::string>> seven_bit;
+};
+// From any thread; blocks.
+Result<Letter> read_letter(const spool::Spool& spool, MessageId id, const smtp::ClientOffers& offers);
+
 class Courier;
 
 // Its owner. None of these calls comes from inside a call to the Courier. The
@@ -54,7 +63,7 @@ class Courier final : private net::ConnectionHandler, private smtp::ClientHost {
   // else is called.
   Result<> start();
   // After courier_ready: the message for the recipients of that number.
-  void send(std::shared_ptr<const spool::Stored> message, const std::vector<uint32_t>& recipients);
+  void send(std::shared_ptr<const Letter> letter, const std::vector<uint32_t>& recipients);
   // After courier_ready, while there is nothing to send; quits by itself
   // after the route's Idle_Timeout.
   void rest();
@@ -106,7 +115,7 @@ class Courier final : private net::ConnectionHandler, private smtp::ClientHost {
   const Target target_;
   smtp::ClientSession session_;
   std::unique_ptr<net::Connection> connection_;
-  std::shared_ptr<const spool::Stored> message_;  // while a job is under way
+  std::shared_ptr<const Letter> letter_;  // while a job is under way
   std::optional<std::vector<smtp::Reply>> replies_;
   std::optional<std::pair<CourierHost::End, std::string>> end_;  // the first reason counts
   uint64_t jobs_ = 0;

@@ -229,15 +229,16 @@ void Hop::put_back(Entry& entry) {
 void Hop::fetch(Entry& entry) {
   entry.courier->hold();
   office_.readers.post([this, weak = std::weak_ptr(alive_), &spool = office_.parts.spool, &loop = office_.parts.loop,
-                        number = entry.courier->number(), id = entry.items.front().id] {
-    auto message = std::make_shared<Result<spool::Stored>>(spool.read(id));
-    loop.post([this, weak, number, message] {
-      if (!weak.expired()) fetched(number, std::move(*message));
+                        number = entry.courier->number(), id = entry.items.front().id,
+                        offers = entry.courier->offers()] {
+    auto letter = std::make_shared<Result<Letter>>(read_letter(spool, id, offers));
+    loop.post([this, weak, number, letter] {
+      if (!weak.expired()) fetched(number, std::move(*letter));
     });
   });
 }
 
-void Hop::fetched(uint64_t number, Result<spool::Stored> message) {
+void Hop::fetched(uint64_t number, Result<Letter> letter) {
   const auto found = entries_.find(number);
   if (found == entries_.end()) return;  // it ended meanwhile, and its items went back
   Entry& entry = *found->second;
@@ -245,18 +246,19 @@ void Hop::fetched(uint64_t number, Result<spool::Stored> message) {
     put_back(entry);
     return entry.courier->quit();
   }
-  if (!message) {
+  if (!letter) {
     const auto items = std::exchange(entry.items, {});
-    office_.ledger.unreadable(entry.domain, entry.route, items, message.error());
+    office_.ledger.unreadable(entry.domain, entry.route, items, letter.error());
     office_.throttles.give_back(Throttles::Of::messages, entry.domain, entry.route);
     return serve(entry);
   }
+  const spool::Stored& message = letter->stored;
   // Who has an outcome already is not asked for another one.
   std::vector<queue::Item> strangers;
   std::erase_if(entry.items, [&](const queue::Item& item) {
     const bool pending =
-        item.recipient < message->envelope.recipients.size() &&
-        (item.recipient >= message->states.size() || message->states[item.recipient].state == spool::State::pending);
+        item.recipient < message.envelope.recipients.size() &&
+        (item.recipient >= message.states.size() || message.states[item.recipient].state == spool::State::pending);
     if (!pending) strangers.push_back(item);
     return !pending;
   });
@@ -266,7 +268,7 @@ void Hop::fetched(uint64_t number, Result<spool::Stored> message) {
     return serve(entry);
   }
   // Where the configuration forbids TLS no other connection is better.
-  if (message->envelope.require_tls && entry.route->tls != smtp::TlsUse::no && entry.courier->unprotected()) {
+  if (message.envelope.require_tls && entry.route->tls != smtp::TlsUse::no && entry.courier->unprotected()) {
     divert(entry);
     return serve(entry);
   }
@@ -274,7 +276,7 @@ void Hop::fetched(uint64_t number, Result<spool::Stored> message) {
   for (const queue::Item& item : entry.items) recipients.push_back(item.recipient);
   entry.sent = true;
   trace(*entry.courier, entry.domain);
-  entry.courier->send(std::make_shared<const spool::Stored>(std::move(*message)), recipients);
+  entry.courier->send(std::make_shared<const Letter>(std::move(*letter)), recipients);
 }
 
 void Hop::courier_ready(Courier& courier) {

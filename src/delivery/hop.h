@@ -60,7 +60,7 @@ class Hop final : private CourierHost {
   void serve(Entry& entry);
   void put_back(Entry& entry);
   void fetch(Entry& entry);
-  void fetched(uint64_t number, Result<spool::Stored> message);
+  void fetched(uint64_t number, Result<Letter> letter);
 
   // --- hop_addresses.cc
   void resolve(const std::shared_ptr<Opening>& opening);  // hosts of the next rank

@@ -1,14 +1,18 @@
 // Options into routes.
 #include "delivery/route.h"
 
+#include "auth/sasl_client.h"
 #include "base/host_name.h"
 #include "base/text.h"
 #include "delivery/ways.h"
 #include "dns/resolv_conf.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <array>
 #include <bitset>
+#include <functional>
 #include <mutex>
 #include <utility>
 
@@ -130,12 +134,42 @@ bool wants_smtp(const Route& route) {
          std::ranges::any_of(route.ways, [](const config::RouteEntry& way) { return way.port == smtp_port; });
 }
 
+// False: the route has a problem.
+bool read_login(Route& route, const Options& options) {
+  const auto xclient = config::choice(key::xclient, options[key::xclient]);
+  route.xclient = xclient == "no"         ? smtp::XclientUse::no
+                  : xclient == "required" ? smtp::XclientUse::required
+                                          : smtp::XclientUse::if_available;
+  smtp::ClientLogin login;
+  login.user = options[key::outbound_smtp_auth_user];
+  login.password = options[key::outbound_smtp_auth_pass];
+  login.mechanisms = options[key::outbound_smtp_auth_type];
+  login.requires_tls = options[key::outbound_smtp_auth_requires_tls];
+  const auto known = auth::client_mechanisms();
+  for (const std::string& mechanism : login.mechanisms) {
+    if (std::ranges::any_of(known, [&](std::string_view each) { return iequals(each, mechanism); })) continue;
+    route.problem = fmt::format("no route: Outbound_SMTP_AUTH_Type: expected {}, got '{}'", fmt::join(known, ", "),
+                                escape_line(mechanism, 80));
+    return false;
+  }
+  if (login.user.empty()) return true;
+  if (login.password.empty())
+    route.problem = "no route: Outbound_SMTP_AUTH_User needs an Outbound_SMTP_AUTH_Pass";
+  else if (login.mechanisms.empty())
+    route.problem = "no route: Outbound_SMTP_AUTH_User needs an Outbound_SMTP_AUTH_Type";
+  else if (route.xclient != smtp::XclientUse::no)
+    route.problem = "no route: XCLIENT and Outbound_SMTP_AUTH_User exclude each other: who authenticated would be lost";
+  route.login = std::move(login);
+  return route.problem.empty();
+}
+
 void read_smtp(Route& route, const Options& options, const config::Snapshot& snapshot, const Contexts& contexts) {
   if (!read_hosts(route, options, snapshot)) return;
   if (route.lmtp && wants_smtp(route)) {
     route.problem = "no route: LMTP is not for port 25, which is SMTP's";
     return;
   }
+  if (!read_login(route, options)) return;
   const auto tls = config::choice(key::tls, options[key::tls]);
   route.tls = tls == "no" ? smtp::TlsUse::no : tls == "required" ? smtp::TlsUse::required : smtp::TlsUse::if_available;
   const net::TlsSettings settings = tls_settings(options, snapshot);
@@ -178,6 +212,10 @@ void read_smtp(Route& route, const Options& options, const config::Snapshot& sna
       fmt::format("{}|{}|{}|{}|{}|{}|{}|{}|{}|{}|{}", route.protocol(), route.source ? route.source->to_string() : "",
                   route.ehlo_name, static_cast<int>(route.tls), options[key::tls_verify].index, settings.ca,
                   settings.protocols, settings.ciphers, settings.ciphersuites, settings.groups, settings.certificate);
+  route.how += fmt::format("|{}", static_cast<int>(route.xclient));
+  if (const auto& login = route.login)
+    route.how += fmt::format("|{}|{:x}|{}|{}", login->user, std::hash<std::string>()(login->password),
+                             fmt::join(login->mechanisms, " "), login->requires_tls);
   route.name_hop();
 }
 
@@ -262,8 +300,10 @@ bool decides(const config::OptionDef& option) {
     std::bitset<config::option_count> found;
     const auto add = [&](auto... keys) { (found.set(keys.index), ...); };
     add(key::delivery_method, key::blackhole, key::maildir_path, key::gateway, key::routes, key::remote_smtp_port,
-        key::lmtp_port, key::bind_address, key::tls, key::tls_verify, key::tls_protocols, key::tls_ciphers,
-        key::tls_ciphersuites, key::tls_groups, key::tls_ca, key::tls_certificate, key::tls_key, key::tls_key_password);
+        key::lmtp_port, key::xclient, key::outbound_smtp_auth_type, key::outbound_smtp_auth_user,
+        key::outbound_smtp_auth_pass, key::bind_address, key::tls, key::tls_verify, key::tls_protocols,
+        key::tls_ciphers, key::tls_ciphersuites, key::tls_groups, key::tls_ca, key::tls_certificate, key::tls_key,
+        key::tls_key_password);
     return found;
   }();
   return deciding[option.index];

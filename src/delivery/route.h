@@ -44,6 +44,8 @@ struct Route {
   net::TlsContextPtr tls_context;  // null with TlsUse::no
   std::optional<IpAddress> source;
   std::string ehlo_name;
+  std::optional<smtp::ClientLogin> login;
+  smtp::XclientUse xclient = smtp::XclientUse::no;
   smtp::ClientTimeouts timeouts;
   Duration connect_timeout{0};
   Duration idle_timeout{0};

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace impulse::smtp {
 namespace {
@@ -95,6 +96,10 @@ std::string notify_words(uint8_t bits) {
   return text;
 }
 
+std::string unconvertible(const Job& job) {
+  return job.unconvertible.empty() ? std::string() : ", and cannot be converted: " + job.unconvertible;
+}
+
 }  // namespace
 
 MessageShape shape_of(const Job& job) {
@@ -106,6 +111,11 @@ MessageShape shape_of(const Job& job) {
     shape.utf8_header = !is_ascii(job.trace) || !is_ascii(job.body.substr(0, header));
   }
   return shape;
+}
+
+bool wants_seven_bit(message::BodyType type, std::string_view body, const ClientOffers& offers) {
+  if (type == message::BodyType::binary_mime) return !offers.binary_mime;
+  return type == message::BodyType::eight_bit_mime && !offers.eight_bit_mime && !is_ascii(body);
 }
 
 std::optional<Reply> protection_objection(const Protection& protection, const ClientOffers& offers) {
@@ -126,9 +136,9 @@ std::optional<Reply> objection(const Job& job, const MessageShape& shape, const 
   if (job.require_tls)
     if (auto why = protection_objection(protection, offers)) return why;
   if (job.body_type == message::BodyType::binary_mime && !offers.binary_mime)
-    return Reply{554, "5.6.3 the message is BINARYMIME, which the next server does not take"};
+    return Reply{554, "5.6.3 the message is BINARYMIME, which the next server does not take" + unconvertible(job)};
   if (job.body_type == message::BodyType::eight_bit_mime && shape.measured.eight_bit && !offers.eight_bit_mime)
-    return Reply{554, "5.6.3 the message is 8BITMIME, which the next server does not take"};
+    return Reply{554, "5.6.3 the message is 8BITMIME, which the next server does not take" + unconvertible(job)};
   if (!offers.smtputf8 && (shape.utf8_header || utf8_local_part(job.sender)))
     return Reply{550, "5.6.7 the message needs SMTPUTF8, which the next server does not take"};
   if (offers.max_size != 0 && shape.measured.size > offers.max_size)
@@ -157,7 +167,7 @@ bool says_smtputf8(const Job& job, const ClientOffers& offers) {
           std::ranges::any_of(job.recipients, [](const auto& recipient) { return !is_ascii(recipient.address); }));
 }
 
-std::string mail_command(const Job& job, const MessageShape& shape, const ClientOffers& offers) {
+std::string mail_command(const Job& job, const MessageShape& shape, const ClientOffers& offers, bool authenticated) {
   const bool utf8 = says_smtputf8(job, offers);
   std::string command = fmt::format("MAIL FROM:<{}>", on_the_wire(job.sender, utf8));
   if (offers.size) command += fmt::format(" SIZE={}", shape.measured.size);
@@ -174,7 +184,10 @@ std::string mail_command(const Job& job, const MessageShape& shape, const Client
   }
   // Who sent it first, as our client told us. That nobody knows ("<>") is what
   // a server assumes of one that has not authenticated (RFC 4954 §5).
-  if (offers.auth && !job.auth.empty() && job.auth != "<>") command += " AUTH=" + encode_xtext(job.auth);
+  if (offers.auth && !job.auth.empty() && job.auth != "<>")
+    command += " AUTH=" + encode_xtext(job.auth);
+  else if (offers.auth && authenticated)
+    command += " AUTH=<>";
   if (job.require_tls) command += " REQUIRETLS";
   if (offers.mt_priority && job.priority != 0) command += fmt::format(" MT-PRIORITY={}", job.priority);
   if (offers.deliver_by && job.deliver_by.given())
@@ -189,6 +202,24 @@ std::string rcpt_command(const message::Recipient& recipient, const ClientOffers
   if (const std::string orcpt = orcpt_of(recipient, utf8); orcpt.size() <= max_orcpt && is_value(orcpt))
     command += " ORCPT=" + orcpt;
   return command;
+}
+
+std::vector<std::string> xclient_commands(const JobClient& client, const ClientOffers& offers) {
+  constexpr size_t longest = 510;  // without CRLF
+  const std::pair<std::string_view, const std::string&> known[] = {{"NAME", client.name}, {"ADDR", client.address},
+                                                                   {"PORT", client.port}, {"PROTO", client.protocol},
+                                                                   {"HELO", client.helo}, {"LOGIN", client.login}};
+  std::vector<std::string> commands;
+  for (const auto& [attribute, value] : known) {
+    if (std::ranges::find(offers.xclient, attribute) == offers.xclient.end()) continue;
+    // There is no word for a protocol that nobody knows.
+    if (value.empty() && attribute == "PROTO") continue;
+    std::string text = fmt::format(" {}={}", attribute, value.empty() ? "[UNAVAILABLE]" : encode_xtext(value));
+    if (text.size() > longest / 2) text = fmt::format(" {}=[UNAVAILABLE]", attribute);
+    if (commands.empty() || commands.back().size() + text.size() > longest) commands.emplace_back("XCLIENT");
+    commands.back() += text;
+  }
+  return commands;
 }
 
 std::string encode_xtext(std::string_view text) {

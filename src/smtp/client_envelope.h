@@ -15,6 +15,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace impulse::smtp {
 
@@ -24,6 +25,9 @@ struct MessageShape {
   bool utf8_header = false;  // UTF-8 in its header section, and a client that meant it (SMTPUTF8)
 };
 MessageShape shape_of(const Job& job);
+
+// The body has to be converted to 7 bits first (compose/seven_bit.h), as the server takes no others.
+bool wants_seven_bit(message::BodyType type, std::string_view body, const ClientOffers& offers);
 
 // Why a message with REQUIRETLS cannot go there (RFC 8689 §4.2.1). 550 when it
 // lies in what the server is, or in what the configuration says: it does not
@@ -37,7 +41,11 @@ std::optional<Reply> objection(const Job& job, const MessageShape& shape, const 
 std::optional<Reply> objection(const message::Recipient& recipient, const ClientOffers& offers);
 
 // Without CRLF; after no objection only.
-std::string mail_command(const Job& job, const MessageShape& shape, const ClientOffers& offers);
+std::string mail_command(const Job& job, const MessageShape& shape, const ClientOffers& offers,
+                         bool authenticated = false);
+// The commands of XCLIENT that tell the server as much of the client as it wants
+// to know: as many as it takes for lines of 512 octets.
+std::vector<std::string> xclient_commands(const JobClient& client, const ClientOffers& offers);
 // `utf8`: the MAIL before it said SMTPUTF8.
 std::string rcpt_command(const message::Recipient& recipient, const ClientOffers& offers, bool utf8);
 bool says_smtputf8(const Job& job, const ClientOffers& offers);

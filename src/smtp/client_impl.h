@@ -1,7 +1,9 @@
 // The inside of ClientSession: what its two .cc files share.
-// client_session.cc greets, reads and ends; client_transaction.cc does one message.
+// client_session.cc greets, reads and ends; client_login.cc says who is speaking,
+// and for whom; client_transaction.cc does one message.
 #pragma once
 
+#include "auth/sasl_client.h"
 #include "smtp/client_envelope.h"
 #include "smtp/client_session.h"
 #include "smtp/data_encoder.h"
@@ -18,7 +20,7 @@ namespace impulse::smtp {
 struct ClientSession::Impl {
   // Replies that are waited for, in the order of their commands; one at a time
   // without PIPELINING. The phase of the session is the first of them.
-  enum class Expect : uint8_t { banner, ehlo, helo, starttls, mail, rcpt, data, body, rset, quit };
+  enum class Expect : uint8_t { banner, ehlo, helo, starttls, auth, xclient, mail, rcpt, data, body, rset, quit };
   // Where no reply is waited for.
   enum class Rest : uint8_t { fresh, busy, tls, idle, closed };
   // How far one recipient of the job has come.
@@ -40,11 +42,15 @@ struct ClientSession::Impl {
   void after_helo(const Reply& reply, ClientOutput& out);
   void after_starttls(const Reply& reply, ClientOutput& out);
   void after_rset(const Reply& reply, ClientOutput& out);
+  const std::string& greeting_name() const;
   void greet(ClientOutput& out);
-  void begin_use(ClientOutput& out);  // EHLO or HELO is done: TLS next, or ready
+  void begin_use(ClientOutput& out);  // EHLO or HELO is done: TLS next, or introduce()
   void become_idle();
-  // A command goes out; its reply is waited for. `command` without CRLF.
-  void command(std::string_view command, Expect reply, ClientOutput& out);
+  // A command goes out, and `shown` to who traces; its reply is waited for. `command` without CRLF.
+  void command(std::string_view command, Expect reply, ClientOutput& out) {
+    this->command(command, command, reply, out);
+  }
+  void command(std::string_view command, std::string_view shown, Expect reply, ClientOutput& out);
   // The session is over: ends a job in progress (recipients without an answer
   // get `reason`), or tells that the session failed. `quit`: politely.
   void close(const Reply& reason, bool quit, ClientOutput& out);
@@ -56,8 +62,16 @@ struct ClientSession::Impl {
   // How far it is. `complete`: all that was said has left.
   telemetry::Stage stage(bool complete = true) const;
 
+  // --- client_login.cc
+  void introduce(ClientOutput& out);  // as secure as it gets: AUTH next, or ready
+  void log_in(ClientOutput& out);
+  void after_auth(const ParsedReply& parsed, const Reply& reply, ClientOutput& out);
+  bool tell_client(ClientOutput& out);  // true: XCLIENT has to be said before this job
+  void after_xclient(const Reply& reply, ClientOutput& out);
+
   // --- client_transaction.cc
   void send(const Job& new_job, ClientOutput& out);
+  void transact(ClientOutput& out);
   void expect_answers();
   bool ask_next_recipient(ClientOutput& out);
   void refuse_unsendable();
@@ -91,6 +105,14 @@ struct ClientSession::Impl {
   unsigned calls = 0;   // that are in one another
   uint64_t unsent = 0;  // of these, when the connection is gone
   bool used = false;    // there was a message
+
+  std::unique_ptr<auth::SaslClient> sasl;  // while it authenticates
+  std::string mechanism;
+  std::string late_response;  // too long for the command
+  bool logged_in = false;
+  std::string told;                 // by XCLIENT; empty: nothing was
+  std::deque<std::string> to_tell;  // the rest of its commands
+  std::string telling;              // all of them, as `told`
 
   // The job in progress.
   std::optional<Job> job;

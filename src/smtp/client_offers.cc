@@ -20,6 +20,14 @@ ClientOffers read_offers(const ParsedReply& ehlo) {
     offers.starttls |= says("STARTTLS");
     offers.dsn |= says("DSN");
     offers.auth |= says("AUTH");
+    // Also as it was before RFC 2554: AUTH=LOGIN.
+    if (says("AUTH") || istarts_with(parts[0], "AUTH=")) {
+      const std::string_view first = parts[0].substr(parts[0].size() > 4 ? 5 : 4);
+      if (!first.empty()) offers.mechanisms.emplace_back(first);
+      offers.mechanisms.insert(offers.mechanisms.end(), parts.begin() + 1, parts.end());
+    }
+    if (says("XCLIENT"))
+      for (size_t part = 1; part < parts.size(); ++part) offers.xclient.push_back(upper(parts[part]));
     offers.require_tls |= says("REQUIRETLS");
     offers.mt_priority |= says("MT-PRIORITY");
     if (says("SIZE")) {

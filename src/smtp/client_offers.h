@@ -5,6 +5,8 @@
 #include "smtp/reply_parser.h"
 
 #include <cstdint>
+#include <string>
+#include <vector>
 
 namespace impulse::smtp {
 
@@ -17,11 +19,13 @@ struct ClientOffers {
   bool starttls = false;
   bool dsn = false;
   bool auth = false;
+  std::vector<std::string> mechanisms;  // of AUTH, as they are written
   bool require_tls = false;
   bool mt_priority = false;
   bool deliver_by = false;
-  uint64_t max_size = 0;  // octets of a message; 0: it does not say
-  uint64_t min_by = 0;    // seconds that it needs to deliver (RFC 2852 §3); 0: it does not say
+  std::vector<std::string> xclient;  // its attributes, in upper case
+  uint64_t max_size = 0;             // octets of a message; 0: it does not say
+  uint64_t min_by = 0;               // seconds that it needs to deliver (RFC 2852 §3); 0: it does not say
 };
 
 ClientOffers read_offers(const ParsedReply& ehlo);

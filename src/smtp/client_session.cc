@@ -99,12 +99,13 @@ Stage ClientSession::stage(uint64_t unsent) const { return impl_->stage(unsent =
 uint64_t ClientSession::bytes() const { return impl_->sent; }
 
 bool ClientSession::tls_active() const { return impl_->protection.tls; }
+bool ClientSession::authenticated() const { return impl_->logged_in; }
 const Protection& ClientSession::protection() const { return impl_->protection; }
 const ClientOffers& ClientSession::offers() const { return impl_->offers; }
 
 std::string_view ClientSession::state() const {
-  static constexpr std::string_view waiting[] = {"banner", "ehlo", "helo", "starttls", "mail",
-                                                 "rcpt",   "data", "body", "rset",     "quit"};
+  static constexpr std::string_view waiting[] = {"banner", "ehlo", "helo", "starttls", "auth", "xclient",
+                                                 "mail",   "rcpt", "data", "body",     "rset", "quit"};
   static constexpr std::string_view resting[] = {"fresh", "busy", "tls", "idle", "closed"};
   return impl_->expected.empty() ? resting[static_cast<size_t>(impl_->rest)]
                                  : waiting[static_cast<size_t>(impl_->expected.front())];
@@ -137,6 +138,9 @@ Stage ClientSession::Impl::stage(bool complete) const {
       return complete ? Stage::after_ehlo : Stage::during_ehlo;
     case Expect::starttls:
       return complete ? Stage::after_starttls : Stage::during_starttls;
+    case Expect::auth:
+    case Expect::xclient:
+      return complete ? Stage::after_ehlo : Stage::during_ehlo;
     case Expect::mail:
       return complete ? Stage::after_mail : Stage::during_mail;
     case Expect::rcpt:
@@ -195,6 +199,12 @@ void ClientSession::Impl::handle(const ParsedReply& parsed, ClientOutput& out) {
     case Expect::starttls:
       after_starttls(reply, out);
       break;
+    case Expect::auth:
+      after_auth(parsed, reply, out);
+      break;
+    case Expect::xclient:
+      after_xclient(reply, out);
+      break;
     case Expect::mail:
       after_mail(reply, out);
       break;
@@ -221,12 +231,19 @@ void ClientSession::Impl::after_banner(const Reply& reply, ClientOutput& out) {
   greet(out);
 }
 
+// Behind XCLIENT it is the client that greets: a server may take its name from there, whatever HELO= said.
+const std::string& ClientSession::Impl::greeting_name() const {
+  if (!job || job->client.helo.empty()) return settings.ehlo_name;
+  const bool fit = std::ranges::all_of(job->client.helo, [](char c) { return c > ' ' && c <= '~'; });
+  return fit ? job->client.helo : settings.ehlo_name;
+}
+
 void ClientSession::Impl::greet(ClientOutput& out) {
-  command((settings.lmtp ? "LHLO " : "EHLO ") + settings.ehlo_name, Expect::ehlo, out);
+  command((settings.lmtp ? "LHLO " : "EHLO ") + greeting_name(), Expect::ehlo, out);
 }
 
 void ClientSession::Impl::after_ehlo(const ParsedReply& parsed, const Reply& reply, ClientOutput& out) {
-  if (reply.permanent() && !settings.lmtp) return command("HELO " + settings.ehlo_name, Expect::helo, out);
+  if (reply.permanent() && !settings.lmtp) return command("HELO " + greeting_name(), Expect::helo, out);
   if (reply.code != 250) return close(reply, true, out);
   offers = read_offers(parsed);
   begin_use(out);
@@ -238,14 +255,14 @@ void ClientSession::Impl::after_helo(const Reply& reply, ClientOutput& out) {
 }
 
 void ClientSession::Impl::begin_use(ClientOutput& out) {
+  if (job) return transact(out);                     // it was XCLIENT's
   if (!offers.starttls) protection.trouble.clear();  // it would not be there without that either
   if (!protection.tls && settings.tls != TlsUse::no && offers.starttls)
     return command("STARTTLS", Expect::starttls, out);
   if (!protection.tls && settings.tls == TlsUse::required) {
     return close({0, "TLS is required, and the server does not offer STARTTLS"}, true, out);
   }
-  if (surplus) return close({0, "the server sent a reply before it was asked"}, false, out);
-  become_idle();
+  introduce(out);
 }
 
 void ClientSession::Impl::after_starttls(const Reply& reply, ClientOutput& out) {
@@ -256,9 +273,8 @@ void ClientSession::Impl::after_starttls(const Reply& reply, ClientOutput& out) 
     return;
   }
   if (settings.tls == TlsUse::required || reply.code < 400) return close(reply, true, out);
-  if (surplus) return close({0, "the server sent a reply before it was asked"}, false, out);
   protection.trouble = fmt::format("STARTTLS was answered with {} {}", reply.code, reply.text);
-  become_idle();  // 454 and the like: go on in the clear
+  introduce(out);  // 454 and the like: go on in the clear
 }
 
 void ClientSession::Impl::after_rset(const Reply& reply, ClientOutput& out) {
@@ -278,9 +294,9 @@ void ClientSession::Impl::become_idle() {
   in_ready = false;
 }
 
-void ClientSession::Impl::command(std::string_view command, Expect reply, ClientOutput& out) {
+void ClientSession::Impl::command(std::string_view command, std::string_view shown, Expect reply, ClientOutput& out) {
   if (surplus) return close({0, "the server sent a reply before it was asked"}, false, out);
-  if (trace) trace->sent(command);
+  if (trace) trace->sent(shown);
   out.bytes += command;
   out.bytes += "\r\n";
   expected.push_back(reply);
@@ -310,7 +326,8 @@ void ClientSession::Impl::give_up(const Reply& reason) {
   expected.clear();
   rest = Rest::closed;
   if (!job) return;
-  const Reply answer = mail_refusal.value_or(reason);
+  Reply answer = mail_refusal.value_or(reason);
+  if (answer.code < 400) answer.code = 0;  // whatever it was an answer to, it was not the message
   settle_recipients(Fate::accepted, answer);
   settle_recipients(Fate::unasked, answer);
   end_job();
@@ -333,6 +350,8 @@ void ClientSession::Impl::settle(ClientOutput& out) const {
     case Expect::ehlo:
     case Expect::helo:
     case Expect::starttls:
+    case Expect::auth:
+    case Expect::xclient:
       out.deadline = timeouts.ehlo;
       break;
     case Expect::mail:

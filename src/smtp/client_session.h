@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,6 +20,15 @@
 namespace impulse::smtp {
 
 enum class TlsUse : uint8_t { no, if_available, required };
+enum class XclientUse : uint8_t { no, if_available, required };
+
+// With whose name and password this client authenticates (RFC 4954), before anything else.
+struct ClientLogin {
+  std::vector<std::string> mechanisms;  // the one to prefer first (auth/sasl_client.h)
+  std::string user;
+  std::string password;
+  bool requires_tls = true;
+};
 
 struct ClientSettings {
   std::string ehlo_name;
@@ -27,8 +37,20 @@ struct ClientSettings {
   // With TlsUse::no: why, when it is not what the configuration says but
   // something that may pass (STARTTLS has failed there lately). One line.
   std::string plain_because;
-  size_t max_line = 4096;  // of a reply; longer or endless replies end the session
+  std::optional<ClientLogin> login;     // the session fails without it
+  XclientUse xclient = XclientUse::no;  // tells whose message it is, before each of another client
+  size_t max_line = 4096;               // of a reply; longer or endless replies end the session
   size_t max_reply_lines = 128;
+};
+
+// Whose message it is, for XCLIENT. Empty: unknown.
+struct JobClient {
+  std::string name;
+  std::string address;  // "192.0.2.1", "IPV6:2001:db8::1"
+  std::string port;
+  std::string protocol;  // "SMTP", "ESMTP"
+  std::string helo;
+  std::string login;
 };
 
 // One message for some of its recipients. Borrowed until job_done. The fields
@@ -44,8 +66,11 @@ struct Job {
   std::string envid;
   std::string auth;
   message::DeliverBy deliver_by{};
+  JobClient client;
   WallTime now{};          // for what is left until deliver_by
   std::string_view trace;  // header fields in front
+  // Why it cannot be one of 7 bits; for the refusal, where that is needed.
+  std::string unconvertible;
   // CRLF lines; dot-stuffed by the engine, and other line ends made CRLF. A
   // body of BINARYMIME goes by BDAT, byte by byte.
   std::string_view body;
@@ -126,6 +151,7 @@ class ClientSession {
   void lost(std::string_view why, uint64_t unsent = 0);
 
   bool tls_active() const;
+  bool authenticated() const;
   const Protection& protection() const;  // once ready
   const ClientOffers& offers() const;    // by the last EHLO
   std::string_view state() const;        // "banner", "ehlo", "mail", …

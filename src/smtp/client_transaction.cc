@@ -31,6 +31,10 @@ void ClientSession::Impl::send(const Job& new_job, ClientOutput& out) {
   body_sent = body_refused = false;
   if (parser.midway()) return close({0, "the server sent a reply before it was asked"}, false, out);
   rest = Rest::busy;
+  if (!tell_client(out)) transact(out);
+}
+
+void ClientSession::Impl::transact(ClientOutput& out) {
   binary = job->body_type == message::BodyType::binary_mime;
   utf8 = says_smtputf8(*job, offers);
   if (job->smtputf8 && !offers.smtputf8 && !is_ascii(job->trace)) {
@@ -43,7 +47,7 @@ void ClientSession::Impl::send(const Job& new_job, ClientOutput& out) {
     end_job();
     return become_idle();
   }
-  command(mail_command(*job, shape, offers), Expect::mail, out);
+  command(mail_command(*job, shape, offers, logged_in), Expect::mail, out);
   if (!offers.pipelining) return;
   while (ask_next_recipient(out)) {
   }

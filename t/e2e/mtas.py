@@ -113,6 +113,7 @@ mydestination =
 alias_maps =
 local_recipient_maps =
 mynetworks = 127.0.0.0/8
+smtpd_authorized_xclient_hosts = 127.0.0.0/8
 inet_interfaces = 127.0.0.1
 inet_protocols = ipv4
 relayhost = [127.0.0.1]:@to@

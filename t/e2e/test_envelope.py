@@ -123,6 +123,51 @@ class Envelope(TestCase):
         self.send(daemon, "BODY=8BITMIME")  # said, and not so
         sink.wait()
 
+    def test_55_8bitmime_is_converted(self):
+        """For a host without it; and what the parts decode to is what it was."""
+        daemon, sink = self.pair(("PIPELINING", "SIZE 100000000"))
+        text, octets = "Grüße aus Köln\r\n . \r\n..\r\nFrom 漢字 =\t\r\n" * 50, bytes(range(128, 256)) * 30
+        inner = "Subject: inner\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n" \
+                f"Content-Transfer-Encoding: 8bit\r\n\r\n{text}".encode()
+        # No octets that lines are made of in what is no text.
+        message = (b"From: a@b.example\r\nMIME-Version: 1.0\r\nContent-Transfer-Encoding: 8bit\r\n"
+                   b"Content-Type: multipart/mixed; boundary=\"=_o\"\r\n\r\n--=_o\r\nContent-Type: text/plain; charset=utf-8\r\n"
+                   b"Content-Transfer-Encoding: 8bit\r\n\r\n" + text.encode() + b"\r\n--=_o\r\nContent-Type: application/x\r\n\r\n" +
+                   octets + b"\r\n--=_o\r\nContent-Type: message/rfc822\r\nContent-Transfer-Encoding: 8bit\r\n\r\n" + inner +
+                   b"\r\n--=_o--\r\n")
+        self.send(daemon, "BODY=8BITMIME", message=message)
+        received = sink.wait()[0]
+        self.assertNotIn("BODY=", received.mail_parameters)
+        self.assertIn(f"SIZE={len(received.data)}", received.mail_parameters)
+        received.data.decode("ascii")
+        first, second, third = email.message_from_bytes(received.data, policy=email.policy.SMTP).iter_parts()
+        self.assertEqual("quoted-printable", first["Content-Transfer-Encoding"])
+        self.assertEqual(text.encode(), first.get_payload(decode=True))
+        self.assertEqual("base64", second["Content-Transfer-Encoding"])
+        self.assertEqual(octets, second.get_payload(decode=True))
+        self.assertEqual("7bit", third["Content-Transfer-Encoding"])
+        self.assertEqual(text.encode(), third.get_content().get_payload(decode=True))
+        self.assertEqual([], sink.errors)
+
+    def test_38_binarymime_is_converted(self):
+        daemon, sink = self.pair(("PIPELINING", "8BITMIME", "CHUNKING"))
+        octets = bytes(range(256)) * 40
+        self.send(daemon, "BODY=BINARYMIME", message=b"From: a@b.example\r\nMIME-Version: 1.0\r\nContent-Type: application/x\r\n"
+                  b"Content-Transfer-Encoding: binary\r\n\r\n" + octets)
+        received = sink.wait()[0]
+        self.assertNotIn("BODY=", received.mail_parameters)
+        message = email.message_from_bytes(received.data)
+        self.assertEqual("base64", message["Content-Transfer-Encoding"])
+        self.assertEqual(octets, message.get_payload(decode=True))
+
+    def test_55_what_cannot_be_converted_comes_back(self):
+        daemon, sink = self.pair(("PIPELINING",))
+        self.send(daemon, "BODY=8BITMIME", message=b"From: a@b.example\r\nMIME-Version: 1.0\r\nContent-Type: multipart/signed; "
+                  b"boundary=b\r\n\r\n--b\r\n\r\n\xC3\xBC\r\n--b--\r\n")
+        self.assertEqual("5.6.3", self.report(daemon)[2]["Status"])
+        self.assertIn(b"it is signed, and would not be any more", daemon.maildir("alice")[0].replace(b"\n ", b" "))
+        self.assertEqual([], sink.messages)
+
     def test_57_smtputf8(self):
         daemon, sink = self.pair()
         self.send(daemon, "SMTPUTF8", recipient="bøb@remote.example")

@@ -6,6 +6,7 @@ t_unit_compose_tests_SOURCES = t/unit/main.cc \
 	t/unit/compose/mailbox_test.cc \
 	t/unit/compose/parts_composer_test.cc \
 	t/unit/compose/raw_composer_test.cc \
+	t/unit/compose/seven_bit_test.cc \
 	t/unit/compose/template_test.cc \
 	t/unit/compose/transfer_test.cc \
 	t/unit/compose/work_test.cc

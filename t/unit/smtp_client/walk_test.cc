@@ -14,7 +14,7 @@ namespace {
 class RandomServer : public ClientHost {
  public:
   RandomServer(unsigned seed, TlsUse tls, size_t cut, bool lmtp)
-      : random_(seed), cut_(cut), session_(with(tls, lmtp), ClientTimeouts{}, *this) {
+      : random_(seed), cut_(cut), session_(with(tls, lmtp, seed), ClientTimeouts{}, *this) {
     session_.start(out_);
   }
 
@@ -44,6 +44,7 @@ class RandomServer : public ClientHost {
     job.body_type = static_cast<message::BodyType>(pick(3));
     job.smtputf8 = pick(3) == 0;
     job.require_tls = pick(8) == 0;
+    job.client = {std::string(pick(2) * 300, 'n'), {}, {}, {}, "h" + std::to_string(pick(3)), std::string(250, 'u')};
     job.deliver_by = {pick(3) == 0 ? job.now + std::chrono::seconds(pick(100)) : WallTime{}, pick(2) == 0 ? 'R' : 'N',
                       false};
     binary_ = job.body_type == message::BodyType::binary_mime;
@@ -70,9 +71,11 @@ class RandomServer : public ClientHost {
   }
 
  private:
-  static ClientSettings with(TlsUse tls, bool lmtp) {
+  static ClientSettings with(TlsUse tls, bool lmtp, unsigned seed) {
     ClientSettings made = settings(tls);
     made.lmtp = lmtp;
+    if (seed % 7 == 0) made.login = ClientLogin{{"PLAIN", "LOGIN"}, "alice", "secret", seed % 2 == 0};
+    made.xclient = static_cast<XclientUse>(seed % 11 % 3);
     return made;
   }
   size_t pick(size_t below) { return random_() % below; }
@@ -89,10 +92,13 @@ class RandomServer : public ClientHost {
       if (pick(2) == 0) keywords.push_back("PIPELINING");
       if (pick(2) == 0) keywords.push_back("8BITMIME");
       if (pick(3) == 0) keywords.push_back("STARTTLS");
-      for (const char* other : {"SMTPUTF8", "DSN", "CHUNKING", "BINARYMIME", "REQUIRETLS", "DELIVERBY 20"})
+      for (const char* other : {"SMTPUTF8", "DSN", "CHUNKING", "BINARYMIME", "REQUIRETLS", "DELIVERBY 20",
+                                "AUTH PLAIN LOGIN", "XCLIENT NAME HELO LOGIN"})
         if (pick(2) == 0) keywords.push_back(other);
       return Dialogue::ehlo(keywords);
     }
+    if (state == "auth" && pick(4) != 0) return pick(2) == 0 ? "235 yes\r\n" : "334 YQ==\r\n";
+    if (state == "xclient" && pick(4) != 0) return "220 again\r\n";
     if (state == "data") return pick(4) == 0 ? "451 no\r\n" : "354 go\r\n";
     return pick(4) == 0 ? "550 no\r\n" : "250 ok\r\n";
   }
