@@ -1,7 +1,7 @@
 // What waiting recipients cost in memory: queue, backlog and the spool's index,
-// filled with as many as the arguments say, in what malloc has in use and by
-// part; the longest that one message took to come in, and to leave; and what is left when all
-// have gone. Arguments: messages (1000000), domains (1000), distinct senders: 0 or 1 (1).
+// filled with as many as the arguments say, in what malloc has in use, by
+// part, and in what it has of the system; the longest that one message took to come in, and to leave; and what is left
+// when all have gone. Arguments: messages (1000000), domains (1000), distinct senders: 0 or 1 (1).
 #include "delivery/backlog.h"
 #include "queue/queue.h"
 #include "spool/index.h"
@@ -26,6 +26,12 @@ namespace {
 size_t in_use() {
   const struct mallinfo2 info = mallinfo2();
   return info.uordblks + info.hblkhd;
+}
+
+// With what malloc keeps for later, or cannot use.
+size_t taken() {
+  const struct mallinfo2 info = mallinfo2();
+  return info.arena + info.hblkhd;
 }
 
 // The processor's: others on the machine do not count.
@@ -79,12 +85,15 @@ struct Bench {
       ids.push_back({1 + number / a_segment, 4096 + number % a_segment * 1640});
     for (uint32_t segment = 1; segment <= ids.back().segment; ++segment) index.add_segment(segment, segment);
     const size_t before = in_use();
+    const size_t taken_before = taken();
     each("index",
          [&](uint32_t number) { index.add_messages(ids[number].segment, {{ids[number].offset, 220, 1400, 1}}); });
     each("backlog", [&](uint32_t number) { backlog.add(ids[number], envelope(number), 1400, 1); });
     each("queue", [&](uint32_t number) { queue->add(names[number % domains], {ids[number], 0, 0, 0, now, {}}, now); });
     const auto all = [&](const char* what) {
-      fmt::print("{:<28} {:8.1f} bytes a message\n", what, static_cast<double>(in_use() - before) / messages);
+      fmt::print("{:<28} {:8.1f} bytes a message, {:8.1f} of the system\n", what,
+                 static_cast<double>(in_use() - before) / messages,
+                 static_cast<double>(static_cast<int64_t>(taken() - taken_before)) / messages);
     };
     all("= all, not tried");
     std::mt19937 random(1);
