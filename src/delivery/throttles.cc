@@ -20,6 +20,7 @@ namespace key = config::key;
 constexpr Duration patience = std::chrono::seconds(1);
 constexpr Duration shortest_wait = std::chrono::milliseconds(1);
 constexpr Duration longest_wait = std::chrono::minutes(10);
+constexpr Duration tidy_every = std::chrono::seconds(10);  // there may be many, and who asks does so often
 
 const config::OptionDef& option_of(Throttles::Of of) {
   return of == Throttles::Of::messages ? config::definition(key::outbound_throttle_messages)
@@ -171,9 +172,12 @@ void Throttles::wake(Throttle& throttle) {
 }
 
 void Throttles::tidy() {
-  std::erase_if(throttles_, [&](const auto& each) {
+  const SteadyTime now = clock_();
+  if (now < next_tidy_) return;
+  next_tidy_ = now + tidy_every;
+  std::erase_if(throttles_, [now](const auto& each) {
     Throttle& throttle = *each.second;
-    return throttle.line.empty() && throttle.bucket.full(clock_());
+    return throttle.line.empty() && throttle.bucket.full(now);
   });
 }
 

@@ -55,7 +55,7 @@ class Throttles {
   uint64_t room(Of of, const std::string& domain, const RoutePtr& route, uint64_t wanted);
 
   std::optional<Throttled> waiting(std::string_view domain, const RoutePtr& route);
-  // Forgets those that might as well be new. From time to time.
+  // Forgets those that might as well be new; every ten seconds at most, however often it is called.
   void tidy();
   size_t size() const { return throttles_.size(); }
 
@@ -80,6 +80,7 @@ class Throttles {
   std::map<Name, std::unique_ptr<Throttle>> throttles_;
   std::unordered_map<const Route*, Known> known_;
   size_t known_limit_ = 1000;
+  SteadyTime next_tidy_{};
 };
 
 }  // namespace impulse::delivery
