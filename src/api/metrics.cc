@@ -28,6 +28,18 @@ void write_tenants(MetricsWriter& writer, const Scopes& tenants) {
   }
 }
 
+void write_bindings(MetricsWriter& writer, const telemetry::Counters& counters) {
+  Scopes bindings;
+  counters.each_binding(
+      [&](const std::string& name, const telemetry::Counters::Scope& scope) { bindings.emplace_back(name, &scope); });
+  if (bindings.empty()) return;
+  for (const Counter counter : telemetry::binding_counters()) {
+    const CounterDef& def = telemetry::counter_defs()[static_cast<size_t>(counter)];
+    writer.family(fmt::format("impulse_binding_{}", def.name), type_of(def), def.help);
+    for (const auto& [name, scope] : bindings) writer.sample({{"binding", name}}, scope->value(counter));
+  }
+}
+
 // visit(counter, cause)
 template <class Visit>
 void each_refusal(Visit visit) {
@@ -77,6 +89,7 @@ void write_counters(MetricsWriter& writer, const telemetry::Counters& counters) 
   });
   // Families of their own for each kind of scope: the sum over a family counts nothing twice.
   write_tenants(writer, tenants);
+  write_bindings(writer, counters);
   write_refusals(writer, counters, listeners, tenants);
 }
 

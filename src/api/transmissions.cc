@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "compose/escape.h"
 #include "compose/mailbox.h"
+#include "config/grouped_scopes.h"
 
 #include <fmt/format.h>
 
@@ -144,7 +145,12 @@ void TransmissionReader::options(Element element, const Where& where) {
       else
         reader_.fail(std::move(time.error()));
     } else if (name == "ip_pool") {
-      reader_.fail(Fault::unsupported, at, "there are no pools of addresses: see Binding in impulse.conf(5)");
+      // Whether there is such a one, who knows the configuration sees to.
+      std::string pool = limited(value, at, config::longest_binding);
+      if (plan_.is_servers_own(config::binding_context))
+        reader_.fail(Fault::refused, at, "the server sets this itself");
+      else if (!pool.empty())
+        plan_.context.emplace_back(config::binding_context, std::move(pool));
     } else {
       return false;
     }

@@ -4,6 +4,7 @@
 #include "config/delivery_scopes.h"
 #include "config/keys.h"
 
+#include <algorithm>
 #include <functional>
 #include <optional>
 
@@ -36,6 +37,16 @@ bool gives_less(const Scope* was, const Scope* is, bool in_listen) {
 bool lost(const Scope& before, const Scope& now, ScopeKind kind) {
   return !ChildMap::difference(before.children(kind), now.children(kind),
                                [](const ScopePtr&, const ScopePtr& is) { return is != nullptr; });
+}
+
+bool bindings_lost(const CompiledSnapshot& before, const CompiledSnapshot& now) {
+  const GroupedScopes &was = before.delivery().bindings(), &is = now.delivery().bindings();
+  if (&was == &is) return false;
+  return lost(*before.root(), *now.root(), ScopeKind::binding_group) ||
+         std::ranges::any_of(was.members(), [&](const auto& member) {
+           const GroupedScopes::Member* found = is.find(member.first);
+           return !found || (member.second.in_group && !found->in_group);
+         });
 }
 
 bool is_tls(const OptionDef& option) {

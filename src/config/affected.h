@@ -9,6 +9,8 @@ namespace impulse::config {
 
 // Whether a global scope of that kind has gone.
 bool lost(const Scope& before, const Scope& now, ScopeKind kind);
+// Whether a Binding or Binding_Group has gone, or a group's last Binding.
+bool bindings_lost(const CompiledSnapshot& before, const CompiledSnapshot& now);
 // Whether a Pathway came or went, or one that changed says what scopes that name it are checked for.
 bool pathways_matter(const CompiledSnapshot& before, const CompiledSnapshot& now);
 // Whether a Maildir_Path may be missing elsewhere now: scopes for delivery

@@ -107,7 +107,7 @@ constexpr std::array<ScopeDef, scope_kinds> scope_table{{
      "options of listeners, Listens and Peers that name it by Pathway"},
     {binding_group, "Binding_Group", in_global, Instance::name, available, "what its Bindings have in common"},
     {binding, "Binding", in_global | in(binding_group), Instance::name, available,
-     "a way out for mail, named by Default_Binding"},
+     "a way out for mail, named by Default_Binding and by Context"},
     {domain, "Domain", in_global | in_bindings, Instance::domain, available,
      "mail to a domain, or to all that a /regex/ matches"},
     {certificate, "Certificate", in_global, Instance::name, available, "a TLS certificate, named by TLS_Certificate"},

@@ -131,6 +131,7 @@ class CompiledSnapshot final : public Snapshot {
   const Options& for_delivery(std::string_view binding, std::string_view domain) const override;
   const Options& for_delivery(const ScopePath& scope) const override;
   const Options& for_domain(std::string_view domain) const override;
+  const GroupedScopes& binding_scopes() const override;
   void each_delivery_scope(const VisitDelivery& visit) const override;
   std::vector<std::string> bindings() const override;
   const Options& security() const override { return security_->options; }

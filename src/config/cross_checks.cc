@@ -33,7 +33,7 @@ class CrossCheck {
       const Scope &before = *previous_->root(), &now = *next_.root();
       all = lost(before, now, ScopeKind::certificate) || lost(before, now, ScopeKind::event_loop) ||
             lost(now, before, ScopeKind::event_loop) || lost(before, now, ScopeKind::thread_pool) ||
-            pathways_matter(*previous_, next_);
+            pathways_matter(*previous_, next_) || bindings_lost(*previous_, next_);
       delivery_all_ = delivery_gives_less(before, now);
     }
     ScopePath path;
@@ -78,6 +78,7 @@ class CrossCheck {
     const Setting* event_loop = nullptr;
     const Setting* pool_name = nullptr;
     const Setting* pathway = nullptr;
+    const Setting* context = nullptr;
     const Setting* delivery = nullptr;  // Delivery_Method, else Maildir_Path
     bool tls = false;
 
@@ -89,6 +90,7 @@ class CrossCheck {
         if (option == key::event_loop.index) event_loop = setting.get();
         if (option == key::pool_name.index) pool_name = setting.get();
         if (option == key::pathway.index) pathway = setting.get();
+        if (option == key::context.index) context = setting.get();
         if (option == key::delivery_method.index || (option == key::maildir_path.index && !delivery))
           delivery = setting.get();
         tls = tls || is_tls(*setting->option);
@@ -105,6 +107,7 @@ class CrossCheck {
     if (said.event_loop || said.pool_name)
       references_.check_pools(scope, path.size() > 1 ? next_.root()->child(path.front().kind, "").get() : nullptr);
     if (said.pathway) references_.check_pathway(*said.pathway);
+    if (said.context) references_.check_context(*said.context);
     if (!path.empty() && in(path.front().kind) & scope_def(ScopeKind::listen).parents)
       check_built(scope, path.front().kind);
     switch (scope.def().kind) {

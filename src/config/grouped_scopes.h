@@ -13,6 +13,10 @@
 
 namespace impulse::config {
 
+// The key of a Context by which mail is assigned to a Binding, or to a Binding_Group.
+inline constexpr std::string_view binding_context = "binding";
+inline constexpr size_t longest_binding = 64;  // characters of a Binding's name
+
 class GroupedScopes {
  public:
   // All that is said under one name; nulls for what is not there.

@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "config/catalogue.h"
 #include "config/checks.h"
+#include "config/grouped_scopes.h"
 
 namespace impulse::config {
 namespace {
@@ -71,6 +72,15 @@ Result<std::string> canonical_instance(const ScopeDef& scope, std::string_view i
       for (const char c : instance)
         if (static_cast<unsigned char>(c) <= 0x20 || c == 0x7f || c == '/')
           return fail(Errc::invalid, "expected a name without white space and /, got '{}'", escape_line(instance, 80));
+      if (scope.kind == ScopeKind::binding || scope.kind == ScopeKind::binding_group) {
+        // They are part of queues' names, and of commands.
+        if (instance.size() > longest_binding || instance.find_first_of("%:*") != std::string_view::npos ||
+            instance.starts_with('-') || iequals(instance, "all"))
+          return fail(Errc::invalid,
+                      "expected a name of at most {} characters without %, : and *, which is not 'all' and does not "
+                      "begin with -, got '{}'",
+                      longest_binding, escape_line(instance, 80));
+      }
       return std::string(instance);
     case Instance::endpoint:
       return canonical_endpoint(instance);

@@ -5,6 +5,7 @@
 #include "config/diagnostic_ids.h"
 #include "config/keys.h"
 
+#include <map>
 #include <utility>
 
 namespace impulse::config {
@@ -12,6 +13,7 @@ namespace impulse::config {
 void ReferenceChecks::check_global() {
   check_clashes(next_.pathways()->scopes());
   check_clashes(next_.delivery().bindings());
+  check_alike(next_.delivery().bindings());
   check_default_binding();
 }
 
@@ -84,10 +86,38 @@ void ReferenceChecks::check_default_binding() {
   const OptionDef& option = definition(key::default_binding);
   const Setting* setting = next_.root()->find(option);
   if (!setting) return;
-  const std::string& name = std::get<std::string>(setting->value);
+  check_way(*setting, std::get<std::string>(setting->value));
+}
+
+void ReferenceChecks::check_context(const Setting& setting) {
+  for (const auto& [name, value] : std::get<Dictionary>(setting.value))
+    if (name == binding_context) check_way(setting, value);
+}
+
+// A Binding, or a group with at least one.
+void ReferenceChecks::check_way(const Setting& setting, const std::string& name) {
   const GroupedScopes& bindings = next_.delivery().bindings();
-  if (name.empty() || name == option.default_text || bindings.find(name)) return;
-  dangling(*setting, "Binding", name, bindings.names());
+  if (name.empty() || name == definition(key::default_binding).default_text || bindings.find(name)) return;
+  const ScopePtr group = next_.root()->child(ScopeKind::binding_group, name);
+  if (!group) return dangling(setting, "Binding", name, bindings.names());
+  if (group->children(ScopeKind::binding).empty())
+    findings_.error(
+        id::dangling_reference, setting.origin,
+        fmt::format("{}: Binding_Group \"{}\" has no Binding", setting.option->name, escape_line(name, 80)));
+}
+
+// Queues are matched without case.
+void ReferenceChecks::check_alike(const GroupedScopes& scopes) {
+  std::map<std::string, const GroupedScopes::Member*> seen;
+  for (const auto& [name, member] : scopes.members()) {
+    const auto [found, fresh] = seen.try_emplace(lower(name), &member);
+    if (fresh) continue;
+    const auto scope = [](const GroupedScopes::Member& of) { return of.in_group ? of.in_group : of.alone; };
+    findings_.error(
+        id::ambiguous_name, scope(member)->origin(),
+        fmt::format("{} and {} differ in case only", scope(member)->title(), scope(*found->second)->title()),
+        fmt::format("the other one: {}", scope(*found->second)->origin().to_string()));
+  }
 }
 
 void ReferenceChecks::check_clashes(const GroupedScopes& scopes) {

@@ -26,10 +26,14 @@ class ReferenceChecks {
   // nothing, of the listener around it (else null), is one pool.
   void check_pools(const Scope& scope, const Scope* around);
   void check_pathway(const Setting& setting);
+  // The Binding, or Binding_Group, that a Context names.
+  void check_context(const Setting& setting);
 
  private:
   void check_default_binding();
+  void check_way(const Setting& setting, const std::string& name);
   void check_clashes(const GroupedScopes& scopes);
+  void check_alike(const GroupedScopes& scopes);
   void dangling(const Setting& setting, std::string_view scope, const std::string& name,
                 const std::vector<std::string>& names);
 

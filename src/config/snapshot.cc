@@ -288,6 +288,8 @@ void CompiledSnapshot::each_delivery_scope(const VisitDelivery& visit) const {
   delivery_->each([&](const ScopePath& path, const ScopePtr& scope) { visit(*scope, delivery_->options(path)); });
 }
 
+const GroupedScopes& CompiledSnapshot::binding_scopes() const { return delivery_->bindings(); }
+
 std::vector<std::string> CompiledSnapshot::bindings() const { return delivery_->bindings().names(); }
 
 const Options* CompiledSnapshot::certificate(std::string_view name) const {

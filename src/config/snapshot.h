@@ -5,6 +5,7 @@
 #include "base/endpoint.h"
 #include "base/pattern.h"
 #include "config/catalogue.h"
+#include "config/grouped_scopes.h"
 #include "config/keys.h"
 #include "config/tree.h"
 
@@ -119,7 +120,8 @@ class Snapshot {
   // for mail of which nothing more is known than that scope.
   using VisitDelivery = std::function<void(const Scope& scope, const Options& options)>;
   virtual void each_delivery_scope(const VisitDelivery& visit) const = 0;
-  // Names of Bindings, in groups and alone, sorted.
+  // Bindings, in groups and alone; and their names, sorted.
+  virtual const GroupedScopes& binding_scopes() const = 0;
   virtual std::vector<std::string> bindings() const = 0;
   // The Security scope's options as they have been running since the start.
   virtual const Options& security() const = 0;

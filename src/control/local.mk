@@ -22,6 +22,7 @@ libcontrol_a_SOURCES = \
 	src/control/commands/counter.cc \
 	src/control/commands/debug.cc \
 	src/control/commands/config_writeback.cc \
+	src/control/commands/bindings.cc \
 	src/control/commands/domains.cc \
 	src/control/commands/help.cc \
 	src/control/commands/listener_act.cc \

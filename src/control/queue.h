@@ -1,5 +1,6 @@
 // What console commands ask of the queue, and order about it. Queues are called
-// by their names: the domain, of a tenant's mail "tenant/domain".
+// by their names (queue/name.h): the domain, of a tenant's mail "tenant/domain", of
+// a Binding's "domain%binding".
 #pragma once
 
 #include "base/clock.h"
@@ -14,9 +15,6 @@
 #include <vector>
 
 namespace impulse::control {
-
-// All mail goes out by this one: there are no others in this version.
-constexpr std::string_view only_binding = "default";
 
 struct QueuedRecipient {
   enum class State : uint8_t { active, delayed, held, in_flight };
@@ -83,10 +81,10 @@ struct OutboundConnection {
   bool established() const { return state != "connecting"; }
 };
 
-enum class QueueAct : uint8_t { retry, fail, hold, release, reroute };
+enum class QueueAct : uint8_t { retry, fail, hold, release, reroute, rebind };
 
 struct MessageOrder {
-  QueueAct act = QueueAct::retry;  // no reroute
+  QueueAct act = QueueAct::retry;  // no reroute, no rebind
   MessageId id;
   std::string recipient{};  // its address; empty: all that have no outcome yet
   bool quiet = false;       // fail: without a report to the sender
@@ -95,14 +93,18 @@ struct MessageOrder {
 
 struct QueueOrder {
   QueueAct act = QueueAct::retry;
-  std::string queue{};  // empty: all
+  std::string queue{};         // empty: all
+  std::string binding{};       // only what goes by that one; empty: any
+  bool every_binding = false;  // `queue` is a domain, by whatever Binding
   std::optional<Pattern> sender{};
   std::optional<Pattern> recipient{};
   Duration age{0};  // received at least so long ago
   bool dry_run = false;
   bool quiet = false;
   std::string response{};
-  std::string to{};  // reroute: another queue, of the same tenant
+  // reroute: another queue, of the same tenant and Binding; rebind: a Binding, or empty:
+  // the one that the configuration would give it now.
+  std::string to{};
 };
 
 // Recipients, by what became of them.

@@ -2,7 +2,7 @@
 #include "delivery/clerk.h"
 
 #include "base/text.h"
-#include "queue/name.h"
+#include "queue/binding.h"
 
 #include <algorithm>
 #include <utility>
@@ -36,7 +36,10 @@ struct Clerk::Work {
   queue::Queue::Scan scan{};
   std::string last{};  // queue that was looked through
   int passes = 0;
-  uint64_t done_before = 0;  // when this pass began
+  uint64_t done_before = 0;       // when this pass began
+  std::shared_ptr<Errand> own{};  // of one that nobody waits for
+  bool wakes = false;             // looks at queues, and does nothing else
+  uint64_t turn = 0;              // among Bindings of a group
 };
 
 Clerk::Clerk(Office& office) : office_(office), timer_(office.parts.loop, [this] { run(); }) {}
@@ -54,17 +57,29 @@ bool Clerk::suspend(std::string_view queue, bool on) {
   if (found == suspended_.end()) return false;
   const std::string name = *found;
   suspended_.erase(found);
-  office_.look_again(name);
+  if (!name.starts_with(queue::binding_mark)) {
+    office_.look_again(name);
+    return true;
+  }
+  auto work = std::make_unique<Work>();
+  work->own = std::make_shared<Errand>();
+  work->errand = work->own;
+  work->wakes = true;
+  work->order.binding = queue::binding_of(name);
+  works_.push_back(std::move(work));
+  later();
   return true;
 }
+
+// One that was held with all of its Binding.
+void Clerk::wake(Work& work) { office_.look_again(std::exchange(work.queue, {})); }
 
 Acted Clerk::act(const MessageOrder& order) {
   Acted acted;
   if (office_.stopping) return acted;
   // The queues that its recipients are in, or were sent to.
   std::map<std::string, std::set<uint32_t>, ILess> queues;
-  for (const auto& [number, address] : order.recipients)
-    queues[queue::name_of(order.tenant, message::domain_of(address))].insert(number);
+  for (const auto& [number, queue] : order.recipients) queues[queue].insert(number);
   for (const auto& [name, numbers] : queues) {
     std::set<std::string, ILess> places{name};
     if (const auto sent = rerouted_.find(name); sent != rerouted_.end())
@@ -91,7 +106,10 @@ Acted Clerk::act(const MessageOrder& order) {
 
 std::shared_ptr<const Errand> Clerk::begin(QueueOrder order, MessageId newest) {
   auto errand = std::make_shared<Errand>();
-  auto work = std::make_unique<Work>(Work{errand, std::move(order), newest});
+  auto work = std::make_unique<Work>();
+  work->errand = errand;
+  work->order = std::move(order);
+  work->newest = newest;
   work->before = wall_now() - work->order.age;
   works_.push_back(std::move(work));
   later();
@@ -118,6 +136,17 @@ void Clerk::run() {
     works_.pop_front();
     const auto errand = work->errand.lock();
     if (errand == nullptr) continue;
+    if (work->order.act == Act::rebind && work->order.to.empty() && !work->queue.empty()) {
+      std::vector<Listed> listed;
+      office_.queue.scan(work->queue, work->scan, page, listed);
+      work->progress.looked_at += listed.size();
+      if (!listed.empty()) {
+        reassign(std::move(work), std::move(listed));
+        if (steady_now() >= end) break;
+        continue;
+      }
+      if (work->scan.ended) work->queue.clear();
+    }
     work->progress.ended = !step(*work);
     errand->set(work->progress);
     if (!work->progress.ended) works_.push_back(std::move(work));
@@ -126,20 +155,43 @@ void Clerk::run() {
   if (!works_.empty() && !office_.stopping) later();
 }
 
-// False: there is none.
+bool Clerk::is_meant(const QueueOrder& order, std::string_view queue) const {
+  if (!order.binding.empty() && !iequals(queue::binding_of(queue), order.binding)) return false;
+  // There is nothing to do where it goes already.
+  return order.act != Act::rebind || order.to.empty() || !iequals(queue::binding_of(queue), order.to);
+}
+
+// False: there is none. None either, but true: the next look may find one.
 bool Clerk::next_queue(Work& work) {
-  if (!work.order.queue.empty()) {
+  const QueueOrder& order = work.order;
+  const bool whole = order.queue.empty() || order.every_binding;
+  if (!whole) {
     if (!work.last.empty()) return false;
-    const auto status = office_.queue.status(work.order.queue);
+    const auto status = office_.queue.status(order.queue);
     if (!status) return false;
     work.queue = status->domain;
   } else {
-    std::vector<queue::DomainStatus> next;
-    office_.queue.walk(work.last, 1, next);
-    if (next.empty()) return false;
-    work.queue = std::move(next.front().domain);
+    // A domain's queues of other Bindings stand behind its own.
+    if (work.last.empty() && order.every_binding) {
+      if (const auto own = office_.queue.status(order.queue)) work.queue = own->domain;
+      work.last = order.queue;
+    }
+    if (work.queue.empty()) {
+      std::vector<queue::DomainStatus> next;
+      office_.queue.walk(work.last, 1, next);
+      if (next.empty()) return false;
+      work.queue = std::move(next.front().domain);
+      if (order.every_binding && !iequals(queue::without_binding(work.queue), order.queue)) {
+        work.queue.clear();
+        return false;
+      }
+    }
   }
   work.last = work.queue;
+  if (!is_meant(order, work.queue)) {
+    work.queue.clear();
+    return true;
+  }
   work.scan = {};
   // Only these can be changed by it.
   if (work.order.act == Act::retry || work.order.act == Act::release) work.scan.place = Place::delayed;
@@ -154,6 +206,13 @@ bool Clerk::step(Work& work) {
     work.last.clear();
     return more;
   }
+  if (work.queue.empty()) return true;
+  if (work.wakes) {
+    wake(work);
+    return true;
+  }
+  // Their Bindings have to be found out first: by run().
+  if (work.order.act == Act::rebind && work.order.to.empty()) return true;
   std::vector<Listed> listed;
   office_.queue.scan(work.queue, work.scan, page, listed);
   work.progress.looked_at += listed.size();
@@ -167,9 +226,11 @@ bool Clerk::step(Work& work) {
       continue;
     }
     if (work.order.dry_run) {
-      ++acted.done;
-      if (work.progress.first.size() < Progress::most_shown)
-        work.progress.first.push_back(waiting_of(office_.backlog, office_.parts.spool, work.queue, each));
+      would(work, each);
+      continue;
+    }
+    if (work.order.act == Act::rebind) {
+      rebind(work.queue, each.item, work.order.to, work);
       continue;
     }
     switch (carry_out(work.order.act, work.queue, each.item, work.order.to, failed)) {
@@ -186,6 +247,85 @@ bool Clerk::step(Work& work) {
   give_up(work.queue, std::move(failed), work.order.response, work.order.quiet);
   if (work.scan.ended) work.queue.clear();
   return true;
+}
+
+void Clerk::would(Work& work, const Listed& listed) const {
+  ++work.progress.acted.done;
+  if (work.progress.first.size() < Progress::most_shown)
+    work.progress.first.push_back(waiting_of(office_.backlog, office_.parts.spool, work.queue, listed));
+}
+
+// The journal has it with the next group that is written. So a crash may undo
+// it for what was moved last; nothing is in two queues, or in none.
+void Clerk::rebind(std::string_view queue, const Item& like, std::string_view binding, Work& work) {
+  auto item = office_.queue.take_item(queue, like);
+  if (!item) return;
+  const std::string to = queue::rebound(queue, binding);
+  spool::RecipientState state{spool::State::pending, item->attempts, item->next_attempt,
+                              office_.parts.spool.last_error(item->id, item->recipient)};
+  state.binding = binding;
+  office_.parts.spool.record(item->id, item->recipient, state);
+  office_.parts.counters.binding(queue::binding_of(queue)).add(telemetry::Counter::queued_recipients, -1);
+  office_.parts.counters.binding(queue::binding_of(to)).add(telemetry::Counter::queued_recipients);
+  const bool waits = item->next_attempt > wall_now();
+  office_.queue.finish(queue, *item);
+  office_.queue.add(to, *item, wall_now());
+  ++work.progress.acted.done;
+  if (!waits) office_.look_again(to);
+  // What was rerouted is found by its own domain's queue still.
+  std::vector<std::string> origins;
+  for (const auto& [from, places] : rerouted_)
+    if (places.contains(queue)) origins.push_back(from);
+  for (const std::string& from : origins) rerouted_[queue::rebound(from, binding)].insert(to);
+}
+
+void Clerk::reassign(std::unique_ptr<Work> work, std::vector<Listed> listed) {
+  struct Job {
+    std::unique_ptr<Work> work;
+    std::vector<Listed> listed;
+    std::map<MessageId, std::string> bindings;
+  };
+  auto job = std::make_shared<Job>(Job{std::move(work), std::move(listed), {}});
+  for (const Listed& each : job->listed)
+    if (fits(*job->work, each)) job->bindings.try_emplace(each.item.id);
+  office_.readers.post([this, weak = std::weak_ptr(alive_), &spool = office_.parts.spool, &loop = office_.parts.loop,
+                        snapshot = office_.parts.snapshot(), job] {
+    const std::string current(queue::binding_of(job->work->queue));
+    for (auto& [id, binding] : job->bindings) {
+      // One that cannot be read stays where it is.
+      const auto summary = spool.summary(id);
+      if (!summary) continue;
+      auto chosen =
+          queue::choose_binding(*snapshot, queue::wish_of(*snapshot, summary->envelope), current, job->work->turn++);
+      if (!chosen) chosen = queue::choose_binding(*snapshot, queue::wish_of(*snapshot, {}), current, job->work->turn);
+      if (chosen) binding = std::move(*chosen);
+    }
+    loop.post([this, weak, job] {
+      if (weak.expired()) return;
+      if (office_.stopping) return;
+      reassigned(*job->work, job->listed, job->bindings);
+      if (const auto errand = job->work->errand.lock()) errand->set(job->work->progress);
+      works_.push_back(std::move(job->work));
+      later();
+    });
+  });
+}
+
+void Clerk::reassigned(Work& work, const std::vector<Listed>& listed,
+                       const std::map<MessageId, std::string>& bindings) {
+  for (const Listed& each : listed) {
+    const auto found = bindings.find(each.item.id);
+    if (found == bindings.end() || found->second.empty() || iequals(found->second, queue::binding_of(work.queue)))
+      continue;
+    if (each.place == Place::in_flight) {
+      if (work.passes == 0) ++work.progress.acted.in_flight;
+    } else if (work.order.dry_run) {
+      would(work, each);
+    } else {
+      rebind(work.queue, each.item, found->second, work);
+    }
+  }
+  if (work.scan.ended) work.queue.clear();
 }
 
 bool Clerk::fits(const Work& work, const Listed& listed) const {
@@ -233,6 +373,8 @@ Clerk::Fate Clerk::carry_out(Act act, std::string_view queue, const Item& like, 
       office_.queue.add(to, *item, now);
       office_.look_again(std::string(to));
       rerouted_[std::string(queue)].emplace(to);
+      break;
+    case Act::rebind:  // rebind()
       break;
   }
   return Fate::done;

@@ -1,13 +1,17 @@
 // Clerk: what the operator orders about mail that waits: one message, or all of
 // a queue that a selection fits, a slice at a time, so that a long queue holds
-// nobody up. Remembers which queues he has suspended, and where he has sent their
-// mail; both end with the daemon. Loop thread.
+// nobody up. Remembers which queues, and Bindings, he has suspended, and where he has
+// sent their mail; both end with the daemon. Which Binding he has given mail is in the
+// journal. Loop thread.
 #pragma once
 
 #include "base/text.h"
 #include "delivery/errand.h"
 #include "delivery/office.h"
 #include "net/loop.h"
+#include "queue/name.h"
+
+#include <fmt/format.h>
 
 #include <deque>
 #include <map>
@@ -34,9 +38,11 @@ class Clerk {
   std::shared_ptr<const Errand> begin(QueueOrder order, MessageId newest);
   void stop();
 
-  // False: that is how it was. By the queue's name.
+  // False: that is how it was. By the queue's name; without a domain: all of that Binding.
   bool suspend(std::string_view queue, bool on);
-  bool suspended(std::string_view queue) const { return suspended_.contains(queue); }
+  bool suspended(std::string_view queue) const {
+    return !suspended_.empty() && (suspended_.contains(queue) || suspended_.contains(way_of(queue::binding_of(queue))));
+  }
   std::vector<std::string> all_suspended() const { return {suspended_.begin(), suspended_.end()}; }
 
  private:
@@ -48,6 +54,16 @@ class Clerk {
   bool step(Work& work);
   bool next_queue(Work& work);
   bool fits(const Work& work, const queue::Listed& listed) const;
+  bool is_meant(const QueueOrder& order, std::string_view queue) const;
+  void wake(Work& work);
+  // The name under which a Binding is suspended.
+  static std::string way_of(std::string_view binding) { return fmt::format("{}{}", queue::binding_mark, binding); }
+  // Their Bindings, as the configuration has it now, are found out on another thread.
+  void reassign(std::unique_ptr<Work> work, std::vector<queue::Listed> listed);
+  void reassigned(Work& work, const std::vector<queue::Listed>& listed,
+                  const std::map<MessageId, std::string>& bindings);
+  void would(Work& work, const queue::Listed& listed) const;  // of a dry run
+  void rebind(std::string_view queue, const queue::Item& like, std::string_view binding, Work& work);
   // What becomes of one that waits; `failed` gets those to be given up.
   Fate carry_out(Act act, std::string_view queue, const queue::Item& item, std::string_view to,
                  std::vector<queue::Item>& failed);

@@ -1,6 +1,7 @@
 // The Dispatcher: puts the parts together, routes domains to them, keeps the
 // queue's clock. A domain is a queue's name from here on, before it the tenant
-// whose mail it is (queue/name.h); routes are those of the domain alone.
+// whose mail it is, behind it the Binding (queue/name.h); routes are those of the
+// domain by that Binding.
 #include "delivery/dispatcher.h"
 
 #include "base/text.h"
@@ -195,7 +196,8 @@ class PartsDispatcher final : public Dispatcher {
     for (uint32_t i = 0; i < envelope.recipients.size(); ++i) {
       const spool::RecipientState* state = i < states.size() ? &states[i] : nullptr;
       if (state != nullptr && state->state != spool::State::pending) continue;
-      std::string domain = queue::name_of(envelope.tenant, message::domain_of(envelope.recipients[i].address));
+      const std::string& binding = state != nullptr && !state->binding.empty() ? state->binding : envelope.binding;
+      std::string domain = queue::name_of(envelope.tenant, message::domain_of(envelope.recipients[i].address), binding);
       // Age counts from the release (RFC 4865), which is also the first attempt's time.
       queue::Item item{id, i, 0, envelope.priority, std::max(envelope.received, envelope.hold_until), {}};
       if (state != nullptr && state->held()) {
@@ -215,6 +217,7 @@ class PartsDispatcher final : public Dispatcher {
     parts_.counters.add(parts_.counters.tenant(envelope.tenant), Counter::queued_recipients,
                         static_cast<int64_t>(items.size()));
     for (const auto& [domain, item] : items) {
+      parts_.counters.binding(queue::binding_of(domain)).add(Counter::queued_recipients);
       queue_->add(domain, item, now);
       if (item.next_attempt > now) {
         settled();
@@ -247,8 +250,8 @@ class PartsDispatcher final : public Dispatcher {
   // What waits because of where it was to go has no reason to wait when it is
   // to go somewhere else, or may go again. Some of it at a time; true: that was all.
   bool release_rerouted(const std::string& domain) {
-    const RoutePtr was = route_to(*walked_from_, queue::domain_of(domain));
-    const RoutePtr is = route_to(*routed_by_, queue::domain_of(domain));
+    const RoutePtr was = route_of_queue(*walked_from_, domain);
+    const RoutePtr is = route_of_queue(*routed_by_, domain);
     if (is->suspended || is->method == Route::Method::none) return true;
     if (!was->suspended && is->leads_as(*was)) return true;
     failing_.erase(domain);  // for reasons of the old route
@@ -326,12 +329,13 @@ class PartsDispatcher final : public Dispatcher {
     fail_domain(domain, std::move(outcome), {});
   }
 
-  // Tenants share no connections, no limit of them, and no host that was down.
+  // Neither tenants nor Bindings share connections, a limit of them, or a host that was down.
   Hop& hop(std::string_view domain, const RoutePtr& route) {
-    auto& found = hops_[{std::string(queue::tenant_of(domain)), route->hop}];
+    const std::string binding = lower(queue::binding_of(domain));
+    auto& found = hops_[{queue::name_of(queue::tenant_of(domain), {}, binding), route->hop}];
     if (found == nullptr) {
       for (const std::string& note : route->notes) parts_.log.write(Level::warning, Area::delivery, "tls-client", note);
-      found = std::make_unique<Hop>(office_, route->hop);
+      found = std::make_unique<Hop>(office_, route->hop, std::string(queue::binding_of(domain)));
     }
     return *found;
   }
@@ -457,7 +461,7 @@ class PartsDispatcher final : public Dispatcher {
   Mailroom mailroom_;
   Blackhole blackhole_;
   Clerk clerk_;
-  using HopName = std::pair<std::string, std::string>;  // the tenant, and Route::hop
+  using HopName = std::pair<std::string, std::string>;  // tenant and Binding, and Route::hop
   std::map<HopName, std::unique_ptr<Hop>> hops_;
   HopName opened_last_;  // when connections were short
   net::Timer timer_;     // the queue's next wake-up

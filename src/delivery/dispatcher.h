@@ -86,8 +86,8 @@ class Dispatcher {
   std::vector<Waiting> waiting(std::string_view domain, size_t limit) const;
   virtual std::vector<Outbound> connections() const = 0;
 
-  // Where mail of a domain goes, without a tenant (route_view.h); nothing is
-  // looked up for it. Loop thread.
+  // Where mail of a domain goes, as a queue's name without a tenant, by its Binding
+  // (route_view.h); nothing is looked up for it. Loop thread.
   virtual RouteView route_view(std::string_view domain) = 0;
   // Looks that up anew, whatever is remembered; "" everything that is. How many
   // domains those were. Loop thread.
@@ -99,7 +99,8 @@ class Dispatcher {
   virtual Acted act(const MessageOrder& order) = 0;
   virtual std::shared_ptr<const Errand> begin(QueueOrder order) = 0;
   // Nothing is tried for a queue that is suspended, beside what the configuration
-  // says. Until the process ends. False: that is how it was.
+  // says. Until the process ends. False: that is how it was. "%b1", the name of a queue
+  // without a domain, is all that goes by that Binding.
   virtual bool suspend(std::string_view queue, bool on) = 0;
   virtual std::vector<std::string> suspended() const = 0;
 };

@@ -35,15 +35,15 @@ enum class Act : uint8_t {
   hold,     // waits until it is released
   release,  // what is on hold is due now
   reroute,  // from one queue to another; it goes where that queue's mail goes
+  rebind,   // from one Binding to another
 };
 
-// About one message. The envelope's tenant, and which of its recipients are
-// pending, the caller knows from the spool.
+// About one message. Which of its recipients are pending, and by which Binding they
+// go, the caller knows from the spool.
 struct MessageOrder {
-  Act act = Act::retry;  // no reroute
+  Act act = Act::retry;  // no reroute, no rebind
   MessageId id;
-  std::string tenant;
-  std::vector<std::pair<uint32_t, std::string>> recipients;  // number and address
+  std::vector<std::pair<uint32_t, std::string>> recipients;  // number, and the queue that it belongs to
   bool quiet = false;                                        // fail: no report
   std::string response;                                      // fail: what the logs and the report say
 };
@@ -60,13 +60,18 @@ struct Acted {
 struct QueueOrder {
   Act act = Act::retry;
   std::string queue;  // its name; empty: all of them (not with reroute)
+  // Then: only those of that Binding; empty: of any.
+  std::string binding{};
+  bool every_binding = false;  // `queue` stands for all of its domain, by whatever Binding
   std::optional<Pattern> sender;
   std::optional<Pattern> recipient;
   Duration age{0};  // received at least so long ago
   bool dry_run = false;
   bool quiet = false;
   std::string response;
-  std::string to;  // reroute: a queue of the same tenant, and another one
+  // reroute: a queue of the same tenant and Binding, and another one; rebind: a Binding,
+  // or empty: the one that the configuration would give it now.
+  std::string to;
 };
 
 struct Progress {

@@ -23,14 +23,18 @@ constexpr int too_many_recipients = 452;  // RFC 5321 §4.5.3.1.10
 
 }  // namespace
 
-Hop::Hop(Office& office, std::string key)
-    : office_(office), key_(std::move(key)), timer_(office.parts.loop, [this] { pump(); }) {}
+Hop::Hop(Office& office, std::string key, std::string binding)
+    : office_(office),
+      key_(std::move(key)),
+      binding_(std::move(binding)),
+      counters_(office.parts.counters.binding(binding_)),
+      timer_(office.parts.loop, [this] { pump(); }) {}
 
 Hop::~Hop() {
   office_.connections -= established_ + openings_;
   office_.yielding -= yielding_;
   office_.starving.erase(this);
-  office_.parts.counters.add(Counter::outbound_open, -static_cast<int64_t>(established_));
+  office_.parts.counters.add(&counters_, Counter::outbound_open, -static_cast<int64_t>(established_));
 }
 
 void Hop::want(const std::string& domain, const RoutePtr& route) {
@@ -48,7 +52,7 @@ void Hop::list(std::vector<Outbound>& all) const {
                         : entry->items.empty() ? State::resting
                         : entry->sent          ? State::sending
                                                : State::fetching;
-    all.push_back({courier.target().endpoint, std::string(default_binding), courier.target().host,
+    all.push_back({courier.target().endpoint, binding_, courier.target().host,
                    entry->items.empty() ? std::string() : entry->domain, state, courier.fd(), courier.tls() != nullptr,
                    courier.jobs()});
   }
@@ -137,7 +141,7 @@ void Hop::trace(Courier& courier, std::string_view domain) {
   const telemetry::SmtpTracers* tracers = office_.parts.tracers;
   if (tracers == nullptr) return;
   courier.trace(tracers->any() ? tracers->outbound(
-                                     default_binding, queue::domain_of(domain),
+                                     binding_, queue::domain_of(domain),
                                      fmt::format("out:{} {}", courier.number(), courier.target().endpoint.to_string()))
                                : nullptr);
 }
@@ -298,8 +302,8 @@ void Hop::courier_ready(Courier& courier) {
     failures_ = 0;
     down_until_ = {};
     timer_.stop();
-    office_.parts.counters.add(Counter::outbound_connections);
-    office_.parts.counters.add(Counter::outbound_open);
+    office_.parts.counters.add(&counters_, Counter::outbound_connections);
+    office_.parts.counters.add(&counters_, Counter::outbound_open);
   }
   serve(entry);
   pump();
@@ -386,7 +390,7 @@ void Hop::courier_ended(Courier& courier, End end, const std::string& why) {
       --yielding_;
       --office_.yielding;
     }
-    office_.parts.counters.add(Counter::outbound_open, -1);
+    office_.parts.counters.add(&counters_, Counter::outbound_open, -1);
     give_back_slot();
     if (!office_.short_of_connections) pump();  // else others may be next
   }

@@ -21,7 +21,8 @@ namespace impulse::delivery {
 
 class Hop final : private CourierHost {
  public:
-  Hop(Office& office, std::string key);
+  // All that it carries goes by that Binding.
+  Hop(Office& office, std::string key, std::string binding);
   ~Hop() override;
   Hop(const Hop&) = delete;
   Hop& operator=(const Hop&) = delete;
@@ -98,6 +99,8 @@ class Hop final : private CourierHost {
 
   Office& office_;
   const std::string key_;
+  const std::string binding_;
+  telemetry::Counters::Scope& counters_;              // of the Binding
   RoutePtr route_;                                    // the latest
   std::deque<std::string> wanting_;                   // domains, in turn
   std::unordered_map<std::string, RoutePtr> wanted_;  // the same, and how they go

@@ -1,6 +1,7 @@
 // What is done with outcomes, but for the reports.
 #include "delivery/ages.h"
 #include "delivery/ledger_impl.h"
+#include "queue/binding.h"
 #include "queue/name.h"
 
 #include <algorithm>
@@ -219,6 +220,7 @@ void Ledger::retry(std::string_view domain, Item item, Duration wait, const Outc
 
 void Ledger::count(std::string_view domain, Counter counter, int64_t amount) {
   parts_.counters.add(parts_.counters.tenant(queue::tenant_of(domain)), counter, amount);
+  parts_.counters.binding(queue::binding_of(domain)).add(counter, amount);
 }
 
 void Ledger::finish(std::string_view domain, const Item& item, queue::End end) {
@@ -242,6 +244,8 @@ telemetry::Record Ledger::record(Kind kind, std::string_view domain, const Item&
   record.local = attempt.local;
   record.domain = queue::domain_of(domain);
   record.tenant = queue::tenant_of(domain);
+  record.binding = queue::binding_of(domain);
+  record.binding_group = queue::group_of(*parts_.snapshot(), record.binding);
   record.attempts = item.attempts;
   record.delay = std::max(Duration{0}, record.time - item.received);
   record.response = outcome.response;

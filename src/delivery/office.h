@@ -19,9 +19,6 @@
 
 namespace impulse::delivery {
 
-// All mail goes out by this one, until there are Binding scopes.
-constexpr std::string_view default_binding = "default";
-
 class Hop;
 
 struct Office {

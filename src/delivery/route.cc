@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "delivery/ways.h"
 #include "dns/resolv_conf.h"
+#include "queue/binding.h"
 
 #include <fmt/ranges.h>
 
@@ -282,8 +283,10 @@ void Route::name_hop() {
   hop += how;
 }
 
-RoutePtr route_to(const config::Snapshot& snapshot, std::string_view domain) {
-  return route_of(snapshot.for_domain(domain), snapshot);
+RoutePtr route_to(const config::Snapshot& snapshot, std::string_view domain, std::string_view binding) {
+  if (queue::is_binding(snapshot, binding)) return route_of(snapshot.for_delivery(binding, domain), snapshot);
+  const auto instead = queue::choose_binding(snapshot, snapshot.global()[key::default_binding], {}, 0);
+  return route_of(snapshot.for_delivery(instead.value_or(std::string(queue::default_binding)), domain), snapshot);
 }
 
 // What has to be looked at again.

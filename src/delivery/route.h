@@ -12,6 +12,7 @@
 #include "delivery/gateway.h"
 #include "delivery/maildir_path.h"
 #include "net/tls.h"
+#include "queue/name.h"
 #include "smtp/client_session.h"
 
 #include <cstdint>
@@ -88,9 +89,14 @@ struct Route {
 };
 using RoutePtr = std::shared_ptr<const Route>;
 
-// The route to a domain under a snapshot. Made at the first call, then one
-// look-up.
-RoutePtr route_to(const config::Snapshot& snapshot, std::string_view domain);
+// The route to a domain through a Binding under a snapshot. Made at the first call, then
+// one look-up. What was assigned to a Binding that there is no more goes by Default_Binding.
+RoutePtr route_to(const config::Snapshot& snapshot, std::string_view domain,
+                  std::string_view binding = queue::default_binding);
+// By a queue's name.
+inline RoutePtr route_of_queue(const config::Snapshot& snapshot, std::string_view queue) {
+  return route_to(snapshot, queue::domain_of(queue), queue::binding_of(queue));
+}
 
 // Mistakes of delivery options that only show together, or outside the
 // configuration: no Maildir_Path, an unknown placeholder, an unreadable TLS_CA.

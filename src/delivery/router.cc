@@ -30,10 +30,16 @@ Outcome transient(std::string status, std::string text) {
   return {Outcome::Kind::transient, fmt::format("450 {} {}", status, text), status, {}};
 }
 
+// Without its tenant, in lower case.
+std::string unowned(std::string_view queue) {
+  return lower(queue::name_of({}, queue::domain_of(queue), queue::binding_of(queue)));
+}
+
 }  // namespace
 
 // A domain's look-up, under way.
 struct Router::Look {
+  std::string key;  // of the entry
   std::string domain;
   std::string name;  // that the DNS knows
   RoutePtr base;
@@ -74,13 +80,33 @@ void Router::read_conf() {
   conf_problem_ = std::move(problem);
 }
 
-RoutePtr Router::configured(std::string_view domain) const { return route_to(*snapshot_(), domain); }
+RoutePtr Router::configured(std::string_view name) {
+  const config::SnapshotPtr snapshot = snapshot_();
+  if (snapshot != named_by_) {
+    named_by_ = snapshot;
+    names_.clear();
+    for (std::string& binding : snapshot->bindings()) names_.emplace(binding, binding);
+  }
+  std::string_view binding = queue::binding_of(name);
+  if (const auto found = names_.find(binding); found != names_.end())
+    binding = found->second;
+  else if (binding != queue::default_binding)
+    tell_of_gone(snapshot, binding);
+  return route_to(*snapshot, queue::domain_of(name), binding);
+}
+
+void Router::tell_of_gone(const config::SnapshotPtr& snapshot, std::string_view binding) {
+  if (!gone_.emplace(binding).second) return;
+  log_.write(Level::warning, Area::delivery, "binding-gone",
+             fmt::format("there is no Binding {} any more: what waits for it goes as by {}", escape_line(binding, 80),
+                         escape_line(snapshot->global()[key::default_binding], 80)));
+}
 
 RoutePtr Router::route(std::string_view queue) {
-  const std::string_view domain = queue::domain_of(queue);
-  RoutePtr base = configured(domain);
+  const std::string name = unowned(queue);
+  RoutePtr base = configured(name);
   if (base->ways.empty()) return base;
-  const auto found = entries_.find(lower(domain));
+  const auto found = entries_.find(name);
   if (found == entries_.end() || found->second.base != base || !found->second.route) return base;
   Entry& entry = found->second;
   if (!entry.told && steady_now() >= entry.until) {
@@ -91,7 +117,7 @@ RoutePtr Router::route(std::string_view queue) {
 }
 
 Router::Way Router::find(const std::string& queue) {
-  const std::string domain = lower(queue::domain_of(queue));
+  const std::string domain = unowned(queue);
   RoutePtr base = configured(domain);
   read_conf();  // names of a Gateway are looked up by it, too
   if (base->ways.empty()) return {std::move(base), {}};
@@ -111,12 +137,14 @@ void Router::make_room() {
   if (entries_.size() >= max_entries) std::erase_if(entries_, [](const auto& each) { return !each.second.pending; });
 }
 
-void Router::start(const std::string& domain, Entry& entry, const RoutePtr& base) {
+void Router::start(const std::string& name, Entry& entry, const RoutePtr& base) {
   if (entry.base != base) entry.route = nullptr;
   entry.base = base;
   entry.pending = true;
   auto look = std::make_shared<Look>();
-  look->domain = domain;
+  look->key = name;
+  look->domain = queue::domain_of(name);
+  const std::string& domain = look->domain;
   look->base = base;
   look->answers.resize(base->ways.size());
   const auto ascii = message::ascii_domain(domain);
@@ -186,12 +214,12 @@ void Router::take(Look& look, Ways& ways, size_t place) {
 
 void Router::came(const std::shared_ptr<Look>& look) {
   if (--look->missing > 0) return;
-  const auto found = entries_.find(look->domain);
+  const auto found = entries_.find(look->key);
   if (found == entries_.end()) return;
   Entry& entry = found->second;
   entry.pending = false;
   const SteadyTime now = steady_now();
-  if (entry.base != look->base || configured(look->domain) != look->base) {  // the configuration changed meanwhile
+  if (entry.base != look->base || configured(look->key) != look->base) {  // the configuration changed meanwhile
     entry.until = now;
     return finish(entry);
   }
@@ -239,9 +267,15 @@ size_t Router::refresh(const std::string& domain) {
     return count;
   }
   const std::string name = lower(domain);
+  if (!name.contains(queue::binding_mark)) {
+    std::vector<std::string> others;
+    for (const auto& [other, entry] : entries_)
+      if (other.size() > name.size() && queue::without_binding(other) == name) others.push_back(other);
+    for (const std::string& other : others) refresh(other);
+  }
   RoutePtr base = configured(name);
   if (base->ways.empty()) return 0;
-  if (const auto ascii = message::ascii_domain(name)) resolver_.flush(*ascii);
+  if (const auto ascii = message::ascii_domain(queue::domain_of(name))) resolver_.flush(*ascii);
   for (const config::RouteEntry& way : base->ways)
     if (!way.host.empty()) resolver_.flush(way.host);
   if (entries_.size() >= max_entries && !entries_.contains(name)) make_room();

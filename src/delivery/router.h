@@ -3,6 +3,7 @@
 // one Route of all domains that go to the same hosts. Loop thread.
 #pragma once
 
+#include "base/text.h"
 #include "config/snapshot.h"
 #include "delivery/ledger.h"
 #include "delivery/route.h"
@@ -16,6 +17,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -52,10 +54,10 @@ class Router {
   // The configuration changed, or Resolv_Conf may have.
   void reconfigured();
 
-  // `domain` without a tenant. Looks nothing up.
+  // Here `domain` is a queue's name without a tenant. Looks nothing up.
   RouteView view(std::string_view domain);
   // Looks the domain up (again), whatever is remembered; "" everything that is
-  // remembered. How many domains those were.
+  // remembered. How many domains those were. A domain stands for itself by every Binding.
   size_t refresh(const std::string& domain);
 
  private:
@@ -71,9 +73,10 @@ class Router {
   };
   struct Look;
 
-  RoutePtr configured(std::string_view domain) const;
+  RoutePtr configured(std::string_view name);
+  void tell_of_gone(const config::SnapshotPtr& snapshot, std::string_view binding);
   void read_conf();
-  void start(const std::string& domain, Entry& entry, const RoutePtr& base);
+  void start(const std::string& name, Entry& entry, const RoutePtr& base);
   void came(const std::shared_ptr<Look>& look);
   void take(Look& look, Ways& ways, size_t place);
   void finish(Entry& entry);
@@ -87,7 +90,11 @@ class Router {
   dns::Resolver resolver_;
   SteadyTime next_read_{};
   std::string conf_problem_;
-  std::unordered_map<std::string, Entry> entries_;
+  std::unordered_map<std::string, Entry> entries_;  // by the queue's name in lower case, without a tenant
+  // Bindings as they are spelled, of that snapshot: what operators type may differ in case.
+  config::SnapshotPtr named_by_;
+  std::map<std::string, std::string, ILess> names_;
+  std::set<std::string, ILess> gone_;  // told of
   // Routes in use, by what they were made of and the hop.
   std::map<std::pair<const Route*, std::string>, std::weak_ptr<const Route>> made_;
   size_t made_limit_ = 1000;

@@ -100,6 +100,7 @@ struct ServerSession::Impl {
   void finish_message(Coming& coming);
   void refuse_coming(const MessageRefusal& why, std::string_view sender = {}, std::string_view recipient = {});
   std::optional<MessageRefusal> admit_recipient(std::string_view sender, std::string_view recipient);
+  std::optional<MessageRefusal> check_binding(const std::vector<std::pair<std::string, std::string>>& said);
   void fill(message::Envelope& envelope) const;
   void add_trace(TakenMessage& taken, bool utf8) const;
   std::string protocol() const;

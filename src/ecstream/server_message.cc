@@ -4,6 +4,7 @@
 #include "ecstream/wire.h"
 
 #include "base/text.h"
+#include "config/grouped_scopes.h"
 #include "message/received.h"
 #include "message/rewriter.h"
 
@@ -110,6 +111,7 @@ void ServerSession::Impl::begin_message(const Frame& frame, std::string_view env
   const CheckContext context{*policy_, tls_.has_value(), host_.now(), login_.user(), admit};
   auto checked = check_message(std::move(decoded), context);
   if (!checked) return refuse_coming(checked.error(), sender, recipient);
+  if (auto refusal = check_binding(checked->context)) return refuse_coming(*refusal, sender);
   if (auto refusal = host_.admit(coming_->size.value_or(0))) {
     if (refusal->code != 421) return refuse_coming(from(std::move(*refusal)), sender);
     host_.refused({.goaway = GoAway::limits,
@@ -124,6 +126,19 @@ void ServerSession::Impl::begin_message(const Frame& frame, std::string_view env
   coming_->body = std::make_unique<message::BodyReceiver>(*coming_->policy,
                                                           coming_->envelope.body_type == message::BodyType::binary_mime,
                                                           [this] { return host_.large_body(); });
+}
+
+// One that the listener's Context names is not for the client to change.
+std::optional<MessageRefusal> ServerSession::Impl::check_binding(
+    const std::vector<std::pair<std::string, std::string>>& said) {
+  using Pair = std::pair<std::string, std::string>;
+  const auto wish = std::ranges::find(said, config::binding_context, &Pair::first);
+  if (wish == said.end() || wish->second.empty()) return std::nullopt;
+  const auto ours = std::ranges::find(policy_->context, config::binding_context, &Pair::first);
+  if (ours != policy_->context.end() && !ours->second.empty() && ours->second != wish->second)
+    return MessageRefusal{501, "5.5.4", "syntax", "The Binding is set by the server"};
+  if (!host_.knows_binding(wish->second)) return MessageRefusal{501, "5.5.4", "syntax", "No such Binding"};
+  return std::nullopt;
 }
 
 std::optional<MessageRefusal> ServerSession::Impl::admit_recipient(std::string_view sender,

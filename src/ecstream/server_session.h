@@ -118,6 +118,8 @@ class ServerHost : public auth::LoginHost {
   // recipient with a domain. Nothing: it is taken.
   virtual std::optional<HostRefusal> admit_recipient(std::string_view sender, std::string_view recipient,
                                                      bool known) = 0;
+  // Whether a message's context may name that Binding, or Binding_Group.
+  virtual bool knows_binding(const std::string& /*name*/) { return true; }
   virtual WallTime now() = 0;
   virtual uint64_t number() { return 0; }  // of this session, unlike any other's since the daemon began
   virtual Result<std::unique_ptr<message::BodySink>> large_body() {

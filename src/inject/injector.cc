@@ -1,5 +1,7 @@
 #include "inject/injector.h"
 
+#include "queue/name.h"
+
 #include <utility>
 
 namespace impulse::inject {
@@ -12,29 +14,42 @@ Injector::Injector(spool::Spool& spool, telemetry::MailLogs& logs, telemetry::Co
 
 Result<> Injector::admission() const { return spool_.admission(); }
 
+std::string Injector::assign(message::Envelope& envelope) const {
+  if (!assign_ || !envelope.binding.empty()) return std::string(queue::default_binding);
+  Assigned assigned = assign_(envelope);
+  if (assigned.binding != queue::default_binding) envelope.binding = std::move(assigned.binding);
+  return std::move(assigned.group);
+}
+
 void Injector::accepted(MessageId id, std::shared_ptr<const message::Envelope> shared, uint64_t size, bool with_id,
-                        const Source& source) {
+                        const Source& source, std::string group) {
   const message::Envelope& envelope = *shared;
   telemetry::Counters::Scope* const tenant = counters_.tenant(envelope.tenant);
   counters_.add(tenant, Counter::messages_received);
   counters_.add(tenant, Counter::recipients_received, static_cast<int64_t>(envelope.recipients.size()));
   counters_.add(tenant, Counter::bytes_received, static_cast<int64_t>(size));
+  auto& binding = counters_.binding(envelope.binding.empty() ? queue::default_binding : envelope.binding);
+  binding.add(Counter::messages_received);
+  binding.add(Counter::recipients_received, static_cast<int64_t>(envelope.recipients.size()));
+  binding.add(Counter::bytes_received, static_cast<int64_t>(size));
 
-  logs_.reception({id.to_string(spool_.node()), shared, size, source.protocol, source.session});
+  logs_.reception({id.to_string(spool_.node()), shared, size, source.protocol, source.session, std::move(group)});
   if (with_id) size += MessageId::text_length(spool_.node());
   enqueue_({id, std::move(shared), size});
 }
 
 void Injector::submit(spool::Incoming incoming, Source source, net::Loop& loop,
                       std::function<void(Result<MessageId>)> done) {
+  std::string group = assign(incoming.envelope);
   auto message = std::make_shared<const spool::Incoming>(std::move(incoming));
-  spool_.commit(message, [this, message, source = std::move(source), &loop,
+  spool_.commit(message, [this, message, group = std::move(group), source = std::move(source), &loop,
                           done = std::move(done)](Result<MessageId> id) mutable {
     // On the committer's thread: everything here has to be quick. The envelope is
     // copied, so that the body goes when the session is done with it.
     if (id)
       accepted(*id, std::make_shared<const message::Envelope>(message->envelope),
-               message->trace.size() + message->body_size(), message->id_offset != spool::Incoming::no_id, source);
+               message->trace.size() + message->body_size(), message->id_offset != spool::Incoming::no_id, source,
+               std::move(group));
     else
       counters_.add(Counter::spool_failures);
     loop.post([done = std::move(done), id = std::move(id)] { done(id); });
@@ -52,6 +67,7 @@ struct Batch::Log {
     std::shared_ptr<const message::Envelope> envelope;
     uint64_t size = 0;
     bool with_id = false;
+    std::string group{};
   };
   Source source;
   std::vector<Message> messages{};
@@ -63,9 +79,11 @@ Batch::Batch(Injector& injector, std::unique_ptr<spool::Batch> batch, Source sou
 Batch::~Batch() = default;
 
 Result<> Batch::add(spool::Incoming incoming) {
+  std::string group = injector_.assign(incoming.envelope);
   auto message = std::make_shared<const spool::Incoming>(std::move(incoming));
   Log::Message noted{std::make_shared<const message::Envelope>(message->envelope),
-                     message->trace.size() + message->body_size(), message->id_offset != spool::Incoming::no_id};
+                     message->trace.size() + message->body_size(), message->id_offset != spool::Incoming::no_id,
+                     std::move(group)};
   auto added = batch_->add(std::move(message));
   if (added) log_->messages.push_back(std::move(noted));
   return added;
@@ -100,7 +118,8 @@ void Batch::commit(std::optional<spool::Receipt> receipt, std::function<void(Res
     if (ids) {
       for (size_t i = 0; i < ids->size(); ++i) {
         Log::Message& message = log->messages[i];
-        injector.accepted((*ids)[i], std::move(message.envelope), message.size, message.with_id, log->source);
+        injector.accepted((*ids)[i], std::move(message.envelope), message.size, message.with_id, log->source,
+                          std::move(message.group));
       }
     } else {
       injector.counters_.add(Counter::spool_failures);

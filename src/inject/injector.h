@@ -31,6 +31,12 @@ struct Source {
   Source(const char* protocol_in) : protocol(protocol_in) {}
 };
 
+// By which Binding a message goes out (queue/binding.h).
+struct Assigned {
+  std::string binding;
+  std::string group;  // "default": in none
+};
+
 // A message that has become durable, on its way to the queue.
 struct Accepted {
   MessageId id;
@@ -89,6 +95,10 @@ class Injector {
   Injector(spool::Spool& spool, telemetry::MailLogs& logs, telemetry::Counters& counters,
            std::function<void(Accepted)> enqueue);
 
+  // Who says by which Binding a message goes that has none yet; before the first one, any
+  // thread. Without, all goes by the default one.
+  void assign_by(std::function<Assigned(const message::Envelope&)> assign) { assign_ = std::move(assign); }
+
   // Whether a new message would be taken now (MAIL, DATA). Any thread.
   Result<> admission() const;
   // … and one of so many bytes.
@@ -110,13 +120,16 @@ class Injector {
 
  private:
   friend class Batch;
+  // The group of the Binding that the message gets.
+  std::string assign(message::Envelope& envelope) const;
   void accepted(MessageId id, std::shared_ptr<const message::Envelope> envelope, uint64_t size, bool with_id,
-                const Source& source);
+                const Source& source, std::string group);
 
   spool::Spool& spool_;
   telemetry::MailLogs& logs_;
   telemetry::Counters& counters_;
   std::function<void(Accepted)> enqueue_;
+  std::function<Assigned(const message::Envelope&)> assign_;
 };
 
 }  // namespace impulse::inject

@@ -72,6 +72,7 @@ struct Envelope {
   std::string listener;      // canonical name of the Listen it came by; empty for our own mail (DSNs)
   std::string user;          // who authenticated (RFC 4954), or whom the certificate names; empty: nobody
   std::string tenant;        // whose credentials, counters and queues; empty: none
+  std::string binding;       // the Binding by which it goes out; empty: "default"
   // Connection context (Context, XSETCONTEXT), in order of setting; names are unique.
   std::vector<std::pair<std::string, std::string>> context;
 

@@ -9,6 +9,7 @@
 #include "control/system.h"
 #include "net/client_info.h"
 #include "net/connection.h"
+#include "queue/binding.h"
 #include "server/admission.h"
 #include "server/auth_desk.h"
 #include "server/incoming.h"
@@ -86,6 +87,10 @@ class ClientSession : protected net::ConnectionHandler {
   Result<bool> move_along(bool& parting);
   // Between safe points, when idle: whether the session could move on, without doing it.
   Result<> look_at_newer();
+  // Whether there is that Binding, or such a group, as the configuration is now.
+  bool binding_exists(const std::string& name) const {
+    return queue::choose_binding(*worker_.snapshot, name, {}, 0).has_value();
+  }
   bool newer_unseen() const { return looked_at_ < worker_.snapshot->generation(); }
   // The client is somebody else from now on (XCLIENT): options() are those of that address.
   Result<> become(const IpAddress& client);

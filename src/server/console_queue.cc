@@ -1,6 +1,7 @@
 // What ConsoleService answers about the queue and its messages, and the orders
 // that it passes on: between control's words and delivery's.
 #include "base/text.h"
+#include "queue/name.h"
 #include "server/console_service.h"
 
 #include <atomic>
@@ -55,6 +56,8 @@ delivery::Act act_of(control::QueueAct act) {
       return delivery::Act::release;
     case control::QueueAct::reroute:
       return delivery::Act::reroute;
+    case control::QueueAct::rebind:
+      return delivery::Act::rebind;
   }
   return delivery::Act::retry;
 }
@@ -183,11 +186,14 @@ std::unique_ptr<control::QueueReader> ConsoleService::queue_reader(std::string n
 Result<control::QueueActed> ConsoleService::act_on_message(const control::MessageOrder& order) {
   const auto summary = parts_.spool.summary(order.id);
   if (!summary) return std::unexpected(summary.error());
-  delivery::MessageOrder passed{act_of(order.act), order.id, summary->envelope.tenant, {}, order.quiet, order.response};
+  delivery::MessageOrder passed{act_of(order.act), order.id, {}, order.quiet, order.response};
   for (uint32_t i = 0; i < summary->envelope.recipients.size(); ++i) {
     const std::string& address = summary->envelope.recipients[i].address;
     if (i < summary->states.size() && summary->states[i].state != spool::State::pending) continue;
-    if (order.recipient.empty() || iequals(order.recipient, address)) passed.recipients.emplace_back(i, address);
+    if (!order.recipient.empty() && !iequals(order.recipient, address)) continue;
+    const bool rebound = i < summary->states.size() && !summary->states[i].binding.empty();
+    passed.recipients.emplace_back(i, queue::name_of(summary->envelope.tenant, message::domain_of(address),
+                                                     rebound ? summary->states[i].binding : summary->envelope.binding));
   }
   if (passed.recipients.empty())
     return fail(Errc::not_found, "{}: {} waits for nothing", order.id.to_string(parts_.spool.node()), order.recipient);
@@ -199,6 +205,8 @@ Result<control::QueueActed> ConsoleService::act_on_message(const control::Messag
 std::unique_ptr<control::QueueErrand> ConsoleService::act_on_queue(control::QueueOrder order) {
   delivery::QueueOrder passed{act_of(order.act),
                               std::move(order.queue),
+                              std::move(order.binding),
+                              order.every_binding,
                               std::move(order.sender),
                               std::move(order.recipient),
                               order.age,

@@ -198,6 +198,16 @@ bool Daemon::open_stores() {
     if (queue_ == nullptr) return;  // ending: the next start finds it in the spool
     queue_->enqueue(accepted.id, accepted.envelope, accepted.size, {});
   });
+  injector_->assign_by([this](const message::Envelope& envelope) {
+    const config::SnapshotPtr snapshot = engine_->current();
+    const uint64_t turn = binding_turn_++;
+    auto binding = queue::choose_binding(*snapshot, queue::wish_of(*snapshot, envelope), {}, turn);
+    // It has gone since the client was told that it may name it.
+    if (!binding) binding = queue::choose_binding(*snapshot, queue::wish_of(*snapshot, {}), {}, turn);
+    inject::Assigned assigned{binding.value_or(std::string(queue::default_binding)), {}};
+    assigned.group = queue::group_of(*snapshot, assigned.binding);
+    return assigned;
+  });
   dispatcher_ = delivery::Dispatcher::create(
       {*delivery_loop_, *spool_, logs_->mail(), *log_, counters_, [this] { return engine_->current(); },
        [this](spool::Incoming incoming, std::function<void(Result<MessageId>)> done) {

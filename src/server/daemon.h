@@ -93,6 +93,7 @@ class Daemon : private config::Participant {
   std::unique_ptr<delivery::Dispatcher> dispatcher_;
   // Commits may complete until the spool is closed, which is after the
   // dispatcher: they ask here whether it is still there.
+  std::atomic<uint64_t> binding_turn_{0};  // among those of a group
   std::mutex queue_mutex_;
   delivery::Dispatcher* queue_ = nullptr;
   std::thread delivery_thread_;

@@ -59,6 +59,7 @@ class EcstreamSession final : public ClientSession, private ecstream::ServerHost
   void abandoned(size_t messages) override { visit().not_accepted(messages); }
   std::optional<ecstream::HostRefusal> admit_recipient(std::string_view sender, std::string_view recipient,
                                                        bool known) override;
+  bool knows_binding(const std::string& name) override { return binding_exists(name); }
   WallTime now() override;
   uint64_t number() override { return id(); }
   Result<std::unique_ptr<message::BodySink>> large_body() override { return services().injector.stream(); }

@@ -250,6 +250,7 @@ void HttpSession::begin_injection(std::unique_ptr<api::Job> job) {
       services().injector, *worker().loop, std::move(job),
       [this](const spool::Incoming& message) {
         task_.recipients += message.envelope.recipients.size();
+        if (auto unknown = unknown_binding(message)) return unknown;
         return may_relay(message);
       },
       std::move(receipt), HttpInjection::Held{task_.claim, visit().ticket()},
@@ -265,6 +266,16 @@ spool::Receipt HttpSession::receipt_of(std::span<const MessageId> ids) {
   remembered.answer = task_.injection->job().answer(ids, services().node);
   if (!has_room_for(remembered.answer)) remembered.answer = shortened(remembered.answer);
   return make_receipt(task_.owner, task_.key, remembered, wall_now());
+}
+
+// One that the request names; the configuration's own were checked when it was read.
+std::optional<api::Error> HttpSession::unknown_binding(const spool::Incoming& message) const {
+  for (const auto& [name, value] : message.envelope.context)
+    if (name == config::binding_context && !value.empty() && !binding_exists(value))
+      return api::Error{api::Fault::invalid,
+                        task_.target.route->style == api::Style::transmissions ? "options.ip_pool" : "context.binding",
+                        fmt::format("there is no Binding or Binding_Group \"{}\"", escape_line(value, 80))};
+  return std::nullopt;
 }
 
 // Who is known may send to everybody; others where SMTP's rules let them.

@@ -67,6 +67,7 @@ class HttpSession final : public ClientSession, private http::ServerHost {
   bool known_already(const http::Request& request);  // answered it, if so
   void begin_injection(std::unique_ptr<api::Job> job);
   std::optional<api::Error> may_relay(const spool::Incoming& message) const;
+  std::optional<api::Error> unknown_binding(const spool::Incoming& message) const;
   void injected(HttpInjection::Outcome outcome);
   spool::Receipt receipt_of(std::span<const MessageId> ids);
   void answer(const http::Response& response);

@@ -53,6 +53,7 @@ class MailSession final : public ClientSession, private smtp::ServerHost {
   Result<std::shared_ptr<const smtp::Policy>> client_is(const smtp::ClientInfo& client) override;
   Result<std::unique_ptr<message::BodySink>> large_body() override { return services().injector.stream(); }
   std::optional<smtp::HostRefusal> has_room(uint64_t size) override { return visit().has_room(size); }
+  bool knows_binding(const std::string& name) override { return binding_exists(name); }
   void abandoned() override { visit().not_accepted(); }
   std::optional<smtp::HostRefusal> place_for_client() override { return visit().become(guest()); }
   std::optional<smtp::HostRefusal> may_authenticate() override;

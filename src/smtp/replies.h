@@ -44,6 +44,7 @@ inline constexpr ServerReply auth_cancelled{501, "5.0.0", "Authentication cancel
 inline constexpr ServerReply not_base64{501, "5.5.2", "That is not base64"};
 inline constexpr ServerReply bad_xclient{501, "5.5.4", "Bad attribute or value"};
 inline constexpr ServerReply bad_context{501, "5.5.4", "Expected name=value, in xtext"};
+inline constexpr ServerReply no_binding{501, "5.5.4", "No such Binding"};
 inline constexpr ServerReply bad_address{501, "5.5.4", "Expected an IP address"};
 inline constexpr ServerReply unknown_command{500, "5.5.2", "Command not recognized"};
 inline constexpr ServerReply empty_command{500, "5.5.2", "Empty line, a command was expected"};

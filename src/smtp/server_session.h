@@ -109,6 +109,9 @@ class ServerHost : public auth::LoginHost {
   // greeting anew, a refusal, the end of the session.
   virtual void abandoned() {}
 
+  // Whether XSETCONTEXT may name that Binding, or Binding_Group.
+  virtual bool knows_binding(const std::string& /*name*/) { return true; }
+
   // XCLIENT, XREMOTEIP: the client is somebody else from now on. Its policy.
   virtual Result<std::shared_ptr<const Policy>> client_is(const ClientInfo&) {
     return fail(Errc::unavailable, "not available");

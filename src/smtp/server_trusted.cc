@@ -4,6 +4,7 @@
 #include "smtp/server_impl.h"
 
 #include "base/text.h"
+#include "config/grouped_scopes.h"
 
 #include <fmt/format.h>
 
@@ -217,6 +218,8 @@ void ServerSession::Impl::on_xsetcontext(const Command& command) {
     auto name = equals == std::string_view::npos ? std::nullopt : decode_xtext(word.substr(0, equals));
     auto value = equals == std::string_view::npos ? std::nullopt : decode_xtext(word.substr(equals + 1));
     if (!name || name->empty() || !value) return refuse(reply::bad_context, "syntax");
+    if (*name == config::binding_context && !value->empty() && !host_.knows_binding(*value))
+      return refuse(reply::no_binding, "syntax");
     pairs.emplace_back(std::move(*name), std::move(*value));
   }
   if (set_context_.size() + pairs.size() > most_context) return refuse(reply::bad_context, "syntax");

@@ -13,15 +13,17 @@ constexpr uint32_t together = 16;
 uint32_t part_of(uint32_t recipient) { return 1 + recipient / together; }
 
 // A recipient's state as it is kept. The first byte: what state it is in; and
-// whether more follows, since it was tried.
+// whether more follows, since it was tried, and a binding, since it was given one.
 struct Note {
   State state = State::pending;
   uint64_t attempts = 0;
   WallTime next_attempt{};
   std::optional<TextPool::Handle> error;
+  std::optional<TextPool::Handle> binding;
 };
 constexpr uint8_t state_bits = 3;
 constexpr uint8_t tried = 4;
+constexpr uint8_t bound = 8;
 
 std::vector<Note> unpack(std::string_view part) {
   std::vector<Note> notes;
@@ -29,10 +31,12 @@ std::vector<Note> unpack(std::string_view part) {
     Note& note = notes.emplace_back();
     const uint8_t first = reader.byte();
     note.state = static_cast<State>(first & state_bits);
-    if ((first & tried) == 0) continue;
-    note.attempts = reader.number();
-    note.next_attempt = WallTime(Duration(reader.signed_number()));
-    if (const uint64_t error = reader.number(); error > 0) note.error = static_cast<TextPool::Handle>(error - 1);
+    if ((first & tried) != 0) {
+      note.attempts = reader.number();
+      note.next_attempt = WallTime(Duration(reader.signed_number()));
+      if (const uint64_t error = reader.number(); error > 0) note.error = static_cast<TextPool::Handle>(error - 1);
+    }
+    if ((first & bound) != 0) note.binding = static_cast<TextPool::Handle>(reader.number());
   }
   return notes;
 }
@@ -41,11 +45,14 @@ std::string pack(const std::vector<Note>& notes) {
   std::string part;
   for (const Note& note : notes) {
     const bool more = note.attempts > 0 || note.next_attempt != WallTime{} || note.error;
-    part.push_back(static_cast<char>(static_cast<uint8_t>(note.state) | (more ? tried : 0)));
-    if (!more) continue;
-    put_varint(part, note.attempts);
-    put_varint(part, zigzag(note.next_attempt.time_since_epoch().count()));
-    put_varint(part, note.error ? uint64_t{*note.error} + 1 : 0);
+    part.push_back(
+        static_cast<char>(static_cast<uint8_t>(note.state) | (more ? tried : 0) | (note.binding ? bound : 0)));
+    if (more) {
+      put_varint(part, note.attempts);
+      put_varint(part, zigzag(note.next_attempt.time_since_epoch().count()));
+      put_varint(part, note.error ? uint64_t{*note.error} + 1 : 0);
+    }
+    if (note.binding) put_varint(part, *note.binding);
   }
   return part;
 }
@@ -154,7 +161,8 @@ std::optional<Index::Taken> Index::extract(Segment& segment, uint32_t offset) {
 void Index::drop_states(const Taken& taken) {
   for (const std::string& part : taken.states)
     for (const Note& note : unpack(part))
-      if (note.error) texts_.drop(*note.error);
+      for (const auto& text : {note.error, note.binding})
+        if (text) texts_.drop(*text);
 }
 
 MessageId Index::place_of(MessageId id) const {
@@ -221,7 +229,8 @@ std::vector<RecipientState> Index::read_states(std::string_view part) const {
   std::vector<RecipientState> states;
   for (const Note& note : unpack(part))
     states.push_back({note.state, static_cast<uint32_t>(note.attempts), note.next_attempt,
-                      note.error ? std::string(texts_.text(*note.error)) : std::string()});
+                      note.error ? std::string(texts_.text(*note.error)) : std::string(),
+                      note.binding ? std::string(texts_.text(*note.binding)) : std::string()});
   return states;
 }
 
@@ -234,11 +243,16 @@ void Index::set_state(Segment& segment, uint32_t offset, uint32_t recipient, con
   else
     notes.resize(std::min(together, entry.recipients - recipient / together * together));
   Note& note = notes[recipient % together];
-  const auto error_before = note.error;
+  const auto error_before = note.error, binding_before = note.binding;
   if (note.state == State::pending && state.state != State::pending) --entry.left;
-  note = {state.state, state.attempts, state.next_attempt, std::nullopt};
+  note = {state.state, state.attempts, state.next_attempt, std::nullopt, binding_before};
   if (const std::string_view error = cut_error(state.last_error); !error.empty()) note.error = texts_.add(error);
   if (error_before) texts_.drop(*error_before);
+  // Who does not say a binding leaves the one that was said before.
+  if (!state.binding.empty()) {
+    note.binding = texts_.add(std::string_view(state.binding).substr(0, max_binding_name));
+    if (binding_before) texts_.drop(*binding_before);
+  }
   if (!entry.noted) segment.noted += entry.recipients;
   entry.noted = true;
   put_entry(segment, offset, entry);

@@ -34,21 +34,25 @@ std::string_view cut_error(std::string_view text) {
 void encode_state(const RecipientState& state, std::string& out) {
   const std::string_view error = cut_error(state.last_error);
   put(out, static_cast<uint8_t>(state.state));
-  put(out, uint8_t{0});
-  put(out, static_cast<uint16_t>(error.size()));
+  const std::string_view binding = std::string_view(state.binding).substr(0, max_binding_name);
+  put(out, static_cast<uint8_t>(binding.size()));
+  put(out, static_cast<uint16_t>(error.size() + binding.size()));
   put(out, state.attempts);
   put(out, int64_t{state.next_attempt.time_since_epoch().count()});
   out.append(error);
+  out.append(binding);
 }
 
 bool decode_state(WireReader& reader, RecipientState& state) {
   const auto number = reader.get<uint8_t>();
-  reader.get<uint8_t>();
+  const auto binding = reader.get<uint8_t>();
   const auto length = reader.get<uint16_t>();
   state.state = static_cast<State>(number);
   state.attempts = reader.get<uint32_t>();
   state.next_attempt = WallTime(Duration(reader.get<int64_t>()));
-  state.last_error = reader.take(length);
+  if (binding > length) return false;
+  state.last_error = reader.take(length - size_t{binding});
+  state.binding = reader.take(binding);
   return !reader.failed() && number <= static_cast<uint8_t>(State::expired);
 }
 

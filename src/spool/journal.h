@@ -15,6 +15,7 @@
 namespace impulse::spool {
 
 inline constexpr size_t max_error_text = 512;
+inline constexpr size_t max_binding_name = 64;
 
 // `text` cut to max_error_text bytes, not inside a UTF-8 sequence.
 std::string_view cut_error(std::string_view text);

@@ -35,8 +35,9 @@ enum Tag : uint8_t {
   tag_tenant = 21,
   tag_client_port = 22,
   tag_client_name = 23,
-  tag_context = 24,       // one for each: length of the key, key, value
-  tag_told = 25,          // of a report: journal entries that count since it is there
+  tag_context = 24,  // one for each: length of the key, key, value
+  tag_told = 25,     // of a report: journal entries that count since it is there
+  tag_binding = 26,
   tag_require_tls = 128,  // a version that knew nothing of it would send the message in the clear
   tag_rest = 129,         // number, length, checksum of the file where the body goes on
   tag_batch = 130,        // number of the batch it is a part of
@@ -220,6 +221,9 @@ Result<> get_field(uint8_t tag, std::string_view value, MessageMeta& meta) {
     case tag_tenant:
       envelope.tenant = value;
       break;
+    case tag_binding:
+      envelope.binding = value;
+      break;
     case tag_context:
       good = get_context(value, envelope);
       break;
@@ -291,6 +295,7 @@ void put_origin(std::string& out, const message::Envelope& envelope) {
   put_text(out, tag_listener, envelope.listener);
   put_text(out, tag_user, envelope.user);
   put_text(out, tag_tenant, envelope.tenant);
+  put_text(out, tag_binding, envelope.binding);
   for (const auto& [key, value] : envelope.context) {
     std::string pair;
     put(pair, static_cast<uint32_t>(key.size()));

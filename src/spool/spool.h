@@ -41,6 +41,9 @@ struct RecipientState {
   uint32_t attempts = 0;
   WallTime next_attempt{};  // pending only; the epoch means at once, the greatest that an operator holds it
   std::string last_error;   // one line; at most 512 bytes are kept
+  // Pending only: the Binding that it was given since; empty: as said before, or
+  // as the envelope has it. At most 64 bytes.
+  std::string binding{};
   bool held() const { return state == State::pending && next_attempt == WallTime::max(); }
   friend bool operator==(const RecipientState&, const RecipientState&) = default;
 };

@@ -40,6 +40,14 @@ static_assert([] {
 
 std::span<const CounterDef> counter_defs() { return defs; }
 
+std::span<const Counter> binding_counters() {
+  static constexpr std::array counted{
+      Counter::messages_received, Counter::recipients_received,  Counter::bytes_received,
+      Counter::deliveries,        Counter::transient_failures,   Counter::permanent_failures,
+      Counter::queued_recipients, Counter::outbound_connections, Counter::outbound_open};
+  return counted;
+}
+
 std::optional<Counter> find_counter(std::string_view name) {
   for (size_t i = 0; i < std::size(defs); ++i)
     if (iequals(defs[i].name, name)) return static_cast<Counter>(i);
@@ -58,15 +66,18 @@ int64_t Counters::Scope::shown(Counter counter) const {
   return value(counter) - cells_[static_cast<size_t>(counter)].base.load(std::memory_order_relaxed);
 }
 
-Counters::Scope& Counters::scope(std::string_view name) {
+Counters::Scope& Counters::scope_in(Scopes& scopes, std::string_view name) {
   {
     const std::shared_lock lock(scopes_mutex_);
-    if (const auto at = scopes_.find(name); at != scopes_.end()) return *at->second;
+    if (const auto at = scopes.find(name); at != scopes.end()) return *at->second;
   }
   auto made = std::make_unique<Scope>();
   const std::lock_guard lock(scopes_mutex_);
-  return *scopes_.try_emplace(std::string(name), std::move(made)).first->second;
+  return *scopes.try_emplace(std::string(name), std::move(made)).first->second;
 }
+
+Counters::Scope& Counters::scope(std::string_view name) { return scope_in(scopes_, name); }
+Counters::Scope& Counters::binding(std::string_view name) { return scope_in(bindings_, name); }
 
 Counters::Scope* Counters::tenant(std::string_view name) {
   return name.empty() ? nullptr : &scope(std::string(tenant_scope).append(name));
@@ -82,6 +93,11 @@ void Counters::each_scope(const std::function<void(const std::string& name, cons
   for (const auto& [name, scope] : scopes_) visit(name, *scope);
 }
 
+void Counters::each_binding(const std::function<void(const std::string& name, const Scope& scope)>& visit) const {
+  const std::shared_lock lock(scopes_mutex_);
+  for (const auto& [name, scope] : bindings_) visit(name, *scope);
+}
+
 int64_t Counters::shown(Counter counter) const {
   const Cell& cell = cells_[static_cast<size_t>(counter)];
   return cell.value.load(std::memory_order_relaxed) - cell.base.load(std::memory_order_relaxed);
@@ -93,10 +109,11 @@ void Counters::reset(Counter counter, WallTime now) {
   cell.base.store(cell.value.load(std::memory_order_relaxed), std::memory_order_relaxed);
   cell.reset_at.store(std::chrono::duration_cast<Duration>(now.time_since_epoch()).count(), std::memory_order_relaxed);
   const std::shared_lock lock(scopes_mutex_);
-  for (const auto& [name, scope] : scopes_) {
-    Scope::Cell& part = scope->cells_[static_cast<size_t>(counter)];
-    part.base.store(part.value.load(std::memory_order_relaxed), std::memory_order_relaxed);
-  }
+  for (const Scopes* scopes : {&scopes_, &bindings_})
+    for (const auto& [name, scope] : *scopes) {
+      Scope::Cell& part = scope->cells_[static_cast<size_t>(counter)];
+      part.base.store(part.value.load(std::memory_order_relaxed), std::memory_order_relaxed);
+    }
 }
 
 void Counters::reset(WallTime now) {

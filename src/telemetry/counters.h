@@ -5,7 +5,8 @@
 // from there. Gauges know no reset.
 //
 // Refusals are counted for all, and for the scope (a Listen) that they happened
-// on. What a tenant's clients and its mail do is counted for that tenant, too.
+// on. What a tenant's clients and its mail do is counted for that tenant, too; what
+// becomes of mail also for the Binding by which it goes (binding_counters).
 #pragma once
 
 #include "base/clock.h"
@@ -43,6 +44,9 @@ std::optional<Counter> find_counter(std::string_view name);  // case folded
 
 // That of a cause (smtp::Refusal): "relay" is refused_relay; refused_other for one that has none.
 Counter refusal_counter(std::string_view cause);
+
+// What is counted for each Binding.
+std::span<const Counter> binding_counters();
 
 // What the scopes of tenants are called, before the tenant's name.
 constexpr std::string_view tenant_scope = "Tenant ";
@@ -93,6 +97,9 @@ class Counters {
   Scope& scope(std::string_view name);
   // That of a tenant, "Tenant blue"; null: of none.
   Scope* tenant(std::string_view name);
+  // That of a Binding; visited by each_binding() alone.
+  Scope& binding(std::string_view name);
+  void each_binding(const std::function<void(const std::string& name, const Scope& scope)>& visit) const;  // by name
   // For all, and for a tenant where there is one.
   void add(Scope* tenant, Counter counter, int64_t amount = 1) {
     add(counter, amount);
@@ -110,8 +117,10 @@ class Counters {
     std::atomic<int64_t> reset_at{0};  // microseconds since the epoch
   };
   std::array<Cell, static_cast<size_t>(Counter::count_)> cells_;
-  mutable std::shared_mutex scopes_mutex_;  // guards the map, not what is in it
-  std::map<std::string, std::unique_ptr<Scope>, std::less<>> scopes_;
+  mutable std::shared_mutex scopes_mutex_;  // guards the maps, not what is in it
+  using Scopes = std::map<std::string, std::unique_ptr<Scope>, std::less<>>;
+  Scope& scope_in(Scopes& scopes, std::string_view name);
+  Scopes scopes_, bindings_;
 };
 
 }  // namespace impulse::telemetry

@@ -15,7 +15,6 @@ namespace {
 
 using Kind = Record::Kind;
 
-constexpr std::string_view binding = "default";
 constexpr int no_reply_now = 400;  // what went wrong was no reply: it is tried again
 constexpr int no_reply_ever = 554;
 
@@ -106,7 +105,7 @@ void add_json_line(std::string& out, const Record& record, const LineFacts& fact
   line.text("recipient", record.recipient);
   line.text("queue", record.tenant.empty() ? record.domain : concat(record.tenant, "@", record.domain));
   const std::string& next = record.peer_name.empty() ? record.peer : record.peer_name;
-  line.text("site", reception || next.empty() ? std::string() : concat(binding, "->", next));
+  line.text("site", reception || next.empty() ? std::string() : concat(record.binding, "->", next));
   line.number("size", record.size);
   add_response(line, record);
   add_peer(line, record);
@@ -117,8 +116,8 @@ void add_json_line(std::string& out, const Record& record, const LineFacts& fact
   line.number("num_attempts", record.attempts);
   const BounceClass* bounce = given_up ? &classify(record) : nullptr;
   line.text("bounce_classification", bounce == nullptr || bounce->code == 1 ? "Uncategorized" : bounce->name);
-  line.text("egress_pool", binding);
-  line.text("egress_source", binding);
+  line.text("egress_pool", record.binding_group);
+  line.text("egress_source", record.binding);
   if (!reception && !record.local.empty()) {
     line.begin("source_address", '{');
     line.text("address", record.local);

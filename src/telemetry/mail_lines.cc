@@ -36,7 +36,10 @@ void begin(std::string& line, const Record& record, std::string_view kind, const
   line += kind;
 }
 
-void binding(std::string& line) { line += "@default@default"; }
+void binding(std::string& line, const Record& record) {
+  at_field(line, record.binding_group);
+  at_field(line, record.binding);
+}
 
 // What Momentum does not write: which recipient it was, and how.
 void ours(std::string& line, const Record& record) {
@@ -66,7 +69,7 @@ void reception(std::string& line, const Record& record, const LineFacts& facts) 
   at_field(line, record.peer);
   at_field(line, record.size);
   at_field(line, lower(record.protocol));
-  binding(line);
+  binding(line, record);
   at_field(line, record.local);
 }
 
@@ -74,7 +77,7 @@ void delivery(std::string& line, const Record& record, const LineFacts& facts) {
   begin(line, record, "D", facts);
   at_field(line, record.domain);
   at_field(line, record.size);
-  binding(line);
+  binding(line, record);
   at_field(line, record.attempts);
   delay_field(line, record.delay);
   at_field(line, record.peer);
@@ -86,7 +89,7 @@ void failure(std::string& line, const Record& record, const LineFacts& facts) {
   begin(line, record, record.kind == Record::Kind::transient ? "T" : "P", facts);
   at_field(line, record.domain);
   at_field(line, record.bytes);
-  binding(line);
+  binding(line, record);
   at_field(line, static_cast<uint64_t>(record.stage));
   at_field(line, record.attempts);
   delay_field(line, record.delay);
@@ -116,7 +119,7 @@ void add_main_line(std::string& out, const Record& record, const LineFacts& fact
 void add_bounce_line(std::string& out, const Record& record, const LineFacts& facts) {
   begin(out, record, record.kind == Record::Kind::transient ? "T" : "B", facts);
   addresses(out, record);
-  binding(out);
+  binding(out, record);
   at_field(out, static_cast<uint64_t>(record.stage));
   at_field(out, classify(record).code);
   at_field(out, record.size);

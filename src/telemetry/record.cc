@@ -17,6 +17,8 @@ Record record_of(const Reception& reception, size_t recipient) {
   record.size = reception.size;
   record.session = reception.session;
   record.tenant = envelope.tenant;
+  if (!envelope.binding.empty()) record.binding = envelope.binding;
+  record.binding_group = reception.binding_group;
   record.protocol = reception.protocol;
   record.envelope = reception.envelope;
   return record;

@@ -52,6 +52,8 @@ struct Record {
   Duration delay{0};                                    // since reception
   std::string response;                                 // what the other side said, or what went wrong
   std::string tenant;                                   // whose mail it is; "" is of none
+  std::string binding = "default";                      // by which it goes out
+  std::string binding_group = "default";                // that this stands in; "default": in none
   std::string protocol;                                 // "ESMTP", "LMTPS", "MAILDIR", for our own mail "INTERNAL"
   std::shared_ptr<const TlsFacts> tls{};                // null: none
   std::shared_ptr<const message::Envelope> envelope{};  // reception
@@ -64,6 +66,7 @@ struct Reception {
   uint64_t size = 0;     // bytes
   std::string protocol;  // as Record's
   uint64_t session = 0;  // as Record's
+  std::string binding_group = "default";
 };
 
 // The Record of its recipient of that number.

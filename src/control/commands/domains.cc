@@ -1,10 +1,11 @@
-// active, delayed, domain, domain all, binding summary, show outbound: the queue's
+// active, delayed, domain, domain all, show outbound: the queue's
 // domains, and the connections that carry their mail.
 #include "base/text.h"
 #include "control/columns.h"
 #include "control/commands/commands.h"
 #include "control/commands/config_target.h"
 #include "control/commands/queue_words.h"
+#include "queue/name.h"
 #include "telemetry/counters.h"
 
 #include <map>
@@ -161,10 +162,12 @@ Answer domain(const Invocation& call) {
   if (!name) return name.error();
   const auto row = call.system.queue_domain(*name);
   const auto names = call.system.suspended_queues();
-  const bool suspended = std::ranges::any_of(names, [&](const std::string& each) { return iequals(each, *name); });
+  const std::string way = fmt::format("{}{}", queue::binding_mark, queue::binding_of(*name));
+  const bool suspended =
+      std::ranges::any_of(names, [&](const std::string& each) { return iequals(each, *name) || iequals(each, way); });
   const auto carrying = std::make_shared<std::vector<OutboundConnection>>(call.system.outbound());
   std::erase_if(*carrying, [&](const OutboundConnection& each) { return !iequals(each.domain, *name); });
-  if (!row && !suspended)
+  if (!row && std::ranges::none_of(names, [&](const std::string& each) { return iequals(each, *name); }))
     return Answer::error(Code::not_found, "queue-no-such-domain", fmt::format("nothing waits for {}", field(*name)));
   Answer answer;
   answer.lines =
@@ -172,48 +175,6 @@ Answer domain(const Invocation& call) {
                        Writer& writer, size_t) { say_domain(writer, shown, suspended, *carrying); }),
            each(carrying->size(), [carrying](Writer& writer, size_t i) { say_connection(writer, (*carrying)[i]); }));
   return answer;
-}
-
-Answer binding_summary(const Invocation& call) {
-  if (call.words.size() > 1) return usage("binding summary", "one binding may follow");
-  if (!call.words.empty() && !iequals(call.words.front().text, only_binding))
-    return placed_error(Code::not_found, "queue-no-such-binding", call.words.front(),
-                        fmt::format("there is no binding '{}': all mail goes out by '{}'",
-                                    field(call.words.front().text), only_binding));
-  return Answer::once({}, [&system = call.system, &about = call.about](Writer& writer) {
-    const telemetry::Counters& counters = system.counters();
-    const QueueTotals totals = system.queue_totals();
-    const auto value = [&](Counter counter) { return counters.shown(counter); };
-    const WallTime since = std::max(system.started(), counters.reset_at(Counter::deliveries));
-    const double seconds = std::chrono::duration<double>(about.now() - since).count();
-    const auto rate = [&](Counter counter) { return seconds > 0 ? static_cast<double>(value(counter)) / seconds : 0; };
-    const int64_t uptime = std::chrono::duration_cast<std::chrono::seconds>(about.now() - system.started()).count();
-    const uint64_t all = totals.active + totals.delayed + totals.in_flight;
-    if (writer.json())
-      return writer.document({{"binding", only_binding},
-                              {"connections", counters.value(Counter::outbound_open)},
-                              {"active", totals.active},
-                              {"recipients", all},
-                              {"delivered", value(Counter::deliveries)},
-                              {"failed", value(Counter::permanent_failures)},
-                              {"received", value(Counter::messages_received)},
-                              {"delivery_rate", rate(Counter::deliveries)},
-                              {"reception_rate", rate(Counter::messages_received)},
-                              {"uptime", uptime}});
-    const auto row = [&](std::string_view name, const auto& shown) {
-      writer.text(fmt::format("        {:<33} {:>10}", name, shown));
-    };
-    writer.text(fmt::format("Summary Statistics For Binding {}", only_binding));
-    row("Open Connections:", counters.value(Counter::outbound_open));
-    row("Active Queue Size:", totals.active);
-    row("Total Queue Size:", all);
-    row("Successfully Delivered Messages:", value(Counter::deliveries));
-    row("Failed Messages:", value(Counter::permanent_failures));
-    row("Received Messages:", value(Counter::messages_received));
-    row("Delivery Rate:", fmt::format("{:.2f} messages/second", rate(Counter::deliveries)));
-    row("Reception Rate:", fmt::format("{:.2f} messages/second", rate(Counter::messages_received)));
-    row("Uptime:", fmt::format("{} seconds", uptime));
-  });
 }
 
 Answer show_outbound(const Invocation& call) {

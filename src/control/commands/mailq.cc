@@ -5,8 +5,10 @@
 #include "control/commands/config_target.h"
 #include "control/commands/queue_words.h"
 #include "control/limits.h"
+#include "queue/name.h"
 
 #include <algorithm>
+#include <iterator>
 
 namespace impulse::control {
 
@@ -18,14 +20,9 @@ constexpr uint64_t highest_limit = UINT32_MAX;
 struct Wish {
   std::string domain;           // whose recipients are wanted
   std::vector<std::string> of;  // --domain: only these lines
+  std::string binding;          // --binding: only its queues
   std::optional<uint64_t> limit;
 };
-
-Answer no_such_binding(const config::RawValue& word) {
-  return placed_error(
-      Code::not_found, "queue-no-such-binding", word,
-      fmt::format("there is no binding '{}': all mail goes out by '{}'", field(word.text), only_binding));
-}
 
 std::expected<Wish, Answer> read_wish(const Invocation& call) {
   Wish wish;
@@ -47,7 +44,9 @@ std::expected<Wish, Answer> read_wish(const Invocation& call) {
     } else if (option(word, "domain")) {
       wish.of.push_back(lower(call.words[++i].text));
     } else if (option(word, "binding")) {
-      if (!iequals(call.words[++i].text, only_binding)) return std::unexpected(no_such_binding(call.words[i]));
+      auto binding = read_binding(call, call.words[++i]);
+      if (!binding) return std::unexpected(std::move(binding.error()));
+      wish.binding = std::move(*binding);
     } else if (wish.domain.empty() && !word.text.empty() && !word.text.starts_with('-')) {
       wish.domain = lower(word.text);
     } else {
@@ -57,6 +56,12 @@ std::expected<Wish, Answer> read_wish(const Invocation& call) {
   }
   if (!wish.domain.empty() && !wish.of.empty())
     return std::unexpected(usage("mailq", "either DOMAIN, for its recipients, or --domain NAME, for its line"));
+  const auto by_binding = [&](std::string& name) {
+    if (!wish.binding.empty() && !name.contains(queue::binding_mark))
+      name = lower(queue::name_of({}, name, wish.binding));
+  };
+  if (!wish.domain.empty()) by_binding(wish.domain);
+  std::ranges::for_each(wish.of, by_binding);
   return wish;
 }
 
@@ -92,10 +97,37 @@ void say_recipient(Writer& writer, const QueuedRecipient& row) {
 // As Momentum has it, two lines for each.
 void say_queued(Writer& writer, const QueuedRecipient& row) {
   if (writer.json()) return say_recipient(writer, row);
-  writer.text(fmt::format("[{}/{}] {} Created: {}", state_name(row.state), only_binding, row.id,
+  writer.text(fmt::format("[{}/{}] {} Created: {}", state_name(row.state), field(queue::binding_of(row.domain)), row.id,
                           std::chrono::duration_cast<std::chrono::seconds>(row.received.time_since_epoch()).count()));
   writer.text(fmt::format("  From: <{}> To: <{}>", escape_line(row.sender), escape_line(row.recipient)));
 }
+
+// One queue behind the other.
+class ManyQueues final : public QueueReader {
+ public:
+  ManyQueues(System& system, std::vector<std::string> names) : system_(system), names_(std::move(names)) {}
+
+  std::vector<QueuedRecipient> read(size_t count) override {
+    std::vector<QueuedRecipient> rows;
+    while (rows.size() < count) {
+      if (reader_ == nullptr) {
+        if (next_ == names_.size()) break;
+        reader_ = system_.queue_reader(names_[next_++]);
+      }
+      const size_t wanted = count - rows.size();
+      auto some = reader_->read(wanted);
+      if (some.size() < wanted) reader_.reset();
+      std::ranges::move(some, std::back_inserter(rows));
+    }
+    return rows;
+  }
+
+ private:
+  System& system_;
+  const std::vector<std::string> names_;
+  size_t next_ = 0;
+  std::unique_ptr<QueueReader> reader_;
+};
 
 // The recipients of a queue, behind the first `skip`, at most `limit`; a page in
 // memory at a time.
@@ -136,7 +168,7 @@ void say_domain(Writer& writer, const QueuedDomain& row) {
                      {"delayed", row.delayed},
                      {"in_flight", row.in_flight},
                      {"held", row.held},
-                     {"binding", only_binding}});
+                     {"binding", queue::binding_of(row.domain)}});
   else
     writer.text(fmt::format("{:<48} {:>10} {:>10} {:>10}", field(row.domain), row.active, row.delayed, row.in_flight));
 }
@@ -159,9 +191,10 @@ Answer of_named(const Invocation& call, const Wish& wish) {
 
 }  // namespace
 
-Step each_domain(System& system, uint64_t limit, std::function<void(Writer&, const QueuedDomain&)> say) {
-  return [&system, limit, say = std::move(say), rows = std::vector<QueuedDomain>(), next = size_t{0},
-          last = std::string(), ended = false](Writer& writer) mutable {
+Step each_domain(System& system, uint64_t limit, std::function<void(Writer&, const QueuedDomain&)> say,
+                 std::string binding) {
+  return [&system, limit, say = std::move(say), binding = std::move(binding), rows = std::vector<QueuedDomain>(),
+          next = size_t{0}, last = std::string(), ended = false](Writer& writer) mutable {
     if (limit == 0) return false;
     if (next == rows.size()) {
       if (ended) return false;
@@ -171,8 +204,10 @@ Step each_domain(System& system, uint64_t limit, std::function<void(Writer&, con
       if (rows.empty()) return false;
       last = rows.back().domain;
     }
+    const QueuedDomain& row = rows[next++];
+    if (!binding.empty() && !iequals(queue::binding_of(row.domain), binding)) return true;
     --limit;
-    say(writer, rows[next++]);
+    say(writer, row);
     return true;
   };
 }
@@ -188,7 +223,7 @@ Answer mailq(const Invocation& call) {
     if (totals.domains == 0) return {std::move(status), {}, false};
     return {std::move(status),
             then(each(1, [](Writer& writer, size_t) { say_heading(writer); }),
-                 each_domain(call.system, wish->limit.value_or(UINT64_MAX), say_domain)),
+                 each_domain(call.system, wish->limit.value_or(UINT64_MAX), say_domain, wish->binding)),
             false};
   }
   const auto known = call.system.queue_domain(wish->domain);
@@ -215,8 +250,15 @@ Answer mailq(const Invocation& call) {
 
 Answer showqueue(const Invocation& call) {
   auto words = call.words;
+  std::string binding;
   if (words.size() >= 2 && iequals(words[0].text, "binding")) {
-    if (!iequals(words[1].text, only_binding) && !iequals(words[1].text, "all")) return no_such_binding(words[1]);
+    if (iequals(words[1].text, "all")) {
+      binding = "all";
+    } else {
+      auto found = read_binding(call, words[1]);
+      if (!found) return std::move(found.error());
+      binding = std::move(*found);
+    }
     words = words.subspan(2);
   }
   if (words.empty() || words.size() > 2 || words[0].text.empty())
@@ -233,7 +275,13 @@ Answer showqueue(const Invocation& call) {
     limit = *most;
     offset = *from;
   }
-  std::shared_ptr<QueueReader> reader = call.system.queue_reader(lower(words[0].text));
+  const std::string domain = lower(words[0].text);
+  std::vector<std::string> names{lower(queue::name_of({}, domain, binding))};
+  if (binding == "all") {
+    names.clear();
+    for (QueuedDomain& row : queues_of(call.system, domain)) names.push_back(std::move(row.domain));
+  }
+  std::shared_ptr<QueueReader> reader = std::make_shared<ManyQueues>(call.system, std::move(names));
   auto first = reader->read(page);
   if (first.empty())
     return Answer::error(Code::not_found, "queue-no-such-domain",

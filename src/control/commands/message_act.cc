@@ -20,6 +20,7 @@ std::string_view done_word(QueueAct act) {
     case QueueAct::release:
       return "released";
     case QueueAct::reroute:
+    case QueueAct::rebind:
       return "moved";
   }
   return {};
@@ -36,6 +37,7 @@ std::string_view left_word(QueueAct act) {
       return "not held by 'message hold' or 'hold domain'";
     case QueueAct::fail:
     case QueueAct::reroute:
+    case QueueAct::rebind:
       return "left as they are";
   }
   return {};

@@ -6,6 +6,11 @@
 #include "control/commands/commands.h"
 #include "control/commands/config_target.h"
 #include "control/commands/queue_words.h"
+#include "queue/binding.h"
+#include "queue/name.h"
+
+#include <utility>
+#include <vector>
 
 namespace impulse::control {
 
@@ -31,6 +36,8 @@ Words words_of(const QueueOrder& order) {
       return {"released", "would be released"};
     case QueueAct::reroute:
       return {"moved", "would be moved"};
+    case QueueAct::rebind:
+      return {"rebound", "would be rebound"};
   }
   return {};
 }
@@ -47,6 +54,8 @@ std::string_view act_name(QueueAct act) {
       return "release";
     case QueueAct::reroute:
       return "reroute";
+    case QueueAct::rebind:
+      return "rebind";
   }
   return {};
 }
@@ -60,6 +69,8 @@ Json document_of(const QueueOrder& order, const QueueProgress& progress) {
                 {"left", progress.acted.left},
                 {"looked_at", progress.looked_at},
                 {"ended", progress.ended}};
+  if (order.act == QueueAct::rebind || order.every_binding || !order.binding.empty())
+    document["binding"] = order.every_binding || order.binding.empty() ? "all" : order.binding;
   if (!order.to.empty()) document["to"] = order.to;
   return document;
 }
@@ -89,6 +100,8 @@ void say_end(Writer& writer, const QueueOrder& order, const QueueProgress& progr
                           acted.done - progress.first.size());
   } else if (order.act == QueueAct::reroute) {
     line = fmt::format("Moved {} from '{}' to '{}'.", count, name, field(order.to));
+  } else if (order.act == QueueAct::rebind) {
+    line = fmt::format("Rebound {}.", count);
   } else {
     line = fmt::format("{} {}, {} {}.", name, words.done, count,
                        order.act == QueueAct::retry  ? "requeued"
@@ -104,7 +117,8 @@ void say_end(Writer& writer, const QueueOrder& order, const QueueProgress& progr
 }
 
 Answer carry_out(const Invocation& call, QueueOrder order) {
-  if (!order.queue.empty() && !call.system.queue_domain(order.queue))
+  if (!order.queue.empty() &&
+      (order.every_binding ? queues_of(call.system, order.queue).empty() : !call.system.queue_domain(order.queue)))
     return Answer::error(Code::not_found, "queue-no-such-domain",
                          fmt::format("nothing waits for {}", field(order.queue)));
   const std::shared_ptr<QueueErrand> errand = call.system.act_on_queue(order);
@@ -133,6 +147,13 @@ QueueOrder order_of(QueueAct act, QueueWords words) {
   QueueOrder order;
   order.act = act;
   if (words.queues.front() != "all") order.queue = words.queues.front();
+  if (words.binding == "all") {
+    order.every_binding = !order.queue.empty();
+  } else if (order.queue.empty()) {
+    order.binding = words.binding;
+  } else {
+    order.queue = lower(queue::name_of({}, order.queue, words.binding));
+  }
   order.sender = std::move(words.sender);
   order.recipient = std::move(words.recipient);
   order.age = words.age;
@@ -156,6 +177,16 @@ Answer fail_all_of(const Invocation& call, std::string_view command, bool quiet)
   return carry_out(call, std::move(order));
 }
 
+// What is suspended: a queue, or all of a binding.
+std::pair<std::string, std::string> target(const std::string& name) {
+  if (!name.starts_with(queue::binding_mark)) return {"domain", name};
+  return {"binding", std::string(queue::binding_of(name))};
+}
+std::string shown(const std::string& name) {
+  const auto [kind, which] = target(name);
+  return kind == "domain" ? field(which) : fmt::format("binding {}", field(which));
+}
+
 }  // namespace
 
 std::string failure_response(std::string_view note, std::string_view otherwise) {
@@ -175,10 +206,15 @@ Answer fail_domain_quiet(const Invocation& call) { return fail_all_of(call, "fai
 Answer reroute_queue(const Invocation& call) {
   auto words = read_queue_words(call, "reroute queue", 2, false);
   if (!words) return std::move(words.error());
-  const std::string from = words->queues[0];
-  const std::string to = words->queues[1];
-  if (from == "all" || to == "all")
+  if (words->queues[0] == "all" || words->queues[1] == "all" || words->binding == "all")
     return usage("reroute queue", "'all' is no queue that mail can be moved from or to");
+  const std::string from = lower(queue::name_of({}, words->queues[0], words->binding));
+  std::string to = words->queues[1];
+  // It keeps its binding, also where that is not said.
+  if (!to.contains(queue::binding_mark)) to = queue::rebound(to, queue::binding_of(from));
+  if (queue::binding_of(to) != queue::binding_of(from))
+    return Answer::error(Code::failed, "queue-other-binding",
+                         "mail keeps its binding when it is rerouted: see 'rebind'");
   if (from == to) return usage("reroute queue", "that is where it is");
   const auto tenant = [](std::string_view name) { return name.substr(0, std::min(name.find('/'), name.size())); };
   const bool tenants = from.find('/') != std::string::npos || to.find('/') != std::string::npos;
@@ -190,21 +226,44 @@ Answer reroute_queue(const Invocation& call) {
   return carry_out(call, std::move(order));
 }
 
-// With one binding there is nothing that could be assigned anew.
 Answer rebind(const Invocation& call) {
-  if (call.words.empty() || call.words.size() > 2)
-    return usage("rebind", "a binding is expected, and a domain may follow");
-  if (!iequals(call.words[0].text, only_binding) && !iequals(call.words[0].text, "all"))
-    return placed_error(
-        Code::not_found, "queue-no-such-binding", call.words[0],
-        fmt::format("there is no binding '{}': all mail goes out by '{}'", field(call.words[0].text), only_binding));
-  return Answer::once({}, [](Writer& writer) {
-    if (writer.json())
-      writer.document({{"rebound", 0}});
+  auto words = read_queue_words(call, "rebind", 1, true);
+  if (!words) return std::move(words.error());
+  constexpr const char* form = "BINDING or all is expected; a domain, and 'to BINDING', may follow";
+  if (!words->binding.empty()) return usage("rebind", form);
+  QueueOrder order = order_of(QueueAct::rebind, *words);
+  // The words themselves, for where they stand.
+  std::vector<const config::RawValue*> plain;
+  for (size_t i = 0; i < call.words.size(); ++i) {
+    if (iequals(call.words[i].text, "--dry-run")) continue;
+    if (call.words[i].text.starts_with("--"))
+      ++i;
     else
-      writer.text("Rebound 0 messages.");
-    writer.remark("queue-one-binding", fmt::format("all mail goes out by '{}'", only_binding));
-  });
+      plain.push_back(&call.words[i]);
+  }
+  if (plain.size() >= 3 && iequals(plain[plain.size() - 2]->text, "to")) {
+    auto to = read_binding(call, *plain.back());
+    if (!to) return std::move(to.error());
+    if (!queue::is_binding(*call.system.engine().current(), *to))
+      return placed_error(Code::not_found, "queue-no-such-binding", *plain.back(),
+                          fmt::format("there is no binding '{}' any more", field(*to)));
+    order.to = std::move(*to);
+    plain.resize(plain.size() - 2);
+  }
+  if (plain.size() > 2) return usage("rebind", form);
+  order.queue.clear();
+  if (!iequals(plain[0]->text, "all")) {
+    auto from = read_binding(call, *plain[0]);
+    if (!from) return std::move(from.error());
+    order.binding = std::move(*from);
+    if (order.binding == order.to) return usage("rebind", "that is where it is");
+  }
+  if (plain.size() == 2 && !iequals(plain[1]->text, "all")) {
+    if (plain[1]->text.contains(queue::binding_mark)) return usage("rebind", form);
+    order.every_binding = order.binding.empty();
+    order.queue = lower(queue::name_of({}, plain[1]->text, order.binding));
+  }
+  return carry_out(call, std::move(order));
 }
 
 Answer suspend(const Invocation& call) {
@@ -214,34 +273,34 @@ Answer suspend(const Invocation& call) {
     answer.status.with("suspended", names->size());
     answer.lines = each(names->size(), [names](Writer& writer, size_t i) {
       if (writer.json())
-        writer.document({{"domain", (*names)[i]}, {"suspended", true}});
+        writer.document({{target((*names)[i]).first, target((*names)[i]).second}, {"suspended", true}});
       else
-        writer.text(field((*names)[i]));
+        writer.text(shown((*names)[i]));
     });
     return answer;
   }
-  const auto name = read_queue(call, "suspend");
+  const auto name = read_queue(call, "suspend", true);
   if (!name) return name.error();
   const bool changed = call.system.suspend_queue(*name, true);
   return Answer::once({}, [name = *name, changed](Writer& writer) {
     if (writer.json())
-      writer.document({{"domain", name}, {"suspended", true}, {"changed", changed}});
+      writer.document({{target(name).first, target(name).second}, {"suspended", true}, {"changed", changed}});
     else
-      writer.text(fmt::format("{} {}", field(name), changed ? "suspended" : "was suspended already"));
+      writer.text(fmt::format("{} {}", shown(name), changed ? "suspended" : "was suspended already"));
   });
 }
 
 Answer resume(const Invocation& call) {
-  const auto name = read_queue(call, "resume");
+  const auto name = read_queue(call, "resume", true);
   if (!name) return name.error();
   if (!call.system.suspend_queue(*name, false))
     return Answer::error(Code::not_found, "queue-not-suspended",
-                         fmt::format("{} is not suspended by 'suspend'; see also Suspend_Delivery", field(*name)));
+                         fmt::format("{} is not suspended by 'suspend'; see also Suspend_Delivery", shown(*name)));
   return Answer::once({}, [name = *name](Writer& writer) {
     if (writer.json())
-      writer.document({{"domain", name}, {"suspended", false}, {"changed", true}});
+      writer.document({{target(name).first, target(name).second}, {"suspended", false}, {"changed", true}});
     else
-      writer.text(fmt::format("{} resumed", field(name)));
+      writer.text(fmt::format("{} resumed", shown(name)));
   });
 }
 

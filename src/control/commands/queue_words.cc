@@ -4,10 +4,14 @@
 #include "config/value.h"
 #include "control/columns.h"
 #include "control/commands/config_target.h"
+#include "control/limits.h"
+#include "queue/name.h"
 
 namespace impulse::control {
 
 namespace {
+
+constexpr const char* two_bindings = "this queue's name has a binding already";
 
 std::expected<Pattern, Answer> read_pattern(const config::RawValue& word) {
   auto pattern = Pattern::compile(word.text, true);
@@ -55,8 +59,19 @@ std::expected<QueueWords, Answer> read_queue_words(const Invocation& call, std::
         if (!age) return wrong(value, age.error().message);
         read.age = *age;
       }
+    } else if (iequals(word.text, "binding") && read.queues.empty() && read.binding.empty() &&
+               i + 1 + queues < call.words.size()) {
+      const config::RawValue& name = call.words[++i];
+      if (iequals(name.text, "all")) {
+        read.binding = "all";
+      } else {
+        auto binding = read_binding(call, name);
+        if (!binding) return std::unexpected(std::move(binding.error()));
+        read.binding = std::move(*binding);
+      }
     } else if (read.queues.size() < queues) {
       if (word.text.empty()) return wrong(word, "a domain is expected");
+      if (!read.binding.empty() && word.text.contains(queue::binding_mark)) return wrong(word, two_bindings);
       read.queues.push_back(lower(word.text));
     } else if (notes) {
       if (!read.note.empty()) read.note += ' ';
@@ -70,13 +85,55 @@ std::expected<QueueWords, Answer> read_queue_words(const Invocation& call, std::
   return read;
 }
 
-std::expected<std::string, Answer> read_queue(const Invocation& call, std::string_view command) {
+std::expected<std::string, Answer> read_queue(const Invocation& call, std::string_view command, bool bindings) {
   auto words = call.words;
+  std::string binding;
+  if (words.size() >= (bindings ? 2 : 3) && iequals(words.front().text, "binding")) {
+    auto found = read_binding(call, words[1]);
+    if (!found) return std::unexpected(std::move(found.error()));
+    binding = std::move(*found);
+    words = words.subspan(2);
+    if (words.empty()) return lower(fmt::format("{}{}", queue::binding_mark, binding));
+    if (words.front().text.contains(queue::binding_mark))
+      return std::unexpected(placed_error(Code::usage, "control-usage", words.front(), two_bindings));
+  }
   if (words.size() == 2 && iequals(words.front().text, "domain")) words = words.subspan(1);
   if (words.size() != 1 || !is_plain(words.front()) || words.front().text.empty() ||
       words.front().text.starts_with('-'))
     return std::unexpected(usage(command, "one domain is expected"));
-  return lower(words.front().text);
+  return lower(queue::name_of({}, words.front().text, binding));
+}
+
+std::expected<std::string, Answer> read_binding(const Invocation& call, const config::RawValue& word) {
+  if (iequals(word.text, queue::default_binding)) return std::string(queue::default_binding);
+  for (std::string& name : call.system.engine().current()->bindings())
+    if (iequals(name, word.text)) return std::move(name);
+  // One that has gone may have left some mail behind.
+  std::string last;
+  for (;;) {
+    const auto rows = call.system.queue_domains(last, page);
+    for (const QueuedDomain& row : rows)
+      if (iequals(queue::binding_of(row.domain), word.text)) return std::string(queue::binding_of(row.domain));
+    if (rows.size() < page) break;
+    last = rows.back().domain;
+  }
+  return std::unexpected(placed_error(Code::not_found, "queue-no-such-binding", word,
+                                      fmt::format("there is no binding '{}'", field(word.text))));
+}
+
+std::vector<QueuedDomain> queues_of(System& system, const std::string& domain) {
+  std::vector<QueuedDomain> found;
+  if (auto own = system.queue_domain(domain)) found.push_back(std::move(*own));
+  std::string last = domain;
+  for (;;) {
+    auto rows = system.queue_domains(last, page);
+    for (QueuedDomain& row : rows) {
+      if (!iequals(queue::without_binding(row.domain), domain)) return found;
+      last = row.domain;
+      found.push_back(std::move(row));
+    }
+    if (rows.size() < page) return found;
+  }
 }
 
 std::expected<MessageId, Answer> read_message_id(const Invocation& call, const config::RawValue& word) {

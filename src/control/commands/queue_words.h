@@ -14,6 +14,7 @@ namespace impulse::control {
 
 struct QueueWords {
   std::vector<std::string> queues;  // in lower case
+  std::string binding;              // said in front of them; empty: none, "all": any
   std::optional<Pattern> sender;
   std::optional<Pattern> recipient;
   Duration age{0};
@@ -21,14 +22,20 @@ struct QueueWords {
   std::string note;  // what stands behind the queues
 };
 
-// `queues` of them, selectors (--sender REGEX, --recipient REGEX, --older TIME) in
-// front of the first or anywhere, --dry-run anywhere; then, where `notes`, free
-// words. The error is the whole answer.
+// `queues` of them ("binding BINDING" may stand before the first), selectors (--sender REGEX, --recipient REGEX,
+// --older TIME) in front of the first or anywhere, --dry-run anywhere; then, where `notes`, free words. The error is
+// the whole answer.
 std::expected<QueueWords, Answer> read_queue_words(const Invocation& call, std::string_view command, size_t queues,
                                                    bool notes);
 
-// One queue's name ("domain" may stand before it), and nothing else.
-std::expected<std::string, Answer> read_queue(const Invocation& call, std::string_view command);
+// One queue's name ("domain" or "binding BINDING" may stand before it), and nothing
+// else. With `bindings` also a Binding alone: "%b1".
+std::expected<std::string, Answer> read_queue(const Invocation& call, std::string_view command, bool bindings = false);
+
+// A Binding that there is, or by which something still waits; as it is spelled.
+std::expected<std::string, Answer> read_binding(const Invocation& call, const config::RawValue& word);
+// A domain's queues, of all Bindings.
+std::vector<QueuedDomain> queues_of(System& system, const std::string& domain);
 
 // "30s", "5m", as options take it.
 Result<Duration> read_duration(const config::RawValue& word);
@@ -39,8 +46,10 @@ std::expected<MessageId, Answer> read_message_id(const Invocation& call, const c
 // What logs and reports say of what an operator has given up: `note`, or `otherwise`, behind a code of its own or 554.
 std::string failure_response(std::string_view note, std::string_view otherwise);
 
-// say(writer, row) for each domain of the queue in order, a page in memory at a time.
-Step each_domain(System& system, uint64_t limit, std::function<void(Writer&, const QueuedDomain&)> say);
+// say(writer, row) for each domain of the queue in order, a page in memory at a time;
+// of a Binding, unless that is empty.
+Step each_domain(System& system, uint64_t limit, std::function<void(Writer&, const QueuedDomain&)> say,
+                 std::string binding = {});
 
 constexpr std::string_view state_name(QueuedRecipient::State state) {
   switch (state) {

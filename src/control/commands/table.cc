@@ -23,9 +23,12 @@ constexpr Command table[] = {
      "In the order of the configuration, with the patterns of Allow and the users that the group file names. A user, "
      "or on a Unix socket a group of the system, of a role's name has it too.",
      Argument::nothing, false, authz_roles_list},
-    {"binding summary", "[BINDING]", "statistics of a binding",
-     "What goes out by it: in this version all mail, by the binding that is called default.", Argument::nothing, false,
-     binding_summary},
+    {"binding summary", "[BINDING | group:GROUP]", "statistics of bindings",
+     "Connections, queues, and what was delivered, has failed and came in, by each binding, or by that one, or by "
+     "those "
+     "of a group and then of all of them. Mail that is assigned to no other one goes by the binding that is called "
+     "default.",
+     Argument::nothing, false, binding_summary},
     {"complete", "LINE", "what could follow in an unfinished command line",
      "For clients that edit lines. LINE is taken as it is, blanks at its end and open quotes included. Each line of "
      "the answer is a whole word that can stand in place of the last one; behind a blank, a new one.",
@@ -165,9 +168,9 @@ constexpr Command table[] = {
     {"dns_cache submit", "NAME MX|A|AAAA", "ask the DNS",
      "The answer is remembered, for 'dns_cache lookup'; what is remembered already is not asked again.",
      Argument::nothing, false, dns_cache_submit},
-    {"domain", "DOMAIN", "one domain of the queue",
-     "What waits for it, outcomes since something does, whether it is suspended, and the connections that carry its "
-     "mail now.",
+    {"domain", "[binding BINDING] DOMAIN", "one domain of the queue",
+     "What waits for it (without a binding: by the default one), outcomes since something does, whether it is "
+     "suspended, and the connections that carry its mail now.",
      Argument::domain, false, domain},
     {"domain all", "", "all domains of the queue", "A line for each, as 'active' has it, and the totals.",
      Argument::nothing, false, domain_all},
@@ -176,24 +179,26 @@ constexpr Command table[] = {
      "and other domains that go to the same hosts; or why there is no way. Nothing is looked up for it ('dig').",
      Argument::domain, false, domain_route},
     {"domains", "", "all domains of the queue", "The same as 'domain all'.", Argument::nothing, false, domain_all},
-    {"fail domain", "[--dry-run] [--sender REGEX] [--recipient REGEX] [--older TIME] DOMAIN [NOTE...]",
+    {"fail domain",
+     "[--dry-run] [--sender REGEX] [--recipient REGEX] [--older TIME] [binding BINDING|all] DOMAIN [NOTE...]",
      "give up what waits for a domain",
      "Its recipients have failed, and their senders are told; NOTE is the reason. With selectors only those that fit "
      "all of them: regular expressions in the envelope's sender and in the recipient, and the least age; DOMAIN may be "
      "all. With --dry-run nothing is done: they are counted, and the first 25 shown. What is in delivery is left "
      "alone, and what comes later. It ends where it is when this console goes.",
      Argument::domain, false, fail_domain},
-    {"fail domain quiet", "[--dry-run] [--sender REGEX] [--recipient REGEX] [--older TIME] DOMAIN [NOTE...]",
+    {"fail domain quiet",
+     "[--dry-run] [--sender REGEX] [--recipient REGEX] [--older TIME] [binding BINDING|all] DOMAIN [NOTE...]",
      "give up what waits, and tell nobody", "As 'fail domain', without reports to the senders.", Argument::domain,
      false, fail_domain_quiet},
-    {"flush domain", "[--dry-run] [--sender REGEX] [--recipient REGEX] [--older TIME] DOMAIN",
+    {"flush domain", "[--dry-run] [--sender REGEX] [--recipient REGEX] [--older TIME] [binding BINDING|all] DOMAIN",
      "try what is delayed now",
      "What waits for its next attempt is due now; not what is held. Selectors as with 'fail domain'; DOMAIN may be "
      "all.",
      Argument::domain, false, flush_domain},
     {"help", "[COMMAND | OPTION | SCOPE]", "commands, options and scopes explained", "", Argument::command, false,
      help},
-    {"hold domain", "[--dry-run] [--sender REGEX] [--recipient REGEX] [--older TIME] DOMAIN",
+    {"hold domain", "[--dry-run] [--sender REGEX] [--recipient REGEX] [--older TIME] [binding BINDING|all] DOMAIN",
      "let mail wait until it is released",
      "What waits for the domain is tried no more until 'release domain' or 'message release', restarts or not; what "
      "comes later is not meant (see 'suspend'). Selectors as with 'fail domain'; DOMAIN may be all.",
@@ -226,7 +231,8 @@ constexpr Command table[] = {
      Argument::nothing, false, logs},
     {"mailq", "[DOMAIN | --domain NAME ... | --binding NAME] [--limit N]", "what waits for delivery",
      "Without a domain, a line for each domain that has mail waiting: recipients due now, delayed, and in delivery; "
-     "or, with --domain, for those. With a domain, its recipients: in delivery, due, delayed; 100 of them, or as many "
+     "or, with --domain, for those; with --binding what goes by that one. With a domain, its recipients: in delivery, "
+     "due, delayed; 100 of them, or as many "
      "as --limit says.",
      Argument::domain, false, mailq},
     {"memory", "", "what memory the daemon uses",
@@ -262,24 +268,30 @@ constexpr Command table[] = {
      Argument::nothing, false, paniclog},
     {"pid", "", "the daemon's process id", "", Argument::nothing, false, pid},
     {"quit", "", "end this console session", "", Argument::nothing, false, quit},
-    {"rebind", "BINDING|all [DOMAIN]", "assign mail to bindings anew",
-     "In this version all mail goes out by one binding: nothing changes.", Argument::nothing, false, rebind},
+    {"rebind", "[--dry-run] [--sender REGEX] [--recipient REGEX] [--older TIME] BINDING|all [DOMAIN] [to BINDING]",
+     "assign mail to bindings anew",
+     "What waits for the binding, or for all, to be tried goes by the binding that the configuration would give it "
+     "now: "
+     "what its context names, else Default_Binding; one of a group that is suspended gives way to another one. Or by "
+     "the binding behind 'to'. Restarts keep that. What is in delivery is left alone. Selectors as with 'fail domain'.",
+     Argument::nothing, false, rebind},
     {"refresh domain", "DOMAIN|all", "look up anew where mail goes",
      "What is remembered of the domain, or of all of them, is looked up again.", Argument::domain, false,
      refresh_domain},
-    {"release domain", "[--dry-run] [--sender REGEX] [--recipient REGEX] [--older TIME] DOMAIN", "let held mail go",
+    {"release domain", "[--dry-run] [--sender REGEX] [--recipient REGEX] [--older TIME] [binding BINDING|all] DOMAIN",
+     "let held mail go",
      "What 'hold domain' and 'message hold' hold is due now. Selectors as with 'fail domain'; DOMAIN may be all.",
      Argument::domain, false, release_domain},
     {"reopen logs", "", "open the log files anew",
      "After their files were moved away: all logs go on in new files of the same names. A log whose file cannot be "
      "opened goes on in the old one, and the status is 5.",
      Argument::nothing, false, reopen_logs},
-    {"reroute queue", "[--dry-run] [--sender REGEX] [--recipient REGEX] [--older TIME] FROM TO",
+    {"reroute queue", "[--dry-run] [--sender REGEX] [--recipient REGEX] [--older TIME] [binding BINDING] FROM TO",
      "send mail another way",
      "What waits for FROM goes where mail for TO goes, with the recipients that it has; not what comes later. A "
      "restart forgets that of what still waits. Selectors as with 'fail domain'.",
      Argument::domain, false, reroute_queue},
-    {"resume", "[domain] DOMAIN", "deliver to a suspended domain again",
+    {"resume", "[domain] DOMAIN | binding BINDING [DOMAIN]", "deliver to a suspended domain, or by a binding, again",
      "Undoes 'suspend'. What is due goes; what is delayed waits for its time (see 'flush domain').", Argument::domain,
      false, resume},
     {"rotate logs", "", "begin new log files",
@@ -300,9 +312,9 @@ constexpr Command table[] = {
      "One line each: descriptor, state (connecting, resting, fetching a message, sending), whose mail it carries, "
      "where it goes, and its transactions so far.",
      Argument::nothing, false, show_outbound},
-    {"showqueue", "[binding BINDING] DOMAIN [LIMIT[,OFFSET]]", "the recipients that wait for a domain",
-     "Two lines each: its state, message and when that came; sender and recipient. 100, or LIMIT, behind the first "
-     "OFFSET.",
+    {"showqueue", "[binding BINDING|all] DOMAIN [LIMIT[,OFFSET]]", "the recipients that wait for a domain",
+     "Two lines each: its state and binding, message and when that came; sender and recipient. 100, or LIMIT, behind "
+     "the first OFFSET. Without a binding those of the default one.",
      Argument::domain, false, showqueue},
     {"shutdown", "", "stop the daemon in order",
      "Stops accepting, lets transactions under way end, makes everything durable and exits.", Argument::nothing, false,
@@ -313,10 +325,10 @@ constexpr Command table[] = {
      "The counters that 'summary' and 'counter list' show begin at 0 again, and rates are of the time since. Totals "
      "that collectors of metrics read stay as they are.",
      Argument::nothing, false, summary_reset},
-    {"suspend", "[[domain] DOMAIN]", "deliver nothing to a domain",
+    {"suspend", "[[domain] DOMAIN | binding BINDING [DOMAIN]]", "deliver nothing to a domain, or by a binding",
      "Nothing is tried until 'resume'; mail is taken and waits. It ends with the daemon: for longer set "
-     "Suspend_Delivery, which is another switch: mail goes when neither holds it. Without a domain, those that are "
-     "suspended.",
+     "Suspend_Delivery, which is another switch: mail goes when neither holds it. Without any of "
+     "these, what is suspended.",
      Argument::domain, false, suspend},
     {"sysinfo", "", "the daemon's version and its surroundings",
      "Version, compiler, libraries, the system below, limits, descriptors in use, and who the daemon runs as.",

@@ -31,9 +31,10 @@ class ClerkTest : public CppUnit::TestFixture {
   static constexpr const char* closed = "Suspend_Delivery = true\nMessage_Expiration = 1000000\n";
 
   static MessageOrder about(Act act, MessageId id, const std::vector<std::string>& recipients) {
-    MessageOrder order{act, id, {}, {}, false, "554 5.0.0 no more"};
+    MessageOrder order{act, id, {}, false, "554 5.0.0 no more"};
     uint32_t number = 0;
-    for (const std::string& recipient : recipients) order.recipients.emplace_back(number++, recipient);
+    for (const std::string& recipient : recipients)
+      order.recipients.emplace_back(number++, message::domain_of(recipient));
     return order;
   }
   static QueueOrder about_all(Act act, std::string queue = {}) {

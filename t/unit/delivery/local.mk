@@ -18,6 +18,7 @@ t_unit_delivery_tests_SOURCES = t/unit/main.cc \
 	t/unit/delivery/memory_test.cc \
 	t/unit/delivery/mx_test.cc \
 	t/unit/delivery/parts_test.cc \
+	t/unit/delivery/rebind_test.cc \
 	t/unit/delivery/report_test.cc \
 	t/unit/delivery/reroute_test.cc \
 	t/unit/delivery/sink.h \

@@ -39,6 +39,7 @@ class QueueTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(what_is_held_is_not_flushed);
   CPPUNIT_TEST(domains_fold_case);
   CPPUNIT_TEST(a_tenants_queue_is_another);
+  CPPUNIT_TEST(a_bindings_queue_is_another);
   CPPUNIT_TEST(list_keeps_its_limit_and_order);
   CPPUNIT_TEST(far_future_does_not_overflow);
   CPPUNIT_TEST(many_items_of_many_domains);
@@ -370,6 +371,27 @@ class QueueTest : public CppUnit::TestFixture {
     queue_->add("example.com", item(2), start);
     CPPUNIT_ASSERT_EQUAL(uint64_t{2}, queue_->active("EXAMPLE.com"));
     CPPUNIT_ASSERT_EQUAL(size_t{1}, queue_->status().size());
+  }
+
+  void a_bindings_queue_is_another() {
+    for (const char* binding : {"", "default"}) CPPUNIT_ASSERT_EQUAL(std::string("d"), name_of("", "d", binding));
+    for (const char* tenant : {"", "blue"})
+      for (const char* domain : {"", "a.example", "[IPv6:::1]"})
+        for (const char* binding : {"default", "b1", "a.b-c_d"}) {
+          const std::string name = name_of(tenant, domain, binding);
+          CPPUNIT_ASSERT_EQUAL(std::string(tenant), std::string(tenant_of(name)));
+          CPPUNIT_ASSERT_EQUAL(std::string(domain), std::string(domain_of(name)));
+          CPPUNIT_ASSERT_EQUAL(std::string(binding), std::string(binding_of(name)));
+          CPPUNIT_ASSERT_EQUAL(name_of(tenant, domain), std::string(without_binding(name)));
+          CPPUNIT_ASSERT_EQUAL(name_of(tenant, domain, "b2"), rebound(name, "b2"));
+        }
+    // All of a domain's stand together.
+    for (const char* name : {"a.example-x", "a.example%b2", "a.example.org", "a.example", "a.example%b1", "a.exampl"})
+      queue_->add(name, item(1), start);
+    std::vector<std::string> names;
+    for (const auto& status : queue_->status()) names.push_back(status.domain);
+    CPPUNIT_ASSERT((names == std::vector<std::string>{"a.exampl", "a.example", "a.example%b1", "a.example%b2",
+                                                      "a.example-x", "a.example.org"}));
   }
 
   void a_tenants_queue_is_another() {

@@ -41,6 +41,7 @@ Incoming everything() {
   envelope.listener = "*:25";
   envelope.user = "ann@example.com";
   envelope.tenant = "blue";
+  envelope.binding = "b1";
   envelope.context = {{"campaign", "spring"}, {"", std::string("\0\xFF", 2)}, {"empty", ""}};
   incoming.trace = "Received: by mx with ESMTP id ;\r\n";
   incoming.id_offset = 30;
@@ -86,6 +87,7 @@ Incoming any(std::mt19937& random) {
   envelope.listener = text();
   envelope.user = text();
   envelope.tenant = text();
+  envelope.binding = text();
   for (uint64_t i = pick(4); i > 0; --i) envelope.context.emplace_back(text(), text());
   incoming.trace = text();
   if (pick(2) == 0) incoming.id_offset = static_cast<uint32_t>(pick(incoming.trace.size() + 1));

@@ -48,7 +48,9 @@ class RemovalTest : public CppUnit::TestFixture {
         // The news about the old segment are in younger ones.
         CPPUNIT_ASSERT(kit::record(*spool, passing, 0, kit::outcome(State::delivered)));
         CPPUNIT_ASSERT(kit::record(*spool, delayed[0], 1, kit::outcome(State::failed, 3, "no")));
-        CPPUNIT_ASSERT(kit::record(*spool, delayed[1], 0, kit::later(4, 77, "wait")));
+        RecipientState rebound = kit::later(4, 77, "wait");
+        rebound.binding = "b1";
+        CPPUNIT_ASSERT(kit::record(*spool, delayed[1], 0, rebound));
         for (int i = 0; i < 200; ++i) pass(*spool);
         kit::settle(*spool);
         CPPUNIT_ASSERT(spool->status().segments <= 4);
@@ -58,7 +60,8 @@ class RemovalTest : public CppUnit::TestFixture {
       auto spool = open();
       CPPUNIT_ASSERT(spool.ids() == delayed);
       CPPUNIT_ASSERT(spool.live[0].states[1] == kit::outcome(State::failed, 3, "no"));
-      CPPUNIT_ASSERT(spool.live[1].states[0] == kit::later(4, 77, "wait"));
+      CPPUNIT_ASSERT(spool.live[1].states[0].attempts == 4 && spool.live[1].states[0].last_error == "wait");
+      CPPUNIT_ASSERT_EQUAL(std::string("b1"), spool.live[1].states[0].binding);
       CPPUNIT_ASSERT(spool.live[2].states == std::vector<RecipientState>(2));
       for (const MessageId id : delayed)
         for (uint32_t i = 0; i < 2; ++i) kit::record(*spool, id, i, kit::outcome(State::expired));

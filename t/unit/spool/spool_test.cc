@@ -23,6 +23,7 @@ class SpoolTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(id_stands_in_the_trace);
   CPPUNIT_TEST(outcomes_end_a_message);
   CPPUNIT_TEST(reschedules_survive);
+  CPPUNIT_TEST(a_binding_stays_until_another_is_said);
   CPPUNIT_TEST(recovery_is_oldest_first);
   CPPUNIT_TEST(many_threads);
   CPPUNIT_TEST(senseless_calls_are_refused);
@@ -151,6 +152,30 @@ class SpoolTest : public CppUnit::TestFixture {
     auto spool = kit::open(settings_);
     CPPUNIT_ASSERT(kit::record(*spool, id, 0, kit::later(3, 0, "")));
     CPPUNIT_ASSERT(spool->summary(id)->states[0] == kit::later(3, 0, ""));
+  }
+
+  void a_binding_stays_until_another_is_said() {
+    const auto bound = [](RecipientState state, const char* binding) {
+      state.binding = binding;
+      return state;
+    };
+    MessageId id;
+    {
+      auto spool = kit::open(settings_);
+      id = kit::accept(*spool, kit::message("one", 3));
+      CPPUNIT_ASSERT(kit::record(*spool, id, 0, bound(kit::later(1, 1000, "421 a"), "b1")));
+      CPPUNIT_ASSERT(kit::record(*spool, id, 0, kit::later(2, 2000, "421 b")));
+      CPPUNIT_ASSERT(kit::record(*spool, id, 1, bound(kit::later(0, 0, ""), "b1")));
+      CPPUNIT_ASSERT(kit::record(*spool, id, 1, bound(kit::later(0, 0, ""), "default")));
+      CPPUNIT_ASSERT(kit::record(*spool, id, 2, kit::later(1, 5, "no")));
+      CPPUNIT_ASSERT(spool->summary(id)->states[0] == bound(kit::later(2, 2000, "421 b"), "b1"));
+    }
+    for (int restart = 0; restart < 2; ++restart) {
+      auto spool = kit::open(settings_);
+      CPPUNIT_ASSERT(spool.live.at(0).states[0] == bound(kit::later(2, 2000, "421 b"), "b1"));
+      CPPUNIT_ASSERT(spool.live[0].states[1] == bound(kit::later(0, 0, ""), "default"));
+      CPPUNIT_ASSERT(spool.live[0].states[2] == kit::later(1, 5, "no"));
+    }
   }
 
   void recovery_is_oldest_first() {
