@@ -105,6 +105,7 @@ void print_details(const spool::Summary& summary) {
   row("listener", escape_line(envelope.listener));
   row("user", escape_line(envelope.user));
   row("tenant", escape_line(envelope.tenant));
+  row("binding", escape_line(envelope.binding));
   row("envid", escape_line(envelope.envid));
   if (envelope.hold_until != WallTime{}) row("held until", time_text(envelope.hold_until));
   for (const auto& [key, value] : envelope.context)
@@ -114,6 +115,7 @@ void print_details(const spool::Summary& summary) {
     std::string text = fmt::format("{} {}", address_text(envelope.recipients[i].address), state_text(state));
     if (state.attempts > 0) text += fmt::format(", {} attempt{}", state.attempts, state.attempts == 1 ? "" : "s");
     if (state.state == spool::State::pending) text += ", next " + next_text(state.next_attempt);
+    if (!state.binding.empty()) text += ", binding " + escape_line(state.binding);
     if (!state.last_error.empty()) text += ": " + escape_line(state.last_error);
     row("recipient", text);
   }

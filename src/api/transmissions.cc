@@ -126,7 +126,7 @@ void TransmissionReader::options(Element element, const Where& where) {
   // Those that must not be on: the feature is not there.
   static constexpr std::array<std::string_view, 5> off{"open_tracking", "click_tracking", "sandbox", "inline_css",
                                                        "smart_send"};
-  // … and those that must not be there, but as null.
+  // … and all that there are.
   const std::initializer_list<std::string_view> names{"open_tracking",    "click_tracking", "sandbox",
                                                       "inline_css",       "smart_send",     "transactional",
                                                       "skip_suppression", "start_time",     "ip_pool"};

@@ -5,6 +5,7 @@
 #include "queue/binding.h"
 
 #include <algorithm>
+#include <atomic>
 #include <utility>
 
 namespace impulse::delivery {
@@ -40,6 +41,9 @@ struct Clerk::Work {
   std::shared_ptr<Errand> own{};  // of one that nobody waits for
   bool wakes = false;             // looks at queues, and does nothing else
   uint64_t turn = 0;              // among Bindings of a group
+  // Of rebind: what the journal has not on stable storage yet.
+  std::shared_ptr<std::atomic<uint64_t>> unsaved = std::make_shared<std::atomic<uint64_t>>(0);
+  bool looked = false;  // at all of it
 };
 
 Clerk::Clerk(Office& office) : office_(office), timer_(office.parts.loop, [this] { run(); }) {}
@@ -147,9 +151,12 @@ void Clerk::run() {
       }
       if (work->scan.ended) work->queue.clear();
     }
-    work->progress.ended = !step(*work);
+    work->looked = work->looked || !step(*work);
+    work->progress.ended = work->looked && *work->unsaved == 0;
     errand->set(work->progress);
+    const bool saving = work->looked && !work->progress.ended;
     if (!work->progress.ended) works_.push_back(std::move(work));
+    if (saving) return timer_.start(pause);
     if (steady_now() >= end) break;
   }
   if (!works_.empty() && !office_.stopping) later();
@@ -255,8 +262,9 @@ void Clerk::would(Work& work, const Listed& listed) const {
     work.progress.first.push_back(waiting_of(office_.backlog, office_.parts.spool, work.queue, listed));
 }
 
-// The journal has it with the next group that is written. So a crash may undo
-// it for what was moved last; nothing is in two queues, or in none.
+// The journal has it with the next group that is written, and the errand ends when
+// that is durable. A crash before that undoes it for what was moved last; nothing is
+// in two queues, or in none.
 void Clerk::rebind(std::string_view queue, const Item& like, std::string_view binding, Work& work) {
   auto item = office_.queue.take_item(queue, like);
   if (!item) return;
@@ -264,7 +272,9 @@ void Clerk::rebind(std::string_view queue, const Item& like, std::string_view bi
   spool::RecipientState state{spool::State::pending, item->attempts, item->next_attempt,
                               office_.parts.spool.last_error(item->id, item->recipient)};
   state.binding = binding;
-  office_.parts.spool.record(item->id, item->recipient, state);
+  ++*work.unsaved;
+  office_.parts.spool.record(item->id, item->recipient, state,
+                             [unsaved = work.unsaved](const Result<>&) { --*unsaved; });
   office_.parts.counters.binding(queue::binding_of(queue)).add(telemetry::Counter::queued_recipients, -1);
   office_.parts.counters.binding(queue::binding_of(to)).add(telemetry::Counter::queued_recipients);
   const bool waits = item->next_attempt > wall_now();
@@ -317,6 +327,7 @@ void Clerk::reassigned(Work& work, const std::vector<Listed>& listed,
     const auto found = bindings.find(each.item.id);
     if (found == bindings.end() || found->second.empty() || iequals(found->second, queue::binding_of(work.queue)))
       continue;
+    if (!fits(work, each)) continue;
     if (each.place == Place::in_flight) {
       if (work.passes == 0) ++work.progress.acted.in_flight;
     } else if (work.order.dry_run) {

@@ -35,6 +35,14 @@ class Session:
     recipient_parameters: dict = field(default_factory=dict)
     chunks: bytes = b""
     closed: str = ""       # "quit", "lost", "dropped"
+    peer: str = ""         # the address that it came from
+
+
+def peer_of(connection):
+    try:
+        return connection.getpeername()[0]
+    except OSError:  # gone already
+        return ""
 
 
 class SmtpSink(Acceptor):
@@ -75,7 +83,7 @@ class SmtpSink(Acceptor):
         return list(self.messages)
 
     def accepted(self, connection):
-        session = Session(len(self.sessions))
+        session = Session(len(self.sessions), peer=peer_of(connection))
         self.sessions.append(session)
         self.open.add(connection)
         return session,

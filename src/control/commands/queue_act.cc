@@ -227,9 +227,10 @@ Answer reroute_queue(const Invocation& call) {
 }
 
 Answer rebind(const Invocation& call) {
+  constexpr const char* form = "BINDING or all is expected; a domain, and 'to BINDING', may follow";
+  if (call.words.empty()) return usage("rebind", form);
   auto words = read_queue_words(call, "rebind", 1, true);
   if (!words) return std::move(words.error());
-  constexpr const char* form = "BINDING or all is expected; a domain, and 'to BINDING', may follow";
   if (!words->binding.empty()) return usage("rebind", form);
   QueueOrder order = order_of(QueueAct::rebind, *words);
   // The words themselves, for where they stand.

@@ -20,6 +20,7 @@ class QueueCommandsTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(all_domains);
   CPPUNIT_TEST(one_domain);
   CPPUNIT_TEST(bindings);
+  CPPUNIT_TEST(of_other_bindings);
   CPPUNIT_TEST(outbound);
   CPPUNIT_TEST(orders_about_a_message);
   CPPUNIT_TEST(orders_about_a_message_wrong);
@@ -139,16 +140,69 @@ class QueueCommandsTest : public CppUnit::TestFixture {
 
   void bindings() {
     fill();
-    console.system.counts.add(telemetry::Counter::deliveries, 250);
+    console.system.counts.binding("default").add(telemetry::Counter::deliveries, 250);
     const std::string reply = console("binding summary");
     ASSERT_HOLDS(reply, "Summary Statistics For Binding default\n");
     ASSERT_HOLDS(reply, "Active Queue Size:                        23\n");
     ASSERT_HOLDS(reply, "Delivery Rate:                    2.50 messages/second\n");
     CPPUNIT_ASSERT_EQUAL(reply, console("binding summary DEFAULT"));
     CPPUNIT_ASSERT_EQUAL("=3 not-found"s, status_of(console("binding summary blue")));
-    ASSERT_HOLDS(console("rebind all"), " Rebound 0 messages.\n");
+    CPPUNIT_ASSERT_EQUAL("=3 not-found"s, status_of(console("binding summary group:blue")));
     CPPUNIT_ASSERT_EQUAL("=3 not-found"s, status_of(console("rebind blue a.example")));
-    CPPUNIT_ASSERT_EQUAL("=2 usage"s, status_of(console("rebind")));
+    for (const auto command : {"rebind", "rebind default to default", "rebind all a.example b.example c.example",
+                               "rebind binding default a.example", "rebind all a.example%b1"})
+      CPPUNIT_ASSERT_EQUAL_MESSAGE(command, "=2 usage"s, status_of(console(command)));
+  }
+
+  // By their names, whatever their case; one that has gone as long as it has mail.
+  void of_other_bindings() {
+    CPPUNIT_ASSERT_EQUAL("=0 ok"s, status_of(console("config set Binding b1 Max_Retries 3")));
+    CPPUNIT_ASSERT_EQUAL("=0 ok"s, status_of(console("config set Binding_Group g Binding b2 Max_Retries 3")));
+    console.system.domains = {{"a.example", 1}, {"a.example%b1", 3}, {"a.example%gone", 1}, {"b.example%b1", 4}};
+    console.system.counts.binding("b1").add(telemetry::Counter::queued_recipients, 7);
+    console.system.counts.binding("gone").add(telemetry::Counter::queued_recipients);
+    console.system.counts.binding("old").add(telemetry::Counter::deliveries);
+    const std::string all = console("binding summary");
+    for (const auto name : {"default", "b1", "b2", "gone"}) ASSERT_HOLDS(all, fmt::format("For Binding {}\n", name));
+    ASSERT_HOLDS(all, "=0 ok bindings=4\n");
+    ASSERT_HOLDS(console("binding summary B1"), "Active Queue Size:                         7\n");
+    const std::string group = console("binding summary group:g");
+    ASSERT_HOLDS(group, "For Binding b2 in Binding Group g\n");
+    ASSERT_HOLDS(group, "For Binding Group g\n");
+    CPPUNIT_ASSERT_EQUAL(size_t{3}, payload_of(console("mailq --binding B1")).size());
+    CPPUNIT_ASSERT_EQUAL("=0 ok"s, status_of(console("domain binding b1 a.example")));
+
+    console.system.errand_steps = {{9, {5, 0, 0, 0}, {}, true}};
+    const auto order = [&](const std::string& command) {
+      console.system.queue_orders.clear();
+      const std::string reply = console(command);
+      CPPUNIT_ASSERT_EQUAL_MESSAGE(command + reply, size_t{1}, console.system.queue_orders.size());
+      const QueueOrder& made = console.system.queue_orders.front();
+      return fmt::format("{}|{}|{}|{}", made.binding, made.queue, made.every_binding, made.to);
+    };
+    CPPUNIT_ASSERT_EQUAL("||false|"s, order("rebind all"));
+    CPPUNIT_ASSERT_EQUAL("b1||false|b2"s, order("rebind B1 to B2"));
+    CPPUNIT_ASSERT_EQUAL("b1|a.example%b1|false|"s, order("rebind --dry-run b1 A.example"));
+    CPPUNIT_ASSERT_EQUAL("|a.example|true|default"s, order("rebind all a.example to default"));
+    CPPUNIT_ASSERT_EQUAL("gone||false|"s, order("rebind Gone"));
+    CPPUNIT_ASSERT_EQUAL("|a.example%b1|false|"s, order("flush domain binding b1 a.example"));
+    CPPUNIT_ASSERT_EQUAL("|a.example%b1|false|"s, order("flush domain a.example%B1"));
+    CPPUNIT_ASSERT_EQUAL("|a.example|true|"s, order("hold domain binding all a.example"));
+    CPPUNIT_ASSERT_EQUAL("b1||false|"s, order("fail domain binding b1 all for good"));
+    CPPUNIT_ASSERT_EQUAL("|a.example%b1|false|c.example%b1"s, order("reroute queue binding b1 a.example c.example"));
+    ASSERT_HOLDS(console("rebind all"), " Rebound 5 recipients.\n");
+    ASSERT_HOLDS(console("--json rebind b1 to b2"), R"("binding":"b1")");
+    CPPUNIT_ASSERT_EQUAL("=3 not-found"s, status_of(console("rebind b1 to gone")));
+    CPPUNIT_ASSERT_EQUAL("=1 failed"s, status_of(console("reroute queue a.example c.example%b1")));
+    CPPUNIT_ASSERT_EQUAL("=2 usage"s, status_of(console("flush domain binding b1 a.example%b1")));
+
+    ASSERT_HOLDS(console("suspend binding b1"), " binding b1 suspended\n");
+    CPPUNIT_ASSERT(console.system.suspended.contains("%b1"));
+    ASSERT_HOLDS(console("suspend"), " binding b1\n");
+    ASSERT_HOLDS(console("domain a.example%b1"), "is suspended\n");
+    ASSERT_HOLDS(console("--json resume binding B1"), R"("binding":"b1")");
+    CPPUNIT_ASSERT_EQUAL("=0 ok"s, status_of(console("suspend binding b1 a.example")));
+    CPPUNIT_ASSERT(console.system.suspended.contains("a.example%b1"));
   }
 
   void outbound() {
