@@ -118,6 +118,14 @@ void write_listens(MetricsWriter& writer, const std::vector<Figures::Listen>& li
 void write_spool(MetricsWriter& writer, const spool::Status& spool) {
   gauge(writer, "impulse_spool_accepting", "whether the spool takes new messages", spool.accepting ? 1 : 0);
   gauge(writer, "impulse_spool_messages", "messages in the spool", spool.messages);
+  using Phase = spool::Indexing::Phase;
+  gauge(writer, "impulse_spool_indexing", "whether what was there before the start is still being indexed",
+        spool.indexing.phase == Phase::done ? 0 : 1);
+  gauge(writer, "impulse_spool_indexing_segments_left", "segments of before the start that are not read yet",
+        spool.indexing.segments - spool.indexing.segments_read);
+  gauge(writer, "impulse_spool_indexing_messages_left",
+        "messages of before the start that are known, and not in the queue yet",
+        spool.indexing.messages - spool.indexing.queued);
   gauge(writer, "impulse_spool_segments", "segments of the spool", spool.segments);
   gauge(writer, "impulse_spool_bytes", "bytes of the spool on its disk", spool.bytes);
   gauge(writer, "impulse_spool_free_bytes", "bytes free on the spool's file system", spool.free_bytes);

@@ -68,6 +68,16 @@ struct SpoolStatus {
   uint64_t segments = 0;
   uint64_t bytes = 0;
   uint64_t free_bytes = 0;
+  struct Indexing {              // of what was there before the start
+    std::string phase = "done";  // "reading", "queueing", "done"
+    uint64_t segments = 0;
+    uint64_t segments_read = 0;
+    uint64_t messages = 0;  // live ones among what was there; known when all segments are read
+    uint64_t queued = 0;    // of these
+    unsigned percent = 100;
+    std::string text;  // in words; empty when it is done
+  };
+  Indexing indexing;
 };
 
 // The TLS side of a Listen, for `listener show --tls`; it serves no TLS when `certificate` is empty.

@@ -82,6 +82,13 @@ class PartsDispatcher final : public Dispatcher {
     });
   }
 
+  void enqueue_all(std::vector<spool::Summary> messages, std::function<void()> done) override {
+    on_loop([this, messages = std::move(messages), done = std::move(done)] {
+      for (const spool::Summary& message : messages) add(message.id, message.envelope, message.size, message.states);
+      done();
+    });
+  }
+
   void start() override {
     started_ = true;
     tick();

@@ -62,7 +62,9 @@ class Dispatcher {
   // Any thread: recipients of a durable message. `states` may be empty (all pending).
   virtual void enqueue(MessageId id, std::shared_ptr<const message::Envelope> envelope, uint64_t size,
                        std::vector<spool::RecipientState> states) = 0;
-  // Loop thread: deliveries begin (after recovery) / no new ones begin; `idle`
+  // Any thread: messages that a start found. `done`, on the loop, when they are in the queue; not after the end.
+  virtual void enqueue_all(std::vector<spool::Summary> messages, std::function<void()> done) = 0;
+  // Loop thread: deliveries begin / no new ones begin; `idle`
   // is called when those in flight have ended, at the latest after `patience`.
   virtual void start() = 0;
   virtual void stop(Duration patience, std::function<void()> idle) = 0;

@@ -186,6 +186,8 @@ std::unique_ptr<control::QueueReader> ConsoleService::queue_reader(std::string n
 Result<control::QueueActed> ConsoleService::act_on_message(const control::MessageOrder& order) {
   const auto summary = parts_.spool.summary(order.id);
   if (!summary) return std::unexpected(summary.error());
+  // The queue does not have it yet.
+  if (auto known = parts_.spool.indexed(order.id); !known) return std::unexpected(known.error());
   delivery::MessageOrder passed{act_of(order.act), order.id, {}, order.quiet, order.response};
   for (uint32_t i = 0; i < summary->envelope.recipients.size(); ++i) {
     const std::string& address = summary->envelope.recipients[i].address;

@@ -2,6 +2,7 @@
 
 #include "server/client_session.h"
 #include "server/console_connection.h"
+#include "server/indexing.h"
 #include "server/serving.h"
 #include "server/tls_settings.h"
 
@@ -228,7 +229,16 @@ bool ConsoleService::trace_remove(uint64_t id) {
 
 control::SpoolStatus ConsoleService::spool() {
   const spool::Status status = parts_.spool.status();
-  return {status.accepting, status.reason, status.messages, status.segments, status.bytes, status.free_bytes};
+  const spool::Indexing& now = status.indexing;
+  using Phase = spool::Indexing::Phase;
+  const char* phase = now.phase == Phase::reading ? "reading" : now.phase == Phase::queueing ? "queueing" : "done";
+  return {status.accepting,
+          status.reason,
+          status.messages,
+          status.segments,
+          status.bytes,
+          status.free_bytes,
+          {phase, now.segments, now.segments_read, now.messages, now.queued, now.percent(), text_of(now)}};
 }
 
 }  // namespace impulse::server

@@ -101,6 +101,8 @@ bool Daemon::start() {
     return complain(listening.error());
   }
   delivery_loop_->post([this] { dispatcher_->start(); });
+  // New mail waits for none of it.
+  indexing_->begin(*dispatcher_);
   log_->write(
       Level::notice, Area::server, "server-ready",
       fmt::format("impulsed {} is ready, process {}, configuration {}", PACKAGE_VERSION, ::getpid(), engine_->file()));
@@ -136,6 +138,16 @@ Result<> Daemon::finish_start() {
   sweeper_ = std::make_unique<net::Timer>(*main_, [this] { sweep_snapshots(); });
   keep_time();
   return {};
+}
+
+// What was there is in the queue; or it cannot be read, and would never get there by itself.
+void Daemon::indexed(const Result<std::string>& result) {
+  if (result) {
+    if (console_) console_->event("spool-indexed", *result);
+    return;
+  }
+  failed_ = true;
+  begin_shutdown();
 }
 
 void Daemon::keep_time() {
@@ -178,20 +190,14 @@ bool Daemon::open_stores() {
   if (!delivery) return complain(delivery.error());
   delivery_loop_ = std::move(*delivery);
 
-  // Live messages are read before the dispatcher can be made: it needs the spool.
-  std::vector<spool::Summary> live;
-  spool::RecoveryReport recovery;
-  const std::string node = node_name(global);
-  auto spool = spool::Spool::open(
-      spool_settings(global), node, [&](spool::Summary summary) { live.push_back(std::move(summary)); },
-      [this](std::string_view line) { log_->write(Level::error, Area::spool, "spool", line); }, &recovery);
+  auto spool = spool::Spool::begin(spool_settings(global), node_name(global), [this](std::string_view line) {
+    log_->write(Level::error, Area::spool, "spool", line);
+  });
   if (!spool) return complain(spool.error());
   spool_ = std::move(*spool);
-  for (const std::string& note : recovery.notes) log_->write(Level::warning, Area::spool, "spool-recovery", note);
-  log_->write(
-      Level::notice, Area::spool, "spool-recovered",
-      fmt::format("{} messages in {} segments ({} by their index), {} damaged records, {} torn bytes",
-                  recovery.messages, recovery.segments, recovery.footers_used, recovery.damaged, recovery.torn_bytes));
+  indexing_ = std::make_unique<Indexing>(*spool_, *log_, [this](Result<std::string> result) {
+    main_->post([this, result = std::move(result)] { indexed(result); });
+  });
 
   injector_ = std::make_unique<inject::Injector>(*spool_, logs_->mail(), counters_, [this](inject::Accepted accepted) {
     const std::lock_guard lock(queue_mutex_);
@@ -217,10 +223,6 @@ bool Daemon::open_stores() {
   {
     const std::lock_guard lock(queue_mutex_);
     queue_ = dispatcher_.get();
-  }
-  for (spool::Summary& summary : live) {
-    const auto envelope = std::make_shared<const message::Envelope>(std::move(summary.envelope));
-    dispatcher_->enqueue(summary.id, envelope, summary.size, std::move(summary.states));
   }
   delivery_thread_ = std::thread([this] { delivery_loop_->run(); });
   return true;
@@ -350,6 +352,7 @@ void Daemon::reload_by_signal() {
 
 void Daemon::begin_shutdown() {
   if (shutdown_deadline_) return;
+  indexing_->stop();
   const Duration patience = engine_->current()->global()[key::shutdown_timeout];
   shutdown_deadline_ = steady_now() + patience;
   http_desk_.stop();
@@ -390,11 +393,12 @@ void Daemon::shutdown_step() {
   shutdown_timer_->start(shutdown_poll);
 }
 
-void Daemon::run() {
+bool Daemon::run() {
   main_->run();
   take_down();
   log_->write(Level::notice, Area::server, "server-ended", "ended in order");
   log_->flush();
+  return !failed_;
 }
 
 // From the doors to the store: first nothing comes in any more, last the
@@ -403,6 +407,7 @@ void Daemon::take_down() {
   if (std::exchange(down_, true)) return;
   if (listeners_) listeners_->close_all();
   if (console_) console_->close_all();
+  if (indexing_) indexing_->stop();
   loops_.stop();
   for (const Worker* worker : loops_.all())
     while (!worker->sessions.empty()) delete worker->sessions.begin()->second;

@@ -10,6 +10,7 @@
 #include "server/configuration_check.h"
 #include "server/console_service.h"
 #include "server/figures.h"
+#include "server/indexing.h"
 #include "server/listeners.h"
 #include "server/loops.h"
 #include "server/notify.h"
@@ -51,8 +52,9 @@ class Daemon : private config::Participant {
   // Reads the configuration and makes everything it asks for. Errors have
   // been printed to standard error. Listening has begun when it returns true.
   bool start();
-  // Until the end is asked for; then takes everything down in order.
-  void run();
+  // Until the end is asked for; then takes everything down in order. False: it
+  // could not go on, as the log says.
+  bool run();
 
  private:
   bool become_user();
@@ -64,6 +66,7 @@ class Daemon : private config::Participant {
   void tell_commit(uint64_t generation);
   // The engine's clock work, and when to come back to it.
   void keep_time();
+  void indexed(const Result<std::string>& result);
   void sweep_snapshots();
   std::string status() const;  // one line, for systemd
   void begin_shutdown();
@@ -89,7 +92,8 @@ class Daemon : private config::Participant {
   std::unique_ptr<Logs> logs_;
   telemetry::Log* log_ = nullptr;  // that of logs_
   std::unique_ptr<net::Loop> delivery_loop_;
-  std::unique_ptr<spool::Spool> spool_;
+  std::unique_ptr<Indexing> indexing_;
+  std::unique_ptr<spool::Spool> spool_;  // after what it calls
   std::unique_ptr<delivery::Dispatcher> dispatcher_;
   // Commits may complete until the spool is closed, which is after the
   // dispatcher: they ask here whether it is still there.
@@ -122,6 +126,7 @@ class Daemon : private config::Participant {
   std::atomic<bool> delivery_idle_{false};
   bool dropping_ = false;
   bool down_ = false;
+  bool failed_ = false;
   std::string pidfile_;
 };
 

@@ -199,7 +199,7 @@ void EcstreamSession::stream_is_ours() {
 
 void EcstreamSession::opened(Result<ecstream::StreamMemory> memory) {
   if (over_) return;
-  if (!memory)
+  if (!memory && memory.error().code != Errc::busy)  // still being read: no trouble
     services().log.write(Level::error, Area::ecstream, "stream-unreadable",
                          fmt::format("session {} from {}: what is remembered of stream {} cannot be read: {}", id(),
                                      peer().to_string(), engine_->opening().stream, memory.error().message));

@@ -41,6 +41,11 @@ http::Response message_page(const spool::Spool& spool, std::string_view name, st
   const auto found = spool.summary(*id);
   if (!found) {
     if (found.error().code == Errc::not_found) return not_found();
+    if (found.error().code == Errc::busy) {  // the start has not read it yet
+      http::Response later = http::error_response(503, http::ErrorItem{"unavailable", found.error().message});
+      later.with("Retry-After", "5");
+      return later;
+    }
     return http::error_response(500, http::ErrorItem{"unreadable", "the message cannot be read now"});
   }
   const message::Envelope& envelope = found->envelope;

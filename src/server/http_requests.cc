@@ -227,6 +227,8 @@ bool HttpSession::known_already(const http::Request& request) {
   task_.remembered.digest = request_digest(task_.target.route->style, request);
   const auto receipt = services().injector.receipt(task_.owner, task_.key);
   const HttpRefusal unreadable{503, "unavailable", "spool", "what was done before cannot be read now", 30};
+  if (!receipt && receipt.error().code == Errc::busy)
+    return answer(HttpRefusal{503, "unavailable", "spool", receipt.error().message, 5}), true;
   if (!receipt || task_.remembered.digest.empty()) return answer(unreadable), true;
   if (!*receipt) return false;
   const auto before = from_value((*receipt)->value);

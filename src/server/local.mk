@@ -28,6 +28,7 @@ libserver_a_SOURCES = \
 	src/server/http_rules.cc src/server/http_rules.h \
 	src/server/http_session.cc src/server/http_session.h \
 	src/server/incoming.h \
+	src/server/indexing.cc src/server/indexing.h \
 	src/server/limits.cc src/server/limits.h \
 	src/server/listeners.cc src/server/listeners.h \
 	src/server/logs.cc src/server/logs.h \

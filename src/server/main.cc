@@ -64,8 +64,7 @@ Exit act(const CommandLine& line) {
   std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow further is an error of the one who writes
   Daemon daemon(line.file);
   if (!daemon.start()) return Exit::failed;
-  daemon.run();
-  return Exit::ok;
+  return daemon.run() ? Exit::ok : Exit::failed;
 }
 
 }  // namespace

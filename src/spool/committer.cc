@@ -47,9 +47,7 @@ Committer::~Committer() {
   thread_.join();
 }
 
-Result<> Committer::start(std::vector<Batches::Settling> settling) {
-  for (Batches::Settling& each : settling) open_batches_.settle(std::move(each));
-  if (open_batches_.to_settle()) format_ = std::max(format_, batch_format);
+Result<> Committer::start() {
   if (auto begun = begin_segment(true); !begun) return begun;
   look_at_space(true);
   thread_ = std::thread([this] { run(); });
@@ -61,9 +59,27 @@ void Committer::set(const Settings& settings) {
   settings_ = settings;
 }
 
-Settings Committer::settings() const {
+void Committer::settle(std::vector<Batches::Settling> settling) {
+  if (settling.empty()) return;
+  {
+    const std::lock_guard lock(settings_mutex_);
+    found_ = std::move(settling);
+  }
+  queue_.nudge();
+}
+
+void Committer::indexed() {
+  indexed_ = true;
+  queue_.nudge();
+}
+
+// What other threads have left for this one.
+void Committer::look_around() {
   const std::lock_guard lock(settings_mutex_);
-  return settings_;
+  now_ = settings_;
+  for (Batches::Settling& each : found_) open_batches_.settle(std::move(each));
+  if (!found_.empty()) format_ = std::max(format_, batch_format);
+  found_.clear();
 }
 
 uint64_t Committer::segment_size() const {
@@ -75,7 +91,7 @@ Duration Committer::idle_wait() const {
   if (low_ || removal_failed_) return tuning_.space_every;
   Duration wait = health_.free_bytes() / 2 > free_wanted_ ? tuning_.space_every * 10 : tuning_.space_every;
   if (sick_) wait = std::min(wait, std::chrono::duration_cast<Duration>(next_probe_ - steady_now()));
-  if (!sick_) wait = std::min(wait, compactor_.wait(steady_now()));
+  if (!sick_ && indexed_) wait = std::min(wait, compactor_.wait(steady_now()));
   return std::max(wait, Duration(1000));
 }
 
@@ -84,11 +100,11 @@ void Committer::run() {
   maintain();
   do {
     queue_.take(work_, idle_wait(), now_.commit_delay);
-    now_ = settings();
+    look_around();
     process();
     receipts_.expire(tuning_.time());
     maintain();
-    if (!work_.stop) compact();
+    if (!work_.stop && indexed_) compact();
     look_at_space(false);
   } while (!work_.stop || !work_.messages.empty());
   if (sick_ && !entries_.empty()) {  // a last try: what is not written now is done twice

@@ -42,6 +42,9 @@ struct Tuning {
   size_t large_block = 64 << 10;                          // see LargeBody::Setup
   Duration probe_every = std::chrono::seconds(2);         // when the disk failed
   Duration space_every = std::chrono::milliseconds(100);  // between looks at the free space
+  size_t index_slice = 250;                               // messages that Indexer::live is told at once
+  Duration index_again = std::chrono::seconds(1);         // when there are no descriptors to read with
+  Duration progress_every = std::chrono::seconds(3);      // between calls of Indexer::progress
   std::function<int64_t()> seconds;                       // since 1970, for segment numbers; null: the system's clock
   std::function<WallTime()> now = nullptr;                // for receipts that expire; null: the system's clock
 
@@ -58,9 +61,13 @@ class Committer {
             Tuning tuning, Log log, uint32_t last_number);
   ~Committer();  // commits what waits, seals the open segment
 
-  // Makes the first segment, and starts the thread. `settling`: batches that were found whole, which the log does
-  // not say yet.
-  Result<> start(std::vector<Batches::Settling> settling);
+  // Makes the first segment, and starts the thread. What was there before is left alone until indexed().
+  Result<> start();
+  // Batches that were found whole, which the log does not say yet: it does before anything that is handed in from now
+  // on. Any thread, once.
+  void settle(std::vector<Batches::Settling> settling);
+  // All is in the index: what nobody needs may go. Any thread.
+  void indexed();
   void set(const Settings& settings);
 
   uint64_t batches() const { return groups_; }
@@ -93,7 +100,7 @@ class Committer {
   void refuse(size_t first, const Error& why);
   uint64_t segment_size() const;
   Duration idle_wait() const;
-  Settings settings() const;
+  void look_around();
 
   // committer_segments.cc
   bool ready();
@@ -126,6 +133,8 @@ class Committer {
 
   mutable std::mutex settings_mutex_;
   Settings settings_;
+  std::vector<Batches::Settling> found_;  // by the start; the same mutex
+  std::atomic<bool> indexed_ = false;
   std::atomic<uint64_t> groups_{0};
   std::atomic<uint64_t> committed_{0};
   std::atomic<uint64_t> copied_{0};

@@ -64,6 +64,7 @@ void Committer::close_segment() {
 }
 
 void Committer::maintain() {
+  if (!indexed_) return;  // what nobody seems to need may be needed by what was not read yet
   while (index_.take_changed() || std::exchange(removal_failed_, false)) {
     Index::Removal plan = index_.plan_removal();
     if (!remove_finished(plan.removable)) {

@@ -466,6 +466,26 @@ std::vector<MessageId> Index::live() const {
   return ids;
 }
 
+uint64_t Index::messages(uint32_t segment) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = segments_.find(segment);
+  return found == segments_.end() ? 0 : found->second.count;
+}
+
+std::vector<MessageId> Index::copies() const {
+  std::vector<MessageId> ids;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [number, segment] : segments_)
+      segment.homes.each({}, [&](PackedMap::Key key, std::string_view id) {
+        if (entry_at(segment, static_cast<uint32_t>(key.major))) ids.push_back(unpack_id(id));
+        return true;
+      });
+  }
+  std::sort(ids.begin(), ids.end());
+  return ids;
+}
+
 void Index::totals(uint64_t& segments, uint64_t& bytes) const {
   const std::lock_guard lock(mutex_);
   segments = segments_.size();

@@ -82,7 +82,9 @@ class Index {
   std::vector<Message> live_in(uint32_t segment) const;   // ascending
   std::vector<MessageId> ids_in(uint32_t segment) const;  // of the same
   std::vector<MessageId> live() const;                    // oldest first
+  std::vector<MessageId> copies() const;                  // those of the live ones that are; oldest first
   uint64_t messages() const { return messages_; }         // atomic
+  uint64_t messages(uint32_t segment) const;              // that lie there
   void totals(uint64_t& segments, uint64_t& bytes) const;
 
   // What may be removed now, ascending; and, for segments that only still

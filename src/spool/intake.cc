@@ -94,6 +94,7 @@ class LogBatch final : public Batch {
       if (receipt->owner.empty() || receipt->owner.size() > Receipt::max_name ||
           receipt->key.size() > Receipt::max_name || receipt->value.size() > Receipt::max_value)
         (void)spoil(Errc::invalid, "a receipt with a name or value that is too long, or without an owner");
+      if (!intake_.receipts_known_) (void)spoil(Errc::busy, "what was done before the start is still being read");
       record.receipt = std::move(*receipt);
       record.sequence = 1;  // any: the committer knows which
       record.value_in_body = record.receipt.value.size() > CommitRecord::short_value;

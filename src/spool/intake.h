@@ -27,6 +27,8 @@ class Intake {
          const std::string& node, const Limits& limits, bool force_fsync);
 
   void set_force_fsync(bool force) { force_fsync_ = force; }
+  // All receipts of before are known. Until then none is taken: it might be one of what was done before.
+  void set_receipts_known() { receipts_known_ = true; }
   Result<> admission() const;
   void commit(std::shared_ptr<const Incoming> message, std::function<void(Result<MessageId>)> done);
   Result<std::unique_ptr<Batch>> begin_batch();
@@ -44,6 +46,7 @@ class Intake {
   const std::string& node_;
   const Limits limits_;
   std::atomic<bool> force_fsync_;
+  std::atomic<bool> receipts_known_ = false;
   std::atomic<uint64_t> next_batch_;
 };
 

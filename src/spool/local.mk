@@ -21,6 +21,7 @@ libspool_a_SOURCES = \
 	src/spool/message_codec.cc src/spool/message_codec.h \
 	src/spool/message_reader.cc src/spool/message_reader.h \
 	src/spool/open_batch.cc src/spool/open_batch.h \
+	src/spool/range_reader.cc src/spool/range_reader.h \
 	src/spool/read_only_files.cc src/spool/read_only_files.h \
 	src/spool/receipts.cc src/spool/receipts.h \
 	src/spool/record.cc src/spool/record.h \

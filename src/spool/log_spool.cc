@@ -1,6 +1,7 @@
 #include "spool/log_spool.h"
 
 #include "base/text.h"
+#include "base/thread_name.h"
 #include "spool/intake.h"
 #include "spool/large_body.h"
 #include "spool/message_reader.h"
@@ -11,8 +12,13 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
+#include <condition_variable>
+#include <mutex>
 #include <set>
+#include <thread>
+#include <utility>
 
 namespace impulse::spool {
 
@@ -51,22 +57,58 @@ class LogSpool final : public Spool {
         receipts_(index_, tuning.max_receipts),
         intake_(queue_, health_, large_, *large_work_, node_,
                 {tuning.max_waiting, tuning.batch_piece, tuning.batch_window}, settings.force_fsync) {}
-  ~LogSpool() override { large_work_->stop(); }  // what it has done goes to the committer, which ends then
+  ~LogSpool() override {
+    LogSpool::stop_indexing();
+    if (thread_.joinable()) thread_.join();
+    large_work_->stop();  // what it has done goes to the committer, which ends then
+  }
 
-  Result<> start(std::unique_ptr<File> lock, const Settings& settings, const std::function<void(Summary)>& live,
-                 RecoveryReport& report, bool log_notes) {
+  Result<> start(std::unique_ptr<File> lock, const Settings& settings) {
     lock_ = std::move(lock);
     set_drop_damage(settings.unlink_damaged);
     resident_.set_limit(settings.max_resident);
     if (auto made = large_.make_folder(); !made) return made;
-    auto recovered = recover(files_, large_, index_, receipts_, tuning_.time(), live, report);
-    if (!recovered) return std::unexpected(recovered.error());
-    for (const std::string& note : report.notes)
-      if (log_notes) log_(note);
-    for (const JournalEntry& tombstone : recovered->tombstones) journal(tombstone, std::nullopt, nullptr, true);
+    if (auto begun = recovery_.begin(); !begun) return begun;
     committer_ = std::make_unique<Committer>(files_, large_, *large_work_, index_, resident_, health_, receipts_,
-                                             queue_, copy_work_, settings, tuning_, log_, recovered->last_number);
-    return committer_->start(std::move(recovered->settling));
+                                             queue_, copy_work_, settings, tuning_, log_, recovery_.last_number());
+    return committer_->start();
+  }
+
+  void index(Indexer indexer) override {
+    indexer_ = std::move(indexer);
+    patient_ = true;
+    thread_ = std::thread([this] {
+      name_thread("spool-index");
+      const Result<> read = read_all();
+      if (!stop_ && indexer_.ended) indexer_.ended(read, report_);
+    });
+  }
+
+  void stop_indexing() override {
+    {
+      const std::lock_guard lock(stop_mutex_);
+      stop_ = true;
+    }
+    stopped_.notify_all();
+  }
+
+  // The same on the calling thread.
+  Result<> index_here(const std::function<void(Summary)>& live, RecoveryReport* report) {
+    if (live)
+      indexer_.live = [&live](std::vector<Summary> summaries) {
+        for (Summary& summary : summaries) live(std::move(summary));
+      };
+    if (report == nullptr) indexer_.note = log_;
+    const Result<> read = read_all();
+    indexer_ = {};
+    if (report != nullptr) *report = report_;
+    return read;
+  }
+
+  Result<> indexed(MessageId id) const override {
+    if (id.segment > recovery_.last_number() || phase_ == Indexing::Phase::done || id.segment < progress_.reached)
+      return {};
+    return still_indexing(id);
   }
 
   void commit(std::shared_ptr<const Incoming> message, std::function<void(Result<MessageId>)> done) override {
@@ -81,6 +123,8 @@ class LogSpool final : public Spool {
   Result<std::unique_ptr<Batch>> begin_batch() override { return intake_.begin_batch(); }
 
   Result<std::optional<Receipt>> receipt(std::string_view owner, std::string_view key) const override {
+    if (phase_ == Indexing::Phase::reading)
+      return fail(Errc::busy, "what was done before the start is still being read");
     for (;;) {
       auto found = receipts_.find(owner, key, tuning_.time());
       if (!found) return std::nullopt;
@@ -100,6 +144,10 @@ class LogSpool final : public Spool {
   void record(MessageId id, uint32_t recipient, const RecipientState& state,
               std::function<void(Result<>)> done) override {
     const JournalEntry entry{id, recipient, state};
+    if (auto known = is_known(id); !known) {
+      if (done) journal(entry, std::move(known.error()), std::move(done), false);
+      return;
+    }
     const auto applied = recipient == JournalEntry::whole_message ? Index::Applied::unknown : index_.apply(entry);
     std::optional<Error> refused;
     if (applied == Index::Applied::unknown)
@@ -117,6 +165,7 @@ class LogSpool final : public Spool {
   }
 
   Result<Summary> summary(MessageId id) const override {
+    if (auto known = is_known(id); !known) return std::unexpected(std::move(known.error()));
     for (;;) {
       auto located = index_.find(id);
       if (!located) return gone(id);
@@ -156,6 +205,7 @@ class LogSpool final : public Spool {
     status.resident_bytes = resident.bytes;
     status.resident_hits = resident.hits;
     status.resident_misses = resident.misses;
+    status.indexing = indexing();
     return status;
   }
 
@@ -172,6 +222,60 @@ class LogSpool final : public Spool {
     files_.set_drop_damage(drop);
     large_.set_drop_damage(drop);
   }
+  Result<> read_all() {
+    next_progress_ = steady_now() + tuning_.progress_every;
+    auto done = recovery_.survey(tuning_.time());
+    tell_notes();
+    if (!done) return done;
+    // The log says of these batches that they are whole before it says anything of their messages.
+    committer_->settle(recovery_.settling());
+    intake_.set_receipts_known();
+    phase_ = Indexing::Phase::queueing;
+    done = recovery_.announce(tuning_.index_slice, indexer_.live, [this](const JournalEntry& tombstone) {
+      journal(tombstone, std::nullopt, nullptr, true);
+    });
+    tell_notes();
+    if (!done) return done;
+    phase_ = Indexing::Phase::done;
+    committer_->indexed();
+    return {};
+  }
+
+  void tell_notes() {
+    for (; told_ < report_.notes.size(); ++told_)
+      if (indexer_.note) indexer_.note(report_.notes[told_]);
+  }
+
+  void tell_progress() {
+    if (!indexer_.progress || steady_now() < next_progress_) return;
+    next_progress_ = steady_now() + tuning_.progress_every;
+    indexer_.progress(indexing());
+  }
+
+  // The sessions may have taken all descriptors: then it waits for some.
+  bool try_again(const Error& why) {
+    if (!patient_ || why.code != Errc::no_space) return false;
+    if (!std::exchange(short_of_files_, true))
+      log_(fmt::format("indexing waits until a file can be opened: {}", why.message));
+    std::unique_lock lock(stop_mutex_);
+    return !stopped_.wait_for(lock, tuning_.index_again, [this] { return stop_.load(); });
+  }
+
+  Indexing indexing() const {
+    return {phase_, progress_.segments, progress_.segments_read, progress_.messages, progress_.announced};
+  }
+
+  std::unexpected<Error> still_indexing(MessageId id) const {
+    return fail(Errc::busy, "{}: what was there before the start is still being indexed ({} %), try again later",
+                id.to_string(node_), indexing().percent());
+  }
+
+  // Whether the index knows of all with such an id which are live.
+  Result<> is_known(MessageId id) const {
+    if (phase_ != Indexing::Phase::reading || id.segment > recovery_.last_number()) return {};
+    return still_indexing(id);
+  }
+
   std::unexpected<Error> gone(MessageId id) const {
     return fail(Errc::not_found, "{}: no such message, or it is finished", id.to_string(node_));
   }
@@ -183,6 +287,7 @@ class LogSpool final : public Spool {
   }
 
   Result<Stored> load(MessageId id) const {
+    if (auto known = is_known(id); !known) return std::unexpected(std::move(known.error()));
     for (;;) {
       auto located = index_.find(id);
       if (!located) return gone(id);
@@ -254,9 +359,25 @@ class LogSpool final : public Spool {
   CommitQueue queue_;
   Intake intake_;
   LargeWork copy_work_;  // reads what is compacted
+  std::atomic<Indexing::Phase> phase_ = Indexing::Phase::reading;
+  std::atomic<bool> stop_ = false;  // indexing
+  Recovery::Progress progress_;
+  RecoveryReport report_;  // this one and the next five: of the thread that indexes
+  Recovery recovery_{
+      files_,  large_,
+      index_,  receipts_,
+      report_, {stop_, progress_, [this] { tell_progress(); }, [this](const Error& why) { return try_again(why); }}};
+  Indexer indexer_;
+  SteadyTime next_progress_{};
+  size_t told_ = 0;  // of the notes
+  bool short_of_files_ = false;
+  bool patient_ = false;
+  std::mutex stop_mutex_;
+  std::condition_variable stopped_;
   mutable std::mutex damaged_mutex_;
   mutable std::set<MessageId> damaged_;
-  std::unique_ptr<Committer> committer_;  // last: ends first
+  std::unique_ptr<Committer> committer_;  // last but one: ends early
+  std::thread thread_;                    // reads what was there
 };
 
 // The folder, and its name and those above made durable: at each start, as the
@@ -274,22 +395,39 @@ int make_base(FileOps& ops, const std::string& base) {
   return 0;
 }
 
-}  // namespace
-
-Result<std::unique_ptr<Spool>> open_log_spool(std::shared_ptr<FileOps> ops, const Tuning& tuning,
-                                              const Settings& settings, std::string node,
-                                              const std::function<void(Summary)>& live,
-                                              std::function<void(std::string_view)> log, RecoveryReport* report) {
+Result<std::unique_ptr<LogSpool>> begin(std::shared_ptr<FileOps> ops, const Tuning& tuning, const Settings& settings,
+                                        std::string node, std::function<void(std::string_view)> log) {
   const int made = make_base(*ops, settings.base);
   if (made == -ENOTDIR) return fail(Errc::io, "{}: not a directory", settings.base);
   if (made < 0) return file_error(made, settings.base);
   auto lock = take_lock(ops, settings.base);
   if (!lock) return std::unexpected(lock.error());
   auto spool = std::make_unique<LogSpool>(ops, tuning, settings, std::move(node), std::move(log));
-  RecoveryReport unwanted;
-  auto started = spool->start(std::move(*lock), settings, live, report ? *report : unwanted, report == nullptr);
-  if (!started) return std::unexpected(started.error());
+  if (auto started = spool->start(std::move(*lock), settings); !started) return std::unexpected(started.error());
   return spool;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Spool>> begin_log_spool(std::shared_ptr<FileOps> ops, const Tuning& tuning,
+                                               const Settings& settings, std::string node,
+                                               std::function<void(std::string_view)> log) {
+  return begin(std::move(ops), tuning, settings, std::move(node), std::move(log));
+}
+
+Result<std::unique_ptr<Spool>> open_log_spool(std::shared_ptr<FileOps> ops, const Tuning& tuning,
+                                              const Settings& settings, std::string node,
+                                              const std::function<void(Summary)>& live,
+                                              std::function<void(std::string_view)> log, RecoveryReport* report) {
+  auto spool = begin(std::move(ops), tuning, settings, std::move(node), std::move(log));
+  if (!spool) return std::unexpected(spool.error());
+  if (auto indexed = (*spool)->index_here(live, report); !indexed) return std::unexpected(indexed.error());
+  return std::move(*spool);
+}
+
+Result<std::unique_ptr<Spool>> Spool::begin(const Settings& settings, std::string node,
+                                            std::function<void(std::string_view)> log) {
+  return begin_log_spool(system_files(), {}, settings, std::move(node), std::move(log));
 }
 
 Result<std::unique_ptr<Spool>> Spool::open(const Settings& settings, std::string node,

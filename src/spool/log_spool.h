@@ -13,6 +13,9 @@
 
 namespace impulse::spool {
 
+Result<std::unique_ptr<Spool>> begin_log_spool(std::shared_ptr<FileOps> ops, const Tuning& tuning,
+                                               const Settings& settings, std::string node,
+                                               std::function<void(std::string_view)> log);
 Result<std::unique_ptr<Spool>> open_log_spool(std::shared_ptr<FileOps> ops, const Tuning& tuning,
                                               const Settings& settings, std::string node,
                                               const std::function<void(Summary)>& live,

@@ -30,14 +30,20 @@ struct Read {
   MessageMeta meta;
 };
 
+Result<MessageMeta> meta_of(const Located& located, const RecordHeader& header, std::string_view bytes) {
+  auto meta = decode_message(bytes);
+  if (!meta) return std::unexpected(std::move(meta.error()));
+  if (meta->envelope.recipients.size() != located.states.size() || header.body_length != located.body_length)
+    return fail(Errc::invalid, "{} at {:08X}: not the message the index says", segment_name(located.place.segment),
+                located.place.offset);
+  return meta;
+}
+
 Result<Read> read_meta(const SegmentFiles& files, MessageId id, const Located& located) {
   auto head = read_message_head(files, id, located);
   if (!head) return std::unexpected(std::move(head.error()));
-  auto meta = decode_message(head->meta);
+  auto meta = meta_of(located, head->header, head->meta);
   if (!meta) return std::unexpected(std::move(meta.error()));
-  if (meta->envelope.recipients.size() != located.states.size() || head->header.body_length != located.body_length)
-    return fail(Errc::invalid, "{} at {:08X}: not the message the index says", segment_name(located.place.segment),
-                located.place.offset);
   return Read{std::move(*head), std::move(*meta)};
 }
 
@@ -52,12 +58,7 @@ Stored stored_of(MessageId id, MessageMeta&& meta, std::vector<RecipientState>&&
   return stored;
 }
 
-}  // namespace
-
-Result<Summary> read_summary(const SegmentFiles& files, MessageId id, Located located, std::optional<Rest>* rest) {
-  auto read = read_meta(files, id, located);
-  if (!read) return std::unexpected(std::move(read.error()));
-  MessageMeta& meta = read->meta;
+Summary summary_of(MessageId id, Located located, MessageMeta meta, std::optional<Rest>* rest) {
   Summary summary;
   summary.id = id;
   summary.size = meta.trace_size() + located.body_length + (meta.rest ? meta.rest->length : 0);
@@ -66,6 +67,20 @@ Result<Summary> read_summary(const SegmentFiles& files, MessageId id, Located lo
   summary.states = std::move(located.states);
   summary.node = std::move(meta.node);
   return summary;
+}
+
+}  // namespace
+
+Result<Summary> read_summary(const SegmentFiles& files, MessageId id, Located located, std::optional<Rest>* rest) {
+  auto read = read_meta(files, id, located);
+  if (!read) return std::unexpected(std::move(read.error()));
+  return summary_of(id, std::move(located), std::move(read->meta), rest);
+}
+
+Result<Summary> summary_of(MessageId id, Located located, const HeadView& head, std::optional<Rest>* rest) {
+  auto meta = meta_of(located, head.header, head.meta);
+  if (!meta) return std::unexpected(std::move(meta.error()));
+  return summary_of(id, std::move(located), std::move(*meta), rest);
 }
 
 Result<Stored> read_stored(const SegmentFiles& files, const LargeFiles& large, MessageId id, Located located,

@@ -24,6 +24,9 @@ Result<RecordHead> read_message_head(const SegmentFiles& files, MessageId id, co
 Result<Summary> read_summary(const SegmentFiles& files, MessageId id, Located located,
                              std::optional<Rest>* rest = nullptr);
 
+// The same of a record's head that was read already; not of a copy's.
+Result<Summary> summary_of(MessageId id, Located located, const HeadView& head, std::optional<Rest>* rest);
+
 // With its body. Errors as above; `bad_rest`: of what could not be read of the file of a large body.
 Result<Stored> read_stored(const SegmentFiles& files, const LargeFiles& large, MessageId id, Located located,
                            std::optional<Rest>* bad_rest = nullptr);

@@ -3,9 +3,11 @@
 #include "base/crc32c.h"
 #include "spool/copy_record.h"
 #include "spool/message_codec.h"
+#include "spool/range_reader.h"
 #include "spool/segment_files.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 #include <optional>
 #include <set>
@@ -19,17 +21,24 @@ constexpr size_t window_size = 1 << 20;
 // A window that moves over a file.
 class Window {
  public:
-  Window(const File& file, uint64_t size) : file_(file), size_(size) {}
+  Window(const File& file, uint64_t size, const std::atomic<bool>* stop) : file_(file), size_(size), stop_(stop) {}
 
   uint64_t size() const { return size_; }
   // Whether there was anything the disk could not read.
   bool unreadable() const { return unreadable_; }
+  // The file seems to end at once then.
+  bool stopped() const { return stopped_; }
   // Up to `count` (at most window_size) bytes from `offset`; fewer at the end
   // of the file. What the disk cannot read is 0xFF.
   std::string_view at(uint64_t offset, size_t count) {
     if (offset >= size_) return {};
     count = static_cast<size_t>(std::min<uint64_t>(count, size_ - offset));
     if (offset < start_ || offset + count > start_ + bytes_.size()) {
+      if (stop_ != nullptr && stop_->load(std::memory_order_relaxed)) {
+        stopped_ = true;
+        size_ = 0;
+        return {};
+      }
       start_ = offset;
       bytes_.resize(std::min<uint64_t>(window_size, size_ - offset));
       if (file_.read(bytes_.data(), bytes_.size(), offset) < 0) read_piecewise();
@@ -40,6 +49,7 @@ class Window {
     uint32_t crc = 0;
     while (length > 0) {
       const std::string_view part = at(offset, std::min<uint64_t>(length, window_size));
+      if (part.empty()) break;  // stopped
       crc = crc32c(crc, part);
       offset += part.size();
       length -= part.size();
@@ -48,7 +58,8 @@ class Window {
   }
   std::string copy(uint64_t offset, uint64_t length) {
     std::string out;
-    while (out.size() < length) out += at(offset + out.size(), std::min<uint64_t>(length - out.size(), window_size));
+    while (out.size() < length && !stopped_)
+      out += at(offset + out.size(), std::min<uint64_t>(length - out.size(), window_size));
     return out;
   }
 
@@ -65,9 +76,11 @@ class Window {
 
   const File& file_;
   uint64_t size_;
+  const std::atomic<bool>* stop_;
   uint64_t start_ = 0;
   std::string bytes_;
   bool unreadable_ = false;
+  bool stopped_ = false;
 };
 
 // What is looked at of a copy: whose it is, without the message's metadata. Nothing when it is malformed.
@@ -137,6 +150,7 @@ class Scanner {
     uint64_t last = from;
     for (uint64_t at = from; at < to;) {
       const std::string_view part = window_.at(at, std::min<uint64_t>(to - at, window_size));
+      if (part.empty()) break;  // stopped
       if (const size_t found = part.find_last_not_of('\0'); found != part.npos) last = at + found + 1;
       at += part.size();
     }
@@ -252,8 +266,17 @@ std::optional<SegmentContent> by_footer(const File& file, Window& window, uint32
   content.by_footer = true;
   content.messages = std::move(footer->messages);
   content.members = std::move(footer->members);
-  for (const Footer::Other& other : footer->others) {
-    auto record = read_head(file, number, nonce, other.type, other.offset, other.meta_length);
+  std::vector<RangeReader::Range> ranges;
+  ranges.reserve(footer->others.size());
+  for (const Footer::Other& other : footer->others)
+    ranges.push_back({other.offset, record_header_size + uint64_t{other.meta_length}});
+  RangeReader reader(file, std::move(ranges));
+  content.others.reserve(footer->others.size());
+  for (size_t i = 0; i < footer->others.size(); ++i) {
+    const Footer::Other& other = footer->others[i];
+    std::string_view bytes;
+    const int result = reader.read(i, bytes);
+    const auto record = check_head(result, bytes, number, nonce, other.type, other.offset, other.meta_length);
     const bool of_batches = other.type == RecordType::commit || other.type == RecordType::settled;
     if (!record && of_batches && record.error().code == Errc::invalid) {
       // A scan would know of the others no more than the footer does, and not which messages they made count.
@@ -269,7 +292,7 @@ std::optional<SegmentContent> by_footer(const File& file, Window& window, uint32
     }
     content.others.push_back({.type = other.type,
                               .offset = other.offset,
-                              .payload = std::move(record->meta),
+                              .payload = std::string(record->meta),
                               .meta_length = other.meta_length,
                               .body_length = record->header.body_length});
   }
@@ -277,40 +300,62 @@ std::optional<SegmentContent> by_footer(const File& file, Window& window, uint32
   return content;
 }
 
-Result<SegmentContent> read_content(const File& file, uint32_t number, bool use_footer) {
+Result<SegmentContent> read_content(const File& file, uint32_t number, bool use_footer, const std::atomic<bool>* stop) {
   const int64_t size = file.ops().size(file.fd());
   if (size < 0) return file_error(size, segment_name(number));
-  Window window(file, static_cast<uint64_t>(size));
+  Window window(file, static_cast<uint64_t>(size), stop);
+  const auto stopped = [&] { return fail(Errc::busy, "{}: given up, as it is to stop", segment_name(number)); };
   const auto nonce = nonce_of(window, number);
+  if (window.stopped()) return stopped();
   if (!nonce && window.unreadable() && nonce.error().code == Errc::invalid)
     return fail(Errc::io, "{}: the disk cannot read it", segment_name(number));
   if (!nonce) return std::unexpected(nonce.error());
   if (use_footer)
     if (auto content = by_footer(file, window, number, *nonce)) return std::move(*content);
-  return Scanner(window, number, *nonce).run();
+  auto content = Scanner(window, number, *nonce).run();
+  if (window.stopped()) return stopped();
+  return content;
 }
 
 }  // namespace
 
-Result<SegmentContent> read_segment(const File& file, uint32_t number) { return read_content(file, number, true); }
-Result<SegmentContent> scan_segment(const File& file, uint32_t number) { return read_content(file, number, false); }
+Result<SegmentContent> read_segment(const File& file, uint32_t number, const std::atomic<bool>* stop) {
+  return read_content(file, number, true, stop);
+}
+Result<SegmentContent> scan_segment(const File& file, uint32_t number) {
+  return read_content(file, number, false, nullptr);
+}
+
+Result<> check_format(const File& file, uint32_t number) {
+  char bytes[segment_header_size];
+  if (file.read(bytes, sizeof bytes, 0) < 0) return {};
+  const auto header = SegmentHeader::decode({bytes, sizeof bytes});
+  if (!header || (header->version >= plain_format && header->version <= newest_format)) return {};
+  return fail(Errc::unavailable, "{}: written by a newer version (format {})", segment_name(number), header->version);
+}
 
 Result<RecordHead> read_head(const File& file, uint32_t number, uint32_t nonce, RecordType type, uint32_t offset,
                              uint32_t meta_length) {
+  RangeReader reader(file, {{offset, record_header_size + uint64_t{meta_length}}});
+  std::string_view bytes;
+  const int result = reader.read(0, bytes);
+  const auto head = check_head(result, bytes, number, nonce, type, offset, meta_length);
+  if (!head) return std::unexpected(head.error());
+  return RecordHead{head->header, std::string(head->meta)};
+}
+
+Result<HeadView> check_head(int result, std::string_view bytes, uint32_t number, uint32_t nonce, RecordType type,
+                            uint32_t offset, uint32_t meta_length) {
   const auto where = [&] { return fmt::format("{} at {:08X}", segment_name(number), offset); };
-  const int64_t size = file.ops().size(file.fd());
-  if (size < 0) return file_error(size, where());
-  if (uint64_t{offset} + record_header_size + meta_length > static_cast<uint64_t>(size))
-    return fail(Errc::invalid, "{}: the file ends before it", where());
-  std::string bytes(record_header_size + meta_length, '\0');
-  if (const int result = file.read(bytes.data(), bytes.size(), offset); result < 0) return file_error(result, where());
+  if (result == -ENODATA) return fail(Errc::invalid, "{}: the file ends before it", where());
+  if (result < 0) return file_error(result, where());
   const auto header = RecordHeader::decode(bytes);
   if (!header || header->type != type || header->segment != number || header->nonce != nonce ||
       header->offset != offset || header->meta_length != meta_length)
     return fail(Errc::invalid, "{}: the record is damaged", where());
-  bytes.erase(0, record_header_size);
-  if (crc32c(0, bytes) != header->meta_crc) return fail(Errc::invalid, "{}: the record is damaged", where());
-  return RecordHead{*header, std::move(bytes)};
+  const std::string_view meta = bytes.substr(record_header_size);
+  if (crc32c(0, meta) != header->meta_crc) return fail(Errc::invalid, "{}: the record is damaged", where());
+  return HeadView{*header, meta};
 }
 
 Result<std::string> read_body(const File& file, const RecordHeader& header) {

@@ -7,8 +7,10 @@
 #include "spool/journal.h"
 #include "spool/record.h"
 
+#include <atomic>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace impulse::spool {
@@ -47,10 +49,14 @@ struct SegmentContent {
 
 // Errc::invalid: the file is no segment that can be made sense of;
 // Errc::unavailable: a newer version wrote it; Errc::io: the disk gives too
-// little of it. Single sectors the disk cannot read look like damage.
-Result<SegmentContent> read_segment(const File& file, uint32_t number);
+// little of it. Single sectors the disk cannot read look like damage. When `stop`
+// becomes true, soon Errc::busy.
+Result<SegmentContent> read_segment(const File& file, uint32_t number, const std::atomic<bool>* stop = nullptr);
 // The same, but never by the footer.
 Result<SegmentContent> scan_segment(const File& file, uint32_t number);
+
+// Errc::unavailable: its header says that a newer version wrote it. All else is well, also what cannot be read.
+Result<> check_format(const File& file, uint32_t number);
 
 // Header and metadata of the record at `offset`, which must be of that type
 // and nonce. Errc::invalid for damage.
@@ -60,6 +66,13 @@ struct RecordHead {
 };
 Result<RecordHead> read_head(const File& file, uint32_t number, uint32_t nonce, RecordType type, uint32_t offset,
                              uint32_t meta_length);
+// The same of bytes that were read, `result` telling how (RangeReader::read()).
+struct HeadView {
+  RecordHeader header;
+  std::string_view meta;  // into them
+};
+Result<HeadView> check_head(int result, std::string_view bytes, uint32_t number, uint32_t nonce, RecordType type,
+                            uint32_t offset, uint32_t meta_length);
 // Its body, checked.
 Result<std::string> read_body(const File& file, const RecordHeader& header);
 

@@ -179,6 +179,27 @@ struct RecoveryReport {
   std::vector<std::string> notes;  // one line each, for the log
 };
 
+// How far a start is with what was there before it.
+struct Indexing {
+  enum class Phase : uint8_t {
+    reading,   // what the segments say; which old messages are live, and which receipts there are, is not known
+    queueing,  // all that is known; of the live ones Indexer::live is being told
+    done,
+  };
+  Phase phase = Phase::done;
+  uint64_t segments = 0;  // that were there
+  uint64_t segments_read = 0;
+  uint64_t messages = 0;  // live ones among what was there; known when all is read
+  uint64_t queued = 0;    // of these
+
+  // Of its phase: of the segments, or of the messages.
+  unsigned percent() const {
+    const uint64_t all = phase == Phase::reading ? segments : messages;
+    const uint64_t some = phase == Phase::reading ? segments_read : queued;
+    return phase == Phase::done || all == 0 ? 100 : static_cast<unsigned>(some * 100 / all);
+  }
+};
+
 struct Status {
   bool accepting = true;  // false: sick, or below Spool_Min_Free
   std::string reason;     // why not
@@ -196,15 +217,41 @@ struct Status {
   uint64_t resident_bytes = 0;
   uint64_t resident_hits = 0;
   uint64_t resident_misses = 0;
+  Indexing indexing;
+};
+
+// Who wants to know what a start finds. Called on one thread, which is none of the spool's others.
+struct Indexer {
+  // Messages that still have pending recipients, oldest first, some at a time. May block, for as long as there is
+  // enough to do; not beyond Spool::stop_indexing().
+  std::function<void(std::vector<Summary>)> live;
+  std::function<void(const Indexing&)> progress;  // every few seconds; optional
+  std::function<void(std::string_view)> note;     // one line for the log, as RecoveryReport::notes; optional
+  // The last call. An error: what is not indexed waits for the next start. Not called when it was stopped.
+  std::function<void(Result<>, const RecoveryReport&)> ended;
 };
 
 class Spool {
  public:
-  // Takes the lock (Errc::busy: "held by process N"), recovers, calls `live`
-  // for each message that still has pending recipients, oldest first, on the
-  // calling thread, then starts the committer. A directory that cannot be
-  // written is an error. `log` gets operator lines (any thread): sick, well,
+  // Takes the lock (Errc::busy: "held by process N") and starts the committer: mail
+  // is taken from then on, however much is there already; of which nothing is known
+  // before index(). A directory that cannot be written, and a segment of a newer
+  // version, are errors. `log` gets operator lines (any thread): sick, well,
   // damaged. Messages already in the file are never dropped.
+  static Result<std::unique_ptr<Spool>> begin(const Settings& settings, std::string node,
+                                              std::function<void(std::string_view)> log);
+  // Once: reads what was there, on a thread of its own. Until it has read which of it
+  // is live, what is asked about old messages, or receipts, is answered Errc::busy, and
+  // a batch with a receipt is refused so; until it has ended no segment is removed.
+  virtual void index(Indexer indexer) {
+    if (indexer.ended) indexer.ended({}, {});
+  }
+  // Has that end, wherever it is: soon, and at the latest in the destructor; the next start begins anew. Any thread.
+  virtual void stop_indexing() {}
+  // Errc::busy: it is a message of before the start, and not known, or not told of, yet. Any thread.
+  virtual Result<> indexed(MessageId /*id*/) const { return {}; }
+
+  // Both in one, on the calling thread: begins, and calls `live` for each message.
   static Result<std::unique_ptr<Spool>> open(const Settings& settings, std::string node,
                                              const std::function<void(Summary)>& live,
                                              std::function<void(std::string_view)> log,

@@ -42,10 +42,12 @@ Result<std::vector<uint32_t>> Survey::list(const SegmentFiles& files) {
   return numbers;
 }
 
-Result<> Survey::read(const std::vector<uint32_t>& numbers, bool renew) {
+Result<> Survey::read(const std::vector<uint32_t>& numbers, bool renew, const Watch& watch) {
   // In order: a segment's journal speaks only of itself and of older ones.
-  for (const uint32_t number : numbers)
-    if (auto loaded = load(number, renew); !loaded) return loaded;
+  for (const uint32_t number : numbers) {
+    if (auto loaded = load(number, renew, watch); !loaded) return loaded;
+    if (watch.step) watch.step();
+  }
   for (Segment& segment : waiting_) {
     for (const VoidRange& range : voids_)
       if (range.segment == segment.number && !segment.content.by_footer) cut(segment.content, range.offset);
@@ -54,8 +56,10 @@ Result<> Survey::read(const std::vector<uint32_t>& numbers, bool renew) {
   return {};
 }
 
-Result<> Survey::load(uint32_t number, bool renew) {
-  const auto file = files_.get(number);
+Result<> Survey::load(uint32_t number, bool renew, const Watch& watch) {
+  auto file = files_.get(number);
+  while (!file && watch.again && watch.again(file.error())) file = files_.get(number);
+  if (watch.stop != nullptr && *watch.stop) return fail(Errc::busy, "it is to stop");
   if (!file) return std::unexpected(file.error());
   if (renew) {
     // What a process before failed to sync the kernel may still show, for clean,
@@ -63,7 +67,7 @@ Result<> Survey::load(uint32_t number, bool renew) {
     (void)(*file)->ops().sync_file((*file)->fd());
     (void)(*file)->ops().drop_cache((*file)->fd());
   }
-  auto content = read_segment(**file, number);
+  auto content = read_segment(**file, number, watch.stop);
   if (!content) return unreadable(number, **file, content.error());
   ++report_.segments;
   if (content->by_footer) ++report_.footers_used;

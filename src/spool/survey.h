@@ -12,7 +12,9 @@
 #include "spool/segment_reader.h"
 #include "spool/spool.h"
 
+#include <atomic>
 #include <cstdint>
+#include <functional>
 #include <set>
 #include <string>
 #include <utility>
@@ -29,9 +31,16 @@ class Survey {
   // The segments that are there, ascending.
   static Result<std::vector<uint32_t>> list(const SegmentFiles& files);
 
+  // For who reads many: all optional, borrowed.
+  struct Watch {
+    const std::atomic<bool>* stop = nullptr;       // soon Errc::busy when it becomes true
+    std::function<void()> step = {};               // another one is read
+    std::function<bool(const Error&)> again = {};  // a file could not be opened: once more?
+  };
   // Reads these, ascending. With `renew` what the kernel holds of them is made
   // durable and forgotten first: then only what the disk has counts.
-  Result<> read(const std::vector<uint32_t>& numbers, bool renew);
+  Result<> read(const std::vector<uint32_t>& numbers, bool renew, const Watch& watch);
+  Result<> read(const std::vector<uint32_t>& numbers, bool renew) { return read(numbers, renew, Watch{}); }
   // All is read: which receipts count; and notes of batches that do not.
   void resolve(WallTime now);
 
@@ -64,7 +73,7 @@ class Survey {
   void note(fmt::format_string<Args...> format, Args&&... args) {
     report_.notes.push_back(fmt::format(format, std::forward<Args>(args)...));
   }
-  Result<> load(uint32_t number, bool renew);
+  Result<> load(uint32_t number, bool renew, const Watch& watch);
   Result<> unreadable(uint32_t number, const File& file, const Error& why);
   void take(uint32_t number, const SegmentContent& content);
   void take(uint32_t holder, const SegmentContent& content, const OtherRecord& record);

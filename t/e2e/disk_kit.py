@@ -22,7 +22,8 @@ from harness import Daemon
 SECTOR = 512
 OPEN, WRITE, SYNC, SYNCED, TRUNCATE, UNLINK, RENAME, LINK, MKDIR, SEND = range(1, 11)
 BEFORE, MIDWAY, AFTER = range(3)
-FIELDS = ["calls", "die_at", "die_how", "fail_ops", "fail_errno", "fail_left", "failed", "sync_delay", "syncs"]
+FIELDS = ["calls", "die_at", "die_how", "fail_ops", "fail_errno", "fail_left", "failed", "sync_delay", "syncs", "hold_reads",
+          "reads_left", "held_reads"]
 ENTRY = struct.Struct("<IIIIQqq")
 Entry = namedtuple("Entry", "op handle offset result first second data")
 FOREVER = 2**64 - 1
@@ -75,6 +76,11 @@ class Shim:
         self.fail_ops = sum(1 << op for op in ops)
         self.fail_errno = error
         self.fail_left = times if ops else 0
+
+    def hold(self, thread, after=0):
+        """The reads of that thread wait, from now on or behind so many more; "": none does any more."""
+        self.reads_left = after
+        self.hold_reads = int.from_bytes(thread.encode()[:8].ljust(8, b"\0"), "little") if thread else 0
 
     def read_only(self):
         self.fail(errno.EROFS, OPEN, WRITE, TRUNCATE, UNLINK, RENAME, LINK, MKDIR)

@@ -159,8 +159,11 @@ class Daemon:
                                             user=user, env={**os.environ, **self.environment})
         return self
 
-    def start(self):
-        """Starts, and waits until the control socket answers."""
+    def start(self, indexed=True):
+        """Starts, and waits until the control socket answers; and until what was in the spool is in the queue, where
+        the log is one that says so."""
+        recovered = self.log().count("spool-recovered")
+        indexed = indexed and f'Diagnostic_Log = "{self.dir / "log"}"' in self.config_file.read_text()
         self.spawn()
 
         def ready():
@@ -173,6 +176,9 @@ class Daemon:
                 return False
 
         wait_for(ready, lambda: "the control socket does not answer:\n" + self.complaints(), 60)
+        if indexed:
+            wait_for(lambda: self.log().count("spool-recovered") > recovered or self.process.poll() is not None,
+                     lambda: "what was in the spool is not in the queue:\n" + self.complaints(), 120)
         return self
 
     def start_fails(self, status=1, user=None):

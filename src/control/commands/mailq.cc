@@ -184,12 +184,27 @@ Answer of_named(const Invocation& call, const Wish& wish) {
   if (wish.limit) rows->resize(std::min<uint64_t>(rows->size(), *wish.limit));
   Answer answer;
   answer.status.with("domains", rows->size()).with("recipients", recipients);
-  answer.lines = then(each(1, [](Writer& writer, size_t) { say_heading(writer); }),
-                      each(rows->size(), [rows](Writer& writer, size_t i) { say_domain(writer, (*rows)[i]); }));
+  answer.lines = then(then(each(1, [](Writer& writer, size_t) { say_heading(writer); }),
+                           each(rows->size(), [rows](Writer& writer, size_t i) { say_domain(writer, (*rows)[i]); })),
+                      say_indexing(call.system));
   return answer;
 }
 
 }  // namespace
+
+Step say_indexing(System& system) {
+  return each(1, [&system](Writer& writer, size_t) {
+    if (const std::string text = system.spool().indexing.text; !text.empty())
+      writer.remark("queue-indexing", text + "; what comes into the queue later is not in this answer");
+  });
+}
+
+Answer nothing_waits(System& system, std::string_view queue) {
+  if (const std::string text = system.spool().indexing.text; !text.empty())
+    return Answer::error(Code::busy, "queue-indexing",
+                         fmt::format("nothing waits for {} yet, still {}", field(queue), text));
+  return Answer::error(Code::not_found, "queue-no-such-domain", fmt::format("nothing waits for {}", field(queue)));
+}
 
 Step each_domain(System& system, uint64_t limit, std::function<void(Writer&, const QueuedDomain&)> say,
                  std::string binding) {
@@ -220,10 +235,11 @@ Answer mailq(const Invocation& call) {
   if (wish->domain.empty()) {
     const QueueTotals totals = call.system.queue_totals();
     status.with("domains", totals.domains).with("recipients", totals.active + totals.delayed + totals.in_flight);
-    if (totals.domains == 0) return {std::move(status), {}, false};
+    if (totals.domains == 0) return {std::move(status), say_indexing(call.system), false};
     return {std::move(status),
-            then(each(1, [](Writer& writer, size_t) { say_heading(writer); }),
-                 each_domain(call.system, wish->limit.value_or(UINT64_MAX), say_domain, wish->binding)),
+            then(then(each(1, [](Writer& writer, size_t) { say_heading(writer); }),
+                      each_domain(call.system, wish->limit.value_or(UINT64_MAX), say_domain, wish->binding)),
+                 say_indexing(call.system)),
             false};
   }
   const auto known = call.system.queue_domain(wish->domain);
@@ -231,20 +247,19 @@ Answer mailq(const Invocation& call) {
   const uint64_t limit = wish->limit.value_or(default_limit);
   std::shared_ptr<QueueReader> reader = call.system.queue_reader(wish->domain);
   auto first = reader->read(page);
-  if (first.empty())
-    return Answer::error(Code::not_found, "queue-no-such-domain",
-                         fmt::format("nothing waits for {}", field(wish->domain)));
+  if (first.empty()) return nothing_waits(call.system, wish->domain);
   recipients = std::max<uint64_t>(recipients, first.size());
   const uint64_t shown = std::min(limit, recipients);
   status.with("shown", shown).with("recipients", recipients);
   return {std::move(status),
-          then(say_recipients(std::move(reader), std::move(first), 0, limit, say_recipient),
-               each(1,
-                    [shown, recipients](Writer& writer, size_t) {
-                      if (shown < recipients)
-                        writer.remark("queue-more",
-                                      fmt::format("{} of {} shown; --limit N shows more", shown, recipients));
-                    })),
+          then(then(say_recipients(std::move(reader), std::move(first), 0, limit, say_recipient),
+                    each(1,
+                         [shown, recipients](Writer& writer, size_t) {
+                           if (shown < recipients)
+                             writer.remark("queue-more",
+                                           fmt::format("{} of {} shown; --limit N shows more", shown, recipients));
+                         })),
+               say_indexing(call.system)),
           false};
 }
 
@@ -283,9 +298,7 @@ Answer showqueue(const Invocation& call) {
   }
   std::shared_ptr<QueueReader> reader = std::make_shared<ManyQueues>(call.system, std::move(names));
   auto first = reader->read(page);
-  if (first.empty())
-    return Answer::error(Code::not_found, "queue-no-such-domain",
-                         fmt::format("nothing waits for {}", field(words[0].text)));
+  if (first.empty()) return nothing_waits(call.system, words[0].text);
   return {{}, say_recipients(std::move(reader), std::move(first), offset, limit, say_queued), false};
 }
 

@@ -119,11 +119,10 @@ void say_end(Writer& writer, const QueueOrder& order, const QueueProgress& progr
 Answer carry_out(const Invocation& call, QueueOrder order) {
   if (!order.queue.empty() &&
       (order.every_binding ? queues_of(call.system, order.queue).empty() : !call.system.queue_domain(order.queue)))
-    return Answer::error(Code::not_found, "queue-no-such-domain",
-                         fmt::format("nothing waits for {}", field(order.queue)));
+    return nothing_waits(call.system, order.queue);
   const std::shared_ptr<QueueErrand> errand = call.system.act_on_queue(order);
   Answer answer;
-  answer.lines = [errand, order = std::move(order), glances = 0, ended = false](Writer& writer) mutable {
+  Step work = [errand, order = std::move(order), glances = 0, ended = false](Writer& writer) mutable {
     if (ended) return false;
     const QueueProgress progress = errand->progress();
     ended = progress.ended;
@@ -140,6 +139,7 @@ Answer carry_out(const Invocation& call, QueueOrder order) {
     }
     return true;
   };
+  answer.lines = then(std::move(work), say_indexing(call.system));
   return answer;
 }
 

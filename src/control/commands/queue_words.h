@@ -46,6 +46,11 @@ std::expected<MessageId, Answer> read_message_id(const Invocation& call, const c
 // What logs and reports say of what an operator has given up: `note`, or `otherwise`, behind a code of its own or 554.
 std::string failure_response(std::string_view note, std::string_view otherwise);
 
+// While the start is still indexing what was there: a remark that the queue does not have all of it yet.
+Step say_indexing(System& system);
+// The answer that nothing waits in a queue; or that it is not known yet.
+Answer nothing_waits(System& system, std::string_view queue);
+
 // say(writer, row) for each domain of the queue in order, a page in memory at a time;
 // of a Binding, unless that is empty.
 Step each_domain(System& system, uint64_t limit, std::function<void(Writer&, const QueuedDomain&)> say,

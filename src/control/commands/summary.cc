@@ -84,7 +84,14 @@ void say_json(Writer& writer, System& system, const About& about) {
         {"messages", spool.messages},
         {"segments", spool.segments},
         {"bytes", spool.bytes},
-        {"free_bytes", spool.free_bytes}}},
+        {"free_bytes", spool.free_bytes},
+        {"indexing",
+         {{"phase", spool.indexing.phase},
+          {"segments", spool.indexing.segments},
+          {"segments_read", spool.indexing.segments_read},
+          {"messages", spool.indexing.messages},
+          {"queued", spool.indexing.queued},
+          {"percent", spool.indexing.percent}}}}},
       {"counters", std::move(counters)},
       {"last_reset", time_text(last_reset(system))},
       {"since_reset", std::move(since_reset)}};
@@ -145,6 +152,7 @@ void say_text(Writer& writer, System& system, const About& about) {
   row("Spooled Messages:", spool.messages);
   row("Spool Size:",
       fmt::format("{} bytes in {}, {} free", spool.bytes, counted(spool.segments, "segment"), spool.free_bytes));
+  if (!spool.indexing.text.empty()) row("Indexing:", spool.indexing.text);
   row("Accepting:", spool.accepting ? "yes" : "no: " + field(spool.reason));
   row("Configuration Generation:", system.engine().current()->generation());
   row("Statistics Last Reset:", seconds(counting));

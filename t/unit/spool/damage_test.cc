@@ -289,9 +289,9 @@ class DamageTest : public kit::DamageFixture {
     std::string changed = content_;
     changed[content_.find("bbbb") + 40] = 'X';
     put_back(changed);
-    // The lock is made first, then the copy.
+    // The lock is made first, then a segment for new mail, then the copy.
     disk_->set_fault(
-        [made = 0](Call call, uint64_t) mutable { return call == Call::open && ++made == 2 ? ENOSPC : 0; });
+        [made = 0](Call call, uint64_t) mutable { return call == Call::open && ++made == 3 ? ENOSPC : 0; });
     auto spool = open();
     CPPUNIT_ASSERT_EQUAL(uint64_t{1}, spool.report.damaged);
     CPPUNIT_ASSERT(disk_->names("/spool/quarantine").empty());

@@ -11,6 +11,7 @@ t_unit_spool_tests_SOURCES = t/unit/main.cc \
 	t/unit/spool/fake_disk.cc t/unit/spool/fake_disk.h \
 	t/unit/spool/fault_test.cc \
 	t/unit/spool/index_test.cc \
+	t/unit/spool/indexing_test.cc \
 	t/unit/spool/kit.h \
 	t/unit/spool/large_test.cc \
 	t/unit/spool/model.h \

@@ -5,6 +5,8 @@
 #include "fake_disk.h"
 #include "kit.h"
 
+#include <algorithm>
+#include <functional>
 #include <iterator>
 #include <map>
 #include <memory>
@@ -102,6 +104,9 @@ class Model {
   void check(const Opened& spool) {
     const std::lock_guard lock(mutex_);
     std::map<MessageId, const Summary*> live;
+    const std::vector<MessageId> ids = spool.ids();
+    CPPUNIT_ASSERT_MESSAGE("oldest first, each once",
+                           std::ranges::adjacent_find(ids, std::greater_equal()) == ids.end());
     for (const Summary& summary : spool.live) live[summary.id] = &summary;
     for (auto it = accepted_.begin(); it != accepted_.end();) {
       const auto found = live.find(it->first);
