@@ -54,9 +54,14 @@ class Start(TestCase):
 
     def start_held(self, daemon, after):
         """Starts; the disk gives the thread that indexes so many reads, and the next ones when it is let go on."""
+        self.spawn_held(daemon, after)
+        wait_for(lambda: daemon.shim.held_reads == 1, "a read that waits")
+
+    @staticmethod
+    def spawn_held(daemon, after):
+        daemon.shim.held_reads = 0  # those of one that was killed
         daemon.shim.hold(INDEXER, after)
         daemon.start(indexed=False)
-        wait_for(lambda: daemon.shim.held_reads == 1, "a read that waits")
 
     def new_mail(self, daemon, user):
         """Is taken and delivered."""
@@ -134,8 +139,7 @@ class Start(TestCase):
         daemon = self.daemon_with(count)
         new = []
         for after in (0, 1, 3, 6, 10, 15, 20, 25):
-            daemon.shim.hold(INDEXER, after)
-            daemon.start(indexed=False)
+            self.spawn_held(daemon, after)
             wait_for(lambda: daemon.shim.held_reads == 1 or "done" == self.indexing(daemon)["phase"],
                      "a read that waits, or the end")
             new.append(f"new{after}")
