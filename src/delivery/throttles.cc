@@ -2,6 +2,7 @@
 #include "delivery/throttles.h"
 
 #include "base/text.h"
+#include "queue/binding.h"
 #include "queue/name.h"
 
 #include <algorithm>
@@ -64,9 +65,10 @@ const std::string& Throttles::scope_of(Of of, std::string_view domain, const Rou
   if (!scope.empty()) return scope;
   const config::SnapshotPtr snapshot = snapshot_();
   config::ScopePath path{{config::ScopeKind::domain, lower(queue::domain_of(domain))}};
-  const std::string& binding = snapshot->global()[key::default_binding];
-  const std::vector<std::string> bindings = snapshot->bindings();
-  if (std::ranges::find(bindings, binding) != bindings.end())
+  std::string binding(queue::binding_of(domain));
+  if (!queue::is_binding(*snapshot, binding))  // it goes as in route_to()
+    binding = queue::choose_binding(*snapshot, snapshot->global()[key::default_binding], {}, 0).value_or(std::string());
+  if (snapshot->binding_scopes().find(binding) != nullptr)
     path.insert(path.begin(), {config::ScopeKind::binding, binding});
   scope = "default";
   for (const config::Rung& rung : snapshot->explain(path, option_of(of)))

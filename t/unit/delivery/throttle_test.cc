@@ -23,6 +23,7 @@ class ThrottleTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(who_falls_back_on_a_scope_shares_it);
   CPPUNIT_TEST(a_domain_of_its_own_and_others_on_the_same_connections);
   CPPUNIT_TEST(tenants_have_their_own);
+  CPPUNIT_TEST(bindings_have_their_own);
   CPPUNIT_TEST(a_transaction_counts_once);
   CPPUNIT_TEST(into_maildirs);
   CPPUNIT_TEST(so_many_connections_are_made);
@@ -34,10 +35,14 @@ class ThrottleTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(what_is_full_and_not_waited_for_is_forgotten);
   CPPUNIT_TEST_SUITE_END();
 
-  static void submit(House& house, int count, const std::string& domain, const std::string& tenant = "") {
+  static void submit(House& house, int count, const std::string& domain, const std::string& tenant = "",
+                     const std::string& binding = "") {
     for (int i = 0; i < count; ++i)
       house.submit("s@x.example", {"a@" + domain}, fmt::format("N: {}\r\n\r\n", i), Duration{0},
-                   [&](message::Envelope& envelope) { envelope.tenant = tenant; });
+                   [&](message::Envelope& envelope) {
+                     envelope.tenant = tenant;
+                     envelope.binding = binding;
+                   });
   }
   // So many have come, and no more are coming.
   static void arrived(House& house, const Sink& sink, size_t count) {
@@ -127,6 +132,19 @@ class ThrottleTest : public CppUnit::TestFixture {
     arrived(house, sink, 6);
     CPPUNIT_ASSERT_EQUAL(uint64_t{2}, house.dispatcher->domain("blue/y.example")->active);
     house.reconfigure(gateway(sink));
+    house.run_until_empty();
+  }
+
+  void bindings_have_their_own() {
+    Sink sink;
+    House house(gateway(sink,
+                        "Outbound_Throttle_Messages = \"3/3600\"\n"
+                        "Binding b1 { Outbound_Throttle_Messages = \"2/3600\" } Binding b2 { }"));
+    house.dispatcher->start();
+    for (const char* binding : {"", "b1", "b2"}) submit(house, 4, "y.example", "", binding);
+    arrived(house, sink, 5);  // b2 has none, and shares what is global with those of no binding
+    CPPUNIT_ASSERT_EQUAL(uint64_t{2}, house.dispatcher->domain("y.example%b1")->active);
+    house.reconfigure(gateway(sink, "Binding b1 { } Binding b2 { }"));
     house.run_until_empty();
   }
 
