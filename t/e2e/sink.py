@@ -40,7 +40,8 @@ class Session:
 
 def peer_of(connection):
     try:
-        return connection.getpeername()[0]
+        name = connection.getpeername()
+        return name[0] if isinstance(name, tuple) else name  # of a Unix socket
     except OSError:  # gone already
         return ""
 
