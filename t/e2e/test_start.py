@@ -121,7 +121,7 @@ class Start(TestCase):
         daemon.shim.hold("")
         daemon.wait_log("spool-recovered")
         wait_for(lambda: self.indexing(daemon)["phase"] == "done", "the end")
-        self.assertIn("impulse_spool_indexing 0", http.get("/metrics").body.decode())
+        wait_for(lambda: "impulse_spool_indexing 0" in http.get("/metrics").body.decode(), "metrics that say so")
         self.assertNotIn("Indexing:", daemon.console("summary").stdout)
         self.old_mail_goes(daemon, OLD)
 
@@ -144,12 +144,16 @@ class Start(TestCase):
                      "a read that waits, or the end")
             new.append(f"new{after}")
             self.new_mail(daemon, new[-1])
+            wait_for(lambda: any(record["to_local"] == new[-1] for record in daemon.mainlog("D")), "its outcome")
+            # The outcome is on the disk when what comes behind it is.
+            with Smtp(daemon.smtp_port) as smtp:
+                smtp.ehlo()
+                smtp.message(b"Subject: behind\r\n\r\nit\r\n", recipients=[f"behind{after}@old.example"])
             daemon.kill9()
         daemon.shim.hold("")
         daemon.start()
-        self.old_mail_goes(daemon, count)
-        for user in new:
-            self.assertEqual(1, len(daemon.maildir(user)))
+        self.old_mail_goes(daemon, count + len(new))
+        self.assertEqual([1] * len(new), [len(daemon.maildir(user)) for user in new])
 
     def test_stopped_while_indexing(self):
         """SIGTERM, and the console's shutdown; what was not indexed yet comes with the next start."""
