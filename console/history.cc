@@ -57,8 +57,9 @@ bool History::append(std::string_view line) const {
 bool is_kept(std::string_view line) {
   if (line.empty() || line.front() == ' ' || line.front() == '\t') return false;
   const std::string text = lower(line);
-  static constexpr std::string_view telltale[] = {"passw",       "passphrase", "secret",  "private_key", "shared_key",
-                                                  "-----begin ", "credential", "api_key", "_psk",        "token"};
+  static constexpr std::string_view telltale[] = {"passw",       "auth_pas",   "passphrase",  "secret",
+                                                  "private_key", "shared_key", "-----begin ", "credential",
+                                                  "api_key",     "_psk",       "token"};
   return std::none_of(std::begin(telltale), std::end(telltale),
                       [&](std::string_view word) { return text.find(word) != std::string::npos; });
 }
