@@ -70,6 +70,13 @@ class Start(TestCase):
             smtp.message(f"Subject: for {user}\r\n\r\nnew\r\n".encode(), recipients=[f"{user}@local.example"])
         self.assertEqual(1, len(daemon.wait_mail(user)))
 
+    def wait_recorded(self, daemon, user):
+        """Its outcome is on the disk when what comes behind it is: one message more for old.example."""
+        wait_for(lambda: any(record["to_local"] == user for record in daemon.mainlog("D")), f"the outcome of {user}")
+        with Smtp(daemon.smtp_port) as smtp:
+            smtp.ehlo()
+            smtp.message(b"Subject: behind\r\n\r\nit\r\n", recipients=[f"behind-{user}@old.example"])
+
     def old_mail_goes(self, daemon, count):
         """To each of so many recipients, once."""
         daemon.configure(CONFIG, held="false")
@@ -144,11 +151,7 @@ class Start(TestCase):
                      "a read that waits, or the end")
             new.append(f"new{after}")
             self.new_mail(daemon, new[-1])
-            wait_for(lambda: any(record["to_local"] == new[-1] for record in daemon.mainlog("D")), "its outcome")
-            # The outcome is on the disk when what comes behind it is.
-            with Smtp(daemon.smtp_port) as smtp:
-                smtp.ehlo()
-                smtp.message(b"Subject: behind\r\n\r\nit\r\n", recipients=[f"behind{after}@old.example"])
+            self.wait_recorded(daemon, new[-1])
             daemon.kill9()
         daemon.shim.hold("")
         daemon.start()
@@ -176,7 +179,7 @@ class Start(TestCase):
         daemon.start()
         first = Client(daemon.values["http"]).transmit(REQUEST, Idempotency_Key="one")
         self.assertEqual(200, first.status, first)
-        daemon.wait_mail("once")
+        self.wait_recorded(daemon, "once")
         daemon.kill9()
         self.start_held(daemon, 0)
         again = Client(daemon.values["http"]).transmit(REQUEST, Idempotency_Key="one")
@@ -189,7 +192,7 @@ class Start(TestCase):
         again = Client(daemon.values["http"]).transmit(REQUEST, Idempotency_Key="one")
         self.assertEqual((200, first.body), (again.status, again.body))
         daemon.wait_mail("once", 2)
-        wait_for(lambda: daemon.counters()["Total Queue Size"] == 10, "that nothing else waits")
+        wait_for(lambda: daemon.counters()["Total Queue Size"] == 11, "that nothing else waits")
         self.assertEqual(2, len(daemon.maildir("once")))
 
 
