@@ -317,6 +317,8 @@ Result<> Recovery::announce(MessageId id, const Located& located, Result<Summary
 // finished. Where damage was found one of them may belong to what is lost.
 void Recovery::remove_orphans() {
   if (unread_) return;  // they may be of messages that a later start can read
+  // One that got its last outcome before it was told: whether that is durable yet is not known here.
+  if (setup_.progress.announced != setup_.progress.messages) return;
   if (!bodies_) return note("{}", bodies_.error().message);
   const bool keep = report_.damaged > 0;
   for (const uint64_t number : *bodies_) {

@@ -163,7 +163,8 @@ class Lines(LogCase):
         self.assertEqual(("Admin Failure", 25, 22),
                          tuple(record[name] for name in ("bounce_classification", "bounce_code", "stage")))
         self.assertIn("no more of this", record["response"]["content"])
-        self.assertEqual(["70", "25"], [line["class"] for line in bounces(daemon)])
+        wait_for(lambda: [line["class"] for line in bounces(daemon)] == ["70", "25"],
+                 lambda: f"both in the bounce log: {bounces(daemon)}")
 
     def test_heartbeats(self):
         daemon, sink = self.pair()
@@ -207,7 +208,9 @@ class Rotation(LogCase):
             daemon.kill9()
             daemon.start(indexed=False)  # the log that says so is rotated, too
         wait_for(lambda: all(path.suffix == ".gz" for path in self.rotated(daemon)[:-1]), "compressed files")
-        ids = re.findall(r"(?m)^\d+@([^@]+)@[^@]+@[^@]*@R@", "".join(self.texts(daemon)))
+        # A file that is being compressed is not read while its name changes.
+        ids = wait_for(lambda: (lambda found: found if len(found) >= 40 else None)(
+            re.findall(r"(?m)^\d+@([^@]+)@[^@]+@[^@]*@R@", "".join(self.texts(daemon)))), "all that were received")
         self.assertEqual((40, 40), (len(ids), len(set(ids))))
         self.assertEqual([], [path.name for path in daemon.dir.iterdir() if path.name.endswith(".tmp")])
 
