@@ -83,8 +83,11 @@ class Index {
   std::vector<MessageId> ids_in(uint32_t segment) const;  // of the same
   std::vector<MessageId> live() const;                    // oldest first
   std::vector<MessageId> copies() const;                  // those of the live ones that are; oldest first
-  uint64_t messages() const { return messages_; }         // atomic
-  uint64_t messages(uint32_t segment) const;              // that lie there
+  uint64_t messages() const {
+    const std::lock_guard lock(mutex_);  // one that moves is never missing
+    return messages_;
+  }
+  uint64_t messages(uint32_t segment) const;  // that lie there
   void totals(uint64_t& segments, uint64_t& bytes) const;
 
   // What may be removed now, ascending; and, for segments that only still
@@ -171,7 +174,7 @@ class Index {
   std::map<uint32_t, Segment> segments_;
   PackedMap moved_;  // by id, of copies, live or not, as long as they are there: their places
   TextPool texts_;   // what was said last of recipients that were tried
-  std::atomic<uint64_t> messages_{0};
+  uint64_t messages_ = 0;
   std::atomic<bool> changed_{true};
 };
 
