@@ -155,7 +155,7 @@ void Ledger::drop(std::string_view domain, const std::vector<Item>& items, std::
   static const Attempt nowhere{"blackhole", {}, "BLACKHOLE", {}};
   for (const Item& item : items) {
     parts_.spool.record(item.id, item.recipient, {spool::State::delivered, item.attempts, {}, {}},
-                        &item == &items.back() ? std::move(durable) : nullptr);
+                        &item == &items.back() ? std::exchange(durable, nullptr) : nullptr);
     done(domain, item, dropped, nowhere);
   }
   count(domain, Counter::blackholed, static_cast<int64_t>(items.size()));
