@@ -17,6 +17,7 @@ constexpr uint8_t has_deadline = 1;
 constexpr uint8_t is_must_return = 2;
 constexpr uint8_t is_traced = 4;
 constexpr uint8_t has_many = 8;  // recipients; else it has one
+constexpr uint8_t has_protocol = 16;
 
 // In the low bits of the length of a recipient's local part.
 constexpr uint64_t has_report = 1;
@@ -85,6 +86,7 @@ struct Backlog::Head {
   int64_t received = 0;
   uint64_t size = 0;
   int64_t deadline = 0;  // from `received` on
+  Text protocol;         // by its name
   Text sender;           // the whole of it, by its name; or its local part
   Text sender_domain;
 
@@ -98,6 +100,7 @@ struct Backlog::Head {
     head.received = reader.signed_number();
     head.size = reader.number();
     if ((head.flags & has_deadline) != 0) head.deadline = reader.signed_number();
+    if ((head.flags & has_protocol) != 0) head.protocol = Text::read(reader);
     head.sender = Text::read(reader);
     if (!head.sender.handle) head.sender_domain = Text::read(reader);
     return head;
@@ -147,6 +150,7 @@ bool Backlog::add(MessageId id, const message::Envelope& envelope, uint64_t size
   if (envelope.deliver_by.mode == 'R') flags |= is_must_return;
   if (envelope.deliver_by.trace) flags |= is_traced;
   if (count != 1 || pending != 1) flags |= has_many;
+  if (!envelope.protocol.empty()) flags |= has_protocol;
   std::string record(1, static_cast<char>(flags));
   if ((flags & has_many) != 0) {
     char bytes[sizeof pending];
@@ -157,6 +161,7 @@ bool Backlog::add(MessageId id, const message::Envelope& envelope, uint64_t size
   put_varint(record, zigzag(distance(envelope.received)));
   put_varint(record, size);
   if (deadline != WallTime{}) put_varint(record, zigzag((deadline - envelope.received).count()));
+  if (!envelope.protocol.empty()) put_name(record, texts_.add(envelope.protocol));  // there are few of them
   put_sender(record, envelope.sender);
   for (uint32_t number = 0; number < count; ++number) {
     if (number > 0 && number % together == 0) {
@@ -205,6 +210,13 @@ std::optional<Backlog::Person> Backlog::person(MessageId id, uint32_t recipient)
   return std::nullopt;
 }
 
+std::string Backlog::protocol(MessageId id) const {
+  const auto record = parts_.find(key_of(id));
+  if (!record) return {};
+  PackedReader reader(*record);
+  return std::string(Head::read(reader).protocol.in(texts_));
+}
+
 std::string Backlog::sender(MessageId id) const {
   const auto record = parts_.find(key_of(id));
   if (!record) return {};
@@ -249,6 +261,7 @@ void Backlog::erase(MessageId id, uint32_t recipients) {
     PackedReader reader(*record);
     if (first == 0) {
       const Head head = Head::read(reader);
+      drop(head.protocol);
       drop(head.sender);
       drop(head.sender_domain);
     }

@@ -31,6 +31,7 @@ class Backlog {
     std::string recipient(uint32_t number) const { return backlog_->recipient(id_, number); }
     WallTime received() const { return received_; }
     uint64_t size() const { return size_; }
+    std::string protocol() const { return backlog_->protocol(id_); }  // by which it came; empty: not known
     // Of message::notify, as the client gave them; 0: it gave none.
     uint8_t notify(uint32_t number) const { return backlog_->notify(id_, number); }
     WallTime deadline() const { return deadline_; }    // of DELIVERBY; the epoch: none
@@ -67,6 +68,7 @@ class Backlog {
 
   static PackedMap::Key key_of(MessageId id, uint32_t recipient = 0);
   std::optional<Person> person(MessageId id, uint32_t recipient) const;
+  std::string protocol(MessageId id) const;
   std::string sender(MessageId id) const;
   std::string recipient(MessageId id, uint32_t number) const;
   uint8_t notify(MessageId id, uint32_t number) const;

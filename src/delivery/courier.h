@@ -26,6 +26,7 @@ struct Letter {
   spool::Stored stored;
   // Where the other side takes 7 bits only and the message has more: its body for there, or why there is none.
   std::optional<Result<std::string>> seven_bit;
+  telemetry::NotePtr note{};  // where the logs want one
 };
 // From any thread; blocks.
 Result<Letter> read_letter(const spool::Spool& spool, MessageId id, const smtp::ClientOffers& offers);

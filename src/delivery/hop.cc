@@ -233,9 +233,10 @@ void Hop::put_back(Entry& entry) {
 void Hop::fetch(Entry& entry) {
   entry.courier->hold();
   office_.readers.post([this, weak = std::weak_ptr(alive_), &spool = office_.parts.spool, &loop = office_.parts.loop,
-                        number = entry.courier->number(), id = entry.items.front().id,
-                        offers = entry.courier->offers()] {
+                        number = entry.courier->number(), id = entry.items.front().id, offers = entry.courier->offers(),
+                        choice = office_.parts.mainlog.choice()] {
     auto letter = std::make_shared<Result<Letter>>(read_letter(spool, id, offers));
+    if (choice && *letter) (*letter)->note = telemetry::note_of(*choice, (*letter)->stored.envelope);
     loop.post([this, weak, number, letter] {
       if (!weak.expired()) fetched(number, std::move(*letter));
     });
@@ -279,6 +280,7 @@ void Hop::fetched(uint64_t number, Result<Letter> letter) {
   std::vector<uint32_t> recipients;
   for (const queue::Item& item : entry.items) recipients.push_back(item.recipient);
   entry.sent = true;
+  entry.note = letter->note;
   trace(*entry.courier, entry.domain);
   entry.courier->send(std::make_shared<const Letter>(std::move(*letter)), recipients);
 }
@@ -347,7 +349,8 @@ void Hop::courier_done(Courier& courier, std::vector<smtp::Reply> replies, bool 
                         courier.offers().dsn,
                         courier.offers().deliver_by,
                         courier.number(),
-                        courier.tls()};
+                        courier.tls(),
+                        std::exchange(entry.note, nullptr)};
   office_.ledger.put_back(entry.domain, next_batch);
   office_.ledger.settle(entry.domain, entry.route, tried, std::move(outcomes), attempt);
 }

@@ -57,7 +57,8 @@ struct Hop::Entry {
   std::string domain;
   RoutePtr route;
   std::vector<queue::Item> items;
-  bool sent = false;  // handed to the session
+  bool sent = false;          // handed to the session
+  telemetry::NotePtr note{};  // of its message, for the logs
 };
 
 }  // namespace impulse::delivery

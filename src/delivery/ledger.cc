@@ -33,6 +33,7 @@ Ledger::Ledger(Parts& parts, queue::Queue& queue, Backlog& backlog, Workers& wor
       backlog_(backlog),
       workers_(workers),
       settled_(std::move(settled)),
+      notes_(parts, workers),
       timer_(parts.loop, [this] {
         for (const auto& again : std::exchange(owed_, {})) again();
       }) {}
@@ -81,8 +82,7 @@ void Ledger::settle(std::string_view domain, const RoutePtr& route, const std::v
       const bool late = overdue && item.next_attempt <= deadline;  // it passed during the attempt
       if (route->bounces && wants(item, message::notify::delay, late || route->delay_reports) &&
           (late || now - told >= route->delay_interval)) {
-        parts_.mainlog.outcome(record(Kind::transient, domain, item, outcome, attempt));
-        count(domain, Counter::transient_failures);
+        tell_transient(domain, item, outcome, attempt);
         delays->recipients.emplace_back(item, std::move(outcome));
         tried_again(delays->recipients.back().first, wall_now() + wait);
       } else {
@@ -151,15 +151,32 @@ void Ledger::drop_expired(std::string_view domain, const RoutePtr& route, std::v
 }
 
 void Ledger::drop(std::string_view domain, const std::vector<Item>& items, std::function<void(Result<>)> durable) {
-  static const Outcome dropped{Outcome::Kind::delivered, "dropped (blackhole)", {}, {}};
-  static const Attempt nowhere{"blackhole", {}, "BLACKHOLE", {}};
+  if (items.empty()) return;
+  Dropped dropped{std::string(domain), items, std::move(durable)};
+  if (!notes_.wanted()) return drop_now(dropped);
+  // They cannot be read any more when they are dropped.
+  for (const Item& item : items) dropped.notes.try_emplace(item.id);
+  dropped.unread = dropped.notes.size();
+  const auto shared = std::make_shared<Dropped>(std::move(dropped));
+  for (const auto& [id, note] : shared->notes)
+    notes_.fetch(id, [this, shared, id](telemetry::NotePtr read) {
+      shared->notes[id] = std::move(read);
+      if (--shared->unread == 0 && !closed_) drop_now(*shared);
+    });
+}
+
+void Ledger::drop_now(Dropped& dropped) {
+  static const Outcome outcome{Outcome::Kind::delivered, "dropped (blackhole)", {}, {}};
+  Attempt nowhere{"blackhole", {}, "BLACKHOLE", {}};
+  const std::vector<Item>& items = dropped.items;
   for (const Item& item : items) {
     parts_.spool.record(item.id, item.recipient, {spool::State::delivered, item.attempts, {}, {}},
-                        &item == &items.back() ? std::exchange(durable, nullptr) : nullptr);
-    done(domain, item, dropped, nowhere);
+                        &item == &items.back() ? std::exchange(dropped.durable, nullptr) : nullptr);
+    if (!dropped.notes.empty()) nowhere.note = dropped.notes[item.id];
+    done(dropped.domain, item, outcome, nowhere);
   }
-  count(domain, Counter::blackholed, static_cast<int64_t>(items.size()));
-  if (!items.empty()) settled_();
+  count(dropped.domain, Counter::blackholed, static_cast<int64_t>(items.size()));
+  settled_();
 }
 
 void Ledger::put_back(std::string_view domain, const std::vector<Item>& items) {
@@ -208,10 +225,20 @@ void Ledger::done(std::string_view domain, const Item& item, const Outcome& outc
   finish(domain, item, queue::End::delivered);
 }
 
+void Ledger::tell_transient(std::string_view domain, const Item& item, const Outcome& outcome, const Attempt& attempt) {
+  count(domain, Counter::transient_failures);
+  telemetry::Record told = record(Kind::transient, domain, item, outcome, attempt);
+  if (told.note || !notes_.wanted()) return parts_.mainlog.outcome(std::move(told));
+  notes_.fetch(item.id, [this, told = std::move(told)](telemetry::NotePtr note) mutable {
+    told.note = std::move(note);
+    parts_.mainlog.outcome(std::move(told));
+    settled_();
+  });
+}
+
 void Ledger::retry(std::string_view domain, Item item, Duration wait, const Outcome& outcome, const Attempt& attempt) {
   const WallTime now = wall_now();
-  parts_.mainlog.outcome(record(Kind::transient, domain, item, outcome, attempt));
-  count(domain, Counter::transient_failures);
+  tell_transient(domain, item, outcome, attempt);
   tried_again(item, now + wait);
   parts_.spool.record(item.id, item.recipient,
                       {spool::State::pending, item.attempts, item.next_attempt, outcome.response});
@@ -239,6 +266,7 @@ telemetry::Record Ledger::record(Kind kind, std::string_view domain, const Item&
     record.recipient = message->recipient(item.recipient);
     record.sender = message->sender();
     record.size = message->size();
+    record.reception_protocol = message->protocol();
   }
   record.peer = outcome.peer.empty() ? attempt.peer : outcome.peer;
   record.local = attempt.local;
@@ -256,6 +284,7 @@ telemetry::Record Ledger::record(Kind kind, std::string_view domain, const Item&
   record.stage = outcome.stage;
   record.bytes = outcome.bytes;
   record.tls = attempt.tls;
+  record.note = attempt.note;
   return record;
 }
 

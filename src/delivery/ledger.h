@@ -7,6 +7,7 @@
 #include "delivery/backlog.h"
 #include "delivery/bounce.h"
 #include "delivery/dispatcher.h"
+#include "delivery/note_reader.h"
 #include "delivery/route.h"
 #include "delivery/workers.h"
 #include "net/loop.h"
@@ -53,6 +54,7 @@ struct Attempt {
   bool deliver_by = false;  // and the time within which it is to deliver
   uint64_t connection = 0;  // its number; 0: there was none
   std::shared_ptr<const telemetry::TlsFacts> tls{};
+  telemetry::NotePtr note{};  // of the message; null: it is read where the logs want it
 };
 
 class Ledger {
@@ -92,19 +94,25 @@ class Ledger {
   // delays stay untold, and come again with the next attempt.
   void close();
 
-  size_t pending_reports() const { return pending_; }
+  // With those that wait for what the logs say of their message.
+  size_t pending_reports() const { return pending_ + notes_.pending(); }
 
  private:
   struct GivenUp;  // one message's recipients on their way to a bounce
   struct Report;
   struct Success;
   struct Delay;
+  struct Dropped;
 
   void delivered(std::string_view domain, const queue::Item& item, const Outcome& outcome, const Attempt& attempt);
   // The same when the journal has it already.
   void done(std::string_view domain, const queue::Item& item, const Outcome& outcome, const Attempt& attempt);
   void retry(std::string_view domain, queue::Item item, Duration wait, const Outcome& outcome, const Attempt& attempt);
+  // An attempt failed that will be repeated.
+  void tell_transient(std::string_view domain, const queue::Item& item, const Outcome& outcome, const Attempt& attempt);
+  void drop_now(Dropped& dropped);
   void give_up(GivenUp given_up);
+  void give_up_now(std::shared_ptr<GivenUp> given_up);
   void bounce(std::shared_ptr<GivenUp> given_up);
   bool wants(const queue::Item& item, uint8_t what, bool unless_said) const;
   bool tells_success(const queue::Item& item, const Attempt& attempt) const;
@@ -130,6 +138,7 @@ class Ledger {
   Backlog& backlog_;
   Workers& workers_;
   std::function<void()> settled_;
+  NoteReader notes_;
   std::minstd_rand random_{std::random_device{}()};
   size_t pending_ = 0;  // reports that are not stored yet
   // Reports that could not be stored wait here, with their recipients in flight.

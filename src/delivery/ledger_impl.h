@@ -4,6 +4,9 @@
 
 #include "delivery/ledger.h"
 
+#include <functional>
+#include <map>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -39,6 +42,15 @@ struct Ledger::Delay {
   RoutePtr route;
   Attempt attempt;
   std::vector<std::pair<Item, Outcome>> recipients;  // the items as they go back to the queue
+};
+
+// Recipients that are dropped, of any messages.
+struct Ledger::Dropped {
+  std::string domain;
+  std::vector<Item> items;
+  std::function<void(Result<>)> durable;
+  std::map<MessageId, telemetry::NotePtr> notes{};
+  size_t unread = 0;  // notes
 };
 
 struct Ledger::GivenUp {

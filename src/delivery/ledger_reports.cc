@@ -34,6 +34,16 @@ void Ledger::give_up(GivenUp given_up) {
   if (given_up.recipients.empty()) return;
   ++pending_;
   auto shared = std::make_shared<GivenUp>(std::move(given_up));
+  if (shared->attempt.note || !notes_.wanted()) return give_up_now(std::move(shared));
+  // It cannot be read any more when that is done.
+  notes_.fetch(shared->id, [this, shared](telemetry::NotePtr note) {
+    if (closed_) return;  // they fail again after the next start
+    shared->attempt.note = std::move(note);
+    give_up_now(shared);
+  });
+}
+
+void Ledger::give_up_now(std::shared_ptr<GivenUp> shared) {
   shared->bounced = shared->route->bounces && std::ranges::any_of(shared->recipients, [this](const auto& each) {
                       return wants(each.item, message::notify::failure, true);
                     });
@@ -139,6 +149,7 @@ void Ledger::close() {
   closed_ = true;
   timer_.stop();
   owed_.clear();
+  notes_.close();
   for (const auto& success : std::exchange(successes_, {})) forgo(success);
 }
 

@@ -19,6 +19,7 @@ libdelivery_a_SOURCES = \
 	src/delivery/maildir.cc src/delivery/maildir.h \
 	src/delivery/maildir_path.cc src/delivery/maildir_path.h \
 	src/delivery/mailroom.cc src/delivery/mailroom.h \
+	src/delivery/note_reader.cc src/delivery/note_reader.h \
 	src/delivery/office.h \
 	src/delivery/silent_addresses.h \
 	src/delivery/router.cc src/delivery/router.h \

@@ -21,11 +21,13 @@ struct Mailroom::Job {
   RoutePtr route;
   std::vector<queue::Item> items;
   uint64_t serial = 0;  // of the first item; they count on
+  telemetry::ChoicePtr choice = nullptr;
   // What the thread makes of it.
   std::optional<Error> unreadable;
   std::vector<queue::Item> strangers;  // not pending in the spool: nothing to do
   std::vector<queue::Item> tried;
   std::vector<Outcome> outcomes;
+  telemetry::NotePtr note{};
 };
 
 Mailroom::Mailroom(Office& office) : office_(office), writers_(threads) {}
@@ -59,7 +61,7 @@ void Mailroom::pump() {
     }
     office_.ledger.drop_expired(domain, route, items);
     if (items.empty()) office_.throttles.give_back(Throttles::Of::messages, domain, route);
-    if (!items.empty()) start({domain, route, std::move(items), 0, {}, {}, {}, {}});
+    if (!items.empty()) start({domain, route, std::move(items), 0, office_.parts.mainlog.choice(), {}, {}, {}, {}});
   }
 }
 
@@ -88,6 +90,7 @@ void Mailroom::write(Job& job, const spool::Spool& spool, DurableNames& names) {
     job.unreadable = message.error();
     return;
   }
+  if (job.choice) job.note = telemetry::note_of(*job.choice, message->envelope);
   for (const queue::Item& item : job.items) {
     const bool pending =
         item.recipient < message->envelope.recipients.size() &&
@@ -122,7 +125,9 @@ void Mailroom::written(Job& job) {
     office_.ledger.unreadable(job.domain, job.route, job.items, *job.unreadable);
   } else {
     office_.ledger.forget(job.domain, job.strangers);
-    office_.ledger.settle(job.domain, job.route, job.tried, std::move(job.outcomes), {{}, {}, "MAILDIR", {}, true});
+    Attempt attempt{{}, {}, "MAILDIR", {}, true};
+    attempt.note = std::move(job.note);
+    office_.ledger.settle(job.domain, job.route, job.tried, std::move(job.outcomes), attempt);
   }
   office_.freed();
   pump();

@@ -14,6 +14,12 @@ Injector::Injector(spool::Spool& spool, telemetry::MailLogs& logs, telemetry::Co
 
 Result<> Injector::admission() const { return spool_.admission(); }
 
+void Injector::describe(spool::Incoming& message, const Source& source) const {
+  message.envelope.protocol = source.protocol;
+  if (const telemetry::ChoicePtr choice = logs_.choice(); choice && !choice->headers.empty())
+    message.envelope.headers = telemetry::chosen_headers(*choice, message.trace, message.body.parts());
+}
+
 std::string Injector::assign(message::Envelope& envelope) const {
   if (!assign_ || !envelope.binding.empty()) return std::string(queue::default_binding);
   Assigned assigned = assign_(envelope);
@@ -40,6 +46,7 @@ void Injector::accepted(MessageId id, std::shared_ptr<const message::Envelope> s
 
 void Injector::submit(spool::Incoming incoming, Source source, net::Loop& loop,
                       std::function<void(Result<MessageId>)> done) {
+  describe(incoming, source);
   std::string group = assign(incoming.envelope);
   auto message = std::make_shared<const spool::Incoming>(std::move(incoming));
   spool_.commit(message, [this, message, group = std::move(group), source = std::move(source), &loop,
@@ -79,6 +86,7 @@ Batch::Batch(Injector& injector, std::unique_ptr<spool::Batch> batch, Source sou
 Batch::~Batch() = default;
 
 Result<> Batch::add(spool::Incoming incoming) {
+  injector_.describe(incoming, log_->source);
   std::string group = injector_.assign(incoming.envelope);
   auto message = std::make_shared<const spool::Incoming>(std::move(incoming));
   Log::Message noted{std::make_shared<const message::Envelope>(message->envelope),

@@ -120,6 +120,8 @@ class Injector {
 
  private:
   friend class Batch;
+  // Writes into its envelope what the logs want of it.
+  void describe(spool::Incoming& message, const Source& source) const;
   // The group of the Binding that the message gets.
   std::string assign(message::Envelope& envelope) const;
   void accepted(MessageId id, std::shared_ptr<const message::Envelope> envelope, uint64_t size, bool with_id,

@@ -75,6 +75,10 @@ struct Envelope {
   std::string binding;       // the Binding by which it goes out; empty: "default"
   // Connection context (Context, XSETCONTEXT), in order of setting; names are unique.
   std::vector<std::pair<std::string, std::string>> context;
+  std::string protocol;  // by which it came: "ESMTPS", "HTTP", "INTERNAL" …; empty: not known
+  // Fields of its header section that the logs were to have when it came (Jsonlog_Headers), as
+  // telemetry::chosen_headers() gives them.
+  std::vector<std::pair<std::string, std::string>> headers;
 
   friend bool operator==(const Envelope&, const Envelope&) = default;
 };

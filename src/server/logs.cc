@@ -25,6 +25,10 @@ LogTerms terms_of(const config::Options& global) {
   return terms;
 }
 
+telemetry::Choice choice_of(const config::Options& global) {
+  return {global[key::jsonlog_headers], global[key::jsonlog_meta]};
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Logs>> Logs::open(const config::Options& global, const std::string& node,
@@ -46,6 +50,7 @@ Result<std::unique_ptr<Logs>> Logs::open(const config::Options& global, const st
       {global[key::mainlog], global[key::bouncelog], global[key::jsonlog], {node, wall_now()}}, context);
   if (!mail) return std::unexpected(mail.error());
   logs->mail_ = std::move(*mail);
+  logs->mail_->choose(choice_of(global));
   auto acct = telemetry::Acctlog::open(global[key::acctlog], context);
   if (!acct) return std::unexpected(acct.error());
   logs->acct_ = std::move(*acct);
@@ -70,6 +75,7 @@ std::vector<std::pair<std::string_view, telemetry::LineWriter*>> Logs::writers()
 void Logs::apply(const config::Options& global) noexcept {
   const LogTerms terms = terms_of(global);
   for (const auto& [name, writer] : writers()) writer->set_terms(terms);
+  if (mail_) mail_->choose(choice_of(global));
 }
 
 std::vector<std::pair<std::string, Result<>>> Logs::reopen() {

@@ -36,7 +36,7 @@ class Logs {
 
   // Those that are written, by the names of their options.
   std::vector<std::pair<std::string_view, telemetry::LineWriter*>> writers() const;
-  // Rotation and heartbeats by another configuration. Any thread.
+  // Rotation, heartbeats and chosen fields by another configuration. Any thread.
   void apply(const config::Options& global) noexcept;
   // Each log with what came of it; those that are not written go well.
   std::vector<std::pair<std::string, Result<>>> reopen();

@@ -38,6 +38,8 @@ enum Tag : uint8_t {
   tag_context = 24,  // one for each: length of the key, key, value
   tag_told = 25,     // of a report: journal entries that count since it is there
   tag_binding = 26,
+  tag_protocol = 27,
+  tag_header = 28,        // one for each that is kept for the logs: length of the name, name, value
   tag_require_tls = 128,  // a version that knew nothing of it would send the message in the clear
   tag_rest = 129,         // number, length, checksum of the file where the body goes on
   tag_batch = 130,        // number of the batch it is a part of
@@ -144,12 +146,14 @@ bool get_priority(std::string_view value, int8_t& priority) {
   return get_number(value, priority) && priority >= -9 && priority <= 9;
 }
 
-bool get_context(std::string_view value, message::Envelope& envelope) {
+using Pairs = std::vector<std::pair<std::string, std::string>>;
+
+bool get_pair(std::string_view value, Pairs& pairs) {
   WireReader reader(value);
   const auto length = reader.get<uint32_t>();
   const std::string_view key = reader.take(length);
   if (reader.failed()) return false;
-  envelope.context.emplace_back(key, reader.take(reader.left()));
+  pairs.emplace_back(key, reader.take(reader.left()));
   return true;
 }
 
@@ -225,7 +229,13 @@ Result<> get_field(uint8_t tag, std::string_view value, MessageMeta& meta) {
       envelope.binding = value;
       break;
     case tag_context:
-      good = get_context(value, envelope);
+      good = get_pair(value, envelope.context);
+      break;
+    case tag_protocol:
+      envelope.protocol = value;
+      break;
+    case tag_header:
+      good = get_pair(value, envelope.headers);
       break;
     case tag_trace:
       meta.trace = value;
@@ -262,6 +272,16 @@ void put_time(std::string& out, Tag tag, WallTime time) {
   put_number(out, tag, int64_t{time.time_since_epoch().count()});
 }
 
+void put_pairs(std::string& out, Tag tag, const Pairs& pairs) {
+  for (const auto& [key, value] : pairs) {
+    std::string pair;
+    put(pair, static_cast<uint32_t>(key.size()));
+    pair += key;
+    pair += value;
+    put_field(out, tag, pair);
+  }
+}
+
 // What was asked for with MAIL. Values out of their range become the nearest
 // one within: what is written must be readable.
 void put_request(std::string& out, const message::Envelope& envelope) {
@@ -296,13 +316,9 @@ void put_origin(std::string& out, const message::Envelope& envelope) {
   put_text(out, tag_user, envelope.user);
   put_text(out, tag_tenant, envelope.tenant);
   put_text(out, tag_binding, envelope.binding);
-  for (const auto& [key, value] : envelope.context) {
-    std::string pair;
-    put(pair, static_cast<uint32_t>(key.size()));
-    pair += key;
-    pair += value;
-    put_field(out, tag_context, pair);
-  }
+  put_pairs(out, tag_context, envelope.context);
+  put_text(out, tag_protocol, envelope.protocol);
+  put_pairs(out, tag_header, envelope.headers);
 }
 
 }  // namespace

@@ -24,6 +24,8 @@ libtelemetry_a_SOURCES = \
 	src/telemetry/mail_logs.cc \
 	src/telemetry/mail_logs.h \
 	src/telemetry/mainlog.h \
+	src/telemetry/note.cc \
+	src/telemetry/note.h \
 	src/telemetry/record.cc \
 	src/telemetry/record.h \
 	src/telemetry/rejectlog.cc \

@@ -114,6 +114,13 @@ void JsonLine::begin(std::string_view name, char bracket) {
   text_ += bracket;
 }
 
+void JsonLine::begin_member(std::string_view name, char bracket) {
+  comma();
+  quoted(name);
+  text_ += ':';
+  text_ += bracket;
+}
+
 void JsonLine::element(std::string_view value) {
   comma();
   quoted(value);

@@ -35,6 +35,7 @@ class JsonLine {
   void member(std::string_view name, std::string_view value);  // text(), and the name is an outsider's
   void raw(std::string_view name, std::string_view json);      // is JSON already
   void begin(std::string_view name, char bracket);             // '{' or '['
+  void begin_member(std::string_view name, char bracket);      // begin(), and the name is an outsider's
   void element(std::string_view value);                        // of an array
   void end(char bracket);
   std::string finish() &&;  // the line, with its '\n'

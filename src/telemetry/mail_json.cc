@@ -80,6 +80,30 @@ void add_peer(JsonLine& line, const Record& record) {
   line.end('}');
 }
 
+void add_pairs(JsonLine& line, std::string_view name, const Note::Pairs& pairs) {
+  line.begin(name, '{');
+  for (const auto& [key, value] : pairs) line.member(key, value);
+  line.end('}');
+}
+
+// A field that is there several times is an array, where its first one stands.
+void add_headers(JsonLine& line, const Note::Pairs& headers) {
+  line.begin("headers", '{');
+  for (auto first = headers.begin(); first != headers.end(); ++first) {
+    const auto same = [&](const auto& each) { return iequals(each.first, first->first); };
+    if (std::any_of(headers.begin(), first, same)) continue;
+    if (std::find_if(first + 1, headers.end(), same) == headers.end()) {
+      line.member(first->first, first->second);
+      continue;
+    }
+    line.begin_member(first->first, '[');
+    for (auto each = first; each != headers.end(); ++each)
+      if (same(*each)) line.element(each->second);
+    line.end(']');
+  }
+  line.end('}');
+}
+
 // The parts of a name in RFC 2253's form. A comma behind a backslash divides nothing.
 void add_subject(JsonLine& line, std::string_view subject) {
   line.begin("tls_peer_subject_name", '[');
@@ -123,12 +147,13 @@ void add_json_line(std::string& out, const Record& record, const LineFacts& fact
     line.text("address", record.local);
     line.end('}');
   }
-  if (reception) {
-    line.begin("meta", '{');
-    for (const auto& [name, value] : record.envelope->context) line.member(name, value);
-    line.end('}');
-  }
+  if (record.note && record.note->meta)
+    add_pairs(line, "meta", *record.note->meta);
+  else if (reception)
+    add_pairs(line, "meta", record.envelope->context);
+  if (record.note && record.note->headers) add_headers(line, *record.note->headers);
   if (!record.protocol.empty()) line.text(reception ? "reception_protocol" : "delivery_protocol", record.protocol);
+  if (!record.reception_protocol.empty()) line.text("reception_protocol", record.reception_protocol);
   line.text("nodeid", facts.node);
   if (record.tls) {
     line.text("tls_cipher", record.tls->cipher);

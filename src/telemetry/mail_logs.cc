@@ -15,6 +15,7 @@ constexpr Duration gathering = std::chrono::milliseconds(20);
 constexpr Duration writing = std::chrono::milliseconds(80);
 constexpr size_t worth_waking = 1024;             // events that are not left to gather
 constexpr size_t most_waiting = size_t{1} << 16;  // events; more are counted and dropped
+constexpr size_t most_bytes = size_t{64} << 20;   // of their notes
 constexpr size_t piece = size_t{64} << 10;        // bytes of lines that go to a writer at once
 
 Result<std::unique_ptr<LineWriter>> open_log(const std::string& path, const char* name, Counter lost,
@@ -68,6 +69,28 @@ std::vector<std::pair<std::string_view, LineWriter*>> MailLogs::writers() const 
   return found;
 }
 
+void MailLogs::choose(Choice choice) {
+  const bool any = json_ && !choice.empty();
+  auto next = any ? std::make_shared<const Choice>(std::move(choice)) : nullptr;
+  const std::lock_guard lock(choice_mutex_);
+  choice_.swap(next);
+  chosen_ = any;
+}
+
+ChoicePtr MailLogs::choice() const {
+  if (!chosen_) return nullptr;
+  const std::lock_guard lock(choice_mutex_);
+  return choice_;
+}
+
+// What an event takes beyond what all of them do.
+size_t MailLogs::extra_bytes(const Event& event) {
+  if (const auto* record = std::get_if<Record>(&event)) return record->note ? record->note->size() : 0;
+  size_t bytes = 0;
+  for (const auto& [name, value] : std::get<Reception>(event).envelope->headers) bytes += name.size() + value.size();
+  return bytes;
+}
+
 void MailLogs::reception(Reception reception) {
   if (main_ || json_) push(std::move(reception));
 }
@@ -81,11 +104,13 @@ void MailLogs::push(Event event) {
   uint64_t lost = 0;
   {
     const std::lock_guard lock(mutex_);
-    if (waiting_.size() >= most_waiting) {
+    const size_t extra = extra_bytes(event);
+    if (waiting_.size() >= most_waiting || waiting_bytes_ + extra > most_bytes) {
       const auto* reception = std::get_if<Reception>(&event);
       lost = reception == nullptr ? 1 : reception->envelope->recipients.size();
     } else {
       waiting_.push_back(std::move(event));
+      waiting_bytes_ += extra;
       ++pushed_;
       wake = waiting_.size() == 1 || waiting_.size() == worth_waking;
     }
@@ -137,14 +162,19 @@ void MailLogs::run() {
     wake_.wait_for(lock, gathering, [this] { return stop_ || urgent_ || waiting_.size() >= worth_waking; });
     urgent_ = false;
     events.swap(waiting_);
+    waiting_bytes_ = 0;
     lock.unlock();
     for (const Event& event : events) {
       if (const auto* record = std::get_if<Record>(&event)) {
         add(lines, *record);
       } else {
         const auto& reception = std::get<Reception>(event);
+        const ChoicePtr chosen = choice();
+        const NotePtr note = chosen ? note_of(*chosen, *reception.envelope) : nullptr;
         for (size_t i = 0; i < reception.envelope->recipients.size(); ++i) {
-          add(lines, record_of(reception, i));
+          Record record = record_of(reception, i);
+          record.note = note;
+          add(lines, record);
           if (lines.main.size() + lines.json.size() >= piece) append(lines);
         }
       }

@@ -6,7 +6,9 @@
 #include "telemetry/line_writer.h"
 #include "telemetry/mail_lines.h"
 
+#include <atomic>
 #include <condition_variable>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -33,6 +35,12 @@ class MailLogs {
   MailLogs(const MailLogs&) = delete;
   MailLogs& operator=(const MailLogs&) = delete;
 
+  // What the JSON log says of messages themselves. Any thread.
+  void choose(Choice choice);
+  // Null: nothing is chosen, or there is no JSON log. Of outcomes that are told from now on
+  // Record::note is wanted; of messages that come in, Envelope::headers. Any thread, cheap.
+  ChoicePtr choice() const;
+
   // Any thread; never waits for a disk. Lines stand in the order of the calls.
   void reception(Reception reception);
   void outcome(Record record);  // any kind but a reception
@@ -46,6 +54,7 @@ class MailLogs {
   struct Lines {
     std::string main, bounce, json;
   };
+  static size_t extra_bytes(const Event& event);
 
   explicit MailLogs(LineFacts facts) : facts_(std::move(facts)) {}
   void push(Event event);
@@ -56,10 +65,15 @@ class MailLogs {
   const LineFacts facts_;
   std::unique_ptr<LineWriter> main_, bounce_, json_;  // null: not written
 
+  std::atomic<bool> chosen_ = false;
+  mutable std::mutex choice_mutex_;
+  ChoicePtr choice_;  // null: nothing
+
   std::mutex mutex_;              // guards what follows
   std::condition_variable wake_;  // the thread waits here
   std::condition_variable done_;  // flush() waits here
   std::vector<Event> waiting_;
+  size_t waiting_bytes_ = 0;  // of their notes
   uint64_t pushed_ = 0;
   uint64_t made_ = 0;
   bool urgent_ = false;

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "message/envelope.h"
+#include "telemetry/note.h"
 #include "telemetry/stage.h"
 
 #include <cstdint>
@@ -55,8 +56,10 @@ struct Record {
   std::string binding = "default";                      // by which it goes out
   std::string binding_group = "default";                // that this stands in; "default": in none
   std::string protocol;                                 // "ESMTP", "LMTPS", "MAILDIR", for our own mail "INTERNAL"
+  std::string reception_protocol;                       // by which it came; of a reception `protocol` says it
   std::shared_ptr<const TlsFacts> tls{};                // null: none
   std::shared_ptr<const message::Envelope> envelope{};  // reception
+  NotePtr note{};                                       // null: nothing is chosen, or it is not known
 };
 
 // One message that came in, and is durable.

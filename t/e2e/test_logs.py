@@ -174,6 +174,83 @@ class Lines(LogCase):
         self.assertEqual("", read(daemon.dir / "jsonlog"))
 
 
+class Choice(LogCase):
+    """Header fields and values of the context, in every record of a message."""
+
+    CHOICE = """Jsonlog_Headers = ( Subject "X-*" )
+Jsonlog_Meta = ( job "metadata.*" )
+"""
+    SAID = ({"Subject": "hello", "X-Job": "7", "X-Tag": ["a", "b c"]}, {"job": "nightly"})
+    MAIL = (b"From: a@client.example\r\nsubject: hello\r\nX-Job: 7\r\nX-Tag: a\r\nx-tag: b\r\n c\r\n"
+            b"To: x@example.com\r\n\r\nSubject: body\r\n")
+
+    def with_choice(self, script=None, domain="", global_scope=""):
+        sink = SmtpSink(self, script=script)
+        daemon = self.daemon(BASE_CONFIG, more=LOGS + self.CHOICE + 'ESMTP_Listener { Context [ job = nightly other = x ] }\n' + global_scope,
+                             sink=sink.port, domain=domain)
+        return daemon, sink
+
+    def send_mail(self, daemon, recipients=("bob@remote.example",), sender=""):
+        with Smtp(daemon.smtp_port) as smtp:
+            smtp.ehlo("client.example")
+            smtp.message(self.MAIL, sender=sender, recipients=list(recipients))
+
+    def check(self, daemon, kind, count=1):
+        for record in self.wait_records(daemon, kind, count):
+            self.assertEqual((*self.SAID, "ESMTP"), (record["headers"], record["meta"], record["reception_protocol"]),
+                             record)
+
+    def test_deliveries(self):
+        daemon, sink = self.with_choice(global_scope='Domain "hole.example" { Blackhole = true }\n')
+        self.send_mail(daemon, ["bob@remote.example", "carol@local.example", "dan@hole.example"])
+        self.check(daemon, "Reception", 3)
+        self.check(daemon, "Delivery", 3)
+
+    def test_failures(self):
+        daemon, sink = self.with_choice(lambda session, verb, line: {"tmp@": "450 4.2.2 later", "bad@": "550 5.1.1 no"}.get(
+            re.sub(".*<|remote.*", "", line)) if verb == "RCPT" else None, domain="Max_Retries = 1 Retry_Interval = 1")
+        self.send_mail(daemon, ["tmp@remote.example", "bad@remote.example"])
+        for kind in ("Bounce", "TransientFailure", "Expiration"):
+            self.check(daemon, kind)
+
+    def test_without_the_message_at_hand(self):
+        daemon, sink = self.with_choice(domain="Retry_Interval = 3600")
+        sink.stop()
+        self.send_mail(daemon, ["bob@remote.example", "carol@remote.example"])
+        self.check(daemon, "TransientFailure", 2)
+        # Not from memory.
+        daemon.kill9()
+        daemon.start()
+        daemon.console("fail", "domain", "quiet", "remote.example", "no more of this")
+        self.check(daemon, "AdminBounce", 2)
+
+    def test_a_report_has_its_own(self):
+        daemon, sink = self.with_choice(lambda session, verb, line: "550 5.1.1 no" if verb == "RCPT" else None)
+        self.send_mail(daemon, sender="alice@local.example")
+        record = next(each for each in self.wait_records(daemon, "Reception", 2) if each["sender"] == "")
+        self.assertEqual(("INTERNAL", {}), (record["reception_protocol"], record["meta"]))
+        self.assertTrue(record["headers"]["Subject"], record)
+        record = self.wait_records(daemon, "Delivery")[0]
+        self.assertEqual(("INTERNAL", "alice@local.example"), (record["reception_protocol"], record["recipient"]))
+        self.assertTrue(record["headers"]["Subject"], record)
+
+    def test_it_changes_while_mail_waits(self):
+        daemon, sink = self.with_choice(domain="Suspend_Delivery = true")
+        self.send_mail(daemon)
+        self.wait_records(daemon, "Reception")
+        daemon.console("config", "set", "Jsonlog_Headers", "(", "x-job", "To", ")")
+        daemon.console("config", "set", "Jsonlog_Meta", "(", "other", ")")
+        self.send_mail(daemon)
+        record = self.wait_records(daemon, "Reception", 2)[1]
+        self.assertEqual(({"x-job": "7", "To": "x@example.com"}, {"other": "x"}), (record["headers"], record["meta"]))
+        daemon.console("config", "set", "domain", "remote.example", "Suspend_Delivery", "false")
+        # Of what came before only what was chosen then is known.
+        told = {record["id"]: record for record in self.wait_records(daemon, "Delivery", 2)}
+        first, second = [told[record["id"]] for record in self.wait_records(daemon, "Reception", 2)]
+        self.assertEqual(({"x-job": "7"}, {"other": "x"}), (first["headers"], first["meta"]))
+        self.assertEqual(({"x-job": "7", "To": "x@example.com"}, {"other": "x"}), (second["headers"], second["meta"]))
+
+
 class Rotation(LogCase):
     def rotated(self, daemon, name="mainlog"):
         """Files, oldest first; the last is the log itself."""

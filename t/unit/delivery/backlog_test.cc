@@ -85,6 +85,7 @@ class BacklogTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT(message);
     const message::Envelope& envelope = known.envelope;
     CPPUNIT_ASSERT_EQUAL(envelope.sender, message->sender());
+    CPPUNIT_ASSERT_EQUAL(envelope.protocol, message->protocol());
     CPPUNIT_ASSERT_EQUAL(known.size, message->size());
     CPPUNIT_ASSERT(message->received() == envelope.received && message->deadline() == envelope.deliver_by.deadline);
     CPPUNIT_ASSERT_EQUAL(envelope.deliver_by.mode == 'R', message->must_return());
@@ -132,6 +133,7 @@ class BacklogTest : public CppUnit::TestFixture {
           if (pick(5) > 0) id = next;
           Known known;
           known.envelope.sender = address();
+          known.envelope.protocol = std::vector<std::string>{"", "X", "ESMTP", "ESMTPSA"}.at(pick(4));
           for (uint32_t count = pick(10) == 0 ? pick(60) + 1 : 1; count > 0; --count)
             known.envelope.recipients.push_back({address(), static_cast<uint8_t>(pick(4) == 0 ? pick(16) : 0)});
           now += Duration(static_cast<int>(pick(2000000)) - 500000);

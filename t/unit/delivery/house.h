@@ -47,7 +47,7 @@ class House {
         settings, "mx1", [&](spool::Summary summary) { live.push_back(std::move(summary)); }, [](std::string_view) {});
     CPPUNIT_ASSERT_MESSAGE(opened ? "" : opened.error().message, opened.has_value());
     spool = std::move(*opened);
-    mainlog = std::move(*telemetry::MailLogs::open({.mainlog = dir / "mainlog"}));
+    mainlog = std::move(*telemetry::MailLogs::open({.mainlog = dir / "mainlog", .jsonlog = dir / "jsonlog"}));
     log = std::move(*telemetry::Log::open(dir / "log"));
     dispatcher = Dispatcher::create({*loop, *spool, *mainlog, *log, counters,
                                      [this] {
@@ -115,6 +115,15 @@ class House {
   std::string mails() {
     mainlog->flush();
     return slurp(dir / "mainlog");
+  }
+  // Records of the JSON log of one type: "Delivery".
+  std::vector<std::string> records(std::string_view type) {
+    mainlog->flush();
+    std::istringstream text(slurp(dir / "jsonlog"));
+    std::vector<std::string> found;
+    for (std::string line; std::getline(text, line);)
+      if (holds(line, fmt::format("{{\"type\":\"{}\",", type))) found.push_back(line);
+    return found;
   }
   // Lines of the main log of one kind: 'D', 'T', 'P'.
   int lines(char kind) {

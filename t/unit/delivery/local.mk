@@ -20,6 +20,7 @@ t_unit_delivery_tests_SOURCES = t/unit/main.cc \
 	t/unit/delivery/parts_test.cc \
 	t/unit/delivery/rebind_test.cc \
 	t/unit/delivery/report_test.cc \
+	t/unit/delivery/record_test.cc \
 	t/unit/delivery/reroute_test.cc \
 	t/unit/delivery/sink.h \
 	t/unit/delivery/tenant_test.cc \

@@ -76,6 +76,7 @@ struct Kept {
     for (uint32_t number = 0; number < messages / recipients; ++number) {
       const MessageId id{1 + number * 3 / messages, 4096 + number * 1640};
       message::Envelope envelope;
+      envelope.protocol = "ESMTPSA";
       envelope.sender =
           one_sender ? "newsletter@sender.example" : fmt::format("bounce-{}@sender.example", 1000000 + number);
       envelope.received = now + Duration(number * 100);

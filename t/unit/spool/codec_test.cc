@@ -43,6 +43,8 @@ Incoming everything() {
   envelope.tenant = "blue";
   envelope.binding = "b1";
   envelope.context = {{"campaign", "spring"}, {"", std::string("\0\xFF", 2)}, {"empty", ""}};
+  envelope.protocol = "ESMTPSA";
+  envelope.headers = {{"Subject", "hello"}, {"X-Job", std::string("\0\xFF", 2)}, {"X-Job", ""}};
   incoming.trace = "Received: by mx with ESMTP id ;\r\n";
   incoming.id_offset = 30;
   return incoming;
@@ -89,6 +91,8 @@ Incoming any(std::mt19937& random) {
   envelope.tenant = text();
   envelope.binding = text();
   for (uint64_t i = pick(4); i > 0; --i) envelope.context.emplace_back(text(), text());
+  envelope.protocol = text();
+  for (uint64_t i = pick(4); i > 0; --i) envelope.headers.emplace_back(text(), text());
   incoming.trace = text();
   if (pick(2) == 0) incoming.id_offset = static_cast<uint32_t>(pick(incoming.trace.size() + 1));
   return incoming;

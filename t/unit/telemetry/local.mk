@@ -7,6 +7,7 @@ t_unit_telemetry_tests_SOURCES = t/unit/main.cc \
 	t/unit/telemetry/log_keeper_test.cc \
 	t/unit/telemetry/log_test.cc \
 	t/unit/telemetry/mail_logs_test.cc \
+	t/unit/telemetry/note_test.cc \
 	t/unit/telemetry/rejectlog_test.cc \
 	t/unit/telemetry/rotation_test.cc \
 	t/unit/telemetry/temp_dir.h

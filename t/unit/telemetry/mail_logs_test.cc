@@ -99,6 +99,8 @@ class MailLogsTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(bounce_lines);
   CPPUNIT_TEST(json_reception);
   CPPUNIT_TEST(json_delivery);
+  CPPUNIT_TEST(json_notes);
+  CPPUNIT_TEST(nothing_is_chosen_without_a_log);
   CPPUNIT_TEST(json_failures);
   CPPUNIT_TEST(json_of_a_maildir);
   CPPUNIT_TEST(a_tenant_is_the_last_field);
@@ -236,6 +238,46 @@ class MailLogsTest : public CppUnit::TestFixture {
                     R"("session_id":"o7-3F7A1B2C","delay":18.530})"
                     "\n"),
         house.text("jsonlog"));
+  }
+
+  void json_notes() {
+    House house;
+    const auto last = [&] { return lines_of(house.text("jsonlog")).back(); };
+    const auto has = [&](const std::string& what) {
+      CPPUNIT_ASSERT_MESSAGE(what + " in " + last(), last().find(what) != std::string::npos);
+    };
+    CPPUNIT_ASSERT(house->choice() == nullptr);
+    message::Envelope one = envelope();
+    one.context = {{"campaign", "spring"}, {"job", "7"}};
+    one.headers = {{"Subject", "a \"b\""}, {"X-A", "1"}, {"x\"c", "2"}, {"X-a", "\xE4\r\n3"}};
+    house.came(one);
+    has(R"("meta":{"campaign":"spring","job":"7"},"reception)");
+    house->choose({{"subject", "x*"}, {"job"}});
+    CPPUNIT_ASSERT(house->choice() != nullptr);
+    house.came(one);
+    has(R"("meta":{"job":"7"},"headers":{"subject":"a \"b\"","X-A":["1","\u00e4\u000d\u000a3"],"x\"c":"2"},"reception)");
+    Record record = sample_out(Kind::delivery);
+    record.reception_protocol = "HTTP";
+    house->outcome(record);
+    has(R"("egress_source":"default","source_address":{"address":"192.0.2.7:47234"},"delivery_protocol":"ESMTPS",)"
+        R"("reception_protocol":"HTTP","nodeid")");
+    record.kind = Kind::expiration;
+    record.note = telemetry::note_of(*house->choice(), one);
+    house->outcome(record);
+    has(R"("meta":{"job":"7"},"headers":{"subject":"a \"b\"",)");
+    house->choose({{"none"}, {}});
+    record.note = telemetry::note_of(*house->choice(), one);
+    house->outcome(record);
+    has(R"("192.0.2.7:47234"},"headers":{},"delivery_protocol")");
+    house->choose({});
+    CPPUNIT_ASSERT(house->choice() == nullptr);
+  }
+
+  void nothing_is_chosen_without_a_log() {
+    TempDir dir;
+    auto logs = MailLogs::open({.mainlog = dir / "mainlog"});
+    (*logs)->choose({{"*"}, {"*"}});
+    CPPUNIT_ASSERT((*logs)->choice() == nullptr);
   }
 
   void json_failures() {
