@@ -1,6 +1,6 @@
 # Fuzz targets, built by `make fuzz-targets` in a tree configured with
 # --enable-fuzzing and clang++ (fuzz/run does both). Seeds: fuzz/corpus/NAME/.
-FUZZ_TARGETS = fuzz/addresses fuzz/config_parse fuzz/control_protocol fuzz/dns_message fuzz/ecstream_frames fuzz/headers fuzz/http_request fuzz/json_message fuzz/prefix_matcher \
+FUZZ_TARGETS = fuzz/addresses fuzz/config_parse fuzz/control_protocol fuzz/dns_message fuzz/ecstream_frames fuzz/headers fuzz/http_request fuzz/json_message fuzz/log_headers fuzz/prefix_matcher \
 	fuzz/proxy_header fuzz/seven_bit fuzz/smtp_client fuzz/smtp_server fuzz/template fuzz/tls_preface fuzz/writeback
 EXTRA_PROGRAMS = $(FUZZ_TARGETS)
 LIBFUZZER = $(AM_LDFLAGS) -fsanitize=fuzzer
@@ -37,6 +37,10 @@ fuzz_http_request_LDADD = libhttp.a libbase.a $(ZLIB_LIBS) $(BASE_LIBS)
 fuzz_json_message_SOURCES = fuzz/json_message.cc
 fuzz_json_message_LDFLAGS = $(LIBFUZZER)
 fuzz_json_message_LDADD = libapi.a libcompose.a libintake.a libspool.a libconfig.a libmessage.a libbase.a $(SIMDJSON_LIBS) $(GMIME_LIBS) $(BASE_LIBS)
+
+fuzz_log_headers_SOURCES = fuzz/log_headers.cc
+fuzz_log_headers_LDFLAGS = $(LIBFUZZER)
+fuzz_log_headers_LDADD = libtelemetry.a libmessage.a libbase.a $(ZLIB_LIBS) $(BASE_LIBS)
 
 fuzz_prefix_matcher_SOURCES = fuzz/prefix_matcher.cc
 fuzz_prefix_matcher_LDFLAGS = $(LIBFUZZER)
