@@ -277,6 +277,7 @@ telemetry::Record Ledger::record(Kind kind, std::string_view domain, const Item&
   record.attempts = item.attempts;
   record.delay = std::max(Duration{0}, record.time - item.received);
   record.response = outcome.response;
+  record.status = outcome.status;
   record.protocol = attempt.protocol;
   record.received = item.received;
   record.peer_name = attempt.remote;

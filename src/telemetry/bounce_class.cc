@@ -89,6 +89,14 @@ ReplyParts parts_of(std::string_view response) {
   return parts;
 }
 
+std::string_view status_of(const Record& record) {
+  const ReplyParts parts = parts_of(record.response);
+  if (!parts.status.empty() || parts.code != 0) return parts.status;
+  const char first = record.kind == Record::Kind::transient ? '4' : '5';
+  return status_at(record.status) == record.status && record.status.starts_with(first) ? record.status
+                                                                                       : std::string_view();
+}
+
 const BounceClass& classify(const Record& record) {
   // Who says "not now" has not said that there is nobody.
   const auto of = [&](Class means) -> const BounceClass& {
@@ -98,7 +106,8 @@ const BounceClass& classify(const Record& record) {
   if (record.kind == Record::Kind::admin_bounce) return of(Class::admin_failure);
   if (record.kind == Record::Kind::expiration) return of(Class::timeout);
   const ReplyParts parts = parts_of(record.response);
-  const std::string_view detail = parts.status.empty() ? std::string_view() : parts.status.substr(2);
+  const std::string_view status_code = status_of(record);
+  const std::string_view detail = status_code.empty() ? std::string_view() : status_code.substr(2);
   const bool telling = !detail.empty() && std::ranges::find(vague, detail) == std::end(vague);
   const auto status = std::ranges::find(statuses, detail, &Rule::sign);
   if (telling && status != std::end(statuses)) return of(status->means);

@@ -26,5 +26,8 @@ struct ReplyParts {
   std::string_view text;    // the rest
 };
 ReplyParts parts_of(std::string_view response);
+// The enhanced status code of a record: that of the reply; or where there was none what is
+// known else, if it is of the kind, for now or for good. Empty: none.
+std::string_view status_of(const Record& record);
 
 }  // namespace impulse::telemetry

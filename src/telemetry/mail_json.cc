@@ -49,8 +49,8 @@ void add_response(JsonLine& line, const Record& record) {
                    : record.kind == Kind::transient ? no_reply_now
                                                     : no_reply_ever;
   line.number("code", static_cast<uint64_t>(code));
-  if (!parts.status.empty()) {
-    const auto numbers = split(parts.status, '.');
+  if (const std::string_view status = status_of(record); !status.empty()) {
+    const auto numbers = split(status, '.');
     line.begin("enhanced_code", '{');
     line.raw("class", numbers[0]);
     line.number("subject", parse_unsigned(numbers[1]).value_or(0));

@@ -15,6 +15,8 @@
 namespace impulse::telemetry {
 namespace {
 
+constexpr std::string_view internal = "[internal] ";  // as Momentum marks what no other host has said
+
 // Seconds with milliseconds; a clock that was set back makes it 0.
 void delay_field(std::string& line, Duration delay) {
   const auto ms = std::max<int64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(delay).count(), 0);
@@ -63,6 +65,16 @@ void addresses(std::string& line, const Record& record) {
   at_field(line, from_domain);
 }
 
+// A reply in any case: what was none gets Momentum's form of one, "451 4.4.1 [internal] …".
+std::string reply(const Record& record) {
+  const ReplyParts parts = parts_of(record.response);
+  if (parts.code != 0) return record.response;
+  const bool again = record.kind == Record::Kind::transient;
+  const std::string_view status = status_of(record);
+  return concat(again ? "451 " : "554 ", status, status.empty() ? "" : " ",
+                parts.text.starts_with(internal) ? "" : internal, parts.text);
+}
+
 void reception(std::string& line, const Record& record, const LineFacts& facts) {
   begin(line, record, "R", facts);
   addresses(line, record);
@@ -94,7 +106,7 @@ void failure(std::string& line, const Record& record, const LineFacts& facts) {
   at_field(line, record.attempts);
   delay_field(line, record.delay);
   at_field(line, record.peer);
-  at_field(line, record.response);
+  at_field(line, reply(record));
   ours(line, record);
 }
 
@@ -124,7 +136,7 @@ void add_bounce_line(std::string& out, const Record& record, const LineFacts& fa
   at_field(out, classify(record).code);
   at_field(out, record.size);
   at_field(out, record.peer);
-  at_field(out, record.response);
+  at_field(out, reply(record));
   finish(out, record);
 }
 

@@ -52,6 +52,7 @@ struct Record {
   uint32_t attempts = 0;                                // earlier attempts, 0 for the first
   Duration delay{0};                                    // since reception
   std::string response;                                 // what the other side said, or what went wrong
+  std::string status;                                   // RFC 3463, where the response was no reply; empty: not known
   std::string tenant;                                   // whose mail it is; "" is of none
   std::string binding = "default";                      // by which it goes out
   std::string binding_group = "default";                // that this stands in; "default": in none

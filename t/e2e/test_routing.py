@@ -140,7 +140,7 @@ class ByMx(Routing):
         self.dns.add("here.example", "A", "127.0.0.1")
         self.start('Domain "d.example" { Remote_SMTP_Port = @smtp@ }\n')
         self.send("a@d.example")
-        self.assertIn("5.4.6 mail loops back to myself: here.example is 127.0.0.1:", self.outcome("P", "d.example"))
+        self.assertIn("5.4.6 [internal] mail loops back to myself: here.example is 127.0.0.1:", self.outcome("P", "d.example"))
 
     @timeout(180)
     def test_until_somebody_knows(self):
@@ -245,7 +245,7 @@ class ByMx(Routing):
         self.start("Prohibited_Hosts = ( 127.0.0.2 )\n")
         sink = self.sink("127.0.0.2")
         self.send("a@d.example")
-        self.assertIn("5.4.4 mx.example: 127.0.0.2 is one of Prohibited_Hosts", self.outcome("P", "d.example"))
+        self.assertIn("5.4.4 [internal] mx.example: 127.0.0.2 is one of Prohibited_Hosts", self.outcome("P", "d.example"))
         self.running.console("config", "set", "prohibited_hosts", "( )")
         self.send("a@d.example")
         self.delivered(sink)

@@ -145,16 +145,17 @@ class MxTest : public CppUnit::TestFixture {
     house.run_until([&] { return house.lines('P') == 5; }, "five failures");
     CPPUNIT_ASSERT_EQUAL(0, house.lines('T'));
     const std::string mails = house.mails();
-    for (const char* text :
-         {"5.1.10 null.example: the domain takes no mail (null MX)", "5.1.2 MX of none.example: there is no such name",
-          "5.4.4 MX missing.example: there is no such host", "5.1.2 bare.example: the domain has neither",
-          "5.4.4 zeros.example: 0.0.0.0 is no host's address"})
+    for (const char* text : {"5.1.10 [internal] null.example: the domain takes no mail (null MX)",
+                             "5.1.2 [internal] MX of none.example: there is no such name",
+                             "5.4.4 [internal] MX missing.example: there is no such host",
+                             "5.1.2 [internal] bare.example: the domain has neither",
+                             "5.4.4 [internal] zeros.example: 0.0.0.0 is no host's address"})
       CPPUNIT_ASSERT_MESSAGE(text + mails, holds(mails, text));
     house.submit("s@x.example", {"a@sick.example", "a@half.example"});
     house.run_until([&] { return house.lines('T') >= 2; }, "two delays");
     CPPUNIT_ASSERT_EQUAL(5, house.lines('P'));
-    CPPUNIT_ASSERT_MESSAGE(house.mails(), holds(house.mails(), "4.4.3 MX of sick.example: SERVFAIL"));
-    CPPUNIT_ASSERT_MESSAGE(house.mails(), holds(house.mails(), "4.4.3 A of sick.example: SERVFAIL"));
+    CPPUNIT_ASSERT_MESSAGE(house.mails(), holds(house.mails(), "4.4.3 [internal] MX of sick.example: SERVFAIL"));
+    CPPUNIT_ASSERT_MESSAGE(house.mails(), holds(house.mails(), "4.4.3 [internal] A of sick.example: SERVFAIL"));
   }
 
   void waits_for_the_name_server() {
@@ -213,9 +214,9 @@ class MxTest : public CppUnit::TestFixture {
     house.run_until_empty();
     CPPUNIT_ASSERT_EQUAL(1, house.lines('D'));
     CPPUNIT_ASSERT_EQUAL(2, house.lines('P'));
-    CPPUNIT_ASSERT(
-        holds(house.mails(), "5.4.6 mail for best.example loops back to myself: mx1.example is its best MX"));
-    CPPUNIT_ASSERT(holds(house.mails(), "5.4.6 mail loops back to myself: here.example is 127.0.0.9:"));
+    CPPUNIT_ASSERT(holds(house.mails(),
+                         "5.4.6 [internal] mail for best.example loops back to myself: mx1.example is its best MX"));
+    CPPUNIT_ASSERT(holds(house.mails(), "5.4.6 [internal] mail loops back to myself: here.example is 127.0.0.9:"));
   }
 
   void never_to_prohibited_hosts() {
@@ -231,7 +232,7 @@ class MxTest : public CppUnit::TestFixture {
     house.reconfigure(by(dns, sink.port(), "Generate_Bounces = false\nProhibited_Hosts = ( 127.0.0.0/8 )\n"));
     house.submit("s@x.example", {"a@d.example"});
     house.run_until([&] { return house.lines('P') == 1; });
-    CPPUNIT_ASSERT(holds(house.mails(), "5.4.4 mx.example: 127.0.0.1 is one of Prohibited_Hosts"));
+    CPPUNIT_ASSERT(holds(house.mails(), "5.4.4 [internal] mx.example: 127.0.0.1 is one of Prohibited_Hosts"));
     // A host that the configuration names waits for it to be mended.
     house.reconfigure(by(dns, sink.port(), "Gateway = \"127.0.0.1\"\nProhibited_Hosts = ( 127.0.0.0/8 )\n"));
     house.submit("s@x.example", {"a@d.example"});
@@ -246,7 +247,7 @@ class MxTest : public CppUnit::TestFixture {
     house.submit("s@x.example", {"a@[127.0.0.1]", "a@[IPv6:ff02::1]"});
     house.run_until_empty();
     CPPUNIT_ASSERT_EQUAL(1, house.lines('D'));
-    CPPUNIT_ASSERT(holds(house.mails(), "5.4.4 ff02::1: ff02::1 is no host's address"));
+    CPPUNIT_ASSERT(holds(house.mails(), "5.4.4 [internal] ff02::1: ff02::1 is no host's address"));
   }
 
   void routes_around_and_through_the_dns() {

@@ -20,10 +20,11 @@ class BounceClassTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(replies_are_taken_apart);
   CPPUNIT_TEST_SUITE_END();
 
-  static unsigned code_of(const std::string& response, Kind kind) {
+  static unsigned code_of(const std::string& response, Kind kind, const std::string& status = {}) {
     Record record;
     record.kind = kind;
     record.response = response;
+    record.status = status;
     return classify(record).code;
   }
 
@@ -58,6 +59,8 @@ class BounceClassTest : public CppUnit::TestFixture {
   }
 
   void transient_failures() {
+    CPPUNIT_ASSERT_EQUAL(22U, code_of("no room in the Maildir", Kind::transient, "4.2.2"));
+    CPPUNIT_ASSERT_EQUAL(70U, code_of("450 later", Kind::transient, "4.2.2"));  // what it said counts
     const std::pair<const char*, unsigned> cases[] = {
         {"452 4.2.2 over quota", 22},
         {"451 4.7.1 greylisted, come again", 70},

@@ -97,6 +97,7 @@ class MailLogsTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(delivery_line);
   CPPUNIT_TEST(failure_lines);
   CPPUNIT_TEST(bounce_lines);
+  CPPUNIT_TEST(what_was_no_reply);
   CPPUNIT_TEST(json_reception);
   CPPUNIT_TEST(json_delivery);
   CPPUNIT_TEST(json_notes);
@@ -172,7 +173,8 @@ class MailLogsTest : public CppUnit::TestFixture {
             id_fields +
             "o7-3F7A1B2C@P@example.fict@31@default@default@5@2@18.530@10.0.0.1:25@552 5.2.2 <bob\\x40example.fict>: No "
             "such account@bob@esmtps@192.0.2.7:47234\n" +
-            id_fields + "@P@example.fict@0@default@default@22@2@18.530@@5.4.7 [internal] not delivered in time@bob@@\n",
+            id_fields +
+            "@P@example.fict@0@default@default@22@2@18.530@@554 5.4.7 [internal] not delivered in time@bob@@\n",
         house.main());
   }
 
@@ -194,6 +196,40 @@ class MailLogsTest : public CppUnit::TestFixture {
                              id_fields + "o7-3F7A1B2C@B@" + middle + "10@201@10.0.0.1:25@550 5.1.1 unknown\n" +
                              id_fields + "o7-3F7A1B2C@B@" + middle + "25@201@10.0.0.1:25@550 5.1.1 unknown@blue\n",
                          house.text("bouncelog"));
+  }
+
+  void what_was_no_reply() {
+    House house;
+    const auto check = [&](Kind kind, const std::string& response, const std::string& status, const std::string& reply,
+                           const std::string& json) {
+      Record record = sample_out(kind);
+      record.response = response;
+      record.status = status;
+      house->outcome(record);
+      const auto ends_with = [](const std::string& text, const std::string& end) {
+        CPPUNIT_ASSERT_MESSAGE(text, text.ends_with(end));
+      };
+      ends_with(lines_of(house.main()).back(), "@10.0.0.1:25@" + reply + "@bob@esmtps@192.0.2.7:47234");
+      ends_with(lines_of(house.text("bouncelog")).back(), "@201@10.0.0.1:25@" + reply);
+      const std::string object = lines_of(house.text("jsonlog")).back();
+      CPPUNIT_ASSERT_MESSAGE(object, object.find("\"response\":{" + json + "},") != std::string::npos);
+    };
+    check(Kind::transient, "connection refused", "4.4.1", "451 4.4.1 [internal] connection refused",
+          R"("code":400,"enhanced_code":{"class":4,"subject":4,"detail":1},"content":"connection refused")");
+    check(Kind::transient, "4.4.3 no answer", "4.4.1", "451 4.4.3 [internal] no answer",
+          R"("code":400,"enhanced_code":{"class":4,"subject":4,"detail":3},"content":"no answer")");
+    check(Kind::transient, "", "", "451 [internal] ", R"("code":400,"content":"")");
+    // A code of the other kind says nothing.
+    for (const char* status : {"4.4.1", "5.4", "5.4.1 ", "x"})
+      check(Kind::bounce, "no", status, "554 [internal] no", R"("code":554,"content":"no")");
+    check(Kind::bounce, "no", "5.1.3", "554 5.1.3 [internal] no",
+          R"("code":554,"enhanced_code":{"class":5,"subject":1,"detail":3},"content":"no")");
+    check(Kind::expiration, "5.4.7 [internal] late: 450 4.2.0 x", "4.2.0", "554 5.4.7 [internal] late: 450 4.2.0 x",
+          R"("code":554,"enhanced_code":{"class":5,"subject":4,"detail":7},"content":"[internal] late: 450 4.2.0 x")");
+    check(Kind::admin_bounce, "550 5.7.1 so be it", "5.0.0", "550 5.7.1 so be it",
+          R"("code":550,"enhanced_code":{"class":5,"subject":7,"detail":1},"content":"so be it","command":".")");
+    // A reply without an enhanced code gets none.
+    check(Kind::bounce, "550 no", "5.0.0", "550 no", R"("code":550,"content":"no","command":".")");
   }
 
   void json_reception() {
