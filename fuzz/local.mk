@@ -1,6 +1,6 @@
 # Fuzz targets, built by `make fuzz-targets` in a tree configured with
 # --enable-fuzzing and clang++ (fuzz/run does both). Seeds: fuzz/corpus/NAME/.
-FUZZ_TARGETS = fuzz/addresses fuzz/config_parse fuzz/control_protocol fuzz/dns_message fuzz/ecstream_frames fuzz/headers fuzz/http_request fuzz/json_message fuzz/log_headers fuzz/prefix_matcher \
+FUZZ_TARGETS = fuzz/addresses fuzz/config_parse fuzz/control_protocol fuzz/delivery_report fuzz/dns_message fuzz/ecstream_frames fuzz/headers fuzz/http_request fuzz/json_message fuzz/log_headers fuzz/prefix_matcher \
 	fuzz/proxy_header fuzz/seven_bit fuzz/smtp_client fuzz/smtp_server fuzz/template fuzz/tls_preface fuzz/writeback
 EXTRA_PROGRAMS = $(FUZZ_TARGETS)
 LIBFUZZER = $(AM_LDFLAGS) -fsanitize=fuzzer
@@ -17,6 +17,10 @@ fuzz_control_protocol_SOURCES = fuzz/control_protocol.cc
 fuzz_control_protocol_LDFLAGS = $(LIBFUZZER)
 fuzz_control_protocol_LDADD = libcontrol.a libauth.a libtelemetry.a libqueue.a libdns.a libconfig.a libmessage.a libbase.a \
 	$(ZLIB_LIBS) $(GSASL_LIBS) $(OPENSSL_LIBS) $(BASE_LIBS)
+
+fuzz_delivery_report_SOURCES = fuzz/delivery_report.cc
+fuzz_delivery_report_LDFLAGS = $(LIBFUZZER)
+fuzz_delivery_report_LDADD = libmessage.a libbase.a $(BASE_LIBS)
 
 fuzz_dns_message_SOURCES = fuzz/dns_message.cc
 fuzz_dns_message_LDFLAGS = $(LIBFUZZER)

@@ -1,5 +1,6 @@
 #include "inject/injector.h"
 
+#include "message/delivery_report.h"
 #include "queue/name.h"
 
 #include <utility>
@@ -7,6 +8,14 @@
 namespace impulse::inject {
 
 using telemetry::Counter;
+
+namespace {
+
+constexpr std::string_view own_mail = "INTERNAL";
+// What a report says stands in front of the message that it is about.
+constexpr size_t most_of_report = size_t{128} << 10;
+
+}  // namespace
 
 Injector::Injector(spool::Spool& spool, telemetry::MailLogs& logs, telemetry::Counters& counters,
                    std::function<void(Accepted)> enqueue)
@@ -20,6 +29,17 @@ void Injector::describe(spool::Incoming& message, const Source& source) const {
     message.envelope.headers = telemetry::chosen_headers(*choice, message.trace, message.body.parts());
 }
 
+std::shared_ptr<const std::string> Injector::report_in(const spool::Incoming& message, const Source& source) const {
+  // What we report ourselves was logged when it failed.
+  if (!logs_.reads_reports(message.envelope) || source.protocol == own_mail) return nullptr;
+  const auto parts = message.body.parts();
+  const auto type = telemetry::chosen_headers({{"Content-Type"}, {}}, {}, parts);
+  if (type.empty() || !message::announces_report(type.front().second)) return nullptr;
+  std::string text;
+  for (const std::string_view part : parts) text += part.substr(0, most_of_report - text.size());
+  return std::make_shared<const std::string>(std::move(text));
+}
+
 std::string Injector::assign(message::Envelope& envelope) const {
   if (!assign_ || !envelope.binding.empty()) return std::string(queue::default_binding);
   Assigned assigned = assign_(envelope);
@@ -28,7 +48,7 @@ std::string Injector::assign(message::Envelope& envelope) const {
 }
 
 void Injector::accepted(MessageId id, std::shared_ptr<const message::Envelope> shared, uint64_t size, bool with_id,
-                        const Source& source, std::string group) {
+                        const Source& source, std::string group, std::shared_ptr<const std::string> report) {
   const message::Envelope& envelope = *shared;
   telemetry::Counters::Scope* const tenant = counters_.tenant(envelope.tenant);
   counters_.add(tenant, Counter::messages_received);
@@ -39,7 +59,8 @@ void Injector::accepted(MessageId id, std::shared_ptr<const message::Envelope> s
   binding.add(Counter::recipients_received, static_cast<int64_t>(envelope.recipients.size()));
   binding.add(Counter::bytes_received, static_cast<int64_t>(size));
 
-  logs_.reception({id.to_string(spool_.node()), shared, size, source.protocol, source.session, std::move(group)});
+  logs_.reception({id.to_string(spool_.node()), shared, size, source.protocol, source.session, std::move(group),
+                   std::move(report)});
   if (with_id) size += MessageId::text_length(spool_.node());
   enqueue_({id, std::move(shared), size});
 }
@@ -48,15 +69,16 @@ void Injector::submit(spool::Incoming incoming, Source source, net::Loop& loop,
                       std::function<void(Result<MessageId>)> done) {
   describe(incoming, source);
   std::string group = assign(incoming.envelope);
+  auto report = report_in(incoming, source);
   auto message = std::make_shared<const spool::Incoming>(std::move(incoming));
-  spool_.commit(message, [this, message, group = std::move(group), source = std::move(source), &loop,
-                          done = std::move(done)](Result<MessageId> id) mutable {
+  spool_.commit(message, [this, message, group = std::move(group), report = std::move(report),
+                          source = std::move(source), &loop, done = std::move(done)](Result<MessageId> id) mutable {
     // On the committer's thread: everything here has to be quick. The envelope is
     // copied, so that the body goes when the session is done with it.
     if (id)
       accepted(*id, std::make_shared<const message::Envelope>(message->envelope),
                message->trace.size() + message->body_size(), message->id_offset != spool::Incoming::no_id, source,
-               std::move(group));
+               std::move(group), std::move(report));
     else
       counters_.add(Counter::spool_failures);
     loop.post([done = std::move(done), id = std::move(id)] { done(id); });
@@ -75,6 +97,7 @@ struct Batch::Log {
     uint64_t size = 0;
     bool with_id = false;
     std::string group{};
+    std::shared_ptr<const std::string> report{};
   };
   Source source;
   std::vector<Message> messages{};
@@ -88,10 +111,11 @@ Batch::~Batch() = default;
 Result<> Batch::add(spool::Incoming incoming) {
   injector_.describe(incoming, log_->source);
   std::string group = injector_.assign(incoming.envelope);
+  auto report = injector_.report_in(incoming, log_->source);
   auto message = std::make_shared<const spool::Incoming>(std::move(incoming));
   Log::Message noted{std::make_shared<const message::Envelope>(message->envelope),
                      message->trace.size() + message->body_size(), message->id_offset != spool::Incoming::no_id,
-                     std::move(group)};
+                     std::move(group), std::move(report)};
   auto added = batch_->add(std::move(message));
   if (added) log_->messages.push_back(std::move(noted));
   return added;
@@ -127,7 +151,7 @@ void Batch::commit(std::optional<spool::Receipt> receipt, std::function<void(Res
       for (size_t i = 0; i < ids->size(); ++i) {
         Log::Message& message = log->messages[i];
         injector.accepted((*ids)[i], std::move(message.envelope), message.size, message.with_id, log->source,
-                          std::move(message.group));
+                          std::move(message.group), std::move(message.report));
       }
     } else {
       injector.counters_.add(Counter::spool_failures);

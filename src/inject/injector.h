@@ -122,10 +122,12 @@ class Injector {
   friend class Batch;
   // Writes into its envelope what the logs want of it.
   void describe(spool::Incoming& message, const Source& source) const;
+  // The beginning of a report that the logs want to read; null: it is none.
+  std::shared_ptr<const std::string> report_in(const spool::Incoming& message, const Source& source) const;
   // The group of the Binding that the message gets.
   std::string assign(message::Envelope& envelope) const;
   void accepted(MessageId id, std::shared_ptr<const message::Envelope> envelope, uint64_t size, bool with_id,
-                const Source& source, std::string group);
+                const Source& source, std::string group, std::shared_ptr<const std::string> report);
 
   spool::Spool& spool_;
   telemetry::MailLogs& logs_;

@@ -29,6 +29,11 @@ telemetry::Choice choice_of(const config::Options& global) {
   return {global[key::jsonlog_headers], global[key::jsonlog_meta]};
 }
 
+telemetry::MailLogs::OfDomain bounce_domains(const config::Options& global) {
+  if (global[key::bounce_domains].empty()) return nullptr;
+  return [domains = global[key::bounce_domains]](std::string_view domain) { return domains.matches(domain); };
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Logs>> Logs::open(const config::Options& global, const std::string& node,
@@ -51,6 +56,7 @@ Result<std::unique_ptr<Logs>> Logs::open(const config::Options& global, const st
   if (!mail) return std::unexpected(mail.error());
   logs->mail_ = std::move(*mail);
   logs->mail_->choose(choice_of(global));
+  logs->mail_->read_reports(bounce_domains(global));
   auto acct = telemetry::Acctlog::open(global[key::acctlog], context);
   if (!acct) return std::unexpected(acct.error());
   logs->acct_ = std::move(*acct);
@@ -75,7 +81,9 @@ std::vector<std::pair<std::string_view, telemetry::LineWriter*>> Logs::writers()
 void Logs::apply(const config::Options& global) noexcept {
   const LogTerms terms = terms_of(global);
   for (const auto& [name, writer] : writers()) writer->set_terms(terms);
-  if (mail_) mail_->choose(choice_of(global));
+  if (!mail_) return;
+  mail_->choose(choice_of(global));
+  mail_->read_reports(bounce_domains(global));
 }
 
 std::vector<std::pair<std::string, Result<>>> Logs::reopen() {

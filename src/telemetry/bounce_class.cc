@@ -91,7 +91,8 @@ ReplyParts parts_of(std::string_view response) {
 
 std::string_view status_of(const Record& record) {
   const ReplyParts parts = parts_of(record.response);
-  if (!parts.status.empty() || parts.code != 0) return parts.status;
+  const bool reported = record.kind == Record::Kind::out_of_band;  // which says both
+  if (!parts.status.empty() || (parts.code != 0 && !reported)) return parts.status;
   const char first = record.kind == Record::Kind::transient ? '4' : '5';
   return status_at(record.status) == record.status && record.status.starts_with(first) ? record.status
                                                                                        : std::string_view();

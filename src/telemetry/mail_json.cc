@@ -17,6 +17,7 @@ using Kind = Record::Kind;
 
 constexpr int no_reply_now = 400;  // what went wrong was no reply: it is tried again
 constexpr int no_reply_ever = 554;
+constexpr int reported_without = 550;  // a report told no reply
 
 std::string_view type_of(Kind kind) {
   switch (kind) {
@@ -31,9 +32,11 @@ std::string_view type_of(Kind kind) {
     case Kind::expiration:
       return "Expiration";
     case Kind::admin_bounce:
+      return "AdminBounce";
+    case Kind::out_of_band:
       break;
   }
-  return "AdminBounce";
+  return "OOB";
 }
 
 void add_response(JsonLine& line, const Record& record) {
@@ -44,10 +47,11 @@ void add_response(JsonLine& line, const Record& record) {
     return line.end('}');
   }
   const ReplyParts parts = parts_of(record.response);
-  const int code = parts.code != 0                  ? parts.code
-                   : record.kind == Kind::delivery  ? 250
-                   : record.kind == Kind::transient ? no_reply_now
-                                                    : no_reply_ever;
+  const int code = parts.code != 0                    ? parts.code
+                   : record.kind == Kind::delivery    ? 250
+                   : record.kind == Kind::transient   ? no_reply_now
+                   : record.kind == Kind::out_of_band ? reported_without
+                                                      : no_reply_ever;
   line.number("code", static_cast<uint64_t>(code));
   if (const std::string_view status = status_of(record); !status.empty()) {
     const auto numbers = split(status, '.');
@@ -76,7 +80,8 @@ void add_peer(JsonLine& line, const Record& record) {
   if (record.peer.empty() || record.peer.starts_with('/') || record.protocol == "BLACKHOLE") return;
   line.begin("peer_address", '{');
   if (!record.peer_name.empty()) line.text("name", record.peer_name);
-  line.text("addr", record.kind == Kind::reception ? std::string_view(record.peer) : divide_peer(record.peer).first);
+  const bool came = record.kind == Kind::reception || record.kind == Kind::out_of_band;
+  line.text("addr", came ? std::string_view(record.peer) : divide_peer(record.peer).first);
   line.end('}');
 }
 
@@ -121,6 +126,7 @@ void add_subject(JsonLine& line, std::string_view subject) {
 
 void add_json_line(std::string& out, const Record& record, const LineFacts& facts) {
   const bool reception = record.kind == Kind::reception;
+  const bool reported = record.kind == Kind::out_of_band;
   const bool given_up = !reception && record.kind != Kind::delivery;
   JsonLine line;
   line.text("type", type_of(record.kind));
@@ -129,7 +135,7 @@ void add_json_line(std::string& out, const Record& record, const LineFacts& fact
   line.text("recipient", record.recipient);
   line.text("queue", record.tenant.empty() ? record.domain : concat(record.tenant, "@", record.domain));
   const std::string& next = record.peer_name.empty() ? record.peer : record.peer_name;
-  line.text("site", reception || next.empty() ? std::string() : concat(record.binding, "->", next));
+  line.text("site", reception || reported || next.empty() ? std::string() : concat(record.binding, "->", next));
   line.number("size", record.size);
   add_response(line, record);
   add_peer(line, record);
@@ -142,7 +148,7 @@ void add_json_line(std::string& out, const Record& record, const LineFacts& fact
   line.text("bounce_classification", bounce == nullptr || bounce->code == 1 ? "Uncategorized" : bounce->name);
   line.text("egress_pool", record.binding_group);
   line.text("egress_source", record.binding);
-  if (!reception && !record.local.empty()) {
+  if (!reception && !reported && !record.local.empty()) {
     line.begin("source_address", '{');
     line.text("address", record.local);
     line.end('}');
@@ -166,6 +172,8 @@ void add_json_line(std::string& out, const Record& record, const LineFacts& fact
   if (reception) {
     line.text("listen", record.local);
     if (!record.envelope->user.empty()) line.text("user", record.envelope->user);
+  } else if (reported) {
+    if (!record.envelope_id.empty()) line.text("original_envelope_id", record.envelope_id);
   } else {
     const auto ms = std::max<int64_t>(0, std::chrono::duration_cast<std::chrono::milliseconds>(record.delay).count());
     line.raw("delay",
@@ -173,7 +181,7 @@ void add_json_line(std::string& out, const Record& record, const LineFacts& fact
     if (record.peer.starts_with('/')) line.text("path", record.peer);
   }
   if (given_up) {
-    line.number("bytes", record.bytes);
+    if (!reported) line.number("bytes", record.bytes);
     line.number("stage", static_cast<uint64_t>(record.stage));
     line.number("bounce_code", bounce->code);
   }

@@ -65,14 +65,18 @@ void addresses(std::string& line, const Record& record) {
   at_field(line, from_domain);
 }
 
-// A reply in any case: what was none gets Momentum's form of one, "451 4.4.1 [internal] …".
+// A reply in any case. What no other host has said is marked as Momentum marks it, and what
+// was no reply gets the form of one: "451 4.4.1 [internal] …".
 std::string reply(const Record& record) {
+  using Kind = Record::Kind;
   const ReplyParts parts = parts_of(record.response);
-  if (parts.code != 0) return record.response;
-  const bool again = record.kind == Record::Kind::transient;
+  const bool reported = record.kind == Kind::out_of_band;
+  const bool ordered = record.kind == Kind::admin_bounce;  // in those words
+  if (parts.code != 0 && (reported || ordered || !record.peer_name.empty())) return record.response;
+  const int code = parts.code != 0 ? parts.code : record.kind == Kind::transient ? 451 : reported ? 550 : 554;
   const std::string_view status = status_of(record);
-  return concat(again ? "451 " : "554 ", status, status.empty() ? "" : " ",
-                parts.text.starts_with(internal) ? "" : internal, parts.text);
+  return concat(Digits(static_cast<uint64_t>(code)), " ", status, status.empty() ? "" : " ",
+                parts.text.starts_with(internal) ? "" : internal, reported ? "[oob] " : "", parts.text);
 }
 
 void reception(std::string& line, const Record& record, const LineFacts& facts) {
@@ -114,8 +118,8 @@ void failure(std::string& line, const Record& record, const LineFacts& facts) {
 
 std::string connection_id(const Record& record, const LineFacts& facts) {
   if (record.session == 0) return {};
-  return concat(record.kind == Record::Kind::reception ? "i" : "o", Digits(record.session), "-",
-                upper(Digits(static_cast<uint64_t>(seconds_of(facts.started)), 8, 16)));
+  return concat(record.kind == Record::Kind::reception || record.kind == Record::Kind::out_of_band ? "i" : "o",
+                Digits(record.session), "-", upper(Digits(static_cast<uint64_t>(seconds_of(facts.started)), 8, 16)));
 }
 
 void add_main_line(std::string& out, const Record& record, const LineFacts& facts) {

@@ -83,11 +83,36 @@ ChoicePtr MailLogs::choice() const {
   return choice_;
 }
 
+void MailLogs::read_reports(OfDomain of_domain) {
+  const bool any = of_domain && (bounce_ || json_);
+  auto next = any ? std::make_shared<const OfDomain>(std::move(of_domain)) : nullptr;
+  const std::lock_guard lock(choice_mutex_);
+  reports_of_.swap(next);
+  reports_ = any;
+}
+
+bool MailLogs::reads_reports(const message::Envelope& envelope) const { return addressee(envelope).has_value(); }
+
+std::optional<size_t> MailLogs::addressee(const message::Envelope& envelope) const {
+  if (!reports_) return std::nullopt;
+  std::shared_ptr<const OfDomain> of_domain;
+  {
+    const std::lock_guard lock(choice_mutex_);
+    of_domain = reports_of_;
+  }
+  if (!of_domain) return std::nullopt;
+  for (size_t i = 0; i < envelope.recipients.size(); ++i)
+    if ((*of_domain)(message::domain_of(envelope.recipients[i].address))) return i;
+  return std::nullopt;
+}
+
 // What an event takes beyond what all of them do.
 size_t MailLogs::extra_bytes(const Event& event) {
   if (const auto* record = std::get_if<Record>(&event)) return record->note ? record->note->size() : 0;
   size_t bytes = 0;
-  for (const auto& [name, value] : std::get<Reception>(event).envelope->headers) bytes += name.size() + value.size();
+  const auto& reception = std::get<Reception>(event);
+  for (const auto& [name, value] : reception.envelope->headers) bytes += name.size() + value.size();
+  if (reception.report) bytes += reception.report->size();
   return bytes;
 }
 
@@ -136,7 +161,7 @@ void MailLogs::flush() {
 
 void MailLogs::add(Lines& lines, const Record& record) const {
   const bool failed = record.kind != Record::Kind::reception && record.kind != Record::Kind::delivery;
-  if (main_) add_main_line(lines.main, record, facts_);
+  if (main_ && record.kind != Record::Kind::out_of_band) add_main_line(lines.main, record, facts_);
   if (bounce_ && failed) add_bounce_line(lines.bounce, record, facts_);
   if (json_) add_json_line(lines.json, record, facts_);
 }
@@ -176,6 +201,13 @@ void MailLogs::run() {
           record.note = note;
           add(lines, record);
           if (lines.main.size() + lines.json.size() >= piece) append(lines);
+        }
+        if (const auto of = reception.report ? addressee(*reception.envelope) : std::nullopt) {
+          for (Record& record : out_of_band(reception, *of)) {
+            record.note = note;
+            add(lines, record);
+            if (lines.bounce.size() + lines.json.size() >= piece) append(lines);
+          }
         }
       }
       if (lines.main.size() + lines.bounce.size() + lines.json.size() >= piece) append(lines);

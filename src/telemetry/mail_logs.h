@@ -10,8 +10,10 @@
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -41,6 +43,13 @@ class MailLogs {
   // Record::note is wanted; of messages that come in, Envelope::headers. Any thread, cheap.
   ChoicePtr choice() const;
 
+  // Reports that come in for such a domain are read, and what they say is told as
+  // out-of-band bounces. Null: none are. Any thread.
+  using OfDomain = std::function<bool(std::string_view domain)>;
+  void read_reports(OfDomain of_domain);
+  // Whether there is such a recipient: then Reception::report is wanted. Any thread, cheap where none are.
+  bool reads_reports(const message::Envelope& envelope) const;
+
   // Any thread; never waits for a disk. Lines stand in the order of the calls.
   void reception(Reception reception);
   void outcome(Record record);  // any kind but a reception
@@ -59,6 +68,8 @@ class MailLogs {
   explicit MailLogs(LineFacts facts) : facts_(std::move(facts)) {}
   void push(Event event);
   void run();
+  // The number of the first recipient whose reports are read; nothing: there is none.
+  std::optional<size_t> addressee(const message::Envelope& envelope) const;
   void add(Lines& lines, const Record& record) const;
   void append(Lines& lines) const;
 
@@ -68,6 +79,8 @@ class MailLogs {
   std::atomic<bool> chosen_ = false;
   mutable std::mutex choice_mutex_;
   ChoicePtr choice_;  // null: nothing
+  std::atomic<bool> reports_ = false;
+  std::shared_ptr<const OfDomain> reports_of_;  // null: none; by choice_mutex_, too
 
   std::mutex mutex_;              // guards what follows
   std::condition_variable wake_;  // the thread waits here

@@ -1,5 +1,10 @@
 #include "telemetry/record.h"
 
+#include "message/delivery_report.h"
+
+#include <optional>
+#include <utility>
+
 namespace impulse::telemetry {
 
 Record record_of(const Reception& reception, size_t recipient) {
@@ -22,6 +27,28 @@ Record record_of(const Reception& reception, size_t recipient) {
   record.protocol = reception.protocol;
   record.envelope = reception.envelope;
   return record;
+}
+
+std::vector<Record> out_of_band(const Reception& reception, size_t recipient) {
+  std::vector<Record> records;
+  auto report = reception.report ? message::read_report(*reception.report) : std::nullopt;
+  if (!report) return records;
+  for (message::ReportedRecipient& reported : report->recipients) {
+    if (reported.action != "failed") continue;
+    Record record = record_of(reception, recipient);
+    record.kind = Record::Kind::out_of_band;
+    record.sender = std::move(record.recipient);
+    record.recipient = std::move(reported.original.empty() ? reported.final : reported.original);
+    record.domain = message::domain_of(record.recipient);
+    record.reception_protocol = std::exchange(record.protocol, {});
+    record.peer_name = reported.remote_mta.empty() ? report->reporting_mta : std::move(reported.remote_mta);
+    record.stage = Stage::out_of_band;
+    record.status = std::move(reported.status);
+    record.response = std::move(reported.diagnostic);
+    record.envelope_id = report->envelope_id;
+    records.push_back(std::move(record));
+  }
+  return records;
 }
 
 }  // namespace impulse::telemetry

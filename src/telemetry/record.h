@@ -34,6 +34,7 @@ struct Record {
     bounce,        // given up, for what the other side said or what went wrong
     expiration,    // given up, as it took too long or too many attempts
     admin_bounce,  // given up, as an administrator said so
+    out_of_band,   // given up by another host, which had taken it: so says a report that came in
   };
   Kind kind = Kind::reception;
   WallTime time{};
@@ -42,7 +43,7 @@ struct Record {
   std::string recipient;  // one record a recipient
   std::string sender;     // "" is the null sender
   std::string peer;       // reception: client address; else remote host and port, or Maildir path
-  std::string peer_name;  // reception: how it called itself; else the name of the next host; empty: unknown
+  std::string peer_name;  // reception: how it called itself; else who gave the response; empty: it was us
   std::string local;      // reception: Listen; else source address
   std::string domain;     // of the recipient
   uint64_t size = 0;      // of the message, bytes
@@ -61,6 +62,7 @@ struct Record {
   std::shared_ptr<const TlsFacts> tls{};                // null: none
   std::shared_ptr<const message::Envelope> envelope{};  // reception
   NotePtr note{};                                       // null: nothing is chosen, or it is not known
+  std::string envelope_id;                              // out_of_band: the original's ENVID, as the report gives it
 };
 
 // One message that came in, and is durable.
@@ -71,9 +73,13 @@ struct Reception {
   std::string protocol;  // as Record's
   uint64_t session = 0;  // as Record's
   std::string binding_group = "default";
+  std::shared_ptr<const std::string> report{};  // its beginning, if that is to be read as a report; null: not
 };
 
 // The Record of its recipient of that number.
 Record record_of(const Reception& reception, size_t recipient);
+// Those of the recipients that its report says are given up, of mail that was sent by its
+// recipient of that number. Of each the time, size and session are those of the report.
+std::vector<Record> out_of_band(const Reception& reception, size_t recipient);
 
 }  // namespace impulse::telemetry

@@ -27,7 +27,8 @@ enum class Stage : uint8_t {
   during_starttls = 15,
   after_starttls = 16,
   tls_handshake = 17,
-  unknown = 22,  // no connection was asked for: a Maildir, an expiry
+  out_of_band = 21,  // another host had taken the message, and reported later
+  unknown = 22,      // no connection was asked for: a Maildir, an expiry
 };
 
 // The command whose reply it was: "MAIL FROM", "RCPT TO", "DATA", "." … Empty: of none.

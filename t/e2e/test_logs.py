@@ -251,6 +251,79 @@ Jsonlog_Meta = ( job "metadata.*" )
         self.assertEqual(({"x-job": "7", "To": "x@example.com"}, {"other": "x"}), (second["headers"], second["meta"]))
 
 
+class Reports(LogCase):
+    """Delivery status notifications that come in by SMTP: out-of-band bounces."""
+
+    DSN = (b"From: MAILER-DAEMON@far.example\r\nTo: x\r\nSubject: Undelivered\r\nMIME-Version: 1.0\r\n"
+           b"Content-Type: multipart/report; report-type=delivery-status;\r\n\tboundary=\"b\"\r\n\r\n"
+           b"--b\r\nContent-Type: text/plain\r\n\r\nIt did not work.\r\n"
+           b"--b\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; far.example\r\n\r\n"
+           b"Final-Recipient: rfc822; bob@remote.example\r\nAction: failed\r\nStatus: 5.2.2\r\n"
+           b"Remote-MTA: dns; deep.far.example\r\nDiagnostic-Code: smtp; 552 5.2.2 mailbox full\r\n"
+           b"--b\r\nContent-Type: message/rfc822\r\n\r\n")
+
+    def start_watching(self, more=""):
+        return self.daemon(BASE_CONFIG, more=LOGS + "Bounce_Domains = ( local.example )\n" + more, sink=1, domain="")
+
+    def report_in(self, daemon, body=b"Subject: mine\r\n\r\nwords\r\n--b--\r\n", sender=""):
+        with Smtp(daemon.smtp_port) as smtp:
+            smtp.ehlo("far.example")
+            smtp.message(self.DSN + body, sender=sender, recipients=["alice+7@local.example"])
+
+    def check(self, daemon, count=1):
+        told = self.wait_records(daemon, "OOB", count)
+        self.assertEqual(count, len(told))
+        for record in told:
+            self.assertEqual(("bob@remote.example", "alice+7@local.example", "Mailbox Full", 21),
+                             tuple(record[name] for name in ("recipient", "sender", "bounce_classification", "stage")))
+            self.assertEqual({"code": 552, "enhanced_code": {"class": 5, "subject": 2, "detail": 2}, "content": "mailbox full"},
+                             record["response"])
+            self.assertEqual({"name": "deep.far.example", "addr": "127.0.0.1"}, record["peer_address"])
+        wait_for(lambda: len(bounces(daemon)) == count, lambda: f"lines in the bounce log: {bounces(daemon)}")
+        for line in bounces(daemon):
+            self.assertEqual(("B", "bob", "remote.example", "alice+7", "local.example", "21", "22", "127.0.0.1",
+                              "552 5.2.2 mailbox full"),
+                             tuple(line[name] for name in ("kind", "to_local", "to_domain", "from_local", "from_domain",
+                                                           "stage", "class", "peer", "response")))
+
+    def test_a_report_is_told_and_delivered(self):
+        daemon = self.start_watching()
+        self.report_in(daemon)
+        self.check(daemon)
+        received = daemon.wait_mainlog("R", 1)[0]
+        self.assertEqual((received["id"], received["connection"]), tuple(bounces(daemon)[0][name] for name in ("id", "connection")))
+        # It is mail like any other: here, into a mailbox. Nothing is sent for it.
+        self.assertIn(b"deep.far.example", daemon.wait_mail("alice+7")[0])
+        daemon.wait_mainlog("D", 1)
+        self.assertEqual((1, []), (len(daemon.mainlog("R")), daemon.mainlog("P")))
+
+    def test_a_large_one_is_read_by_its_beginning(self):
+        daemon = self.start_watching("Large_Message_Threshold = 64k\n")
+        self.report_in(daemon, b"Subject: mine\r\n\r\n" + b"0123456789abcdef\r\n" * 50000 + b"--b--\r\n")
+        self.check(daemon)
+
+    def test_what_is_none(self):
+        daemon = self.start_watching()
+        self.send(daemon, ["alice@local.example"])
+        self.report_in(daemon)
+        self.check(daemon)
+        daemon.console("config", "set", "Bounce_Domains", "(", "elsewhere.example", ")")
+        self.report_in(daemon)
+        self.wait_records(daemon, "Reception", 3)
+        daemon.console("config", "set", "Bounce_Domains", "(", "*.example", ")")
+        self.report_in(daemon)
+        self.check(daemon, 2)
+
+    def test_our_own_reports_are_not_told_twice(self):
+        daemon = self.start_watching('Domain "remote.example" { Max_Retries = 0 Never_Retry = true }\n')
+        self.send(daemon, sender="alice@local.example")
+        daemon.wait_mail("alice")
+        self.wait_records(daemon, "Expiration")
+        self.wait_records(daemon, "Delivery")  # of the report
+        self.assertEqual([], [record for record in records(daemon) if record["type"] == "OOB"])
+        self.assertEqual(1, len(bounces(daemon)))
+
+
 class Rotation(LogCase):
     def rotated(self, daemon, name="mainlog"):
         """Files, oldest first; the last is the log itself."""

@@ -103,6 +103,8 @@ class MailLogsTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(json_notes);
   CPPUNIT_TEST(nothing_is_chosen_without_a_log);
   CPPUNIT_TEST(json_failures);
+  CPPUNIT_TEST(out_of_band);
+  CPPUNIT_TEST(reports_are_read_only_when_asked_for);
   CPPUNIT_TEST(json_of_a_maildir);
   CPPUNIT_TEST(a_tenant_is_the_last_field);
   CPPUNIT_TEST(null_sender_and_bare_postmaster);
@@ -228,6 +230,13 @@ class MailLogsTest : public CppUnit::TestFixture {
           R"("code":554,"enhanced_code":{"class":5,"subject":4,"detail":7},"content":"[internal] late: 450 4.2.0 x")");
     check(Kind::admin_bounce, "550 5.7.1 so be it", "5.0.0", "550 5.7.1 so be it",
           R"("code":550,"enhanced_code":{"class":5,"subject":7,"detail":1},"content":"so be it","command":".")");
+    Record ours = sample_out(Kind::bounce);
+    ours.peer_name.clear();
+    ours.response = "550 5.4.4 mx.example: 127.0.0.1 is one of Prohibited_Hosts";
+    house->outcome(ours);
+    const std::string bounced = lines_of(house.text("bouncelog")).back();
+    CPPUNIT_ASSERT_MESSAGE(bounced, bounced.ends_with("@550 5.4.4 [internal] mx.example: 127.0.0.1 is one of "
+                                                      "Prohibited_Hosts"));
     // A reply without an enhanced code gets none.
     check(Kind::bounce, "550 no", "5.0.0", "550 no", R"("code":550,"content":"no","command":".")");
   }
@@ -357,6 +366,77 @@ class MailLogsTest : public CppUnit::TestFixture {
     has(3, R"("bounce_code":24})");
     has(4, R"({"type":"AdminBounce",)");
     has(4, R"("bounce_code":25})");
+  }
+
+  static telemetry::Reception report(const std::string& status, const std::string& to = "bounces+7@back.example") {
+    message::Envelope one = envelope();
+    one.sender.clear();
+    one.recipients = {{"other@x.example"}, {to}};
+    one.tenant = "blue";
+    telemetry::Reception reception{"0000001F/000004D2-node1", std::make_shared<const message::Envelope>(one), 2010,
+                                   "ESMTPS", 18};
+    reception.report = std::make_shared<const std::string>(
+        "Content-Type: multipart/report; report-type=delivery-status; boundary=b\r\n\r\n--b\r\n"
+        "Content-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; mx.example.net\r\n"
+        "Original-Envelope-Id: Q1\r\n\r\n" +
+        status + "\r\n--b--\r\n");
+    return reception;
+  }
+
+  void out_of_band() {
+    House house;
+    house->read_reports([](std::string_view domain) { return domain == "back.example"; });
+    house->reception(
+        report("Final-Recipient: rfc822; bob@y.example\r\nAction: failed\r\nStatus: 5.1.1\r\n"
+               "Diagnostic-Code: smtp; 550 no such user\r\n\r\n"
+               "Final-Recipient: rfc822; late@y.example\r\nAction: delayed\r\nStatus: 4.4.1\r\n\r\n"
+               "Original-Recipient: rfc822; ann@z.example\r\nFinal-Recipient: rfc822; a@y.example\r\nAction: failed\r\n"
+               "Status: 5.2.2\r\nRemote-MTA: dns; mx.z.example\r\nDiagnostic-Code: x-local; it is full@\r\n"));
+    const std::string back = "@bounces+7@back.example@default@default@21@";
+    CPPUNIT_ASSERT_EQUAL(id_fields + "i18-3F7A1B2C@B@bob@y.example" + back +
+                             "10@2010@10.0.1.1@550 no such user@blue\n" + id_fields + "i18-3F7A1B2C@B@ann@z.example" +
+                             back + "22@2010@10.0.1.1@550 5.2.2 [internal] [oob] it is full\\x40@blue\n",
+                         house.text("bouncelog"));
+    CPPUNIT_ASSERT_EQUAL(size_t{2}, lines_of(house.main()).size());  // that it came
+    const auto objects = lines_of(house.text("jsonlog"));
+    CPPUNIT_ASSERT_EQUAL(size_t{4}, objects.size());
+    CPPUNIT_ASSERT_EQUAL(
+        std::string(
+            R"({"type":"OOB","id":"0000001F/000004D2-node1","sender":"bounces+7@back.example",)"
+            R"("recipient":"bob@y.example","queue":"blue@y.example","site":"","size":2010,)"
+            R"("response":{"code":550,"enhanced_code":{"class":5,"subject":1,"detail":1},"content":"no such user"},)"
+            R"("peer_address":{"name":"mx.example.net","addr":"10.0.1.1"},)"
+            R"("timestamp":1064868656,"created":1064868656,"event_time":"2003-09-29T20:50:56.999Z",)"
+            R"("created_time":"2003-09-29T20:50:56.999Z","num_attempts":0,)"
+            R"("bounce_classification":"Invalid Recipient","egress_pool":"default","egress_source":"default",)"
+            R"("reception_protocol":"ESMTPS","nodeid":"node1","session_id":"i18-3F7A1B2C","tenant":"blue",)"
+            R"("original_envelope_id":"Q1","stage":21,"bounce_code":10})"),
+        objects[2]);
+    CPPUNIT_ASSERT(objects[3].find(R"("peer_address":{"name":"mx.z.example","addr":"10.0.1.1"},)") !=
+                   std::string::npos);
+    CPPUNIT_ASSERT(objects[3].find(R"("content":"it is full@"})") != std::string::npos);
+  }
+
+  void reports_are_read_only_when_asked_for() {
+    House house;
+    const auto one = report("Final-Recipient: rfc822; bob@y.example\r\nAction: failed\r\nStatus: 5.1.1\r\n");
+    CPPUNIT_ASSERT(!house->reads_reports(*one.envelope));
+    house->reception(one);
+    house->flush();
+    house->read_reports([](std::string_view domain) { return domain == "elsewhere.example"; });
+    CPPUNIT_ASSERT(!house->reads_reports(*one.envelope));
+    house->reception(one);
+    house->flush();
+    house->read_reports([](std::string_view domain) { return domain == "back.example"; });
+    CPPUNIT_ASSERT(house->reads_reports(*one.envelope));
+    house.came(envelope());
+    CPPUNIT_ASSERT_EQUAL(std::string(), house.text("bouncelog"));
+    house->read_reports(nullptr);
+    CPPUNIT_ASSERT(!house->reads_reports(*one.envelope));
+    TempDir dir;
+    auto without = MailLogs::open({.mainlog = dir / "mainlog"});
+    (*without)->read_reports([](std::string_view) { return true; });
+    CPPUNIT_ASSERT(!(*without)->reads_reports(*one.envelope));
   }
 
   void json_of_a_maildir() {
