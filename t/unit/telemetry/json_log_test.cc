@@ -1,0 +1,242 @@
+// Golden lines of the JSON log, and out-of-band bounces there and in the bounce log.
+#include "mail_house.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+
+using namespace impulse;
+using telemetry::MailLogs;
+using telemetry::Record;
+using telemetry::Stage;
+using Kind = telemetry::Record::Kind;
+using namespace telemetry::test;
+
+class JsonLogTest : public CppUnit::TestFixture {
+  CPPUNIT_TEST_SUITE(JsonLogTest);
+  CPPUNIT_TEST(json_reception);
+  CPPUNIT_TEST(json_delivery);
+  CPPUNIT_TEST(json_notes);
+  CPPUNIT_TEST(nothing_is_chosen_without_a_log);
+  CPPUNIT_TEST(json_failures);
+  CPPUNIT_TEST(out_of_band);
+  CPPUNIT_TEST(reports_are_read_only_when_asked_for);
+  CPPUNIT_TEST(json_of_a_maildir);
+  CPPUNIT_TEST_SUITE_END();
+
+  void json_reception() {
+    House house;
+    message::Envelope one = envelope();
+    one.tenant = "blue";
+    one.user = "alice";
+    one.context = {{"campaign", "spring \"sale\""}, {"a\"b", "x"}};
+    house.came(one, 18, "ESMTPSA");
+    CPPUNIT_ASSERT_EQUAL(
+        std::string(R"({"type":"Reception","id":"0000001F/000004D2-node1","sender":"info@sender.example",)"
+                    R"("recipient":"bob@example.fict","queue":"blue@example.fict","site":"","size":201,)"
+                    R"("response":{"code":250,"content":""},)"
+                    R"("peer_address":{"name":"client.example","addr":"10.0.1.1"},)"
+                    R"("timestamp":1064868656,"created":1064868656,"event_time":"2003-09-29T20:50:56.999Z",)"
+                    R"("created_time":"2003-09-29T20:50:56.999Z","num_attempts":0,)"
+                    R"("bounce_classification":"Uncategorized","egress_pool":"default","egress_source":"default",)"
+                    R"("meta":{"campaign":"spring \"sale\"","a\"b":"x"},"reception_protocol":"ESMTPSA",)"
+                    R"("nodeid":"node1","session_id":"i18-3F7A1B2C","tenant":"blue","listen":"*:25","user":"alice"})"
+                    "\n"),
+        house.text("jsonlog"));
+  }
+
+  void json_delivery() {
+    House house;
+    Record record = sample_out(Kind::delivery);
+    record.tls = std::make_shared<const telemetry::TlsFacts>(
+        telemetry::TlsFacts{"TLSv1.3", "TLS_AES_256_GCM_SHA384", "CN=mx.example.fict,O=Fict\\, Inc."});
+    house->outcome(record);
+    CPPUNIT_ASSERT_EQUAL(
+        std::string(R"({"type":"Delivery","id":"0000001F/000004D2-node1","sender":"info@sender.example",)"
+                    R"("recipient":"bob@example.fict","queue":"example.fict","site":"default->mx.example.fict",)"
+                    R"("size":201,"response":{"code":250,"enhanced_code":{"class":2,"subject":0,"detail":0},)"
+                    R"("content":"Ok: queued as 12345","command":"."},)"
+                    R"("peer_address":{"name":"mx.example.fict","addr":"10.0.0.1"},)"
+                    R"("timestamp":1064868656,"created":1064868638,"event_time":"2003-09-29T20:50:56.999Z",)"
+                    R"("created_time":"2003-09-29T20:50:38.999Z","num_attempts":2,)"
+                    R"("bounce_classification":"Uncategorized","egress_pool":"default","egress_source":"default",)"
+                    R"("source_address":{"address":"192.0.2.7:47234"},"delivery_protocol":"ESMTPS","nodeid":"node1",)"
+                    R"("tls_cipher":"TLS_AES_256_GCM_SHA384","tls_protocol_version":"TLSv1.3",)"
+                    R"("tls_peer_subject_name":["CN=mx.example.fict","O=Fict\\, Inc."],)"
+                    R"("session_id":"o7-3F7A1B2C","delay":18.530})"
+                    "\n"),
+        house.text("jsonlog"));
+  }
+
+  void json_notes() {
+    House house;
+    const auto last = [&] { return lines_of(house.text("jsonlog")).back(); };
+    const auto has = [&](const std::string& what) {
+      CPPUNIT_ASSERT_MESSAGE(what + " in " + last(), last().find(what) != std::string::npos);
+    };
+    CPPUNIT_ASSERT(house->choice() == nullptr);
+    message::Envelope one = envelope();
+    one.context = {{"campaign", "spring"}, {"job", "7"}};
+    one.headers = {{"Subject", "a \"b\""}, {"X-A", "1"}, {"x\"c", "2"}, {"X-a", "\xE4\r\n3"}};
+    house.came(one);
+    has(R"("meta":{"campaign":"spring","job":"7"},"reception)");
+    house->choose({{"subject", "x*"}, {"job"}});
+    CPPUNIT_ASSERT(house->choice() != nullptr);
+    house.came(one);
+    has(R"("meta":{"job":"7"},"headers":{"subject":"a \"b\"","X-A":["1","\u00e4\u000d\u000a3"],"x\"c":"2"},"reception)");
+    Record record = sample_out(Kind::delivery);
+    record.reception_protocol = "HTTP";
+    house->outcome(record);
+    has(R"("egress_source":"default","source_address":{"address":"192.0.2.7:47234"},"delivery_protocol":"ESMTPS",)"
+        R"("reception_protocol":"HTTP","nodeid")");
+    record.kind = Kind::expiration;
+    record.note = telemetry::note_of(*house->choice(), one);
+    house->outcome(record);
+    has(R"("meta":{"job":"7"},"headers":{"subject":"a \"b\"",)");
+    house->choose({{"none"}, {}});
+    record.note = telemetry::note_of(*house->choice(), one);
+    house->outcome(record);
+    has(R"("192.0.2.7:47234"},"headers":{},"delivery_protocol")");
+    house->choose({});
+    CPPUNIT_ASSERT(house->choice() == nullptr);
+  }
+
+  void nothing_is_chosen_without_a_log() {
+    TempDir dir;
+    auto logs = MailLogs::open({.mainlog = dir / "mainlog"});
+    (*logs)->choose({{"*"}, {"*"}});
+    CPPUNIT_ASSERT((*logs)->choice() == nullptr);
+  }
+
+  void json_failures() {
+    House house;
+    Record record = sample_out(Kind::transient);
+    record.peer = "[2001:db8::1]:25";
+    record.response = "450 later";
+    record.stage = Stage::after_mail;
+    house->outcome(record);
+    record.response = "connection refused";
+    record.stage = Stage::not_connected;
+    house->outcome(record);
+    record.kind = Kind::bounce;
+    record.response = "550 5.1.1 <bob@example.fict> unknown";
+    record.stage = Stage::after_rcpt;
+    house->outcome(record);
+    record.kind = Kind::expiration;
+    record.response = "5.4.7 [internal] not delivered in time";
+    record.stage = Stage::unknown;
+    house->outcome(record);
+    record.kind = Kind::admin_bounce;
+    house->outcome(record);
+    const auto lines = lines_of(house.text("jsonlog"));
+    CPPUNIT_ASSERT_EQUAL(size_t{5}, lines.size());
+    const auto has = [&](size_t line, const std::string& what) {
+      CPPUNIT_ASSERT_MESSAGE(what + " in " + lines[line], lines[line].find(what) != std::string::npos);
+    };
+    has(0, R"({"type":"TransientFailure",)");
+    has(0, R"("response":{"code":450,"content":"later","command":"MAIL FROM"},)");
+    has(0, R"("peer_address":{"name":"mx.example.fict","addr":"2001:db8::1"},)");
+    has(0, R"("bounce_classification":"Transient Failure",)");
+    has(0, R"("delay":18.530,"bytes":31,"stage":3,"bounce_code":70})");
+    has(1, R"("response":{"code":400,"content":"connection refused"},)");
+    has(2, R"({"type":"Bounce",)");
+    has(2,
+        R"("enhanced_code":{"class":5,"subject":1,"detail":1},"content":"<bob@example.fict> unknown","command":"RCPT TO"},)");
+    has(2, R"("bounce_classification":"Invalid Recipient",)");
+    has(3, R"({"type":"Expiration",)");
+    has(3,
+        R"("response":{"code":554,"enhanced_code":{"class":5,"subject":4,"detail":7},"content":"[internal] not delivered in time"},)");
+    has(3, R"("bounce_code":24})");
+    has(4, R"({"type":"AdminBounce",)");
+    has(4, R"("bounce_code":25})");
+  }
+
+  static telemetry::Reception report(const std::string& status, const std::string& to = "bounces+7@back.example") {
+    message::Envelope one = envelope();
+    one.sender.clear();
+    one.recipients = {{"other@x.example"}, {to}};
+    one.tenant = "blue";
+    telemetry::Reception reception{"0000001F/000004D2-node1", std::make_shared<const message::Envelope>(one), 2010,
+                                   "ESMTPS", 18};
+    reception.report = std::make_shared<const std::string>(
+        "Content-Type: multipart/report; report-type=delivery-status; boundary=b\r\n\r\n--b\r\n"
+        "Content-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; mx.example.net\r\n"
+        "Original-Envelope-Id: Q1\r\n\r\n" +
+        status + "\r\n--b--\r\n");
+    return reception;
+  }
+
+  void out_of_band() {
+    House house;
+    house->read_reports([](std::string_view domain) { return domain == "back.example"; });
+    house->reception(
+        report("Final-Recipient: rfc822; bob@y.example\r\nAction: failed\r\nStatus: 5.1.1\r\n"
+               "Diagnostic-Code: smtp; 550 no such user\r\n\r\n"
+               "Final-Recipient: rfc822; late@y.example\r\nAction: delayed\r\nStatus: 4.4.1\r\n\r\n"
+               "Original-Recipient: rfc822; ann@z.example\r\nFinal-Recipient: rfc822; a@y.example\r\nAction: failed\r\n"
+               "Status: 5.2.2\r\nRemote-MTA: dns; mx.z.example\r\nDiagnostic-Code: x-local; it is full@\r\n"));
+    const std::string back = "@bounces+7@back.example@default@default@21@";
+    CPPUNIT_ASSERT_EQUAL(id_fields + "i18-3F7A1B2C@B@bob@y.example" + back +
+                             "10@2010@10.0.1.1@550 no such user@blue\n" + id_fields + "i18-3F7A1B2C@B@ann@z.example" +
+                             back + "22@2010@10.0.1.1@550 5.2.2 [internal] [oob] it is full\\x40@blue\n",
+                         house.text("bouncelog"));
+    CPPUNIT_ASSERT_EQUAL(size_t{2}, lines_of(house.main()).size());  // that it came
+    const auto objects = lines_of(house.text("jsonlog"));
+    CPPUNIT_ASSERT_EQUAL(size_t{4}, objects.size());
+    CPPUNIT_ASSERT_EQUAL(
+        std::string(
+            R"({"type":"OOB","id":"0000001F/000004D2-node1","sender":"bounces+7@back.example",)"
+            R"("recipient":"bob@y.example","queue":"blue@y.example","site":"","size":2010,)"
+            R"("response":{"code":550,"enhanced_code":{"class":5,"subject":1,"detail":1},"content":"no such user"},)"
+            R"("peer_address":{"name":"mx.example.net","addr":"10.0.1.1"},)"
+            R"("timestamp":1064868656,"created":1064868656,"event_time":"2003-09-29T20:50:56.999Z",)"
+            R"("created_time":"2003-09-29T20:50:56.999Z","num_attempts":0,)"
+            R"("bounce_classification":"Invalid Recipient","egress_pool":"default","egress_source":"default",)"
+            R"("reception_protocol":"ESMTPS","nodeid":"node1","session_id":"i18-3F7A1B2C","tenant":"blue",)"
+            R"("original_envelope_id":"Q1","stage":21,"bounce_code":10})"),
+        objects[2]);
+    CPPUNIT_ASSERT(objects[3].find(R"("peer_address":{"name":"mx.z.example","addr":"10.0.1.1"},)") !=
+                   std::string::npos);
+    CPPUNIT_ASSERT(objects[3].find(R"("content":"it is full@"})") != std::string::npos);
+  }
+
+  void reports_are_read_only_when_asked_for() {
+    House house;
+    const auto one = report("Final-Recipient: rfc822; bob@y.example\r\nAction: failed\r\nStatus: 5.1.1\r\n");
+    CPPUNIT_ASSERT(!house->reads_reports(*one.envelope));
+    house->reception(one);
+    house->flush();
+    house->read_reports([](std::string_view domain) { return domain == "elsewhere.example"; });
+    CPPUNIT_ASSERT(!house->reads_reports(*one.envelope));
+    house->reception(one);
+    house->flush();
+    house->read_reports([](std::string_view domain) { return domain == "back.example"; });
+    CPPUNIT_ASSERT(house->reads_reports(*one.envelope));
+    house.came(envelope());
+    CPPUNIT_ASSERT_EQUAL(std::string(), house.text("bouncelog"));
+    house->read_reports(nullptr);
+    CPPUNIT_ASSERT(!house->reads_reports(*one.envelope));
+    TempDir dir;
+    auto without = MailLogs::open({.mainlog = dir / "mainlog"});
+    (*without)->read_reports([](std::string_view) { return true; });
+    CPPUNIT_ASSERT(!(*without)->reads_reports(*one.envelope));
+  }
+
+  void json_of_a_maildir() {
+    House house;
+    Record record = sample_out(Kind::delivery);
+    record.peer = "/var/mail/bob";
+    record.peer_name = record.local = "";
+    record.protocol = "MAILDIR";
+    record.response = "delivered as 1.2.3";
+    record.session = 0;
+    record.stage = Stage::unknown;
+    house->outcome(record);
+    const std::string line = house.text("jsonlog");
+    CPPUNIT_ASSERT(line.find(R"("site":"default->/var/mail/bob",)") != std::string::npos);
+    CPPUNIT_ASSERT(line.find(R"("response":{"code":250,"content":"delivered as 1.2.3"},)") != std::string::npos);
+    CPPUNIT_ASSERT(line.find(R"("path":"/var/mail/bob"})") != std::string::npos);
+    CPPUNIT_ASSERT(line.find("peer_address") == std::string::npos);
+    CPPUNIT_ASSERT(line.find("source_address") == std::string::npos);
+    CPPUNIT_ASSERT(line.find("session_id") == std::string::npos);
+  }
+};
+CPPUNIT_TEST_SUITE_REGISTRATION(JsonLogTest);
