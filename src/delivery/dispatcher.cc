@@ -37,6 +37,8 @@ constexpr Duration shortest_wait = std::chrono::milliseconds(1);
 constexpr unsigned reader_threads = 2;
 // Messages failed in one go, before the loop does other things.
 constexpr size_t slice = 200;
+constexpr size_t most_unread = 2000;  // outcomes in memory, whose messages are read for the logs
+constexpr Duration reading_pause = std::chrono::milliseconds(2);
 // How long domains are looked at in one go: a commit makes it every domain's turn.
 constexpr Duration look_slice = std::chrono::milliseconds(1);
 constexpr size_t domains_at_once = 32;
@@ -71,7 +73,8 @@ class PartsDispatcher final : public Dispatcher {
         blackhole_(office_),
         clerk_(office_),
         timer_(parts_.loop, [this] { wake(); }),
-        patience_(parts_.loop, [this] { give_up_waiting(); }) {}
+        patience_(parts_.loop, [this] { give_up_waiting(); }),
+        reading_(parts_.loop, [this] { fail_slice(); }) {}
 
   ~PartsDispatcher() override { alive_.reset(); }
 
@@ -100,6 +103,7 @@ class PartsDispatcher final : public Dispatcher {
     office_.stopping = true;
     idle_ = std::move(idle);
     failing_.clear();
+    reading_.stop();
     mailroom_.stop();
     blackhole_.stop();
     clerk_.stop();
@@ -355,7 +359,7 @@ class PartsDispatcher final : public Dispatcher {
   }
 
   void fail_later() {
-    if (fail_posted_) return;
+    if (fail_posted_ || reading_.running()) return;
     fail_posted_ = true;
     on_loop([this] {
       fail_posted_ = false;
@@ -365,6 +369,7 @@ class PartsDispatcher final : public Dispatcher {
 
   void fail_slice() {
     for (size_t count = 0; count < slice && !failing_.empty(); ++count) {
+      if (ledger_.unread_notes() >= most_unread) return reading_.start(reading_pause);
       // In turn, so that a long queue does not keep others from being tried again.
       auto first = failing_.upper_bound(failed_last_);
       if (first == failing_.end()) first = failing_.begin();
@@ -473,6 +478,7 @@ class PartsDispatcher final : public Dispatcher {
   HopName opened_last_;  // when connections were short
   net::Timer timer_;     // the queue's next wake-up
   net::Timer patience_;  // after stop()
+  net::Timer reading_;   // before more messages are failed
   std::function<void()> idle_;
 
   MessageId newest_;

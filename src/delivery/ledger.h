@@ -94,7 +94,9 @@ class Ledger {
   // delays stay untold, and come again with the next attempt.
   void close();
 
-  // With those that wait for what the logs say of their message.
+  // Outcomes that wait for what the logs say of their message: in memory, so who makes many waits for them.
+  size_t unread_notes() const { return notes_.pending(); }
+  // With those.
   size_t pending_reports() const { return pending_ + notes_.pending(); }
 
  private:

@@ -23,6 +23,7 @@ class RecordTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(by_order);
   CPPUNIT_TEST(a_delay_that_is_told);
   CPPUNIT_TEST(many_recipients_ask_once);
+  CPPUNIT_TEST(more_than_are_read_at_once);
   CPPUNIT_TEST(an_end_while_they_are_read);
   CPPUNIT_TEST(nothing_is_read_when_nothing_is_chosen);
   CPPUNIT_TEST(how_it_came_outlives_a_restart);
@@ -134,6 +135,19 @@ class RecordTest : public CppUnit::TestFixture {
     submit(house, recipients);
     house.run_until([&] { return house.records("TransientFailure").size() == 200; }, "records");
     expect(house, "TransientFailure", 200);
+  }
+
+  void more_than_are_read_at_once() {
+    House house("Gateway = 127.0.0.1:1\nRetry_Interval = 1h");
+    choose(house);
+    std::vector<std::string> recipients;
+    for (int i = 0; i < 100; ++i) recipients.push_back(fmt::format("u{}@y.example", i));
+    for (int i = 0; i < 60; ++i) submit(house, recipients);
+    house.run_until([&] { return house.dispatcher->size() == 6000; });
+    house.dispatcher->start();
+    house.run_until([&] { return house.counter(Counter::transient_failures) == 6000; }, "failures");
+    house.run_until([&] { return house.records("TransientFailure").size() == 6000; }, "records");
+    expect(house, "TransientFailure", 6000);
   }
 
   // Transient failures are told without it; who was to be given up, or dropped, waits for the next start.
