@@ -12,6 +12,8 @@
 #include <mutex>
 #include <sstream>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 using namespace impulse;
@@ -22,6 +24,7 @@ namespace {
 class InjectBatchTest : public CppUnit::TestFixture {
   CPPUNIT_TEST_SUITE(InjectBatchTest);
   CPPUNIT_TEST(each_message_is_accepted);
+  CPPUNIT_TEST(what_the_logs_want);
   CPPUNIT_TEST(nothing_of_a_bad_batch);
   CPPUNIT_TEST(given_up);
   CPPUNIT_TEST(room_is_told_on_the_loop);
@@ -46,7 +49,7 @@ class InjectBatchTest : public CppUnit::TestFixture {
     settings.base = dir_ + "/spool";
     settings.min_free_percent = 0;
     spool_ = std::move(*spool::Spool::open(settings, "mx1", nullptr, [](std::string_view) {}));
-    mainlog_ = std::move(*telemetry::MailLogs::open({.mainlog = dir_ + "/mainlog"}));
+    mainlog_ = std::move(*telemetry::MailLogs::open({.mainlog = dir_ + "/mainlog", .jsonlog = dir_ + "/jsonlog"}));
     injector_ = std::make_unique<inject::Injector>(*spool_, *mainlog_, counters_, [this](inject::Accepted accepted) {
       const std::lock_guard lock(mutex_);
       queued_.push_back(std::move(accepted));
@@ -115,6 +118,39 @@ class InjectBatchTest : public CppUnit::TestFixture {
       CPPUNIT_ASSERT_EQUAL(stored->size(), queued_[i].size);
     }
     CPPUNIT_ASSERT_EQUAL(size_t{3}, logged());
+  }
+
+  // By both ways in: a batch, and alone.
+  void what_the_logs_want() {
+    const std::string report =
+        "Content-Type: multipart/report; report-type=delivery-status; boundary=b\r\nSubject: it failed\r\n\r\n--b\r\n"
+        "Content-Type: message/delivery-status\r\n\r\nFinal-Recipient: rfc822; x@y.example\r\nAction: failed\r\n";
+    mainlog_->choose({{"subject"}, {}});
+    mainlog_->read_reports([](std::string_view domain) { return domain == "example.net"; });
+    auto batch = begin();
+    CPPUNIT_ASSERT(batch->add(message(report)));
+    CPPUNIT_ASSERT(batch->add(message("Subject: plain\r\n\r\n")));
+    CPPUNIT_ASSERT(commit(*batch));
+    for (const char* protocol : {"ESMTP", "INTERNAL"}) {
+      bool answered = false;
+      injector_->submit(message(report), protocol, *loop_,
+                        [&](const Result<MessageId>& id) { answered = id.has_value(); });
+      net::test::run_until(*loop_, [&] { return answered; }, "an answer");
+    }
+    CPPUNIT_ASSERT_EQUAL(size_t{4}, queued_.size());
+    const std::pair<const char*, const char*> expected[] = {
+        {"ECSTREAM", "it failed"}, {"ECSTREAM", "plain"}, {"ESMTP", "it failed"}, {"INTERNAL", "it failed"}};
+    for (size_t i = 0; i < 4; ++i) {
+      const message::Envelope envelope = spool_->summary(queued_[i].id)->envelope;
+      CPPUNIT_ASSERT_EQUAL(std::string(expected[i].first), envelope.protocol);
+      CPPUNIT_ASSERT_EQUAL(size_t{1}, envelope.headers.size());
+      CPPUNIT_ASSERT_EQUAL(std::string(expected[i].second), envelope.headers[0].second);
+    }
+    mainlog_->flush();
+    std::ifstream file(dir_ + "/jsonlog");
+    size_t told = 0;
+    for (std::string line; std::getline(file, line);) told += line.starts_with("{\"type\":\"OOB\"") ? 1 : 0;
+    CPPUNIT_ASSERT_EQUAL(size_t{2}, told);  // not what we report ourselves
   }
 
   void nothing_of_a_bad_batch() {
