@@ -51,8 +51,7 @@ Result<> Recovery::survey(WallTime now) {
   };
   const Survey::Watch watch{&setup_.stop, step, setup_.again};
   if (auto read = survey_.read(numbers_, true, watch); !read) return read;
-  for (const Survey::Foreign& foreign : survey_.foreign())
-    if (auto moved = move(foreign); !moved) return moved;
+  for (const Survey::Foreign& foreign : survey_.foreign()) move(foreign);
   survey_.resolve(now);
   unread_ = survey_.unread();
   if (unread_)
@@ -79,22 +78,27 @@ void Recovery::leave(uint32_t number) {
   note("{}: the disk cannot read all of it; it stays as it is, and the next start tries again", segment_name(number));
 }
 
-Result<> Recovery::move(const Survey::Foreign& foreign) {
-  if (foreign.size == 0) {
-    note("{}: empty, from a stop while it was being made; it will be removed", segment_name(foreign.number));
-    return {};
-  }
+// What cannot be moved is in nobody's way: it stays, and the next start tries again.
+void Recovery::move(const Survey::Foreign& foreign) {
+  if (foreign.size == 0)
+    return note("{}: empty, from a stop while it was being made; it will be removed", segment_name(foreign.number));
   files_.forget(foreign.number);
-  if (auto moved = files_.keep_aside_whole(foreign.number); !moved) return moved;
+  const auto moved = files_.keep_aside_whole(foreign.number);
+  const std::string now = moved ? fmt::format("it was {}", files_.moved())
+                                : fmt::format("it could not be {}: {}", files_.moved(), moved.error().message);
+  if (!moved) {
+    index_.add_segment(foreign.number, 0);
+    index_.set_bytes(foreign.number, foreign.size);
+    index_.keep(foreign.number);
+    index_.seal(foreign.number);
+  }
   if (foreign.torn) {
     report_.torn_bytes += foreign.size;
-    note("{}: {} bytes, torn while it was being made; it was {}", segment_name(foreign.number), foreign.size,
-         files_.moved());
+    note("{}: {} bytes, torn while it was being made; {}", segment_name(foreign.number), foreign.size, now);
   } else {
     ++report_.damaged;
-    note("{}; it was {}", foreign.why, files_.moved());
+    note("{}; {}", foreign.why, now);
   }
-  return {};
 }
 
 // What counts shows when all can be read: messages whose commit may be there

@@ -66,7 +66,7 @@ class Recovery {
     report_.notes.push_back(fmt::format(format, std::forward<Args>(args)...));
   }
   void leave(uint32_t number);
-  Result<> move(const Survey::Foreign& foreign);
+  void move(const Survey::Foreign& foreign);
   void leave_batches();
   void keep_batches_aside();
   void finish(uint32_t number, const SegmentContent& content);

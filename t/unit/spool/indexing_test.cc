@@ -1,6 +1,7 @@
 // A start takes new mail at once, and reads what was there beside it: nothing
 // is said of old messages, nor of receipts, before it is known; nothing is lost
 // or told twice, whenever it is stopped or killed.
+#include "begun.h"
 #include "model.h"
 
 #include "spool/range_reader.h"
@@ -16,47 +17,10 @@
 
 using namespace impulse;
 using namespace impulse::spool;
+using kit::Begun;
 using kit::FakeDisk;
 
 namespace {
-
-// A spool that is begun, and what its indexing tells.
-class Begun {
- public:
-  Begun(const std::shared_ptr<FileOps>& ops, const Settings& settings, const Tuning& tuning,
-        std::function<void(std::string_view)> log = nullptr) {
-    auto begun = begin_log_spool(ops, tuning, settings, "mx1", std::move(log));
-    if (begun) spool = std::move(*begun);
-  }
-  ~Begun() { spool.reset(); }
-  Begun(const Begun&) = delete;
-  Begun& operator=(const Begun&) = delete;
-
-  // `each`: on the thread that indexes, with the number of those told so far.
-  void index(std::function<void(const Summary&, size_t)> each = nullptr) {
-    spool->index({[this, each = std::move(each)](std::vector<Summary> some) {
-                    for (Summary& summary : some) {
-                      if (each) each(summary, live.size());
-                      live.push_back(std::move(summary));
-                    }
-                  },
-                  [this](const Indexing& indexing) { last = indexing; }, nullptr,
-                  [this](Result<> result, const RecoveryReport&) { ended_.set_value(std::move(result)); }});
-  }
-  Result<> wait() {
-    CPPUNIT_ASSERT(future_.wait_for(std::chrono::seconds(60)) == std::future_status::ready);
-    return future_.get();
-  }
-  bool ended() const { return future_.wait_for(std::chrono::seconds(0)) == std::future_status::ready; }
-
-  std::vector<Summary> live;  // of the thread that indexes, until the end
-  Indexing last;
-  std::unique_ptr<Spool> spool;
-
- private:
-  std::promise<Result<>> ended_;
-  std::future<Result<>> future_ = ended_.get_future();
-};
 
 class IndexingTest : public CppUnit::TestFixture {
   CPPUNIT_TEST_SUITE(IndexingTest);

@@ -3,6 +3,7 @@ t_unit_spool_tests_SOURCES = t/unit/main.cc \
 	t/unit/spool/batch_crash_test.cc \
 	t/unit/spool/batch_loss_test.cc \
 	t/unit/spool/batch_test.cc \
+	t/unit/spool/begun.h \
 	t/unit/spool/codec_test.cc \
 	t/unit/spool/compaction_test.cc \
 	t/unit/spool/crash_test.cc \
@@ -19,6 +20,7 @@ t_unit_spool_tests_SOURCES = t/unit/main.cc \
 	t/unit/spool/removal_test.cc \
 	t/unit/spool/resident_test.cc \
 	t/unit/spool/spool_test.cc \
+	t/unit/spool/start_test.cc \
 	t/unit/spool/states_test.cc \
 	t/unit/spool/told_test.cc \
 	t/unit/spool/unreadable_test.cc \

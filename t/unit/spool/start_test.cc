@@ -1,0 +1,75 @@
+// A start bears what it meets: large mail, no descriptors, a quarantine that
+// takes nothing, a disk that does not read.
+#include "begun.h"
+#include "fake_disk.h"
+
+#include "spool/record.h"
+
+#include <algorithm>
+#include <cerrno>
+
+using namespace impulse;
+using namespace impulse::spool;
+using kit::Begun;
+using kit::Call;
+using kit::FakeDisk;
+
+namespace {
+
+class StartTest : public CppUnit::TestFixture {
+  CPPUNIT_TEST_SUITE(StartTest);
+  CPPUNIT_TEST(quarantine_that_takes_nothing);
+  CPPUNIT_TEST_SUITE_END();
+
+  std::shared_ptr<FakeDisk> disk_ = std::make_shared<FakeDisk>(5);
+  Settings settings_{.base = "/spool", .segment_size = 64 << 20, .min_free_percent = 0};
+  Tuning tuning_ = [] {
+    Tuning tuning = kit::small_tuning();
+    tuning.index_again = Duration(1000);
+    return tuning;
+  }();
+
+  std::vector<MessageId> fill(unsigned messages, size_t recipients) {
+    auto spool = kit::open(disk_, settings_, tuning_);
+    std::vector<MessageId> ids;
+    for (unsigned i = 0; i < messages; ++i)
+      ids.push_back(kit::accept(*spool, kit::message(kit::noise(100, i), recipients)));
+    return ids;
+  }
+  static std::vector<MessageId> ids_of(const Begun& begun) {
+    std::vector<MessageId> ids;
+    for (const Summary& summary : begun.live) ids.push_back(summary.id);
+    return ids;
+  }
+
+  void quarantine_that_takes_nothing() {
+    const auto before = fill(3, 1);
+    const std::string foreign = "/spool/" + segment_name(before.front().segment - 1);
+    for (const Call failing : {Call::rename, Call::sync_names}) {
+      const std::string content = kit::noise(3000, 1);
+      disk_->set_content(foreign, content);
+      {
+        Begun begun(disk_, settings_, tuning_);
+        disk_->set_fault([&](Call call, uint64_t) { return call == failing ? ENOSPC : 0; });
+        begun.index();
+        const auto ended = begun.wait();
+        disk_->set_fault(nullptr);
+        CPPUNIT_ASSERT_MESSAGE(ended ? "" : ended.error().message, ended.has_value());
+        CPPUNIT_ASSERT(ids_of(begun) == before);
+        CPPUNIT_ASSERT_EQUAL(uint64_t{1}, begun.report.damaged);
+        CPPUNIT_ASSERT(begun.notes.front().find("could not be moved to quarantine") != std::string::npos);
+        kit::accept(*begun.spool, kit::message("new"));
+        kit::settle(*begun.spool);
+        if (failing == Call::rename) CPPUNIT_ASSERT(disk_->content(foreign) == content);
+      }
+      auto again = kit::open(disk_, settings_, tuning_);
+      CPPUNIT_ASSERT(disk_->content(foreign).empty());
+      CPPUNIT_ASSERT(disk_->content("/spool/quarantine/" + foreign.substr(7) + ".bad") == content);
+      for (const Summary& summary : again.live)
+        if (summary.id > before.back()) kit::record(*again, summary.id, 0, kit::outcome(State::delivered));
+    }
+  }
+};
+CPPUNIT_TEST_SUITE_REGISTRATION(StartTest);
+
+}  // namespace
