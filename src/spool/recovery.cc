@@ -27,6 +27,13 @@ Recovery::Recovery(SegmentFiles& files, const LargeFiles& large, Index& index, R
       report_(report),
       setup_(std::move(setup)) {}
 
+template <class Call>
+auto Recovery::retrying(Call call) -> decltype(call()) {
+  auto result = call();
+  while (!result && setup_.again && setup_.again(result.error())) result = call();
+  return result;
+}
+
 Result<> Recovery::begin() {
   // What was removed before must not come back when that which remembers its end is removed, too.
   if (auto synced = files_.sync_names(); !synced) return synced;
@@ -237,12 +244,7 @@ Result<> Recovery::announce(uint32_t number, const std::vector<MessageId>& ids, 
     if (found->place == id) ranges.push_back({id.offset, record_header_size + uint64_t{found->meta_length}});
     located.push_back(std::move(*found));
   }
-  const auto opened = [&](uint32_t segment) {
-    auto file = files_.get(segment);
-    while (!file && setup_.again && setup_.again(file.error())) file = files_.get(segment);
-    return file;
-  };
-  const auto file = ranges.empty() ? Result<std::shared_ptr<File>>() : opened(number);
+  const auto file = ranges.empty() ? Result<std::shared_ptr<File>>() : retrying([&] { return files_.get(number); });
   std::optional<RangeReader> reader;
   if (file && *file) reader.emplace(**file, std::move(ranges));
   size_t next = 0;
@@ -252,8 +254,7 @@ Result<> Recovery::announce(uint32_t number, const std::vector<MessageId>& ids, 
     std::optional<Rest> rest;
     Result<Summary> summary;
     if (located[i].place != ids[i]) {
-      (void)opened(located[i].place.segment);
-      summary = read_summary(files_, ids[i], located[i], &rest);
+      summary = retrying([&] { return read_summary(files_, ids[i], located[i], &rest); });
     } else if (!reader) {
       summary = std::unexpected(file.error());
     } else {
@@ -292,7 +293,7 @@ Result<> Recovery::announce(MessageId id, const Located& located, Result<Summary
   }
   Result<> whole;
   if (summary && rest) {
-    whole = large_.check(*rest, scanned_.contains(place.segment));
+    whole = retrying([&] { return large_.check(*rest, scanned_.contains(place.segment)); });
     if (!whole && !is_damage(whole.error())) return whole;
   }
   // What the disk cannot read now it may read when it is wanted.

@@ -66,6 +66,9 @@ class Recovery {
     report_.notes.push_back(fmt::format(format, std::forward<Args>(args)...));
   }
   void leave(uint32_t number);
+  // While there are no descriptors it waits, and calls again.
+  template <class Call>
+  auto retrying(Call call) -> decltype(call());
   void move(const Survey::Foreign& foreign);
   void leave_batches();
   void keep_batches_aside();

@@ -18,6 +18,7 @@ namespace {
 
 class StartTest : public CppUnit::TestFixture {
   CPPUNIT_TEST_SUITE(StartTest);
+  CPPUNIT_TEST(waits_for_a_descriptor_of_a_body);
   CPPUNIT_TEST(quarantine_that_takes_nothing);
   CPPUNIT_TEST_SUITE_END();
 
@@ -40,6 +41,27 @@ class StartTest : public CppUnit::TestFixture {
     std::vector<MessageId> ids;
     for (const Summary& summary : begun.live) ids.push_back(summary.id);
     return ids;
+  }
+
+  void waits_for_a_descriptor_of_a_body() {
+    MessageId id;
+    {
+      auto spool = kit::open(disk_, settings_, tuning_);
+      auto large = kit::message("head");
+      large->rest = std::move(*spool->stream());
+      CPPUNIT_ASSERT(large->rest->append("rest").has_value());
+      id = kit::accept(*spool, large);
+    }
+    kit::Log log;
+    Begun begun(disk_, settings_, tuning_, log.sink());
+    disk_->set_open_fault([](const std::string& path) { return path.ends_with(".body") ? EMFILE : 0; });
+    begun.index();
+    log.wait_for("waits until a file can be opened");
+    CPPUNIT_ASSERT(!begun.ended());
+    disk_->set_open_fault(nullptr);
+    CPPUNIT_ASSERT(begun.wait());
+    CPPUNIT_ASSERT(ids_of(begun) == std::vector{id});
+    CPPUNIT_ASSERT_EQUAL(std::string("headrest"), begun.spool->read(id)->body);
   }
 
   void quarantine_that_takes_nothing() {
