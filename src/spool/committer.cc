@@ -249,10 +249,10 @@ void Committer::add_states(WriteGroup& group, const CommitRecord& record) {
 
 void Committer::apply_told(const Incoming& report, uint32_t number) {
   for (const Told& told : report.told) {
-    if (index_.apply({told.id, told.recipient, told.state}) == Index::Applied::finished) {
+    std::optional<Rest> rest;
+    if (index_.apply({told.id, told.recipient, told.state}, &rest) == Index::Applied::finished)
       resident_.erase(told.id);
-      if (const auto rest = index_.take_rest(told.id)) remove_rest(*rest);
-    }
+    if (rest) remove_rest(*rest);
     index_.add_target(number, told.id);
   }
 }

@@ -259,7 +259,7 @@ void Index::set_state(Segment& segment, uint32_t offset, uint32_t recipient, con
   segment.live.assign(key, pack(notes));
 }
 
-Index::Applied Index::apply(const JournalEntry& entry) {
+Index::Applied Index::apply(const JournalEntry& entry, std::optional<Rest>* rest) {
   const std::lock_guard lock(mutex_);
   const MessageId place = place_of(entry.target);
   const auto segment = segments_.find(place.segment);
@@ -279,6 +279,7 @@ Index::Applied Index::apply(const JournalEntry& entry) {
     }
   }
   drop_states(*extract(segment->second, place.offset));
+  if (rest != nullptr) *rest = take_rest(segment->second, place.offset);
   return Applied::finished;
 }
 
@@ -391,8 +392,11 @@ std::optional<Rest> Index::take_rest(MessageId id) {
   const std::lock_guard lock(mutex_);
   const MessageId place = place_of(id);
   const auto segment = segments_.find(place.segment);
-  if (segment == segments_.end()) return std::nullopt;
-  const auto node = segment->second.rests.extract(place.offset);
+  return segment == segments_.end() ? std::nullopt : take_rest(segment->second, place.offset);
+}
+
+std::optional<Rest> Index::take_rest(Segment& segment, uint32_t offset) {
+  const auto node = segment.rests.extract(offset);
   if (node.empty()) return std::nullopt;
   changed_ = true;
   return node.mapped();

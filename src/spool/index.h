@@ -54,8 +54,9 @@ class Index {
   void drop_receipt(uint32_t segment, uint64_t bytes);
 
   // Final states are never changed: `already`. `finished`: that was the last
-  // pending recipient, and the message is not in the index any more.
-  Applied apply(const JournalEntry& entry);
+  // pending recipient, and the message is not in the index any more; `rest`, when
+  // asked for: what take_rest() would say of it then, if it were not moved meanwhile.
+  Applied apply(const JournalEntry& entry, std::optional<Rest>* rest = nullptr);
   // Segment `holder` holds journal entries for `target`; or for that message, wherever it lies.
   void add_target(uint32_t holder, uint32_t target);
   void add_target(uint32_t holder, MessageId id);
@@ -73,7 +74,7 @@ class Index {
 
   // The rest of the body of a message that will be, or is, in the index.
   void add_rest(MessageId id, const Rest& rest);
-  // Of a message that has finished: for its remover, once.
+  // For its remover, once.
   std::optional<Rest> take_rest(MessageId id);
 
   std::optional<Located> find(MessageId id) const;
@@ -159,6 +160,7 @@ class Index {
   void insert(Segment& segment, uint32_t offset, const Taken& taken);
   std::optional<Taken> extract(Segment& segment, uint32_t offset);
   void drop_states(const Taken& taken);
+  std::optional<Rest> take_rest(Segment& segment, uint32_t offset);
   void put_restored(Segment& segment, uint32_t offset, Entry entry, const std::vector<RecipientState>& states);
   // Calls each(offset, entry), ascending.
   template <class Each>

@@ -148,12 +148,13 @@ class LogSpool final : public Spool {
       if (done) journal(entry, std::move(known.error()), std::move(done), false);
       return;
     }
-    const auto applied = recipient == JournalEntry::whole_message ? Index::Applied::unknown : index_.apply(entry);
+    std::optional<Rest> rest;
+    const auto applied =
+        recipient == JournalEntry::whole_message ? Index::Applied::unknown : index_.apply(entry, &rest);
     std::optional<Error> refused;
     if (applied == Index::Applied::unknown)
       refused = Error{Errc::not_found, fmt::format("no recipient {} of {} is waiting", recipient, id.to_string(node_))};
     const bool write = applied == Index::Applied::pending || applied == Index::Applied::finished;
-    auto rest = applied == Index::Applied::finished ? index_.take_rest(id) : std::nullopt;
     if (applied == Index::Applied::finished) resident_.erase(id);
     if (write || done) journal(entry, std::move(refused), std::move(done), write, rest);
   }

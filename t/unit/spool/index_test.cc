@@ -25,6 +25,7 @@ class IndexTest : public CppUnit::TestFixture {
   CPPUNIT_TEST_SUITE(IndexTest);
   CPPUNIT_TEST(agrees_with_the_model);
   CPPUNIT_TEST(many_recipients);
+  CPPUNIT_TEST(moved_when_it_is_finished);
   CPPUNIT_TEST_SUITE_END();
 
   std::mt19937 random_;
@@ -219,6 +220,22 @@ class IndexTest : public CppUnit::TestFixture {
                      (each == order.back() ? Index::Applied::finished : Index::Applied::pending));
     }
     CPPUNIT_ASSERT_EQUAL(uint64_t{1}, index.messages());
+  }
+
+  // A copy that was under way does not take the rest of the body along.
+  void moved_when_it_is_finished() {
+    Index index;
+    for (const uint32_t number : {1U, 2U}) index.add_segment(number, number);
+    index.add_messages(1, {{64, 100, 100, 1}});
+    index.add_rest({1, 64}, {.number = 7, .length = 1000, .crc = 1});
+    std::optional<Rest> rest;
+    CPPUNIT_ASSERT(index.apply({{1, 64}, 0, {State::pending, 1, {}, {}}}, &rest) == Index::Applied::pending);
+    CPPUNIT_ASSERT(!rest);
+    CPPUNIT_ASSERT(index.apply({{1, 64}, 0, {State::delivered, 1, {}, {}}}, &rest) == Index::Applied::finished);
+    index.move({1, 64}, 2, {64, 110, 100, 1});
+    CPPUNIT_ASSERT(rest && rest->number == 7);
+    index.seal(1);
+    CPPUNIT_ASSERT(index.plan_removal().removable == std::vector<uint32_t>{1});
   }
 };
 
