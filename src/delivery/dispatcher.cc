@@ -39,6 +39,8 @@ constexpr unsigned reader_threads = 2;
 constexpr size_t slice = 200;
 constexpr size_t most_unread = 2000;  // outcomes in memory, whose messages are read for the logs
 constexpr Duration reading_pause = std::chrono::milliseconds(2);
+// Recipients of messages that a start found, added in one go.
+constexpr size_t added_at_once = 1000;
 // How long domains are looked at in one go: a commit makes it every domain's turn.
 constexpr Duration look_slice = std::chrono::milliseconds(1);
 constexpr size_t domains_at_once = 32;
@@ -86,10 +88,7 @@ class PartsDispatcher final : public Dispatcher {
   }
 
   void enqueue_all(std::vector<spool::Summary> messages, std::function<void()> done) override {
-    on_loop([this, messages = std::move(messages), done = std::move(done)] {
-      for (const spool::Summary& message : messages) add(message.id, message.envelope, message.size, message.states);
-      done();
-    });
+    add_some({std::move(messages), std::move(done)});
   }
 
   void start() override {
@@ -185,6 +184,24 @@ class PartsDispatcher final : public Dispatcher {
     auto suspended = std::make_shared<Route>(*route);
     suspended->suspended = true;
     return suspended;
+  }
+
+  struct Found {
+    std::vector<spool::Summary> messages;
+    std::function<void()> done;
+    size_t added = 0;
+  };
+  // As many recipients at a time as do not keep the loop long, and at least one message.
+  void add_some(Found found) {
+    on_loop([this, found = std::move(found)]() mutable {
+      for (size_t recipients = 0; found.added < found.messages.size() && recipients < added_at_once;) {
+        const spool::Summary& message = found.messages[found.added++];
+        recipients += message.envelope.recipients.size();
+        add(message.id, message.envelope, message.size, message.states);
+      }
+      if (found.added == found.messages.size()) return found.done();
+      add_some(std::move(found));
+    });
   }
 
   void add(MessageId id, const message::Envelope& envelope, uint64_t size,

@@ -43,6 +43,7 @@ struct Tuning {
   Duration probe_every = std::chrono::seconds(2);         // when the disk failed
   Duration space_every = std::chrono::milliseconds(100);  // between looks at the free space
   size_t index_slice = 250;                               // messages that Indexer::live is told at once
+  size_t index_recipients = 2000;                         // … and, but for those of the last message, of recipients
   Duration index_again = std::chrono::seconds(1);         // when there are no descriptors to read with
   Duration progress_every = std::chrono::seconds(3);      // between calls of Indexer::progress
   std::function<int64_t()> seconds;                       // since 1970, for segment numbers; null: the system's clock

@@ -232,9 +232,9 @@ class LogSpool final : public Spool {
     committer_->settle(recovery_.settling());
     intake_.set_receipts_known();
     phase_ = Indexing::Phase::queueing;
-    done = recovery_.announce(tuning_.index_slice, indexer_.live, [this](const JournalEntry& tombstone) {
-      journal(tombstone, std::nullopt, nullptr, true);
-    });
+    done =
+        recovery_.announce({tuning_.index_slice, tuning_.index_recipients}, indexer_.live,
+                           [this](const JournalEntry& tombstone) { journal(tombstone, std::nullopt, nullptr, true); });
     tell_notes();
     if (!done) return done;
     phase_ = Indexing::Phase::done;

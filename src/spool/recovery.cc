@@ -16,6 +16,10 @@ bool is_damage(const Error& why) {
   return why.code == Errc::invalid || why.code == Errc::not_found || why.code == Errc::io;
 }
 
+// Of so many it is looked up at once how they stand, and where they lie.
+constexpr size_t window_messages = 4096;
+constexpr size_t window_recipients = 16384;
+
 }  // namespace
 
 Recovery::Recovery(SegmentFiles& files, const LargeFiles& large, Index& index, Receipts& receipts,
@@ -197,20 +201,27 @@ Result<> Recovery::seal(uint32_t number, const SegmentContent& content) {
 
 // Of announce(): what is told, and to whom.
 struct Recovery::Announcing {
-  size_t most;
+  Slice most;
   const std::function<void(std::vector<Summary>)>& live;
   const std::function<void(const JournalEntry&)>& finished;
   std::vector<Summary> slice;
+  size_t recipients = 0;  // of these
 
+  void add(Summary summary) {
+    recipients += summary.envelope.recipients.size();
+    slice.push_back(std::move(summary));
+  }
+  bool full() const { return slice.size() >= most.messages || recipients >= most.recipients; }
   void flush() {
     if (!slice.empty() && live) live(std::move(slice));
     slice.clear();
+    recipients = 0;
   }
 };
 
-Result<> Recovery::announce(size_t slice, const std::function<void(std::vector<Summary>)>& live,
+Result<> Recovery::announce(const Slice& slice, const std::function<void(std::vector<Summary>)>& live,
                             const std::function<void(const JournalEntry&)>& finished) {
-  Announcing to{slice, live, finished, {}};
+  Announcing to{slice, live, finished, {}, 0};
   // Copies lie in later segments than their ids say.
   const std::vector<MessageId> copies = index_.copies();
   std::vector<uint32_t> visited = numbers_;
@@ -234,52 +245,61 @@ Result<> Recovery::announce(size_t slice, const std::function<void(std::vector<S
   return {};
 }
 
+// Of some messages at a time it is looked up how their recipients stand: those of a segment may be millions.
 Result<> Recovery::announce(uint32_t number, const std::vector<MessageId>& ids, Announcing& to) {
-  std::vector<Located> located;
-  std::vector<RangeReader::Range> ranges;
-  located.reserve(ids.size());
-  for (const MessageId id : ids) {
-    auto found = index_.find(id);
-    if (!found) found.emplace();  // gone
-    if (found->place == id) ranges.push_back({id.offset, record_header_size + uint64_t{found->meta_length}});
-    located.push_back(std::move(*found));
+  for (size_t next = 0; next < ids.size();) {
+    std::vector<Found> window;
+    for (size_t recipients = 0; next < ids.size() && window.size() < window_messages && recipients < window_recipients;
+         ++next) {
+      auto located = index_.find(ids[next]);
+      if (!located) continue;  // gone
+      recipients += located->states.size();
+      window.push_back({ids[next], std::move(*located)});
+    }
+    if (auto announced = announce(number, std::move(window), to); !announced) return announced;
   }
+  return {};
+}
+
+Result<> Recovery::announce(uint32_t number, std::vector<Found> window, Announcing& to) {
+  std::vector<RangeReader::Range> ranges;
+  for (const auto& [id, located] : window)
+    if (located.place == id) ranges.push_back({id.offset, record_header_size + uint64_t{located.meta_length}});
   const auto file = ranges.empty() ? Result<std::shared_ptr<File>>() : retrying([&] { return files_.get(number); });
   std::optional<RangeReader> reader;
   if (file && *file) reader.emplace(**file, std::move(ranges));
   size_t next = 0;
-  for (size_t i = 0; i < ids.size(); ++i) {
+  for (auto& [id, located] : window) {
     if (setup_.stop) return fail(Errc::busy, "it is to stop");
-    if (located[i].place == MessageId{}) continue;
     std::optional<Rest> rest;
     Result<Summary> summary;
-    if (located[i].place != ids[i]) {
-      summary = retrying([&] { return read_summary(files_, ids[i], located[i], &rest); });
+    const Place place{located.place, record_header_size + uint64_t{located.meta_length} + located.body_length};
+    if (located.place != id) {
+      summary = retrying([&] { return read_summary(files_, id, located, &rest); });
     } else if (!reader) {
       summary = std::unexpected(file.error());
     } else {
       std::string_view bytes;
       const int result = reader->read(next++, bytes);
-      const auto head = check_head(result, bytes, number, located[i].nonce, RecordType::message, ids[i].offset,
-                                   located[i].meta_length);
+      const auto head =
+          check_head(result, bytes, number, located.nonce, RecordType::message, id.offset, located.meta_length);
       if (head)
-        summary = summary_of(ids[i], located[i], *head, &rest);
+        summary = summary_of(id, std::move(located), *head, &rest);
       else
         summary = std::unexpected(head.error());
     }
-    if (auto announced = announce(ids[i], located[i], std::move(summary), rest, to); !announced) return announced;
+    if (auto announced = announce(id, place, std::move(summary), rest, to); !announced) return announced;
     ++setup_.progress.announced;
-    if (to.slice.size() < to.most) continue;
+    if (!to.full()) continue;
     to.flush();
     if (setup_.step) setup_.step();
   }
   return {};
 }
 
-Result<> Recovery::announce(MessageId id, const Located& located, Result<Summary> summary,
-                            const std::optional<Rest>& rest, Announcing& to) {
-  const MessageId place = located.place;
-  const uint64_t length = record_header_size + uint64_t{located.meta_length} + located.body_length;
+Result<> Recovery::announce(MessageId id, const Place& at, Result<Summary> summary, const std::optional<Rest>& rest,
+                            Announcing& to) {
+  const auto& [place, length] = at;
   if (!summary && summary.error().code == Errc::unavailable)
     return fail(Errc::unavailable, "{} at {:08X}: {}", segment_name(place.segment), place.offset,
                 summary.error().message);
@@ -309,7 +329,7 @@ Result<> Recovery::announce(MessageId id, const Located& located, Result<Summary
   }
   if (summary) {  // also without its body: there is somebody who has to hear of it
     ++report_.messages;
-    to.slice.push_back(std::move(*summary));
+    to.add(std::move(*summary));
     return {};
   }
   const JournalEntry tombstone{id, JournalEntry::whole_message, {}};

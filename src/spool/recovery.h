@@ -55,9 +55,14 @@ class Recovery {
   // Batches found whole, which the log has to say before anything else of them.
   std::vector<Batches::Settling> settling() const { return batches_.settling(); }
 
-  // Tells of each live message, oldest first, up to `slice` at a time, and `finished` of those found damaged, which
+  // What is told at once: up to so many messages; or no more than so many recipients, but for those of the last one.
+  struct Slice {
+    size_t messages;
+    size_t recipients;
+  };
+  // Tells of each live message, oldest first, a slice at a time, and `finished` of those found damaged, which
   // are in the index no more; at last removes files of bodies that no message names.
-  Result<> announce(size_t slice, const std::function<void(std::vector<Summary>)>& live,
+  Result<> announce(const Slice& slice, const std::function<void(std::vector<Summary>)>& live,
                     const std::function<void(const JournalEntry&)>& finished);
 
  private:
@@ -75,10 +80,19 @@ class Recovery {
   void finish(uint32_t number, const SegmentContent& content);
   bool keep_aside(uint32_t number, const Damage& damage, std::string_view suffix, std::string_view what);
   Result<> seal(uint32_t number, const SegmentContent& content);
-  // Those whose ids name that segment.
   struct Announcing;
+  struct Found {
+    MessageId id;
+    Located located;
+  };
+  struct Place {  // of a record
+    MessageId at;
+    uint64_t length = 0;
+  };
+  // Those whose ids name that segment.
   Result<> announce(uint32_t number, const std::vector<MessageId>& ids, Announcing& to);
-  Result<> announce(MessageId id, const Located& located, Result<Summary> summary, const std::optional<Rest>& rest,
+  Result<> announce(uint32_t number, std::vector<Found> window, Announcing& to);
+  Result<> announce(MessageId id, const Place& at, Result<Summary> summary, const std::optional<Rest>& rest,
                     Announcing& to);
   void remove_orphans();
 

@@ -5,6 +5,7 @@ t_unit_delivery_tests_SOURCES = t/unit/main.cc \
 	t/unit/delivery/blackhole_test.cc \
 	t/unit/delivery/bounce_test.cc \
 	t/unit/delivery/clerk_test.cc \
+	t/unit/delivery/enqueue_test.cc \
 	t/unit/delivery/gateway_outcome_test.cc \
 	t/unit/delivery/gateway_stop_test.cc \
 	t/unit/delivery/gateway_test.cc \

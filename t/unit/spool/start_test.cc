@@ -19,6 +19,8 @@ namespace {
 class StartTest : public CppUnit::TestFixture {
   CPPUNIT_TEST_SUITE(StartTest);
   CPPUNIT_TEST(waits_for_a_descriptor_of_a_body);
+  CPPUNIT_TEST(told_by_recipients_too);
+  CPPUNIT_TEST(a_segment_is_looked_at_in_parts);
   CPPUNIT_TEST(quarantine_that_takes_nothing);
   CPPUNIT_TEST_SUITE_END();
 
@@ -62,6 +64,31 @@ class StartTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT(begun.wait());
     CPPUNIT_ASSERT(ids_of(begun) == std::vector{id});
     CPPUNIT_ASSERT_EQUAL(std::string("headrest"), begun.spool->read(id)->body);
+  }
+
+  // As many in one go as one message has, and some more: not all that a list of messages has.
+  void told_by_recipients_too() {
+    const size_t each = 500;
+    const auto before = fill(300, each);
+    Begun begun(disk_, settings_, tuning_);
+    begun.index();
+    CPPUNIT_ASSERT(begun.wait());
+    CPPUNIT_ASSERT(ids_of(begun) == before);
+    for (const size_t messages : begun.slices) CPPUNIT_ASSERT(messages * each < tuning_.index_recipients + each);
+  }
+
+  // What is finished while the first of a segment are told was not looked up with them.
+  void a_segment_is_looked_at_in_parts() {
+    const size_t each = 500;
+    const auto before = fill(100, each);
+    CPPUNIT_ASSERT_EQUAL(before.front().segment, before.back().segment);
+    Begun begun(disk_, settings_, tuning_);
+    begun.index([&](const Summary&, size_t told) {
+      for (uint32_t i = 0; told == 0 && i < each; ++i)
+        begun.spool->record(before.back(), i, kit::outcome(State::delivered));
+    });
+    CPPUNIT_ASSERT(begun.wait());
+    CPPUNIT_ASSERT_EQUAL(before.size() - 1, begun.live.size());
   }
 
   void quarantine_that_takes_nothing() {
