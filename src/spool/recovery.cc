@@ -1,8 +1,8 @@
 #include "spool/recovery.h"
 
+#include "spool/commit_record.h"
 #include "spool/message_reader.h"
 #include "spool/range_reader.h"
-#include "spool/segment_writer.h"
 
 #include <algorithm>
 #include <string_view>
@@ -178,16 +178,27 @@ bool Recovery::keep_aside(uint32_t number, const Damage& damage, std::string_vie
   return kept.has_value();
 }
 
+// Footers do not say any more which messages were of the batch: that there are states of them, journal records do.
+void Recovery::seal_states(const OtherRecord& record, Seal& made) {
+  const auto commit = CommitRecord::decode(record.payload);
+  if (!commit || commit->states.empty()) return;
+  std::string entries;
+  for (const JournalEntry& entry : commit->states) encode_entry(entry, entries);
+  made.add_told(entries);
+}
+
 Result<> Recovery::seal(uint32_t number, const SegmentContent& content) {
   const auto file = files_.open_writable(number);
   if (!file) return std::unexpected(file.error());
   Seal made(number, content.nonce, content.end);
   for (const OtherRecord& record : content.others) {
-    if (record.type == RecordType::commit && batches_.is_torn({number, record.offset})) continue;
+    const bool commit = record.type == RecordType::commit;
+    if (commit && batches_.is_torn({number, record.offset})) continue;
     if (record.within)
       made.add_told(record.payload);
     else
       made.add({record.type, record.offset, record.meta_length});
+    if (commit) seal_states(record, made);
   }
   const std::string bytes = made.finish(index_.live_in(number));
   FileOps& ops = (*file)->ops();

@@ -11,6 +11,7 @@
 #include "spool/large_files.h"
 #include "spool/receipts.h"
 #include "spool/segment_files.h"
+#include "spool/segment_writer.h"
 #include "spool/spool.h"
 #include "spool/survey.h"
 
@@ -80,6 +81,7 @@ class Recovery {
   void finish(uint32_t number, const SegmentContent& content);
   bool keep_aside(uint32_t number, const Damage& damage, std::string_view suffix, std::string_view what);
   Result<> seal(uint32_t number, const SegmentContent& content);
+  static void seal_states(const OtherRecord& commit, Seal& made);
   struct Announcing;
   struct Found {
     MessageId id;

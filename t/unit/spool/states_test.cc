@@ -19,6 +19,7 @@ class StatesTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(count_with_the_commit);
   CPPUNIT_TEST(the_later_word_counts);
   CPPUNIT_TEST(over_several_segments);
+  CPPUNIT_TEST(their_segment_stays_as_long_as_they_are_needed);
   CPPUNIT_TEST(torn_at_every_byte);
   CPPUNIT_TEST(a_damaged_member_harms_no_other);
   CPPUNIT_TEST(what_makes_no_sense_is_refused);
@@ -127,6 +128,43 @@ class StatesTest : public CppUnit::TestFixture {
       spool = open();
       for (size_t i = 0; i < ids.size(); i += 5) check(*spool, ids[i]);
     }
+  }
+
+  // Also when a start has sealed them all: its footers do not say which messages were of the batch.
+  void their_segment_stays_as_long_as_they_are_needed() {
+    settings_.segment_size = 3000;
+    tuning_.compact_gain = UINT64_MAX;
+    std::vector<MessageId> ids;
+    {
+      auto spool = open();
+      auto batch = kit::begin(*spool);
+      for (int i = 0; i < 6; ++i) {
+        CPPUNIT_ASSERT(batch->add(message(std::string(900, 'x'))));
+        kit::settle(*spool);
+      }
+      ids = kit::accept(*batch);
+      CPPUNIT_ASSERT(ids.front().segment < ids.back().segment);
+      disk_->die_now();
+    }
+    disk_->restart(false);
+    // As when no footer could be written.
+    for (const std::string& name : disk_->names("/spool")) {
+      if (!name.ends_with(".seg")) continue;
+      const std::string content = disk_->content("/spool/" + name);
+      disk_->set_content("/spool/" + name, content.substr(0, content.size() - 8));
+    }
+    open();
+    {
+      auto spool = open();
+      CPPUNIT_ASSERT_EQUAL(spool.report.segments, spool.report.footers_used);
+      for (const MessageId id : ids)
+        for (uint32_t i = 1; id != ids.front() && i < 3; ++i)
+          CPPUNIT_ASSERT(kit::record(*spool, id, i, kit::outcome(State::delivered)));
+      for (int i = 0; i < 4; ++i) kit::settle(*spool);
+    }
+    auto spool = open();
+    CPPUNIT_ASSERT(spool.ids() == std::vector{ids.front()});
+    check(*spool, ids.front());
   }
 
   // Of the batch that came last: all of it, with the states, or nothing.
