@@ -68,9 +68,13 @@ class LogSpool final : public Spool {
     set_drop_damage(settings.unlink_damaged);
     resident_.set_limit(settings.max_resident);
     if (auto made = large_.make_folder(); !made) return made;
-    if (auto begun = recovery_.begin(); !begun) return begun;
+    recovery_.emplace(files_, large_, index_, receipts_, report_,
+                      Recovery::Setup{stop_, progress_, [this] { tell_progress(); },
+                                      [this](const Error& why) { return try_again(why); }});
+    if (auto begun = recovery_->begin(); !begun) return begun;
+    last_number_ = recovery_->last_number();
     committer_ = std::make_unique<Committer>(files_, large_, *large_work_, index_, resident_, health_, receipts_,
-                                             queue_, copy_work_, settings, tuning_, log_, recovery_.last_number());
+                                             queue_, copy_work_, settings, tuning_, log_, last_number_);
     return committer_->start();
   }
 
@@ -81,6 +85,7 @@ class LogSpool final : public Spool {
       name_thread("spool-index");
       const Result<> read = read_all();
       if (!stop_ && indexer_.ended) indexer_.ended(read, report_);
+      report_ = {};
     });
   }
 
@@ -106,8 +111,7 @@ class LogSpool final : public Spool {
   }
 
   Result<> indexed(MessageId id) const override {
-    if (id.segment > recovery_.last_number() || phase_ == Indexing::Phase::done || id.segment < progress_.reached)
-      return {};
+    if (id.segment > last_number_ || phase_ == Indexing::Phase::done || id.segment < progress_.reached) return {};
     return still_indexing(id);
   }
 
@@ -225,16 +229,22 @@ class LogSpool final : public Spool {
   }
   Result<> read_all() {
     next_progress_ = steady_now() + tuning_.progress_every;
-    auto done = recovery_.survey(tuning_.time());
+    Result<> read = recover();
+    recovery_.reset();
+    return read;
+  }
+
+  Result<> recover() {
+    auto done = recovery_->survey(tuning_.time());
     tell_notes();
     if (!done) return done;
     // The log says of these batches that they are whole before it says anything of their messages.
-    committer_->settle(recovery_.settling());
+    committer_->settle(recovery_->settling());
     intake_.set_receipts_known();
     phase_ = Indexing::Phase::queueing;
     done =
-        recovery_.announce({tuning_.index_slice, tuning_.index_recipients}, indexer_.live,
-                           [this](const JournalEntry& tombstone) { journal(tombstone, std::nullopt, nullptr, true); });
+        recovery_->announce({tuning_.index_slice, tuning_.index_recipients}, indexer_.live,
+                            [this](const JournalEntry& tombstone) { journal(tombstone, std::nullopt, nullptr, true); });
     tell_notes();
     if (!done) return done;
     phase_ = Indexing::Phase::done;
@@ -273,7 +283,7 @@ class LogSpool final : public Spool {
 
   // Whether the index knows of all with such an id which are live.
   Result<> is_known(MessageId id) const {
-    if (phase_ != Indexing::Phase::reading || id.segment > recovery_.last_number()) return {};
+    if (phase_ != Indexing::Phase::reading || id.segment > last_number_) return {};
     return still_indexing(id);
   }
 
@@ -363,11 +373,9 @@ class LogSpool final : public Spool {
   std::atomic<Indexing::Phase> phase_ = Indexing::Phase::reading;
   std::atomic<bool> stop_ = false;  // indexing
   Recovery::Progress progress_;
-  RecoveryReport report_;  // this one and the next five: of the thread that indexes
-  Recovery recovery_{
-      files_,  large_,
-      index_,  receipts_,
-      report_, {stop_, progress_, [this] { tell_progress(); }, [this](const Error& why) { return try_again(why); }}};
+  uint32_t last_number_ = 0;          // the highest that was there at the start
+  RecoveryReport report_;             // this one and the next six: of the thread that indexes
+  std::optional<Recovery> recovery_;  // until all is read
   Indexer indexer_;
   SteadyTime next_progress_{};
   size_t told_ = 0;  // of the notes

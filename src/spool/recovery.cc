@@ -75,6 +75,7 @@ Result<> Recovery::survey(WallTime now) {
     finish(segment.number, segment.content);
   }
   for (const auto& [number, damage] : survey_.under_footers()) keep_aside(number, damage, "bad", "is damaged");
+  survey_.drop_unsealed();
   report_.damaged += survey_.under_footers().size();
   uint64_t messages = 0;
   for (const uint32_t number : numbers_) messages += index_.messages(number);

@@ -50,6 +50,8 @@ class Survey {
     SegmentContent content;
   };
   const std::vector<Segment>& unsealed() const { return waiting_; }
+  // Nobody asks for them, nor for unread(), any more: they may be most of what was read.
+  void drop_unsealed() { waiting_ = {}; }
   // Files in which nothing could be recognised; empty ones are in the index, so that they go.
   struct Foreign {
     uint32_t number = 0;
