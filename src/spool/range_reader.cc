@@ -1,7 +1,6 @@
 #include "spool/range_reader.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <utility>
 
 namespace impulse::spool {
@@ -21,7 +20,7 @@ int RangeReader::read(size_t index, std::string_view& bytes) {
   const Range wanted = ranges_[index];
   const uint64_t wanted_end = wanted.offset + wanted.length;
   if (size_ < 0) return static_cast<int>(size_);
-  if (wanted_end > static_cast<uint64_t>(size_)) return -ENODATA;
+  if (wanted_end > static_cast<uint64_t>(size_)) return file_ends;
   if (wanted.offset < start_ || wanted_end > start_ + buffer_.size()) {
     uint64_t end = wanted_end;
     for (size_t next = index + 1; next < ranges_.size(); ++next) {

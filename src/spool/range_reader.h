@@ -5,6 +5,7 @@
 #include "base/result.h"
 #include "spool/file_ops.h"
 
+#include <climits>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -23,7 +24,8 @@ class RangeReader {
   RangeReader(const File& file, std::vector<Range> ranges);
 
   // The bytes of range number `index`, until the next call. 0, or what the system said
-  // (-errno) of this very range; -ENODATA when the file ends before its end does.
+  // (-errno) of this very range; file_ends when the file does, before its end.
+  static constexpr int file_ends = INT_MIN;  // no errno: those of a disk may be any
   int read(size_t index, std::string_view& bytes);
 
  private:

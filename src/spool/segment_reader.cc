@@ -7,7 +7,6 @@
 #include "spool/segment_files.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
 #include <optional>
 #include <set>
@@ -347,7 +346,7 @@ Result<RecordHead> read_head(const File& file, uint32_t number, uint32_t nonce, 
 Result<HeadView> check_head(int result, std::string_view bytes, uint32_t number, uint32_t nonce, RecordType type,
                             uint32_t offset, uint32_t meta_length) {
   const auto where = [&] { return fmt::format("{} at {:08X}", segment_name(number), offset); };
-  if (result == -ENODATA) return fail(Errc::invalid, "{}: the file ends before it", where());
+  if (result == RangeReader::file_ends) return fail(Errc::invalid, "{}: the file ends before it", where());
   if (result < 0) return file_error(result, where());
   const auto header = RecordHeader::decode(bytes);
   if (!header || header->type != type || header->segment != number || header->nonce != nonce ||

@@ -6,6 +6,8 @@
 
 #include "base/crc32c.h"
 
+#include <cerrno>
+
 using namespace impulse;
 using namespace impulse::spool;
 
@@ -19,6 +21,7 @@ class UnreadableTest : public kit::DamageFixture {
   CPPUNIT_TEST(what_cannot_be_read_now_stays);
   CPPUNIT_TEST(a_scan_of_what_cannot_be_read_loses_nothing);
   CPPUNIT_TEST(a_file_that_cannot_be_read_stays);
+  CPPUNIT_TEST(whatever_the_disk_calls_it);
   CPPUNIT_TEST_SUITE_END();
 
   void newer_versions_are_refused() {
@@ -169,6 +172,22 @@ class UnreadableTest : public kit::DamageFixture {
     CPPUNIT_ASSERT(disk_->names("/spool/quarantine").empty());
     disk_->set_read_fault(nullptr);
     CPPUNIT_ASSERT_EQUAL(bodies_.size() + 1, open().live.size());
+  }
+
+  // Also as the end of a file could be called, or a medium that is gone.
+  void whatever_the_disk_calls_it() {
+    fill(true);
+    const uint64_t at = std::next(bodies_.begin())->first.offset + record_header_size;
+    for (const int error : {ENODATA, EIO, ENXIO, EREMOTEIO}) {
+      put_back(content_);
+      disk_->set_read_fault([this, at, error](const std::string& file, uint64_t from, uint64_t to) {
+        return file == path_ && from < at + 8 && to > at && from > 0 && to < content_.size() ? error : 0;
+      });
+      CPPUNIT_ASSERT_EQUAL(bodies_.size() - 1, open().live.size());
+      CPPUNIT_ASSERT(disk_->names("/spool/quarantine").empty());
+      disk_->set_read_fault(nullptr);
+      CPPUNIT_ASSERT_EQUAL(bodies_.size(), intact(open()));
+    }
   }
 };
 CPPUNIT_TEST_SUITE_REGISTRATION(UnreadableTest);
