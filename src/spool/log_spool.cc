@@ -227,14 +227,15 @@ class LogSpool final : public Spool {
     files_.set_drop_damage(drop);
     large_.set_drop_damage(drop);
   }
+  // What was needed to read it is not needed again, however it ends.
   Result<> read_all() {
-    next_progress_ = steady_now() + tuning_.progress_every;
     Result<> read = recover();
     recovery_.reset();
     return read;
   }
 
   Result<> recover() {
+    next_progress_ = steady_now() + tuning_.progress_every;
     auto done = recovery_->survey(tuning_.time());
     tell_notes();
     if (!done) return done;
@@ -258,6 +259,7 @@ class LogSpool final : public Spool {
   }
 
   void tell_progress() {
+    tell_notes();
     if (!indexer_.progress || steady_now() < next_progress_) return;
     next_progress_ = steady_now() + tuning_.progress_every;
     indexer_.progress(indexing());

@@ -23,7 +23,7 @@ int RangeReader::read(size_t index, std::string_view& bytes) {
   if (wanted_end > static_cast<uint64_t>(size_)) return file_ends;
   if (wanted.offset < start_ || wanted_end > start_ + buffer_.size()) {
     uint64_t end = wanted_end;
-    for (size_t next = index + 1; next < ranges_.size(); ++next) {
+    for (size_t next = index + 1; next < ranges_.size() && wanted.offset >= alone_until_; ++next) {
       const Range& range = ranges_[next];
       const uint64_t range_end = range.offset + range.length;
       if (range.offset < wanted.offset || range.offset > end + most_between ||
@@ -35,6 +35,7 @@ int RangeReader::read(size_t index, std::string_view& bytes) {
     buffer_.resize(end - start_);
     int result = file_.read(buffer_.data(), buffer_.size(), start_);
     if (result < 0 && end > wanted_end) {  // what cannot be read may be a neighbour's
+      alone_until_ = end;
       buffer_.resize(wanted.length);
       result = file_.read(buffer_.data(), buffer_.size(), start_);
     }

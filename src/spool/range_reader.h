@@ -33,7 +33,8 @@ class RangeReader {
   std::vector<Range> ranges_;
   int64_t size_;  // of the file, or why it is not known
   std::string buffer_;
-  uint64_t start_ = 0;  // of the buffer
+  uint64_t start_ = 0;        // of the buffer
+  uint64_t alone_until_ = 0;  // there something cannot be read: nothing is read together
 };
 
 }  // namespace impulse::spool

@@ -5,6 +5,7 @@
 #include "spool/range_reader.h"
 
 #include <algorithm>
+#include <map>
 #include <string_view>
 
 namespace impulse::spool {
@@ -74,8 +75,8 @@ Result<> Recovery::survey(WallTime now) {
     scanned_.insert(segment.number);
     finish(segment.number, segment.content);
   }
-  for (const auto& [number, damage] : survey_.under_footers()) keep_aside(number, damage, "bad", "is damaged");
   survey_.drop_unsealed();
+  for (const auto& [number, damage] : survey_.under_footers()) keep_aside(number, damage, "bad", "is damaged");
   report_.damaged += survey_.under_footers().size();
   uint64_t messages = 0;
   for (const uint32_t number : numbers_) messages += index_.messages(number);
@@ -217,7 +218,8 @@ struct Recovery::Announcing {
   const std::function<void(std::vector<Summary>)>& live;
   const std::function<void(const JournalEntry&)>& finished;
   std::vector<Summary> slice;
-  size_t recipients = 0;  // of these
+  size_t recipients = 0;                // of these
+  std::map<uint32_t, uint64_t> unread;  // what the disk did not give now: messages, by segment
 
   void add(Summary summary) {
     recipients += summary.envelope.recipients.size();
@@ -233,7 +235,7 @@ struct Recovery::Announcing {
 
 Result<> Recovery::announce(const Slice& slice, const std::function<void(std::vector<Summary>)>& live,
                             const std::function<void(const JournalEntry&)>& finished) {
-  Announcing to{slice, live, finished, {}, 0};
+  Announcing to{slice, live, finished, {}, 0, {}};
   // Copies lie in later segments than their ids say.
   const std::vector<MessageId> copies = index_.copies();
   std::vector<uint32_t> visited = numbers_;
@@ -253,6 +255,8 @@ Result<> Recovery::announce(const Slice& slice, const std::function<void(std::ve
     if (!announced) return announced;
     setup_.progress.reached = number + 1;
   }
+  for (const auto& [number, messages] : to.unread)
+    if (messages > 1) note("{}: {} messages in all that cannot be read now", segment_name(number), messages);
   remove_orphans();
   return {};
 }
@@ -269,6 +273,7 @@ Result<> Recovery::announce(uint32_t number, const std::vector<MessageId>& ids, 
       window.push_back({ids[next], std::move(*located)});
     }
     if (auto announced = announce(number, std::move(window), to); !announced) return announced;
+    if (setup_.step) setup_.step();
   }
   return {};
 }
@@ -320,7 +325,8 @@ Result<> Recovery::announce(MessageId id, const Place& at, Result<Summary> summa
     ++report_.messages;
     unread_ = true;
     index_.keep(place.segment);
-    note("{}; the message stays, and the next start tries again", summary.error().message);
+    if (to.unread[place.segment]++ == 0)
+      note("{}; the message stays, and the next start tries again", summary.error().message);
     return {};
   }
   Result<> whole;

@@ -423,6 +423,16 @@ class IndexingTest : public CppUnit::TestFixture {
     all_good();
     bad = 30290;  // between two
     all_good();
+    // Where all is bad there is one try in vain, not one for each.
+    reads = 0;
+    disk_->set_read_fault([&](const std::string&, uint64_t, uint64_t) {
+      ++reads;
+      return EIO;
+    });
+    RangeReader reader(file, ranges);
+    std::string_view bytes;
+    for (size_t i = 0; i < 200; ++i) CPPUNIT_ASSERT_EQUAL(-EIO, reader.read(i, bytes));
+    CPPUNIT_ASSERT_EQUAL(uint64_t{201}, reads);
   }
 };
 CPPUNIT_TEST_SUITE_REGISTRATION(IndexingTest);

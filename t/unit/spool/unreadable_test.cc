@@ -22,6 +22,7 @@ class UnreadableTest : public kit::DamageFixture {
   CPPUNIT_TEST(a_scan_of_what_cannot_be_read_loses_nothing);
   CPPUNIT_TEST(a_file_that_cannot_be_read_stays);
   CPPUNIT_TEST(whatever_the_disk_calls_it);
+  CPPUNIT_TEST(one_line_for_many);
   CPPUNIT_TEST_SUITE_END();
 
   void newer_versions_are_refused() {
@@ -188,6 +189,26 @@ class UnreadableTest : public kit::DamageFixture {
       disk_->set_read_fault(nullptr);
       CPPUNIT_ASSERT_EQUAL(bodies_.size(), intact(open()));
     }
+  }
+
+  // When a segment does not read any more after its footer did.
+  void one_line_for_many() {
+    fill(true, std::vector<std::string>(50, "body"));
+    put_back(content_);
+    const uint64_t end = bodies_.rbegin()->first.offset + record_header_size;
+    disk_->set_read_fault([this, end](const std::string& file, uint64_t from, uint64_t) {
+      return file == path_ && from >= bodies_.begin()->first.offset && from <= end ? EIO : 0;
+    });
+    {
+      auto spool = open();
+      CPPUNIT_ASSERT(spool.live.empty());
+      CPPUNIT_ASSERT_EQUAL(uint64_t{50}, spool->status().messages);
+      CPPUNIT_ASSERT_EQUAL(size_t{2}, spool.report.notes.size());
+      CPPUNIT_ASSERT(spool.report.notes[0].find("next start") != std::string::npos);
+      CPPUNIT_ASSERT(spool.report.notes[1].find("50 messages") != std::string::npos);
+    }
+    disk_->set_read_fault(nullptr);
+    CPPUNIT_ASSERT_EQUAL(bodies_.size(), intact(open()));
   }
 };
 CPPUNIT_TEST_SUITE_REGISTRATION(UnreadableTest);
