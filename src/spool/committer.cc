@@ -12,6 +12,7 @@ namespace {
 
 // Entries of one journal record: a damaged one costs no more than these.
 constexpr size_t entries_per_record = 64;
+constexpr size_t told_piece = 16 << 10;  // bytes of entries that go into a segment's last records together
 // Nobody waits for it, but it should not take long either.
 constexpr Duration settle_wait = std::chrono::milliseconds(2);
 // Journal entries may run over the end of a segment by that much.
@@ -243,8 +244,13 @@ void Committer::add_told(WriteGroup& group, size_t first, size_t next) {
 void Committer::add_states(WriteGroup& group, const CommitRecord& record) {
   if (record.states.empty()) return;
   std::string entries;
-  for (const JournalEntry& entry : record.states) encode_entry(entry, entries);
-  SegmentWriter::add_told(group, entries);
+  for (const JournalEntry& entry : record.states) {
+    encode_entry(entry, entries);
+    if (entries.size() < told_piece) continue;
+    SegmentWriter::add_told(group, entries);
+    entries.clear();
+  }
+  if (!entries.empty()) SegmentWriter::add_told(group, entries);
 }
 
 void Committer::apply_told(const Incoming& report, uint32_t number) {

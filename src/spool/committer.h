@@ -32,6 +32,7 @@ struct Tuning {
   uint64_t max_told = 16ULL << 20;                        // bytes that wait for a segment's footer
   uint64_t batch_piece = 1ULL << 20;                      // bytes of a batch that go to the queue together
   uint64_t batch_window = 8ULL << 20;                     // bytes of a batch that may wait for the disk
+  uint64_t batch_states = 16ULL << 20;                    // bytes of a batch's states; beyond that it is refused
   uint64_t max_copies = 16ULL << 20;                      // bytes of receipts that are copied forward at once
   uint64_t compact_gain = 4ULL << 20;                     // bytes that compacting a segment has to free
   uint64_t compact_slice = 1ULL << 20;                    // bytes copied at once

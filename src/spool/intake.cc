@@ -65,7 +65,8 @@ class LogBatch final : public Batch {
     return {};
   }
 
-  uint64_t waiting() const override { return state_->waiting(); }
+  // States wait for the commit, so they do not make it full: who waited for room would wait for ever.
+  uint64_t waiting() const override { return state_->waiting() + states_bytes_; }
   bool full() const override { return state_->full(); }
   void on_room(std::function<void()> callback) override {
     if (!committed_) state_->on_room(std::move(callback));
@@ -108,7 +109,8 @@ class LogBatch final : public Batch {
       last.body_length = static_cast<uint32_t>(record.receipt.value.size());
       last.body_crc = crc32c(0, record.receipt.value);
     }
-    state_->added(last.record_size());
+    state_->added(last.record_size());  // with the states
+    states_bytes_ = 0;
     committed_ = true;
     put_last(std::move(last));
   }
@@ -122,8 +124,17 @@ class LogBatch final : public Batch {
       return spoil(Errc::invalid, "{} states of {} recipients", states.size(), message.envelope.recipients.size());
     if (std::ranges::none_of(states, [](const RecipientState& each) { return each.state == State::pending; }))
       return spoil(Errc::invalid, "a message of which no recipient is pending");
-    for (uint32_t i = 0; i < states.size(); ++i)
-      if (states[i] != RecipientState{}) states_.push_back({{0, count_}, i, states[i]});
+    std::string encoded;
+    for (uint32_t i = 0; i < states.size(); ++i) {
+      if (states[i] == RecipientState{}) continue;
+      states_.push_back({{0, count_}, i, states[i]});
+      encoded.clear();
+      encode_entry(states_.back(), encoded);
+      states_bytes_ += encoded.size();
+    }
+    if (states_bytes_ > intake_.limits_.batch_states)
+      return spoil(Errc::invalid, "a batch with more than {} bytes of recipients' states",
+                   intake_.limits_.batch_states);
     return {};
   }
 
@@ -155,6 +166,7 @@ class LogBatch final : public Batch {
   std::vector<PendingMessage> gathered_;
   std::vector<JournalEntry> states_;
   uint64_t gathered_bytes_ = 0;
+  uint64_t states_bytes_ = 0;  // as they will be written
   uint32_t count_ = 0;
   bool handed_on_ = false;
   bool behind_rest_ = false;

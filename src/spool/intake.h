@@ -21,6 +21,7 @@ class Intake {
     uint64_t max_waiting = 0;   // bytes in the queue, beyond which messages are refused
     uint64_t batch_piece = 0;   // bytes of a batch that are handed on together
     uint64_t batch_window = 0;  // bytes of a batch that may wait
+    uint64_t batch_states = 0;  // bytes of what it says of recipients: they are all in one record, and in memory
   };
   // All borrowed, and outliving it.
   Intake(CommitQueue& queue, const Health& health, const LargeFiles& large, LargeWork& large_work,

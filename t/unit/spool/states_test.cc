@@ -23,6 +23,7 @@ class StatesTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(torn_at_every_byte);
   CPPUNIT_TEST(a_damaged_member_harms_no_other);
   CPPUNIT_TEST(what_makes_no_sense_is_refused);
+  CPPUNIT_TEST(no_more_than_a_record_should_hold);
   CPPUNIT_TEST(older_versions_do_not_read_it);
   CPPUNIT_TEST_SUITE_END();
 
@@ -234,6 +235,25 @@ class StatesTest : public CppUnit::TestFixture {
     const auto alone = kit::commit(*spool, message("x"));
     CPPUNIT_ASSERT(!alone && alone.error().code == Errc::invalid);
     CPPUNIT_ASSERT_EQUAL(uint64_t{0}, spool->status().messages);
+  }
+
+  void no_more_than_a_record_should_hold() {
+    tuning_.batch_states = 100000;
+    std::vector<MessageId> ids;
+    {
+      auto spool = open();
+      auto batch = kit::begin(*spool);
+      while (batch->waiting() < 90000) CPPUNIT_ASSERT(batch->add(message("x")));
+      ids = kit::accept(*batch);
+      batch = kit::begin(*spool);
+      auto added = batch->add(message("x"));
+      for (int i = 0; added && i < 10000; ++i) added = batch->add(message("x"));
+      CPPUNIT_ASSERT(!added && added.error().code == Errc::invalid);
+      CPPUNIT_ASSERT(!kit::commit(*batch));
+    }
+    auto spool = open();
+    CPPUNIT_ASSERT(spool.ids() == ids);
+    for (const MessageId id : ids) check(*spool, id);
   }
 
   void older_versions_do_not_read_it() {
