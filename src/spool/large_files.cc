@@ -68,7 +68,7 @@ Result<std::shared_ptr<File>> LargeFiles::open(const Rest& rest) const {
   return file;
 }
 
-Result<> LargeFiles::check(const Rest& rest, bool whole) const {
+Result<> LargeFiles::check(const Rest& rest, bool whole, const std::atomic<bool>* stop) const {
   const auto file = open(rest);
   if (!file) return std::unexpected(file.error());
   if (!whole) return {};
@@ -78,6 +78,7 @@ Result<> LargeFiles::check(const Rest& rest, bool whole) const {
   uint32_t crc = 0;
   std::string block;
   for (uint64_t at = 0; at < rest.length; at += block.size()) {
+    if (stop != nullptr && *stop) return fail(Errc::busy, "{}: given up, as it is to stop", path(rest.number));
     block.resize(std::min<uint64_t>(window, rest.length - at));
     if (const int result = (*file)->read(block.data(), block.size(), at); result < 0)
       return file_error(result, path(rest.number));

@@ -48,7 +48,8 @@ class LargeFiles {
   Result<std::vector<uint64_t>> list() const;
   // The file has that length, and with `whole` that checksum. Errc::not_found,
   // Errc::invalid for the wrong content, Errc::io when the disk cannot read it.
-  Result<> check(const Rest& rest, bool whole) const;
+  // Errc::busy soon after `stop`, when given, became true.
+  Result<> check(const Rest& rest, bool whole, const std::atomic<bool>* stop = nullptr) const;
   // Appends the content to `out`, checked; errors as above.
   Result<> read(const Rest& rest, std::string& out) const;
   Result<> remove(uint64_t number) const;                   // the name, not yet durably

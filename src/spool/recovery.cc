@@ -72,6 +72,7 @@ Result<> Recovery::survey(WallTime now) {
     keep_batches_aside();
   for (const Survey::Segment& segment : survey_.unsealed()) {
     if (segment.content.by_footer) continue;
+    if (setup_.stop) return stopped();
     scanned_.insert(segment.number);
     finish(segment.number, segment.content);
   }
@@ -138,7 +139,7 @@ void Recovery::keep_batches_aside() {
   for (const Survey::Segment& segment : survey_.unsealed()) damaged |= !segment.content.damage.empty();
   const auto suspected = batches_.suspected(survey_.suspects(), damaged);
   size_t count = 0;
-  for (auto at = suspected.begin(); at != suspected.end();) {
+  for (auto at = suspected.begin(); at != suspected.end() && !setup_.stop;) {
     const MessageId first = at->first;
     uint64_t end = first.offset;
     for (; at != suspected.end() && at->first.segment == first.segment && at->first.offset == end; ++at, ++count)
@@ -287,7 +288,7 @@ Result<> Recovery::announce(uint32_t number, std::vector<Found> window, Announci
   if (file && *file) reader.emplace(**file, std::move(ranges));
   size_t next = 0;
   for (auto& [id, located] : window) {
-    if (setup_.stop) return fail(Errc::busy, "it is to stop");
+    if (setup_.stop) return stopped();
     std::optional<Rest> rest;
     Result<Summary> summary;
     const Place place{located.place, record_header_size + uint64_t{located.meta_length} + located.body_length};
@@ -331,7 +332,7 @@ Result<> Recovery::announce(MessageId id, const Place& at, Result<Summary> summa
   }
   Result<> whole;
   if (summary && rest) {
-    whole = retrying([&] { return large_.check(*rest, scanned_.contains(place.segment)); });
+    whole = retrying([&] { return large_.check(*rest, scanned_.contains(place.segment), &setup_.stop); });
     if (!whole && !is_damage(whole.error())) return whole;
   }
   // What the disk cannot read now it may read when it is wanted.
@@ -365,6 +366,7 @@ void Recovery::remove_orphans() {
   if (!bodies_) return note("{}", bodies_.error().message);
   const bool keep = report_.damaged > 0;
   for (const uint64_t number : *bodies_) {
+    if (setup_.stop) return;
     if (rests_.contains(number)) continue;
     if (const auto gone = keep ? large_.keep_aside(number) : large_.remove(number); gone)
       ++report_.orphans;

@@ -71,6 +71,7 @@ class Recovery {
   void note(fmt::format_string<Args...> format, Args&&... args) {
     report_.notes.push_back(fmt::format(format, std::forward<Args>(args)...));
   }
+  static std::unexpected<Error> stopped() { return fail(Errc::busy, "it is to stop"); }
   void leave(uint32_t number);
   // While there are no descriptors it waits, and calls again.
   template <class Call>

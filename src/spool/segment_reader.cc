@@ -33,11 +33,7 @@ class Window {
     if (offset >= size_) return {};
     count = static_cast<size_t>(std::min<uint64_t>(count, size_ - offset));
     if (offset < start_ || offset + count > start_ + bytes_.size()) {
-      if (stop_ != nullptr && stop_->load(std::memory_order_relaxed)) {
-        stopped_ = true;
-        size_ = 0;
-        return {};
-      }
+      if (is_to_stop()) return {};
       start_ = offset;
       bytes_.resize(std::min<uint64_t>(window_size, size_ - offset));
       if (file_.read(bytes_.data(), bytes_.size(), offset) < 0) read_piecewise();
@@ -63,9 +59,17 @@ class Window {
   }
 
  private:
+  bool is_to_stop() {
+    if (stop_ == nullptr || !stop_->load(std::memory_order_relaxed)) return false;
+    stopped_ = true;
+    size_ = 0;
+    return true;
+  }
+
   void read_piecewise() {
     constexpr size_t sector = 4096;
     for (size_t at = 0; at < bytes_.size(); at += sector) {
+      if (is_to_stop()) return bytes_.clear();  // each may take seconds
       const size_t count = std::min(sector, bytes_.size() - at);
       if (file_.read(bytes_.data() + at, count, start_ + at) >= 0) continue;
       std::memset(bytes_.data() + at, 0xFF, count);

@@ -7,6 +7,8 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <functional>
+#include <future>
 
 using namespace impulse;
 using namespace impulse::spool;
@@ -19,6 +21,8 @@ namespace {
 class StartTest : public CppUnit::TestFixture {
   CPPUNIT_TEST_SUITE(StartTest);
   CPPUNIT_TEST(waits_for_a_descriptor_of_a_body);
+  CPPUNIT_TEST(stops_in_the_middle_of_a_body);
+  CPPUNIT_TEST(stops_in_the_middle_of_bad_sectors);
   CPPUNIT_TEST(told_by_recipients_too);
   CPPUNIT_TEST(a_segment_is_looked_at_in_parts);
   CPPUNIT_TEST(quarantine_that_takes_nothing);
@@ -64,6 +68,56 @@ class StartTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT(begun.wait());
     CPPUNIT_ASSERT(ids_of(begun) == std::vector{id});
     CPPUNIT_ASSERT_EQUAL(std::string("headrest"), begun.spool->read(id)->body);
+  }
+
+  void stops_in_the_middle_of_a_body() {
+    MessageId id;
+    {
+      auto spool = kit::open(disk_, settings_, tuning_);
+      auto large = kit::message("head");
+      large->rest = std::move(*spool->stream());
+      CPPUNIT_ASSERT(large->rest->append(std::string(4 << 20, 'x')).has_value());
+      id = kit::accept(*spool, large);
+      disk_->die_now();
+    }
+    disk_->restart(false);
+    stop_at_first_read([](const std::string& path, uint64_t, uint64_t) { return path.ends_with(".body"); }, 0);
+    CPPUNIT_ASSERT_EQUAL(uint64_t{1}, reads_);
+    CPPUNIT_ASSERT(kit::open(disk_, settings_, tuning_).ids() == std::vector{id});
+  }
+
+  // Each of them may cost seconds.
+  void stops_in_the_middle_of_bad_sectors() {
+    const auto before = fill(2000, 1);
+    const std::string path = "/spool/" + segment_name(before.front().segment);
+    std::string content = disk_->content(path);
+    disk_->set_content(path, content.substr(0, content.size() - 8));
+    stop_at_first_read([&](const std::string& file, uint64_t from,
+                           uint64_t to) { return file == path && from >= 4096 && from < 300000 && to - from == 4096; },
+                       EIO);
+    CPPUNIT_ASSERT_EQUAL(uint64_t{1}, reads_);
+    CPPUNIT_ASSERT(kit::open(disk_, settings_, tuning_).ids() == before);
+  }
+
+  // Those of `which`, in a start that is told to stop at the first one.
+  uint64_t reads_ = 0;
+  void stop_at_first_read(const std::function<bool(const std::string&, uint64_t, uint64_t)>& which, int error) {
+    std::promise<void> reached;
+    {
+      Begun begun(disk_, settings_, tuning_);
+      disk_->set_read_fault([&](const std::string& path, uint64_t from, uint64_t to) {
+        if (!which(path, from, to)) return error == 0 || to - from <= 4096 || from > 300000 ? 0 : error;
+        if (reads_++ > 0) return error;
+        begun.spool->stop_indexing();
+        reached.set_value();
+        return error;
+      });
+      begun.index();
+      reached.get_future().wait();
+      begun.spool.reset();
+      CPPUNIT_ASSERT(!begun.ended());
+    }
+    disk_->set_read_fault(nullptr);
   }
 
   // As many in one go as one message has, and some more: not all that a list of messages has.
