@@ -56,7 +56,8 @@ class LogSpool final : public Spool {
         large_(ops, settings.base, settings.mode),
         receipts_(index_, tuning.max_receipts),
         intake_(queue_, health_, large_, *large_work_, node_,
-                {tuning.max_waiting, tuning.batch_piece, tuning.batch_window, tuning.batch_states}, settings.force_fsync) {}
+                {tuning.max_waiting, tuning.batch_piece, tuning.batch_window, tuning.batch_states},
+                settings.force_fsync) {}
   ~LogSpool() override {
     LogSpool::stop_indexing();
     if (thread_.joinable()) thread_.join();
