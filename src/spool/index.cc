@@ -8,6 +8,8 @@ namespace impulse::spool {
 
 namespace {
 
+// Messages that are taken in before others have their turn at the lock.
+constexpr size_t at_once = 1000;
 // Recipients whose states are kept together.
 constexpr uint32_t together = 16;
 uint32_t part_of(uint32_t recipient) { return 1 + recipient / together; }
@@ -78,6 +80,18 @@ void Index::each_live(const Segment& segment, Each each) {
   });
 }
 
+template <class Each>
+std::optional<PackedMap::Key> Index::each_home(const Segment& segment, PackedMap::Key from, Each each) {
+  std::optional<PackedMap::Key> next;
+  size_t count = 0;
+  segment.homes.each(from, [&](PackedMap::Key key, std::string_view id) {
+    if (count++ == at_once) next = key;
+    if (!next) each(static_cast<uint32_t>(key.major), unpack_id(id));
+    return !next;
+  });
+  return next;
+}
+
 void Index::add_segment(uint32_t number, uint32_t nonce) {
   const std::lock_guard lock(mutex_);
   segments_[number].nonce = nonce;
@@ -85,11 +99,12 @@ void Index::add_segment(uint32_t number, uint32_t nonce) {
 
 void Index::add_messages(uint32_t segment, const std::vector<Message>& messages) {
   const std::lock_guard lock(mutex_);
-  Segment& to = segments_[segment];
+  size_t count = 0;
   for (const Message& message : messages) {
+    if (++count % at_once == 0) mutex_.give_way();
     // A start may learn only behind a copy that what was copied counts.
     if (place_of({segment, message.offset}) != MessageId{segment, message.offset}) continue;
-    insert(to, message.offset,
+    insert(segments_[segment], message.offset,
            {{message.meta_length, message.body_length, message.recipients, message.recipients, false}, {}});
   }
 }
@@ -301,19 +316,22 @@ void Index::note_target(uint32_t holder, uint32_t target) {
 }
 
 void Index::add_checkpoint(uint32_t holder, const Checkpoint& checkpoint, bool restore) {
-  add_target(holder, checkpoint.segment);
+  std::map<uint32_t, const CheckpointMessage*> listed;
+  if (restore)
+    for (const CheckpointMessage& message : checkpoint.messages) listed[message.offset] = &message;
   const std::lock_guard lock(mutex_);
+  note_target(holder, checkpoint.segment);
   const auto found = segments_.find(checkpoint.segment);
   if (found == segments_.end()) return;
   Segment& segment = found->second;
   segment.checkpoint = std::max(segment.checkpoint, holder);
   changed_ = true;
   if (!restore) return;
-  std::map<uint32_t, const CheckpointMessage*> listed;
-  for (const CheckpointMessage& message : checkpoint.messages) listed[message.offset] = &message;
   std::vector<std::pair<uint32_t, Entry>> all;
   each_live(segment, [&](uint32_t offset, const Entry& entry) { all.emplace_back(offset, entry); });
+  size_t count = 0;
   for (const auto& [offset, entry] : all) {
+    if (++count % at_once == 0) mutex_.give_way();  // a start restores it: the segment stays
     const auto said = listed.find(offset);
     const bool states =
         said != listed.end() && !said->second->states.empty() && said->second->states.size() == entry.recipients;
@@ -480,11 +498,17 @@ std::vector<MessageId> Index::copies() const {
   std::vector<MessageId> ids;
   {
     const std::lock_guard lock(mutex_);
-    for (const auto& [number, segment] : segments_)
-      segment.homes.each({}, [&](PackedMap::Key key, std::string_view id) {
-        if (entry_at(segment, static_cast<uint32_t>(key.major))) ids.push_back(unpack_id(id));
-        return true;
-      });
+    for (auto segment = segments_.begin(); segment != segments_.end();) {
+      const uint32_t number = segment->first;
+      for (std::optional<PackedMap::Key> next = PackedMap::Key{}; next && segment != segments_.end();) {
+        next = each_home(segment->second, *next, [&](uint32_t offset, MessageId id) {
+          if (entry_at(segment->second, offset)) ids.push_back(id);
+        });
+        mutex_.give_way();
+        segment = segments_.find(number);  // it may have gone meanwhile
+      }
+      segment = segments_.upper_bound(number);
+    }
   }
   std::sort(ids.begin(), ids.end());
   return ids;
@@ -510,15 +534,17 @@ Checkpoint Index::checkpoint_of(uint32_t number, const Segment& segment) const {
 }
 
 void Index::remove(uint32_t segment) {
+  decltype(segments_)::node_type gone;  // what it held is given back without the lock
   const std::lock_guard lock(mutex_);
   const auto found = segments_.find(segment);
   if (found == segments_.end()) return;
-  found->second.homes.each({}, [&](PackedMap::Key key, std::string_view id) {
-    const MessageId place{segment, static_cast<uint32_t>(key.major)};
-    if (place_of(unpack_id(id)) == place) moved_.erase({number_of(unpack_id(id)), 0});
-    return true;
-  });
-  segments_.erase(found);
+  for (std::optional<PackedMap::Key> next = PackedMap::Key{}; next;) {
+    next = each_home(found->second, *next, [&](uint32_t offset, MessageId id) {
+      if (place_of(id) == MessageId{segment, offset}) moved_.erase({number_of(id), 0});
+    });
+    mutex_.give_way();  // nobody else removes any
+  }
+  gone = segments_.extract(found);
   changed_ = true;
 }
 

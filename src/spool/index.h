@@ -1,7 +1,7 @@
 // Index: what is live in the spool, in memory. Envelopes and bodies stay on
 // the disk. A message with one recipient costs about 12 bytes, about 30 when it
 // was tried, and 30 more as long as it is a copy; error texts are kept once.
-// Any thread; one lock, held briefly.
+// Any thread; one lock, held briefly: what takes long lets others in between.
 #pragma once
 
 #include "base/id.h"
@@ -10,6 +10,7 @@
 #include "spool/journal.h"
 #include "spool/large_files.h"
 #include "spool/spool.h"
+#include "spool/turns.h"
 
 #include <atomic>
 #include <cstdint>
@@ -165,6 +166,9 @@ class Index {
   // Calls each(offset, entry), ascending.
   template <class Each>
   static void each_live(const Segment& segment, Each each);
+  // Calls each(offset, id) for some copies, ascending; where to go on.
+  template <class Each>
+  static std::optional<PackedMap::Key> each_home(const Segment& segment, PackedMap::Key from, Each each);
   MessageId place_of(MessageId id) const;
   static MessageId id_at(uint32_t number, const Segment& segment, uint32_t offset);
   void note_target(uint32_t holder, uint32_t target);
@@ -172,7 +176,7 @@ class Index {
   // Whether it can go once nothing in it is live; `needed_by`: when these have checkpoints.
   bool worth_removing(uint32_t number, const Segment& segment, std::vector<uint32_t>& needed_by) const;
 
-  mutable std::mutex mutex_;
+  mutable Turns mutex_;
   std::map<uint32_t, Segment> segments_;
   PackedMap moved_;  // by id, of copies, live or not, as long as they are there: their places
   TextPool texts_;   // what was said last of recipients that were tried

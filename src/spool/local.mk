@@ -32,5 +32,6 @@ libspool_a_SOURCES = \
 	src/spool/segment_writer.cc src/spool/segment_writer.h \
 	src/spool/spool.h \
 	src/spool/survey.cc src/spool/survey.h \
+	src/spool/turns.h \
 	src/spool/view.cc src/spool/view.h \
 	src/spool/wire.h

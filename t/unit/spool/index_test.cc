@@ -5,8 +5,11 @@
 #include <cppunit/extensions/HelperMacros.h>
 
 #include <algorithm>
+#include <atomic>
 #include <map>
+#include <mutex>
 #include <random>
+#include <thread>
 
 namespace impulse::spool {
 namespace {
@@ -26,6 +29,7 @@ class IndexTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(agrees_with_the_model);
   CPPUNIT_TEST(many_recipients);
   CPPUNIT_TEST(moved_when_it_is_finished);
+  CPPUNIT_TEST(who_waits_has_its_turn);
   CPPUNIT_TEST_SUITE_END();
 
   std::mt19937 random_;
@@ -236,6 +240,26 @@ class IndexTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT(rest && rest->number == 7);
     index.seal(1);
     CPPUNIT_ASSERT(index.plan_removal().removable == std::vector<uint32_t>{1});
+  }
+
+  // A std::mutex that is only let go of, and taken again, has few.
+  void who_waits_has_its_turn() {
+    Turns turns;
+    int turns_had = 0;
+    for (int i = 0; i < 200; ++i) {
+      std::atomic<bool> had = false;
+      turns.lock();
+      std::thread other([&] {
+        const std::lock_guard lock(turns);
+        had = true;
+      });
+      while (turns.waiting() == 0) std::this_thread::yield();
+      turns.give_way();
+      if (had) ++turns_had;
+      turns.unlock();
+      other.join();
+    }
+    CPPUNIT_ASSERT(turns_had > 100);  // where the machine has other work one may come late
   }
 };
 
