@@ -1,4 +1,5 @@
 // ec_show: what is in a spool, whether its daemon runs or not. See doc/ec_show.1.
+#include "console/show/export.h"
 #include "console/show/messages.h"
 #include "console/show/options.h"
 #include "console/show/output.h"
@@ -21,6 +22,7 @@ int act(const Options& options) {
   if (options.action == Action::message) return show_message(options);
   const auto view = spool::View::open(spool::system_files(), options.spool);
   if (!view) return say_error(view.error());
+  if (options.action == Action::export_pairs) return export_messages(**view, options);
   return options.action == Action::summary ? show_summary(**view, options) : list_messages(**view, options);
 }
 

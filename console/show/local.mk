@@ -1,6 +1,7 @@
 # ec_show; all of it but main in a library, which its tests link as well.
 noinst_LIBRARIES += libecshow.a
 libecshow_a_SOURCES = \
+	console/show/export.cc console/show/export.h \
 	console/show/messages.cc console/show/messages.h \
 	console/show/options.cc console/show/options.h \
 	console/show/output.cc console/show/output.h \

@@ -20,6 +20,7 @@ bool fits(const Filter& filter, const message::Envelope& envelope) {
   if (filter.recipient &&
       !any([&](const message::Recipient& recipient) { return filter.recipient->matches(recipient.address); }))
     return false;
+  if (!filter.content.fits(envelope)) return false;
   return filter.domain.empty() || any([&](const message::Recipient& recipient) {
            return iequals(message::domain_of(recipient.address), filter.domain);
          });
@@ -140,6 +141,14 @@ void print_part(const spool::Stored& stored, Options::Part part) {
 
 }  // namespace
 
+Result<bool> fits(const spool::View& view, const Filter& filter, const spool::Summary& summary) {
+  if (pending(summary) == 0 || !fits(filter, summary.envelope)) return false;
+  if (!filter.content.needs_text()) return true;
+  const auto stored = view.read(summary.id);
+  if (!stored) return std::unexpected(stored.error());
+  return filter.content.fits(*stored);
+}
+
 int say_error(const Error& why) {
   complain(why.message);
   return why.code == Errc::invalid ? status_damaged : status_spool;
@@ -173,7 +182,14 @@ int list_messages(const spool::View& view, const Options& options) {
       complain(fmt::format("{}: {}", id_text(id, ""), summary.error().message));
       continue;
     }
-    if (pending(*summary) == 0 || !fits(options.filter, summary->envelope)) continue;
+    const auto wanted = fits(view, options.filter, *summary);
+    if (!wanted && wanted.error().code == Errc::not_found) continue;  // finished meanwhile
+    if (!wanted) {
+      status = status_damaged;
+      complain(fmt::format("{}: {}", id_text(id, summary->node), wanted.error().message));
+      continue;
+    }
+    if (!*wanted) continue;
     ++count;
     if (options.action == Options::Action::count) continue;
     if (options.json)

@@ -11,6 +11,10 @@ int list_messages(const spool::View& view, const Options& options);
 int show_message(const Options& options);  // opens the spool itself, again if need be
 int show_summary(const spool::View& view, const Options& options);
 
+// Whether it is one that the filter is about: waiting, and all of it fits. Messages are read when it has headers; a
+// failure is that of reading.
+Result<bool> fits(const spool::View& view, const Filter& filter, const spool::Summary& summary);
+
 // What there is to say about the spool, on standard error; status_damaged when something is damaged.
 int say_notes(const spool::View& view);
 // status_spool, or status_damaged, and why on standard error.

@@ -15,15 +15,18 @@ namespace impulse::ecshow {
 const char usage_text[] =
     "usage: ec_show [OPTION ...] [list]\n"
     "       ec_show [OPTION ...] message ID [details|headers|body|full]\n"
+    "       ec_show [OPTION ...] export FOLDER\n"
     "       ec_show [OPTION ...] quarantine [NAME]\n"
     "       ec_show [OPTION ...] summary\n"
-    "Reads a spool, whether impulsed runs or not, and changes nothing. Read ec_show(1).\n"
+    "Reads a spool, whether impulsed runs or not, and changes nothing of it. Read ec_show(1).\n"
     "  -S, --spool FOLDER         the spool; /var/spool/impulse without this option\n"
     "      --json                 a JSON document a line\n"
-    "What list tells of (all of these have to fit):\n"
+    "What list and export are about (all of these have to fit):\n"
     "      --sender PCRE          messages whose sender it matches\n"
     "      --recipient PCRE       messages with a recipient whom it matches\n"
     "  -d, --domain NAME          messages with a recipient there\n"
+    "      --meta KEY=VALUE       messages with that pair in their context\n"
+    "      --header NAME=PCRE     messages with a header field that it matches\n"
     "      --start-date DATE      received then or later: 2027-01-31, 2027-01-31T12:00:00Z (UTC)\n"
     "      --end-date DATE        received then or before\n"
     "      --older-than AGE       received longer ago than: 90s, 30m, 12h, 7d\n"
@@ -107,6 +110,8 @@ enum : int {
   end_option,
   older_option,
   newer_option,
+  meta_option,
+  header_option,
 };
 
 constexpr option long_options[] = {{"spool", required_argument, nullptr, 'S'},
@@ -120,6 +125,8 @@ constexpr option long_options[] = {{"spool", required_argument, nullptr, 'S'},
                                    {"end_date", required_argument, nullptr, end_option},
                                    {"older-than", required_argument, nullptr, older_option},
                                    {"newer-than", required_argument, nullptr, newer_option},
+                                   {"meta", required_argument, nullptr, meta_option},
+                                   {"header", required_argument, nullptr, header_option},
                                    {"count", no_argument, nullptr, 'n'},
                                    {"help", no_argument, nullptr, 'h'},
                                    {"version", no_argument, nullptr, 'V'},
@@ -155,6 +162,11 @@ Outcome<> set_age(Filter& filter, std::string_view name, std::string_view value,
   return {};
 }
 
+Outcome<> set_content(std::string_view name, const Result<>& added) {
+  if (!added) return usage(fmt::format("--{}: {}", name, added.error().message));
+  return {};
+}
+
 Outcome<> set_message(Options& options, std::string_view text) {
   const auto id = MessageId::parse(text);
   if (!id) return usage(id.error().message);
@@ -179,6 +191,11 @@ Outcome<> read_words(std::span<char* const> words, Options& options) {
     if (!words.empty()) options.name = words.front();
     if (!words.empty() && (options.name.empty() || options.name.front() == '.' || options.name.contains('/')))
       return usage("a name that 'ec_show quarantine' lists is expected");
+  } else if (command == "export") {
+    options.action = Action::export_pairs;
+    most = 1;
+    if (words.empty() || std::string_view(words.front()).empty()) return usage("export: a folder is expected");
+    options.folder = words.front();
   } else if (command == "message") {
     if (words.empty()) return usage("message: an id is expected");
     if (auto set = set_message(options, words.front()); !set) return set;
@@ -254,6 +271,12 @@ Outcome<Options> read_options(int argc, char** argv, WallTime now) {
       case newer_option:
         set = set_age(filter, "newer-than", value, now, false);
         break;
+      case meta_option:
+        set = set_content("meta", filter.content.add_meta(value));
+        break;
+      case header_option:
+        set = set_content("header", filter.content.add_header(value));
+        break;
       case ':':
         return usage(fmt::format("{}: a value is expected", escape_line(argv[optind - 1], 64)));
       default:
@@ -266,7 +289,8 @@ Outcome<Options> read_options(int argc, char** argv, WallTime now) {
   if (auto done = read_words(std::span(argv, static_cast<size_t>(argc)).subspan(first), options); !done)
     return std::unexpected(done.error());
   const bool lists = options.action == Action::list || options.action == Action::count;
-  if (filtered && !lists) return usage("--sender, --recipient, --domain, dates and ages are for list");
+  if (filtered && !lists && options.action != Action::export_pairs)
+    return usage("--sender, --recipient, --domain, --meta, --header, dates and ages are for list and export");
   const bool raw = options.action == Action::message ? options.part != Options::Part::details : !options.name.empty();
   if (options.json && raw) return usage("--json is not for what is shown as it is");
   return options;

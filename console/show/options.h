@@ -5,6 +5,7 @@
 #include "base/id.h"
 #include "base/pattern.h"
 #include "console/sendmail/failure.h"
+#include "spool/content_filter.h"
 
 #include <cstdint>
 #include <optional>
@@ -30,10 +31,11 @@ struct Filter {
   std::string domain;                // of one of them, in lower case; empty: any
   std::optional<WallTime> from;      // received then, or later
   std::optional<WallTime> to;        // received then, or before
+  spool::ContentFilter content{};    // for header fields the message itself is read
 };
 
 struct Options {
-  enum class Action : uint8_t { list, count, message, quarantine, summary, help, version };
+  enum class Action : uint8_t { list, count, message, export_pairs, quarantine, summary, help, version };
   enum class Part : uint8_t { details, headers, body, full };
   Action action = Action::list;
   std::string spool;
@@ -41,7 +43,8 @@ struct Options {
   bool json = false;
   MessageId message;
   Part part = Part::details;
-  std::string name;  // of what is shown of the quarantine; empty: a list of all
+  std::string name;    // of what is shown of the quarantine; empty: a list of all
+  std::string folder;  // that is exported to, from the root on
 };
 
 // Failures are of status_usage. `now` is what ages are counted from.

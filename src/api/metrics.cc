@@ -131,6 +131,10 @@ void write_spool(MetricsWriter& writer, const spool::Status& spool) {
   gauge(writer, "impulse_spool_free_bytes", "bytes free on the spool's file system", spool.free_bytes);
   count(writer, "impulse_spool_commits", "batches made durable", spool.commits);
   count(writer, "impulse_spool_committed_messages", "messages made durable", spool.committed);
+  count(writer, "impulse_spool_copied_messages", "messages copied by compaction", spool.copied);
+  count(writer, "impulse_spool_copied_bytes", "bytes copied by compaction", spool.copied_bytes);
+  count(writer, "impulse_spool_removed_segments", "segments removed", spool.removed);
+  count(writer, "impulse_spool_freed_bytes", "bytes of segments removed", spool.freed);
   gauge(writer, "impulse_spool_resident_messages", "messages that are in memory, too", spool.resident);
   gauge(writer, "impulse_spool_resident_bytes", "memory for these", spool.resident_bytes);
   count(writer, "impulse_spool_resident_hits", "messages read from memory", spool.resident_hits);

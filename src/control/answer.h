@@ -23,19 +23,18 @@ struct Answer {
   Step lines;                        // empty: the status is all
   bool finish = false;               // the session ends after it
   std::optional<WatchWish> watch{};  // what becomes of the session's notices
+  bool late = false;                 // its status is known at its end only: so the log hears of it then
   bool audit = true;                 // an act, or a look, worth a line in the log; completion is not
 
   // All of it in one step: for answers that are short whatever happens.
   template <class Say>
   static Answer once(Status status, Say say) {
-    return {std::move(status),
-            [say = std::move(say), said = false](Writer& writer) mutable {
+    return {std::move(status), [say = std::move(say), said = false](Writer& writer) mutable {
               if (said) return false;
               said = true;
               say(writer);
               return true;
-            },
-            false};
+            }};
   }
   // One error line and the status that goes with it.
   static Answer error(Code code, std::string id, std::string text) {

@@ -36,6 +36,7 @@ libcontrol_a_SOURCES = \
 	src/control/commands/queue_words.cc src/control/commands/queue_words.h \
 	src/control/commands/server.cc \
 	src/control/commands/sessions.cc \
+	src/control/commands/spool.cc \
 	src/control/commands/summary.cc \
 	src/control/commands/logs.cc \
 	src/control/commands/sysinfo.cc \

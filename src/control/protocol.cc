@@ -121,8 +121,11 @@ Session::Session(System& system, const CommandTable& table, PeerIdentity peer, A
 
 Session::~Session() {
   const size_t edits = workspace_.unsaved();
-  if (!audit_ || edits == 0) return;
+  if (!audit_ || (edits == 0 && late_.empty())) return;
   try {
+    // Nobody was there any more to hear how it ended.
+    if (!late_.empty()) audit_(peer_, late_, answer_.status);
+    if (edits == 0) return;
     audit_(peer_, fmt::format("config rollback (the session ended, {} edit{} dropped)", edits, edits == 1 ? "" : "s"),
            Status{});
   } catch (const std::exception&) {  // nobody is left to be told
@@ -278,7 +281,11 @@ void Session::answer_with(Answer answer, const Request& request) {
   if (answer_.status.code != Code::usage) proven_ = true;
   if (answer_.watch)
     if (const uint64_t dropped = watch_.set(*answer_.watch); dropped > 0) answer_.status.with("dropped", dropped);
-  if (audit_ && answer_.audit) audit_(peer_, loggable_command(request.command), answer_.status);
+  late_.clear();
+  if (answer_.audit && answer_.late)
+    late_ = loggable_command(request.command);
+  else if (audit_ && answer_.audit)
+    audit_(peer_, loggable_command(request.command), answer_.status);
   tag_ = request.tag;
   json_ = request.json;
   answering_ = true;
@@ -383,6 +390,8 @@ bool Session::produce(std::string& out, size_t budget) {
       writer.wait(Duration{0});
       continue;
     }
+    if (audit_ && !late_.empty()) audit_(peer_, late_, answer_.status);
+    late_.clear();
     writer.status(answer_.status, tag_);
     ending_ = answer_.finish;
     answer_ = {};

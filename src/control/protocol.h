@@ -136,7 +136,8 @@ class Session {
   std::string ready_;  // said, not yet produced
   bool answering_ = false;
   Answer answer_;
-  std::string tag_;  // of the request that is being answered
+  std::string late_;  // the command that is being answered, when the log hears of its end
+  std::string tag_;   // of the request that is being answered
   bool json_ = false;
   bool ending_ = false;
   bool proven_ = false;  // a request was understood: this is no HTTP client

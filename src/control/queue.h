@@ -8,6 +8,7 @@
 #include "base/id.h"
 #include "base/pattern.h"
 #include "base/result.h"
+#include "spool/content_filter.h"
 
 #include <cstdint>
 #include <optional>
@@ -110,9 +111,10 @@ struct QueueOrder {
 // Recipients, by what became of them.
 struct QueueActed {
   uint64_t done = 0;
-  uint64_t in_flight = 0;  // being delivered: left alone
-  uint64_t left = 0;       // the order does not apply to their state
-  uint64_t missing = 0;    // gone from the queue
+  uint64_t in_flight = 0;          // being delivered: left alone
+  uint64_t left = 0;               // the order does not apply to their state
+  uint64_t missing = 0;            // gone from the queue
+  std::optional<Error> unsaved{};  // what was held or released is not on the disk: it ends with the daemon
 };
 
 struct QueueProgress {
@@ -127,6 +129,57 @@ class QueueErrand {
  public:
   virtual ~QueueErrand() = default;
   virtual QueueProgress progress() = 0;
+};
+
+// Something that has to come from elsewhere first, from a disk as a rule.
+// Destroyed, nobody waits for it any more.
+template <class T>
+class Awaited {
+ public:
+  virtual ~Awaited() = default;
+  virtual Result<T>* ready() = 0;  // null: not yet
+};
+
+// Messages that wait, into a folder as pairs of files (doc/spool-format.md).
+struct ExportOrder {
+  std::string folder;
+  std::string queue{};  // empty: all
+  std::optional<Pattern> sender{};
+  std::optional<Pattern> recipient{};
+  Duration age{0};  // received at least so long ago
+  spool::ContentFilter content{};
+  bool dry_run = false;
+  bool remove = false;  // when they are there for good
+};
+
+// … and from a folder.
+struct ImportOrder {
+  std::string folder;
+  bool dry_run = false;  // everything is read, and nothing taken
+};
+
+struct CarryProgress {
+  uint64_t messages = 0;   // carried; of a dry run: that would be
+  uint64_t bytes = 0;      // of these
+  uint64_t there = 0;      // out: were in the folder already; in: had been imported already
+  uint64_t in_flight = 0;  // out: being delivered, so not removed
+  uint64_t gone = 0;       // out: finished meanwhile
+  uint64_t removed = 0;
+  uint64_t refused = 0;
+  struct Refusal {
+    std::string place;  // a file, with line and column where they are known; empty: none
+    std::string text;
+  };
+  std::vector<Refusal> refusals{};  // since this was last asked, as many as were kept
+  std::optional<Error> failed{};    // it stopped because of that
+  bool ended = false;
+};
+
+// An export or an import, under way. Destroyed, it ends soon.
+class CarryErrand {
+ public:
+  virtual ~CarryErrand() = default;
+  virtual CarryProgress progress() = 0;
 };
 
 // A message's text, on its way from the disk.

@@ -68,6 +68,11 @@ struct SpoolStatus {
   uint64_t segments = 0;
   uint64_t bytes = 0;
   uint64_t free_bytes = 0;
+  // By compaction, and in all, since start.
+  uint64_t copied = 0;        // messages
+  uint64_t copied_bytes = 0;  // of these
+  uint64_t removed = 0;       // segments
+  uint64_t freed = 0;         // bytes of these
   struct Indexing {              // of what was there before the start
     std::string phase = "done";  // "reading", "queueing", "done"
     uint64_t segments = 0;
@@ -144,14 +149,18 @@ class System {
   virtual QueueTotals queue_totals() = 0;
   virtual std::unique_ptr<QueueReader> queue_reader(std::string name) = 0;
   // not_found: the message, or a recipient of it that has no outcome yet.
-  virtual Result<QueueActed> act_on_message(const MessageOrder& order) = 0;
+  // Ready when it is done, and durable.
+  virtual std::unique_ptr<Awaited<QueueActed>> act_on_message(const MessageOrder& order) = 0;
   virtual std::unique_ptr<QueueErrand> act_on_queue(QueueOrder order) = 0;
+  virtual std::unique_ptr<CarryErrand> export_messages(ExportOrder order) = 0;
+  virtual std::unique_ptr<CarryErrand> import_messages(ImportOrder order) = 0;
+  // Into the queue; false: it was there. not_found: it is not in the spool.
+  virtual std::unique_ptr<Awaited<bool>> spool_in(MessageId id) = 0;
   // Until the daemon ends. False: that is how it was.
   virtual bool suspend_queue(const std::string& name, bool on) = 0;
   virtual std::vector<std::string> suspended_queues() = 0;
   // not_found when there is none; io when it is damaged.
-  virtual Result<MessageDetails> message(MessageId id) = 0;
-  virtual Result<> message_there(MessageId id) = 0;  // the same, for less
+  virtual std::unique_ptr<Awaited<MessageDetails>> message(MessageId id) = 0;
   virtual std::unique_ptr<MessageText> message_text(MessageId id) = 0;
   virtual SpoolStatus spool() = 0;
   virtual WallTime started() = 0;

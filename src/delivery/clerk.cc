@@ -5,7 +5,6 @@
 #include "queue/binding.h"
 
 #include <algorithm>
-#include <atomic>
 #include <utility>
 
 namespace impulse::delivery {
@@ -41,9 +40,6 @@ struct Clerk::Work {
   std::shared_ptr<Errand> own{};  // of one that nobody waits for
   bool wakes = false;             // looks at queues, and does nothing else
   uint64_t turn = 0;              // among Bindings of a group
-  // Of rebind: what the journal has not on stable storage yet.
-  std::shared_ptr<std::atomic<uint64_t>> unsaved = std::make_shared<std::atomic<uint64_t>>(0);
-  bool looked = false;  // at all of it
 };
 
 Clerk::Clerk(Office& office) : office_(office), timer_(office.parts.loop, [this] { run(); }) {}
@@ -78,18 +74,43 @@ bool Clerk::suspend(std::string_view queue, bool on) {
 // One that was held with all of its Binding.
 void Clerk::wake(Work& work) { office_.look_again(std::exchange(work.queue, {})); }
 
-Acted Clerk::act(const MessageOrder& order) {
+std::set<std::string, ILess> Clerk::places_of(const std::string& queue) const {
+  std::set<std::string, ILess> places{queue};
+  if (const auto sent = rerouted_.find(queue); sent != rerouted_.end())
+    places.insert(sent->second.begin(), sent->second.end());
+  return places;
+}
+
+std::set<std::string, ILess> Clerk::all_places_of(const std::string& domain) const {
+  std::set<std::string, ILess> places{domain};
+  std::vector<queue::DomainStatus> next;
+  for (std::string last = domain;; last = std::move(next.front().domain)) {
+    next.clear();
+    office_.queue.walk(last, 1, next);
+    if (next.empty() || !iequals(queue::without_binding(next.front().domain), domain)) break;
+    places.insert(next.front().domain);
+  }
+  for (const auto& [from, to] : rerouted_)
+    if (iequals(queue::without_binding(from), domain)) places.insert(to.begin(), to.end());
+  return places;
+}
+
+Acted Clerk::act(const MessageOrder& order, std::function<void(Result<>)> durable) {
+  journalled_ = std::make_shared<Journalled>(std::move(durable));
+  const Acted acted = act_on(order);
+  std::exchange(journalled_, nullptr)->finish();
+  return acted;
+}
+
+Acted Clerk::act_on(const MessageOrder& order) {
   Acted acted;
   if (office_.stopping) return acted;
   // The queues that its recipients are in, or were sent to.
   std::map<std::string, std::set<uint32_t>, ILess> queues;
   for (const auto& [number, queue] : order.recipients) queues[queue].insert(number);
   for (const auto& [name, numbers] : queues) {
-    std::set<std::string, ILess> places{name};
-    if (const auto sent = rerouted_.find(name); sent != rerouted_.end())
-      places.insert(sent->second.begin(), sent->second.end());
     size_t found = 0;
-    for (const std::string& place : places) {
+    for (const std::string& place : places_of(name)) {
       std::vector<Item> failed;
       for (const Listed& each : office_.queue.find(place, order.id)) {
         if (!numbers.contains(each.item.recipient)) continue;
@@ -151,12 +172,11 @@ void Clerk::run() {
       }
       if (work->scan.ended) work->queue.clear();
     }
-    work->looked = work->looked || !step(*work);
-    work->progress.ended = work->looked && *work->unsaved == 0;
+    journalled_ = errand->journalled();
+    work->progress.ended = !step(*work);
+    journalled_ = nullptr;
     errand->set(work->progress);
-    const bool saving = work->looked && !work->progress.ended;
     if (!work->progress.ended) works_.push_back(std::move(work));
-    if (saving) return timer_.start(pause);
     if (steady_now() >= end) break;
   }
   if (!works_.empty() && !office_.stopping) later();
@@ -272,9 +292,7 @@ void Clerk::rebind(std::string_view queue, const Item& like, std::string_view bi
   spool::RecipientState state{spool::State::pending, item->attempts, item->next_attempt,
                               office_.parts.spool.last_error(item->id, item->recipient)};
   state.binding = binding;
-  ++*work.unsaved;
-  office_.parts.spool.record(item->id, item->recipient, state,
-                             [unsaved = work.unsaved](const Result<>&) { --*unsaved; });
+  office_.parts.spool.record(item->id, item->recipient, state, journalled_ ? Journalled::one(journalled_) : nullptr);
   office_.parts.counters.binding(queue::binding_of(queue)).add(telemetry::Counter::queued_recipients, -1);
   office_.parts.counters.binding(queue::binding_of(to)).add(telemetry::Counter::queued_recipients);
   const bool waits = item->next_attempt > wall_now();
@@ -313,8 +331,12 @@ void Clerk::reassign(std::unique_ptr<Work> work, std::vector<Listed> listed) {
     loop.post([this, weak, job] {
       if (weak.expired()) return;
       if (office_.stopping) return;
+      const auto errand = job->work->errand.lock();
+      if (errand == nullptr) return;
+      journalled_ = errand->journalled();
       reassigned(*job->work, job->listed, job->bindings);
-      if (const auto errand = job->work->errand.lock()) errand->set(job->work->progress);
+      journalled_ = nullptr;
+      errand->set(job->work->progress);
       works_.push_back(std::move(job->work));
       later();
     });
@@ -395,7 +417,8 @@ void Clerk::wait_until(std::string_view queue, Item item, WallTime when) {
   item.next_attempt = when;
   office_.parts.spool.record(
       item.id, item.recipient,
-      {spool::State::pending, item.attempts, when, office_.parts.spool.last_error(item.id, item.recipient)});
+      {spool::State::pending, item.attempts, when, office_.parts.spool.last_error(item.id, item.recipient)},
+      journalled_ ? Journalled::one(journalled_) : nullptr);
   office_.queue.retry(queue, item, wall_now());
 }
 

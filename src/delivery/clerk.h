@@ -14,6 +14,7 @@
 #include <fmt/format.h>
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -33,10 +34,17 @@ class Clerk {
   Clerk(const Clerk&) = delete;
   Clerk& operator=(const Clerk&) = delete;
 
-  Acted act(const MessageOrder& order);
+  // `durable`, if given, is called once, on any thread: when what was held or
+  // released by it is journalled for good, or with why it is not.
+  Acted act(const MessageOrder& order, std::function<void(Result<>)> durable = nullptr);
   // About what is there now: nothing newer than `newest`.
   std::shared_ptr<const Errand> begin(QueueOrder order, MessageId newest);
   void stop();
+
+  // The queues where mail may wait that came for that one: itself, and those it was sent to.
+  std::set<std::string, ILess> places_of(const std::string& queue) const;
+  // … for that domain (with its tenant), by whatever Binding.
+  std::set<std::string, ILess> all_places_of(const std::string& domain) const;
 
   // False: that is how it was. By the queue's name; without a domain: all of that Binding.
   bool suspend(std::string_view queue, bool on);
@@ -51,6 +59,7 @@ class Clerk {
 
   void later();
   void run();
+  Acted act_on(const MessageOrder& order);
   bool step(Work& work);
   bool next_queue(Work& work);
   bool fits(const Work& work, const queue::Listed& listed) const;
@@ -74,6 +83,7 @@ class Clerk {
   std::deque<std::unique_ptr<Work>> works_;
   std::set<std::string, ILess> suspended_;
   std::map<std::string, std::set<std::string, ILess>, ILess> rerouted_;  // from where to where
+  std::shared_ptr<Journalled> journalled_;                               // of the order that is being carried out
   net::Timer timer_;
   bool posted_ = false;
   std::shared_ptr<char> alive_ = std::make_shared<char>();

@@ -13,6 +13,7 @@
 #include "delivery/ledger.h"
 #include "delivery/mailroom.h"
 #include "delivery/office.h"
+#include "delivery/porter.h"
 #include "delivery/router.h"
 #include "delivery/workers.h"
 #include "queue/name.h"
@@ -74,6 +75,7 @@ class PartsDispatcher final : public Dispatcher {
         mailroom_(office_),
         blackhole_(office_),
         clerk_(office_),
+        porter_(office_, clerk_, [this] { settled(); }),
         timer_(parts_.loop, [this] { wake(); }),
         patience_(parts_.loop, [this] { give_up_waiting(); }),
         reading_(parts_.loop, [this] { fail_slice(); }) {}
@@ -157,12 +159,32 @@ class PartsDispatcher final : public Dispatcher {
   size_t refresh_route(const std::string& domain) override { return router_.refresh(domain); }
   dns::Resolver& resolver() override { return router_.resolver(); }
 
-  Acted act(const MessageOrder& order) override {
-    const Acted acted = clerk_.act(order);
+  using Dispatcher::act;
+  Acted act(const MessageOrder& order, std::function<void(Result<>)> durable) override {
+    const Acted acted = clerk_.act(order, std::move(durable));
     settled();
     return acted;
   }
   std::shared_ptr<const Errand> begin(QueueOrder order) override { return clerk_.begin(std::move(order), newest_); }
+  std::shared_ptr<Carriage> carry(CarryOrder order) override { return porter_.begin(std::move(order), newest_); }
+
+  void spool_in(MessageId id, std::function<void(Result<bool>)> done) override {
+    if (backlog_.find(id)) return done(false);
+    readers_.post([this, id, done = std::move(done), alive = std::weak_ptr(alive_), &loop = parts_.loop] {
+      auto found = parts_.spool.summary(id);
+      loop.post([this, id, done, alive, found = std::move(found)] {
+        if (alive.expired()) return;
+        if (!found) return done(std::unexpected(found.error()));
+        if (backlog_.find(id)) return done(false);
+        // It may have been queued, and delivered, meanwhile. This look costs no
+        // disk: it was read a moment ago.
+        const auto now = parts_.spool.summary(id);
+        if (!now) return done(std::unexpected(now.error()));
+        add(id, now->envelope, now->size, now->states);
+        done(backlog_.find(id).has_value());
+      });
+    });
+  }
   bool suspend(std::string_view queue, bool on) override { return clerk_.suspend(queue, on); }
   std::vector<std::string> suspended() const override { return clerk_.all_suspended(); }
 
@@ -490,6 +512,7 @@ class PartsDispatcher final : public Dispatcher {
   Mailroom mailroom_;
   Blackhole blackhole_;
   Clerk clerk_;
+  Porter porter_;
   using HopName = std::pair<std::string, std::string>;  // tenant and Binding, and Route::hop
   std::map<HopName, std::unique_ptr<Hop>> hops_;
   HopName opened_last_;  // when connections were short

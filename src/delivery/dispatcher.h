@@ -16,7 +16,7 @@
 #include "spool/spool.h"
 #include "telemetry/counters.h"
 #include "telemetry/log.h"
-#include "telemetry/mainlog.h"
+#include "telemetry/mail_logs.h"
 #include "telemetry/smtp_trace.h"
 
 #include <functional>
@@ -44,7 +44,7 @@ struct Outbound {
 struct Parts {  // all borrowed, outliving the Dispatcher
   net::Loop& loop;
   spool::Spool& spool;
-  telemetry::Mainlog& mainlog;
+  telemetry::MailLogs& mainlog;
   telemetry::Log& log;
   telemetry::Counters& counters;
   std::function<config::SnapshotPtr()> snapshot;  // the current one; any thread
@@ -53,6 +53,9 @@ struct Parts {  // all borrowed, outliving the Dispatcher
   std::function<void(spool::Incoming, std::function<void(Result<MessageId>)> done)> inject;
   telemetry::SmtpTracers* tracers = nullptr;  // null: there are none
 };
+
+class Carriage;
+struct CarryOrder;
 
 class Dispatcher {
  public:
@@ -98,8 +101,17 @@ class Dispatcher {
 
   // Orders of the operator (errand.h). Loop thread; an Errand may be looked at,
   // and let go of, on any.
-  virtual Acted act(const MessageOrder& order) = 0;
+  // `durable`, if given, is called once, on any thread: when what was held or
+  // released is journalled for good, or with why it is not.
+  virtual Acted act(const MessageOrder& order, std::function<void(Result<>)> durable) = 0;
+  Acted act(const MessageOrder& order) { return act(order, nullptr); }
   virtual std::shared_ptr<const Errand> begin(QueueOrder order) = 0;
+  // Messages that wait into a folder (porter.h).
+  virtual std::shared_ptr<Carriage> carry(CarryOrder order) = 0;
+  // A message of the spool into the queue, if it is not there. `done` is called on
+  // the loop, once: true, or false when it was there; not_found: it is not in the
+  // spool, or finished; anything else: it cannot be read.
+  virtual void spool_in(MessageId id, std::function<void(Result<bool>)> done) = 0;
   // Nothing is tried for a queue that is suspended, beside what the configuration
   // says. Until the process ends. False: that is how it was. "%b1", the name of a queue
   // without a domain, is all that goes by that Binding.

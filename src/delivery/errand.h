@@ -4,9 +4,13 @@
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/pattern.h"
+#include "base/result.h"
 #include "queue/queue.h"
 
+#include <atomic>
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -75,12 +79,52 @@ struct QueueOrder {
 };
 
 struct Progress {
-  uint64_t looked_at = 0;      // recipients, some of them more than once
-  Acted acted;                 // of a dry run: what would be; `missing` stays 0
-  std::vector<Waiting> first;  // of a dry run: the first that it would be done to
-  bool ended = false;
+  uint64_t looked_at = 0;        // recipients, some of them more than once
+  Acted acted;                   // of a dry run: what would be; `missing` stays 0
+  std::vector<Waiting> first;    // of a dry run: the first that it would be done to
+  bool ended = false;            // and what was journalled for it is durable
+  std::optional<Error> unsaved;  // some of it is not, and why: it holds until the daemon ends
 
   static constexpr size_t most_shown = 25;
+};
+
+// What an order has written into the journal, until all of it is durable. Any thread.
+class Journalled {
+ public:
+  // `all`, if given, is called once: when finish() was, and nothing is on its
+  // way any more; with the first failure, if there was one.
+  explicit Journalled(std::function<void(Result<>)> all = nullptr) : all_(std::move(all)) {}
+
+  // For one record: to be called when it is durable, or is not.
+  static std::function<void(Result<>)> one(const std::shared_ptr<Journalled>& journalled) {
+    journalled->waiting_.fetch_add(1);
+    return [journalled](Result<> done) {
+      if (!done) journalled->fail(std::move(done.error()));
+      journalled->finish();
+    };
+  }
+  void finish() {
+    if (waiting_.fetch_sub(1) == 1 && all_) {
+      const auto why = failed();
+      all_(why ? Result<>(std::unexpected(*why)) : Result<>());
+    }
+  }
+  bool durable() const { return waiting_.load() == 0; }
+  std::optional<Error> failed() const {
+    const std::lock_guard lock(mutex_);
+    return failed_;
+  }
+
+ private:
+  void fail(Error why) {
+    const std::lock_guard lock(mutex_);
+    if (!failed_) failed_ = std::move(why);
+  }
+
+  std::atomic<uint64_t> waiting_{1};  // … and finish()
+  std::function<void(Result<>)> all_;
+  mutable std::mutex mutex_;
+  std::optional<Error> failed_;
 };
 
 // An order about a queue, under way. It ends where it is when the last owner
@@ -89,14 +133,21 @@ class Errand {
  public:
   Progress progress() const {
     const std::lock_guard lock(mutex_);
-    return progress_;
+    Progress now = progress_;
+    now.ended = now.ended && journalled_->durable();
+    now.unsaved = journalled_->failed();
+    return now;
   }
+  // Ended: nothing is journalled any more.
   void set(const Progress& progress) {
     const std::lock_guard lock(mutex_);
+    if (progress.ended && !progress_.ended) journalled_->finish();
     progress_ = progress;
   }
+  const std::shared_ptr<Journalled>& journalled() const { return journalled_; }
 
  private:
+  std::shared_ptr<Journalled> journalled_ = std::make_shared<Journalled>();
   mutable std::mutex mutex_;
   Progress progress_;
 };

@@ -48,7 +48,8 @@ std::string Injector::assign(message::Envelope& envelope) const {
 }
 
 void Injector::accepted(MessageId id, std::shared_ptr<const message::Envelope> shared, uint64_t size, bool with_id,
-                        const Source& source, std::string group, std::shared_ptr<const std::string> report) {
+                        const Source& source, std::string group, std::shared_ptr<const std::string> report,
+                        std::vector<spool::RecipientState> states) {
   const message::Envelope& envelope = *shared;
   telemetry::Counters::Scope* const tenant = counters_.tenant(envelope.tenant);
   counters_.add(tenant, Counter::messages_received);
@@ -62,7 +63,7 @@ void Injector::accepted(MessageId id, std::shared_ptr<const message::Envelope> s
   logs_.reception({id.to_string(spool_.node()), shared, size, source.protocol, source.session, std::move(group),
                    std::move(report)});
   if (with_id) size += MessageId::text_length(spool_.node());
-  enqueue_({id, std::move(shared), size});
+  enqueue_({id, std::move(shared), size, std::move(states)});
 }
 
 void Injector::submit(spool::Incoming incoming, Source source, net::Loop& loop,
@@ -98,6 +99,7 @@ struct Batch::Log {
     bool with_id = false;
     std::string group{};
     std::shared_ptr<const std::string> report{};
+    std::vector<spool::RecipientState> states{};
   };
   Source source;
   std::vector<Message> messages{};
@@ -114,8 +116,11 @@ Result<> Batch::add(spool::Incoming incoming) {
   auto report = injector_.report_in(incoming, log_->source);
   auto message = std::make_shared<const spool::Incoming>(std::move(incoming));
   Log::Message noted{std::make_shared<const message::Envelope>(message->envelope),
-                     message->trace.size() + message->body_size(), message->id_offset != spool::Incoming::no_id,
-                     std::move(group), std::move(report)};
+                     message->trace.size() + message->body_size(),
+                     message->id_offset != spool::Incoming::no_id,
+                     std::move(group),
+                     std::move(report),
+                     message->states};
   auto added = batch_->add(std::move(message));
   if (added) log_->messages.push_back(std::move(noted));
   return added;
@@ -151,7 +156,7 @@ void Batch::commit(std::optional<spool::Receipt> receipt, std::function<void(Res
       for (size_t i = 0; i < ids->size(); ++i) {
         Log::Message& message = log->messages[i];
         injector.accepted((*ids)[i], std::move(message.envelope), message.size, message.with_id, log->source,
-                          std::move(message.group), std::move(message.report));
+                          std::move(message.group), std::move(message.report), std::move(message.states));
       }
     } else {
       injector.counters_.add(Counter::spool_failures);

@@ -41,7 +41,8 @@ struct Assigned {
 struct Accepted {
   MessageId id;
   std::shared_ptr<const message::Envelope> envelope;
-  uint64_t size = 0;  // as delivered: trace, id and body
+  uint64_t size = 0;                            // as delivered: trace, id and body
+  std::vector<spool::RecipientState> states{};  // as it was handed in with; empty: all pending
 };
 
 // Messages that are accepted together or not at all: one API request, one
@@ -127,7 +128,8 @@ class Injector {
   // The group of the Binding that the message gets.
   std::string assign(message::Envelope& envelope) const;
   void accepted(MessageId id, std::shared_ptr<const message::Envelope> envelope, uint64_t size, bool with_id,
-                const Source& source, std::string group, std::shared_ptr<const std::string> report);
+                const Source& source, std::string group, std::shared_ptr<const std::string> report,
+                std::vector<spool::RecipientState> states = {});
 
   spool::Spool& spool_;
   telemetry::MailLogs& logs_;

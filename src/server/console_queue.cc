@@ -2,6 +2,7 @@
 // that it passes on: between control's words and delivery's.
 #include "base/text.h"
 #include "queue/name.h"
+#include "server/awaited.h"
 #include "server/console_service.h"
 
 #include <atomic>
@@ -40,8 +41,8 @@ QueuedRecipient row_of(delivery::Waiting&& waiting, const std::string& node) {
   return row;
 }
 
-control::QueueActed acted_of(const delivery::Acted& acted) {
-  return {acted.done, acted.in_flight, acted.left, acted.missing};
+control::QueueActed acted_of(const delivery::Acted& acted, const std::optional<Error>& unsaved) {
+  return {acted.done, acted.in_flight, acted.left, acted.missing, unsaved};
 }
 
 delivery::Act act_of(control::QueueAct act) {
@@ -74,6 +75,53 @@ constexpr std::string_view state_name(delivery::Outbound::State state) {
       return "sending";
   }
   return "resting";
+}
+
+// About those of its recipients that wait. Reads it.
+Result<delivery::MessageOrder> order_of(const spool::Spool& spool, const control::MessageOrder& order) {
+  const auto summary = spool.summary(order.id);
+  if (!summary) return std::unexpected(summary.error());
+  // The queue does not have it yet.
+  if (auto known = spool.indexed(order.id); !known) return std::unexpected(known.error());
+  delivery::MessageOrder passed{act_of(order.act), order.id, {}, order.quiet, order.response};
+  for (uint32_t i = 0; i < summary->envelope.recipients.size(); ++i) {
+    const std::string& address = summary->envelope.recipients[i].address;
+    if (i < summary->states.size() && summary->states[i].state != spool::State::pending) continue;
+    if (!order.recipient.empty() && !iequals(order.recipient, address)) continue;
+    const bool rebound = i < summary->states.size() && !summary->states[i].binding.empty();
+    passed.recipients.emplace_back(i, queue::name_of(summary->envelope.tenant, message::domain_of(address),
+                                                     rebound ? summary->states[i].binding : summary->envelope.binding));
+  }
+  if (passed.recipients.empty())
+    return fail(Errc::not_found, "{}: {} waits for nothing", order.id.to_string(spool.node()), order.recipient);
+  return passed;
+}
+
+Result<control::MessageDetails> details_of(const spool::Spool& spool, MessageId id) {
+  const auto stored = spool.read(id);
+  if (!stored) return std::unexpected(stored.error());
+  control::MessageDetails details;
+  details.id = id.to_string(spool.node());
+  details.sender = stored->envelope.sender;
+  details.received = stored->envelope.received;
+  details.client = stored->envelope.client.to_string();
+  details.helo = stored->envelope.client_helo;
+  details.listener = stored->envelope.listener;
+  details.tenant = stored->envelope.tenant;
+  details.size = stored->size();
+  const size_t end = stored->body.find("\r\n\r\n");
+  details.header = stored->trace + stored->body.substr(0, end == std::string::npos ? 0 : end + 2);
+  for (size_t i = 0; i < stored->envelope.recipients.size(); ++i) {
+    const spool::RecipientState& state = stored->states[i];
+    control::MessageDetails::Recipient row;
+    row.address = stored->envelope.recipients[i].address;
+    row.state = spool::state_name(state);
+    if (row.state == "pending") row.next_attempt = state.next_attempt;
+    row.attempts = state.attempts;
+    row.last_error = state.last_error;
+    details.recipients.push_back(std::move(row));
+  }
+  return details;
 }
 
 void run_on(net::Loop& loop, const std::function<void()>& work) {
@@ -115,7 +163,7 @@ class Errand final : public control::QueueErrand {
 
   control::QueueProgress progress() override {
     delivery::Progress now = errand_->progress();
-    control::QueueProgress progress{now.looked_at, acted_of(now.acted), {}, now.ended};
+    control::QueueProgress progress{now.looked_at, acted_of(now.acted, now.unsaved), {}, now.ended};
     for (delivery::Waiting& each : now.first) progress.first.push_back(row_of(std::move(each), node_));
     return progress;
   }
@@ -183,25 +231,32 @@ std::unique_ptr<control::QueueReader> ConsoleService::queue_reader(std::string n
   return std::make_unique<Reader>(parts_, std::move(name));
 }
 
-Result<control::QueueActed> ConsoleService::act_on_message(const control::MessageOrder& order) {
-  const auto summary = parts_.spool.summary(order.id);
-  if (!summary) return std::unexpected(summary.error());
-  // The queue does not have it yet.
-  if (auto known = parts_.spool.indexed(order.id); !known) return std::unexpected(known.error());
-  delivery::MessageOrder passed{act_of(order.act), order.id, {}, order.quiet, order.response};
-  for (uint32_t i = 0; i < summary->envelope.recipients.size(); ++i) {
-    const std::string& address = summary->envelope.recipients[i].address;
-    if (i < summary->states.size() && summary->states[i].state != spool::State::pending) continue;
-    if (!order.recipient.empty() && !iequals(order.recipient, address)) continue;
-    const bool rebound = i < summary->states.size() && !summary->states[i].binding.empty();
-    passed.recipients.emplace_back(i, queue::name_of(summary->envelope.tenant, message::domain_of(address),
-                                                     rebound ? summary->states[i].binding : summary->envelope.binding));
-  }
-  if (passed.recipients.empty())
-    return fail(Errc::not_found, "{}: {} waits for nothing", order.id.to_string(parts_.spool.node()), order.recipient);
-  delivery::Acted acted;
-  run_on(parts_.delivery_loop, [&] { acted = parts_.dispatcher.act(passed); });
-  return acted_of(acted);
+std::unique_ptr<control::Awaited<control::QueueActed>> ConsoleService::act_on_message(
+    const control::MessageOrder& order) {
+  auto shared = std::make_shared<Answered<control::QueueActed>::Shared>();
+  // Which recipients wait is read on one thread, done on another, and durable on a third.
+  readers().post([shared, order, &spool = parts_.spool, &loop = parts_.delivery_loop, &dispatcher = parts_.dispatcher] {
+    auto passed = order_of(spool, order);
+    if (!passed) return shared->set(std::unexpected(std::move(passed.error())));
+    loop.post([shared, passed = std::move(*passed), &dispatcher] {
+      auto acted = std::make_shared<control::QueueActed>();
+      // Nobody looks at what it gives before both have said that they are done.
+      const auto ends = std::make_shared<std::atomic<int>>(2);
+      const auto end = [shared, acted, ends] {
+        if (ends->fetch_sub(1) == 1) shared->set(*acted);
+      };
+      const delivery::Acted done = dispatcher.act(passed, [acted, end](Result<> durable) {
+        if (!durable) acted->unsaved = std::move(durable.error());
+        end();
+      });
+      acted->done = done.done;
+      acted->in_flight = done.in_flight;
+      acted->left = done.left;
+      acted->missing = done.missing;
+      end();
+    });
+  });
+  return std::make_unique<Answered<control::QueueActed>>(std::move(shared));
 }
 
 std::unique_ptr<control::QueueErrand> ConsoleService::act_on_queue(control::QueueOrder order) {
@@ -233,44 +288,24 @@ std::vector<std::string> ConsoleService::suspended_queues() {
   return names;
 }
 
-Result<control::MessageDetails> ConsoleService::message(MessageId id) {
-  const auto stored = parts_.spool.read(id);
-  if (!stored) return std::unexpected(stored.error());
-  control::MessageDetails details;
-  details.id = id.to_string(parts_.spool.node());
-  details.sender = stored->envelope.sender;
-  details.received = stored->envelope.received;
-  details.client = stored->envelope.client.to_string();
-  details.helo = stored->envelope.client_helo;
-  details.listener = stored->envelope.listener;
-  details.tenant = stored->envelope.tenant;
-  details.size = stored->size();
-  const size_t end = stored->body.find("\r\n\r\n");
-  details.header = stored->trace + stored->body.substr(0, end == std::string::npos ? 0 : end + 2);
-  for (size_t i = 0; i < stored->envelope.recipients.size(); ++i) {
-    const spool::RecipientState& state = stored->states[i];
-    control::MessageDetails::Recipient row;
-    row.address = stored->envelope.recipients[i].address;
-    row.state = spool::state_name(state);
-    if (row.state == "pending") row.next_attempt = state.next_attempt;
-    row.attempts = state.attempts;
-    row.last_error = state.last_error;
-    details.recipients.push_back(std::move(row));
-  }
-  return details;
+std::unique_ptr<control::Awaited<control::MessageDetails>> ConsoleService::message(MessageId id) {
+  auto shared = std::make_shared<Answered<control::MessageDetails>::Shared>();
+  // Nobody waits for it any more when the console has gone.
+  readers().post([weak = std::weak_ptr(shared), &spool = parts_.spool, id] {
+    if (const auto shared = weak.lock()) shared->set(details_of(spool, id));
+  });
+  return std::make_unique<Answered<control::MessageDetails>>(std::move(shared));
 }
 
-Result<> ConsoleService::message_there(MessageId id) {
-  const auto summary = parts_.spool.summary(id);
-  if (!summary) return std::unexpected(summary.error());
-  return {};
+delivery::Workers& ConsoleService::readers() {
+  if (readers_ == nullptr) readers_ = std::make_unique<delivery::Workers>(1);
+  return *readers_;
 }
 
 std::unique_ptr<control::MessageText> ConsoleService::message_text(MessageId id) {
-  if (readers_ == nullptr) readers_ = std::make_unique<delivery::Workers>(1);
   auto shared = std::make_shared<Text::Shared>();
   // Nobody waits for it any more when the console has gone.
-  readers_->post([weak = std::weak_ptr(shared), &spool = parts_.spool, id] {
+  readers().post([weak = std::weak_ptr(shared), &spool = parts_.spool, id] {
     const auto shared = weak.lock();
     if (shared == nullptr) return;
     auto stored = spool.read(id);

@@ -238,6 +238,10 @@ control::SpoolStatus ConsoleService::spool() {
           status.segments,
           status.bytes,
           status.free_bytes,
+          status.copied,
+          status.copied_bytes,
+          status.removed,
+          status.freed,
           {phase, now.segments, now.segments_read, now.messages, now.queued, now.percent(), text_of(now)}};
 }
 

@@ -8,6 +8,7 @@
 #include "control/system.h"
 #include "delivery/dispatcher.h"
 #include "delivery/workers.h"
+#include "inject/injector.h"
 #include "net/connection.h"
 #include "server/console_gate.h"
 #include "server/control_call.h"
@@ -36,6 +37,7 @@ struct ConsoleParts {  // borrowed, outliving it
   telemetry::SmtpTracers& tracers;
   Loops& loops;
   spool::Spool& spool;
+  inject::Injector& injector;
   net::Loop& delivery_loop;
   delivery::Dispatcher& dispatcher;
   std::function<Listeners&()> listeners;  // made later than this
@@ -75,12 +77,14 @@ class ConsoleService : public control::System {
   std::optional<control::QueuedDomain> queue_domain(std::string_view name) override;
   control::QueueTotals queue_totals() override;
   std::unique_ptr<control::QueueReader> queue_reader(std::string name) override;
-  Result<control::QueueActed> act_on_message(const control::MessageOrder& order) override;
+  std::unique_ptr<control::Awaited<control::QueueActed>> act_on_message(const control::MessageOrder& order) override;
   std::unique_ptr<control::QueueErrand> act_on_queue(control::QueueOrder order) override;
+  std::unique_ptr<control::CarryErrand> export_messages(control::ExportOrder order) override;
+  std::unique_ptr<control::CarryErrand> import_messages(control::ImportOrder order) override;
+  std::unique_ptr<control::Awaited<bool>> spool_in(MessageId id) override;
   bool suspend_queue(const std::string& name, bool on) override;
   std::vector<std::string> suspended_queues() override;
-  Result<control::MessageDetails> message(MessageId id) override;
-  Result<> message_there(MessageId id) override;
+  std::unique_ptr<control::Awaited<control::MessageDetails>> message(MessageId id) override;
   std::unique_ptr<control::MessageText> message_text(MessageId id) override;
   control::SpoolStatus spool() override;
   WallTime started() override;
@@ -95,6 +99,7 @@ class ConsoleService : public control::System {
   std::unique_ptr<control::Session> make_session(control::Client client, const config::SnapshotPtr& snapshot,
                                                  const config::Options& options, control::Access::OptionsIn options_in);
   void retrace();
+  delivery::Workers& readers();
   control::ListenTls tls_of(const config::Snapshot& snapshot, const config::ListenConf& listen);
 
   ConsoleParts parts_;

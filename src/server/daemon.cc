@@ -202,7 +202,7 @@ bool Daemon::open_stores() {
   injector_ = std::make_unique<inject::Injector>(*spool_, logs_->mail(), counters_, [this](inject::Accepted accepted) {
     const std::lock_guard lock(queue_mutex_);
     if (queue_ == nullptr) return;  // ending: the next start finds it in the spool
-    queue_->enqueue(accepted.id, accepted.envelope, accepted.size, {});
+    queue_->enqueue(accepted.id, accepted.envelope, accepted.size, std::move(accepted.states));
   });
   injector_->assign_by([this](const message::Envelope& envelope) {
     const config::SnapshotPtr snapshot = engine_->current();
@@ -254,9 +254,9 @@ Result<> Daemon::start_listening() {
       ProcessParts{counters_, *logs_, tls_, loops_, *main_, *delivery_loop_, *spool_, *snapshots_});
   gate_ = std::make_unique<ConsoleGate>(logs_->acct(), *auth_desk_);
   console_ = std::make_unique<ConsoleService>(
-      ConsoleParts{*main_, *engine_, counters_, *log_, tls_, tracers_, loops_, *spool_, *delivery_loop_, *dispatcher_,
-                   [this]() -> Listeners& { return *listeners_; }, [this] { begin_shutdown(); }, *process_,
-                   [this] { main_->post([this] { keep_time(); }); }, *gate_});
+      ConsoleParts{*main_, *engine_, counters_, *log_, tls_, tracers_, loops_, *spool_, *injector_, *delivery_loop_,
+                   *dispatcher_, [this]() -> Listeners& { return *listeners_; }, [this] { begin_shutdown(); },
+                   *process_, [this] { main_->post([this] { keep_time(); }); }, *gate_});
   proxy_gate_ = std::make_unique<ProxyGate>(*log_, counters_, [this](Worker& worker, Incoming incoming) {
     const uint64_t id = next_session_.fetch_add(1, std::memory_order_relaxed);
     if (incoming.listener == config::ScopeKind::http_listener)

@@ -5,11 +5,13 @@ libserver_a_SOURCES = \
 	src/server/access_check.cc src/server/access_check.h \
 	src/server/admission.cc src/server/admission.h \
 	src/server/auth_desk.cc src/server/auth_desk.h \
+	src/server/awaited.h \
 	src/server/batch_feeder.cc src/server/batch_feeder.h \
 	src/server/client_session.cc src/server/client_session.h \
 	src/server/configuration_check.cc src/server/configuration_check.h \
 	src/server/console_gate.cc src/server/console_gate.h \
 	src/server/console_connection.cc src/server/console_connection.h \
+	src/server/console_carry.cc \
 	src/server/console_queue.cc \
 	src/server/console_service.cc src/server/console_service.h \
 	src/server/control_call.cc src/server/control_call.h \
@@ -48,6 +50,7 @@ libserver_a_SOURCES = \
 	src/server/session_services.h \
 	src/server/settings.cc src/server/settings.h \
 	src/server/snapshot_keeper.cc src/server/snapshot_keeper.h \
+	src/server/spool_import.cc src/server/spool_import.h \
 	src/server/throttle.cc src/server/throttle.h \
 	src/server/tls_settings.cc src/server/tls_settings.h \
 	src/server/tls_store.cc src/server/tls_store.h \

@@ -75,6 +75,9 @@ class Committer {
   uint64_t batches() const { return groups_; }
   uint64_t committed() const { return committed_; }
   uint64_t copied() const { return copied_; }
+  uint64_t copied_bytes() const { return copied_bytes_; }
+  uint64_t removed() const { return removed_; }
+  uint64_t freed() const { return freed_; }
 
  private:
   // committer.cc
@@ -140,6 +143,9 @@ class Committer {
   std::atomic<uint64_t> groups_{0};
   std::atomic<uint64_t> committed_{0};
   std::atomic<uint64_t> copied_{0};
+  std::atomic<uint64_t> copied_bytes_{0};
+  std::atomic<uint64_t> removed_{0};
+  std::atomic<uint64_t> freed_{0};
 
   // The thread's own.
   SegmentWriter writer_;

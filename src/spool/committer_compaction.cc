@@ -64,6 +64,7 @@ void Committer::complete_moves(uint32_t number) {
                 {move.offset, static_cast<uint32_t>(move.head.size() - record_header_size),
                  static_cast<uint32_t>(move.copy.body.size()), move.recipients});
   copied_ += moves_.size();
+  copied_bytes_ += moves_size();
   moves_.clear();
 }
 

@@ -133,7 +133,8 @@ bool Committer::remove_finished(const std::vector<uint32_t>& segments) {
   }
   // Journal entries for these may be forgotten only when they cannot come back.
   if (!files_.sync_names()) return false;
-  for (const uint32_t number : gone) index_.remove(number);
+  for (const uint32_t number : gone) freed_ += index_.remove(number);
+  removed_ += gone.size();
   return removed;
 }
 

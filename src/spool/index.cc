@@ -533,19 +533,21 @@ Checkpoint Index::checkpoint_of(uint32_t number, const Segment& segment) const {
   return checkpoint;
 }
 
-void Index::remove(uint32_t segment) {
+uint64_t Index::remove(uint32_t segment) {
   decltype(segments_)::node_type gone;  // what it held is given back without the lock
   const std::lock_guard lock(mutex_);
   const auto found = segments_.find(segment);
-  if (found == segments_.end()) return;
+  if (found == segments_.end()) return 0;
   for (std::optional<PackedMap::Key> next = PackedMap::Key{}; next;) {
     next = each_home(found->second, *next, [&](uint32_t offset, MessageId id) {
       if (place_of(id) == MessageId{segment, offset}) moved_.erase({number_of(id), 0});
     });
     mutex_.give_way();  // nobody else removes any
   }
+  const uint64_t bytes = found->second.bytes;
   gone = segments_.extract(found);
   changed_ = true;
+  return bytes;
 }
 
 }  // namespace impulse::spool

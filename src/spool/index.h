@@ -102,7 +102,7 @@ class Index {
     std::vector<uint32_t> receipts;
   };
   Removal plan_removal() const;
-  void remove(uint32_t segment);
+  uint64_t remove(uint32_t segment);  // how many bytes it had
   // The segment with the most to gain, and no less than `gain` bytes, when what is live in it, no more than a
   // quarter, is copied and it can go.
   std::optional<uint32_t> plan_compaction(uint64_t gain) const;

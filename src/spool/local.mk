@@ -6,6 +6,7 @@ libspool_a_SOURCES = \
 	src/spool/commit_record.cc src/spool/commit_record.h \
 	src/spool/committer_compaction.cc \
 	src/spool/compactor.cc src/spool/compactor.h \
+	src/spool/content_filter.cc src/spool/content_filter.h \
 	src/spool/copy_record.cc src/spool/copy_record.h \
 	src/spool/committer.cc src/spool/committer.h \
 	src/spool/committer_segments.cc \
@@ -21,6 +22,9 @@ libspool_a_SOURCES = \
 	src/spool/message_codec.cc src/spool/message_codec.h \
 	src/spool/message_reader.cc src/spool/message_reader.h \
 	src/spool/open_batch.cc src/spool/open_batch.h \
+	src/spool/pair.cc src/spool/pair.h \
+	src/spool/pair_folder.cc src/spool/pair_folder.h \
+	src/spool/pair_json.cc src/spool/pair_json.h \
 	src/spool/range_reader.cc src/spool/range_reader.h \
 	src/spool/read_only_files.cc src/spool/read_only_files.h \
 	src/spool/receipts.cc src/spool/receipts.h \

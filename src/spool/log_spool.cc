@@ -206,6 +206,9 @@ class LogSpool final : public Spool {
     status.committed = committer_->committed();
     status.receipts = receipts_.size();
     status.copied = committer_->copied();
+    status.copied_bytes = committer_->copied_bytes();
+    status.removed = committer_->removed();
+    status.freed = committer_->freed();
     const Resident::Figures resident = resident_.figures();
     status.resident = resident.messages;
     status.resident_bytes = resident.bytes;

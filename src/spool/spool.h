@@ -205,12 +205,15 @@ struct Status {
   std::string reason;     // why not
   uint64_t messages = 0;  // live
   uint64_t segments = 0;
-  uint64_t bytes = 0;       // on disk
-  uint64_t free_bytes = 0;  // of the file system
-  uint64_t commits = 0;     // batches since start
-  uint64_t committed = 0;   // messages since start
-  uint64_t receipts = 0;    // remembered
-  uint64_t copied = 0;      // messages since start, so that segments of which most was dead could go
+  uint64_t bytes = 0;         // on disk
+  uint64_t free_bytes = 0;    // of the file system
+  uint64_t commits = 0;       // batches since start
+  uint64_t committed = 0;     // messages since start
+  uint64_t receipts = 0;      // remembered
+  uint64_t copied = 0;        // messages since start, so that segments of which most was dead could go
+  uint64_t copied_bytes = 0;  // of these, as records
+  uint64_t removed = 0;       // segments since start
+  uint64_t freed = 0;         // bytes of these
   // Of messages that are kept in memory, too, and how many readings since the
   // start found theirs there, or did not.
   uint64_t resident = 0;

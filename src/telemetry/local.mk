@@ -23,7 +23,6 @@ libtelemetry_a_SOURCES = \
 	src/telemetry/mail_lines.h \
 	src/telemetry/mail_logs.cc \
 	src/telemetry/mail_logs.h \
-	src/telemetry/mainlog.h \
 	src/telemetry/note.cc \
 	src/telemetry/note.h \
 	src/telemetry/record.cc \

@@ -70,6 +70,9 @@ Answer hold_domain(const Invocation& call);
 Answer release_domain(const Invocation& call);
 Answer reroute_queue(const Invocation& call);
 Answer rebind(const Invocation& call);
+Answer spool_export(const Invocation& call);
+Answer spool_import(const Invocation& call);
+Answer spool_in(const Invocation& call);
 Answer suspend(const Invocation& call);
 Answer resume(const Invocation& call);
 

@@ -59,6 +59,13 @@ void say_envelope(Writer& writer, const MessageDetails& message) {
   writer.text(fmt::format("{:>14} {}", "Size:", message.size));
 }
 
+constexpr Duration glance = std::chrono::milliseconds(5);
+
+void say_error(Writer& writer, const Error& why) {
+  writer.error(why.code == Errc::not_found ? "message-not-found" : "message-unreadable", why.message);
+  writer.fail(code_of(why.code));
+}
+
 // The text of a message, line by line as it is sent; a long line goes on in the next.
 class TextLines {
  public:
@@ -73,8 +80,7 @@ class TextLines {
       }
       if (!*ready) {
         if (std::exchange(failed_, true)) return false;
-        writer.error("message-unreadable", ready->error().message);
-        writer.fail(code_of(ready->error().code));
+        say_error(writer, ready->error());
         return true;
       }
       parts_ = &**ready;
@@ -108,7 +114,6 @@ class TextLines {
   }
 
  private:
-  static constexpr Duration glance = std::chrono::milliseconds(5);
   static constexpr size_t lines_a_step = 32;
   static constexpr size_t piece = 8192;
 
@@ -126,34 +131,8 @@ Step say_text(System& system, MessageId id, bool heading) {
   };
 }
 
-// Its envelope, recipients, and, unless the body follows, its header section.
-Answer details(const Invocation& call, MessageId id, bool body) {
-  Result<MessageDetails> found = call.system.message(id);
-  if (!found)
-    return Answer::error(code_of(found.error().code),
-                         found.error().code == Errc::not_found ? "message-not-found" : "message-unreadable",
-                         found.error().message);
-  if (body) found->header.clear();
-  const size_t whole = found->header.size();
-  if (whole > header_shown) {
-    found->header.resize(header_shown);
-    found->header.shrink_to_fit();
-  }
-  const auto message = std::make_shared<const MessageDetails>(std::move(*found));
-  Answer answer;
-  answer.lines = then(each(1, [message](Writer& writer, size_t) { say_envelope(writer, *message); }),
-                      each(message->recipients.size(), [message](Writer& writer, size_t i) {
-                        const auto& recipient = message->recipients[i];
-                        if (writer.json())
-                          writer.document(recipient_document(recipient));
-                        else
-                          writer.text(recipient_line(recipient));
-                      }));
-  if (body) {
-    answer.lines = then(std::move(answer.lines), say_text(call.system, id, true));
-    return answer;
-  }
-  answer.lines = then(std::move(answer.lines), [message, whole, at = size_t{0}, begun = false](Writer& writer) mutable {
+Step say_header(std::shared_ptr<const MessageDetails> message, size_t whole) {
+  return [message = std::move(message), whole, at = size_t{0}, begun = false](Writer& writer) mutable {
     if (at == message->header.size()) return false;
     if (!begun && !writer.json()) writer.text(fmt::format("{:>14}", "Header:"));
     begun = true;
@@ -167,15 +146,52 @@ Answer details(const Invocation& call, MessageId id, bool body) {
     if (at == message->header.size() && whole > at)
       writer.remark("message-header-cut", fmt::format("{} of {} bytes of the header section are shown", at, whole));
     return true;
-  });
+  };
+}
+
+// Its envelope, recipients, and its header section.
+Step say_details(MessageDetails&& found) {
+  const size_t whole = found.header.size();
+  if (whole > header_shown) {
+    found.header.resize(header_shown);
+    found.header.shrink_to_fit();
+  }
+  const auto message = std::make_shared<const MessageDetails>(std::move(found));
+  Step lines = then(each(1, [message](Writer& writer, size_t) { say_envelope(writer, *message); }),
+                    each(message->recipients.size(), [message](Writer& writer, size_t i) {
+                      const auto& recipient = message->recipients[i];
+                      if (writer.json())
+                        writer.document(recipient_document(recipient));
+                      else
+                        writer.text(recipient_line(recipient));
+                    }));
+  return then(std::move(lines), say_header(message, whole));
+}
+
+// With `body` that follows instead of the header section.
+Answer details(const Invocation& call, MessageId id, bool body) {
+  Answer answer;
+  answer.lines = [found = std::shared_ptr(call.system.message(id)), &system = call.system, id, body,
+                  rest = Step()](Writer& writer) mutable {
+    if (rest) return rest(writer);
+    if (found == nullptr) return false;
+    Result<MessageDetails>* const ready = found->ready();
+    if (ready == nullptr) {
+      writer.wait(glance);
+    } else if (!*ready) {
+      say_error(writer, ready->error());
+      found = nullptr;
+    } else {
+      if (body) (*ready)->header.clear();
+      rest = say_details(std::move(**ready));
+      if (body) rest = then(std::move(rest), say_text(system, id, true));
+    }
+    return true;
+  };
   return answer;
 }
 
 Answer body_of(const Invocation& call, MessageId id) {
-  if (const auto there = call.system.message_there(id); !there)
-    return Answer::error(code_of(there.error().code),
-                         there.error().code == Errc::not_found ? "message-not-found" : "message-unreadable",
-                         there.error().message);
   Answer answer;
   answer.lines = say_text(call.system, id, false);
   return answer;

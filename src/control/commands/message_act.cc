@@ -9,6 +9,9 @@ namespace impulse::control {
 
 namespace {
 
+constexpr Duration glance = std::chrono::milliseconds(5);
+constexpr int patience = 1000;  // of these, before it is said that it takes long
+
 std::string_view done_word(QueueAct act) {
   switch (act) {
     case QueueAct::retry:
@@ -43,6 +46,31 @@ std::string_view left_word(QueueAct act) {
   return {};
 }
 
+void say_acted(Writer& writer, const std::string& id, QueueAct act, const QueueActed& acted) {
+  if (writer.json()) {
+    writer.document({{"id", id},
+                     {"recipients", acted.done},
+                     {"in_flight", acted.in_flight},
+                     {"left", acted.left},
+                     {"missing", acted.missing}});
+  } else if (acted.done > 0) {
+    writer.text(fmt::format("{}: {} {}", field(id), counted(acted.done, "recipient"), done_word(act)));
+  }
+  if (acted.in_flight > 0)
+    writer.warning("message-in-flight", fmt::format("{} in delivery just now: nothing can be done about that",
+                                                    counted(acted.in_flight, "recipient")));
+  if (acted.left > 0)
+    writer.warning("message-left", fmt::format("{} {}", counted(acted.left, "recipient"), left_word(act)));
+  if (acted.missing > 0)
+    writer.warning("message-missing",
+                   fmt::format("{} not in the queue (yet, or any more)", counted(acted.missing, "recipient")));
+  // Nothing was done at all, and that is no success.
+  if (acted.done == 0) writer.fail(Code::failed);
+  if (!acted.unsaved) return;
+  writer.warning("queue-not-durable", unsaved_text(*acted.unsaved));
+  writer.fail(Code::degraded);
+}
+
 Answer act_on(const Invocation& call, std::string_view command, QueueAct act, bool quiet = false) {
   if (call.words.empty() || call.words.size() > 2)
     return usage(command, "a message id is expected, and the address of one recipient may follow");
@@ -58,33 +86,29 @@ Answer act_on(const Invocation& call, std::string_view command, QueueAct act, bo
     if (order.recipient.empty() || order.recipient.starts_with('-'))
       return placed_error(Code::usage, "control-usage", call.words[1], "a recipient's address is expected");
   }
-  const auto acted = call.system.act_on_message(order);
-  if (!acted)
-    return Answer::error(code_of(acted.error().code),
-                         acted.error().code == Errc::not_found ? "message-not-found" : "message-unreadable",
-                         acted.error().message);
-  // Nothing was done at all, and that is no success.
-  Status status;
-  if (acted->done == 0) status.code = Code::failed;
-  return Answer::once(std::move(status), [id = id->to_string(call.system.node()), act, acted = *acted](Writer& writer) {
-    if (writer.json()) {
-      writer.document({{"id", id},
-                       {"recipients", acted.done},
-                       {"in_flight", acted.in_flight},
-                       {"left", acted.left},
-                       {"missing", acted.missing}});
-    } else if (acted.done > 0) {
-      writer.text(fmt::format("{}: {} {}", field(id), counted(acted.done, "recipient"), done_word(act)));
+  Answer answer;
+  answer.late = true;
+  answer.lines = [acted = std::shared_ptr(call.system.act_on_message(order)), id = id->to_string(call.system.node()),
+                  act, said = false, glances = 0](Writer& writer) mutable {
+    if (said) return false;
+    const Result<QueueActed>* const ready = acted->ready();
+    if (ready == nullptr) {
+      writer.wait(glance);
+      if (++glances == patience)
+        writer.remark("queue-waits-for-disk", "it is done, but the disk has not taken it yet; waiting for that");
+      return true;
     }
-    if (acted.in_flight > 0)
-      writer.warning("message-in-flight", fmt::format("{} in delivery just now: nothing can be done about that",
-                                                      counted(acted.in_flight, "recipient")));
-    if (acted.left > 0)
-      writer.warning("message-left", fmt::format("{} {}", counted(acted.left, "recipient"), left_word(act)));
-    if (acted.missing > 0)
-      writer.warning("message-missing",
-                     fmt::format("{} not in the queue (yet, or any more)", counted(acted.missing, "recipient")));
-  });
+    said = true;
+    if (*ready) {
+      say_acted(writer, id, act, **ready);
+      return true;
+    }
+    writer.error(ready->error().code == Errc::not_found ? "message-not-found" : "message-unreadable",
+                 ready->error().message);
+    writer.fail(code_of(ready->error().code));
+    return true;
+  };
+  return answer;
 }
 
 }  // namespace

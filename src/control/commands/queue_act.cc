@@ -87,8 +87,12 @@ void say_first(Writer& writer, const QueueProgress& progress) {
 
 void say_end(Writer& writer, const QueueOrder& order, const QueueProgress& progress) {
   if (order.dry_run) say_first(writer, progress);
-  if (writer.json()) return writer.document(document_of(order, progress));
   const QueueActed& acted = progress.acted;
+  if (acted.unsaved) {
+    writer.warning("queue-not-durable", unsaved_text(*acted.unsaved));
+    writer.fail(Code::degraded);
+  }
+  if (writer.json()) return writer.document(document_of(order, progress));
   const std::string name = order.queue.empty() ? "all" : field(order.queue);
   const std::string count = counted(acted.done, "recipient");
   const Words words = words_of(order);

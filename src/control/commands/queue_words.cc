@@ -31,7 +31,7 @@ Result<Duration> read_duration(const config::RawValue& word) {
 }
 
 std::expected<QueueWords, Answer> read_queue_words(const Invocation& call, std::string_view command, size_t queues,
-                                                   bool notes) {
+                                                   bool notes, bool contents) {
   QueueWords read;
   const auto wrong = [](const config::RawValue& word, std::string text) {
     return std::unexpected(placed_error(Code::usage, "control-usage", word, std::move(text)));
@@ -44,7 +44,11 @@ std::expected<QueueWords, Answer> read_queue_words(const Invocation& call, std::
     } else if (word.text.starts_with("--")) {
       const bool sender = iequals(word.text, "--sender");
       const bool recipient = iequals(word.text, "--recipient");
-      if (!sender && !recipient && !iequals(word.text, "--older"))
+      const bool meta = iequals(word.text, "--meta");
+      const bool header = iequals(word.text, "--header");
+      if ((meta || header) && !contents)
+        return wrong(word, "for this messages would have to be read: 'spool export' and ec_show know it");
+      if (!sender && !recipient && !meta && !header && !iequals(word.text, "--older"))
         return wrong(word, "a selector is --sender REGEX, --recipient REGEX or --older TIME; or --dry-run");
       if (++i == call.words.size()) return wrong(word, "its value is missing");
       const config::RawValue& value = call.words[i];
@@ -54,6 +58,9 @@ std::expected<QueueWords, Answer> read_queue_words(const Invocation& call, std::
         auto& place = sender ? read.sender : read.recipient;
         if (place) return wrong(word, "it is there twice");
         place = std::move(*pattern);
+      } else if (meta || header) {
+        const auto added = meta ? read.content.add_meta(value.text) : read.content.add_header(value.text);
+        if (!added) return wrong(value, added.error().message);
       } else {
         const auto age = read_duration(value);
         if (!age) return wrong(value, age.error().message);
@@ -150,6 +157,10 @@ std::expected<MessageId, Answer> read_message_id(const Invocation& call, const c
                                                        escape_line(word.text, 80), escape_line(node, 80))));
   }
   return *id;
+}
+
+std::string unsaved_text(const Error& why) {
+  return fmt::format("this is so until the daemon ends, but cannot be kept on the disk: {}", why.message);
 }
 
 }  // namespace impulse::control

@@ -18,15 +18,16 @@ struct QueueWords {
   std::optional<Pattern> sender;
   std::optional<Pattern> recipient;
   Duration age{0};
+  spool::ContentFilter content{};
   bool dry_run = false;
   std::string note;  // what stands behind the queues
 };
 
 // `queues` of them ("binding BINDING" may stand before the first), selectors (--sender REGEX, --recipient REGEX,
-// --older TIME) in front of the first or anywhere, --dry-run anywhere; then, where `notes`, free words. The error is
-// the whole answer.
+// --older TIME) in front of the first or anywhere, --dry-run anywhere; then, where `notes`, free words. With `contents`
+// also --meta KEY=VALUE and --header NAME=REGEX, for which messages are read. The error is the whole answer.
 std::expected<QueueWords, Answer> read_queue_words(const Invocation& call, std::string_view command, size_t queues,
-                                                   bool notes);
+                                                   bool notes, bool contents = false);
 
 // One queue's name ("domain" or "binding BINDING" may stand before it), and nothing
 // else. With `bindings` also a Binding alone: "%b1".
@@ -42,6 +43,9 @@ Result<Duration> read_duration(const config::RawValue& word);
 
 // A message's id, of this node. The error is the whole answer.
 std::expected<MessageId, Answer> read_message_id(const Invocation& call, const config::RawValue& word);
+
+// Of an order that is carried out, and not on the disk.
+std::string unsaved_text(const Error& why);
 
 // What logs and reports say of what an operator has given up: `note`, or `otherwise`, behind a code of its own or 554.
 std::string failure_response(std::string_view note, std::string_view otherwise);

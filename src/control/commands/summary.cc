@@ -85,6 +85,10 @@ void say_json(Writer& writer, System& system, const About& about) {
         {"segments", spool.segments},
         {"bytes", spool.bytes},
         {"free_bytes", spool.free_bytes},
+        {"copied", spool.copied},
+        {"copied_bytes", spool.copied_bytes},
+        {"removed", spool.removed},
+        {"freed", spool.freed},
         {"indexing",
          {{"phase", spool.indexing.phase},
           {"segments", spool.indexing.segments},
@@ -153,6 +157,8 @@ void say_text(Writer& writer, System& system, const About& about) {
   row("Spool Size:",
       fmt::format("{} bytes in {}, {} free", spool.bytes, counted(spool.segments, "segment"), spool.free_bytes));
   if (!spool.indexing.text.empty()) row("Indexing:", spool.indexing.text);
+  row("Compaction:", fmt::format("{} bytes of {} copied; {} bytes in {} removed", spool.copied_bytes,
+                                 counted(spool.copied, "message"), spool.freed, counted(spool.removed, "segment")));
   row("Accepting:", spool.accepting ? "yes" : "no: " + field(spool.reason));
   row("Configuration Generation:", system.engine().current()->generation());
   row("Statistics Last Reset:", seconds(counting));

@@ -319,6 +319,26 @@ constexpr Command table[] = {
     {"shutdown", "", "stop the daemon in order",
      "Stops accepting, lets transactions under way end, makes everything durable and exits.", Argument::nothing, false,
      shut_down},
+    {"spool export", "PATH [DOMAIN] [SELECTOR ...] [--remove] [--dry-run]", "messages that wait, into files",
+     "Writes each message of which a recipient waits and fits into the folder PATH, which is made if need be: its "
+     "bytes "
+     "as ID.eml, its envelope as ID.json, both durable when they are counted. Nothing that is there is overwritten. "
+     "With --remove it is gone from here then; what is being delivered just now stays. DOMAIN is a queue, or 'all'; "
+     "selectors are --sender REGEX, --recipient REGEX, --older TIME, and, for which messages are read, --meta "
+     "KEY=VALUE "
+     "of its context, --header NAME=REGEX.",
+     Argument::nothing, false, spool_export},
+    {"spool import", "PATH [--dry-run]", "messages from files into the spool",
+     "Takes each pair of files in the folder PATH that 'spool export' or 'ec_show export' has made, once, however "
+     "often "
+     "it is asked or interrupted; what was taken is moved to PATH/done. What is wrong with a pair is said with its "
+     "place, and it stays where it is. With --dry-run all is read, and nothing done.",
+     Argument::nothing, false, spool_import},
+    {"spool_in", "ID", "a message from the spool into the queue",
+     "For a message that could not be read at the start, as its disk would not: it is queued as it stands in the "
+     "spool. "
+     "One that is in the queue is left alone.",
+     Argument::message, false, spool_in},
     {"summary", "", "the daemon at a glance", "Counters since start-up, queue and spool.", Argument::nothing, false,
      summary},
     {"summary reset", "", "let the statistics begin anew",

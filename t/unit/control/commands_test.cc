@@ -64,6 +64,7 @@ class CommandsTest : public CppUnit::TestFixture {
           "                   Total Queue Size: 9", "                  Received Messages: 250",
           "                     Reception Rate: 2.50 messages/second",
           "                         Spool Size: 4096 bytes in 1 segment, 100 free",
+          "                         Compaction: 0 bytes of 0 messages copied; 0 bytes in 0 segments removed",
           "                          Accepting: no: disk is full", "                             Uptime: 100 seconds"})
       CPPUNIT_ASSERT_MESSAGE(line + ("\n" + reply),
                              reply.find(std::string(line).substr(1) + "\n") != std::string::npos);

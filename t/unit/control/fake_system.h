@@ -87,9 +87,9 @@ class FakeSystem : public System {
       if (iequals(row.domain, name)) reader->rows.push_back(row);
     return reader;
   }
-  Result<QueueActed> act_on_message(const MessageOrder& order) override {
+  std::unique_ptr<Awaited<QueueActed>> act_on_message(const MessageOrder& order) override {
     message_orders.push_back(order);
-    return acted_on_message;
+    return awaited<QueueActed>(acted_on_message);
   }
   std::unique_ptr<QueueErrand> act_on_queue(QueueOrder order) override {
     struct Errand final : QueueErrand {
@@ -106,17 +106,53 @@ class FakeSystem : public System {
     return on ? suspended.insert(name).second : suspended.erase(name) > 0;
   }
   std::vector<std::string> suspended_queues() override { return {suspended.begin(), suspended.end()}; }
-  Result<MessageDetails> message(MessageId id) override {
-    if (broken) throw std::runtime_error("the fake is broken");
+  std::unique_ptr<CarryErrand> export_messages(ExportOrder order) override {
+    exports.push_back(std::move(order));
+    return carry_errand();
+  }
+  std::unique_ptr<CarryErrand> import_messages(ImportOrder order) override {
+    imports.push_back(std::move(order));
+    return carry_errand();
+  }
+  std::unique_ptr<CarryErrand> carry_errand() const {
+    struct Errand final : CarryErrand {
+      CarryProgress progress() override {
+        CarryProgress now = steps.front();
+        if (steps.size() > 1) steps.erase(steps.begin());
+        return now;
+      }
+      std::vector<CarryProgress> steps;
+    };
+    auto errand = std::make_unique<Errand>();
+    errand->steps = carry_steps;
+    return errand;
+  }
+  // Ready when it is asked for the second time.
+  template <class T>
+  static std::unique_ptr<Awaited<T>> awaited(Result<T> value) {
+    struct Late final : Awaited<T> {
+      Result<T>* ready() override { return std::exchange(asked, true) ? &value : nullptr; }
+      Result<T> value{};
+      bool asked = false;
+    };
+    auto late = std::make_unique<Late>();
+    late->value = std::move(value);
+    return late;
+  }
+  std::unique_ptr<Awaited<bool>> spool_in(MessageId id) override {
+    spooled_in.push_back(id);
+    return awaited<bool>(spool_in_gives);
+  }
+  Result<MessageDetails> found(MessageId id) const {
     const auto found = messages.find(id);
     if (found == messages.end()) return fail(Errc::not_found, "no message {}", id.to_string("n1"));
     return found->second;
   }
-  Result<> message_there(MessageId id) override {
-    if (const auto found = message(id); !found) return std::unexpected(found.error());
-    return {};
+  std::unique_ptr<Awaited<MessageDetails>> message(MessageId id) override {
+    if (broken) throw std::runtime_error("the fake is broken");
+    return awaited<MessageDetails>(found(id));
   }
-  std::unique_ptr<MessageText> message_text(MessageId) override {
+  std::unique_ptr<MessageText> message_text(MessageId id) override {
     struct Text final : MessageText {
       Result<Parts> parts{Parts{}};
       int looks = 0;
@@ -124,6 +160,7 @@ class FakeSystem : public System {
     };
     auto read = std::make_unique<Text>();
     read->parts = text;
+    if (const auto there = found(id); !there) read->parts = std::unexpected(there.error());
     return read;
   }
   SpoolStatus spool() override { return spooled; }
@@ -166,6 +203,11 @@ class FakeSystem : public System {
   std::map<MessageId, MessageDetails> messages;
   Result<MessageText::Parts> text{MessageText::Parts{}};
   std::vector<MessageOrder> message_orders;
+  std::vector<ExportOrder> exports;
+  std::vector<ImportOrder> imports;
+  std::vector<CarryProgress> carry_steps{CarryProgress{.ended = true}};
+  std::vector<MessageId> spooled_in;
+  Result<bool> spool_in_gives{true};
   Result<QueueActed> acted_on_message;
   std::vector<QueueOrder> queue_orders;
   std::vector<QueueProgress> errand_steps{QueueProgress{0, {}, {}, true}};

@@ -2,6 +2,7 @@ check_PROGRAMS += t/unit/control_tests
 t_unit_control_tests_SOURCES = t/unit/main.cc \
 	t/unit/control/access_test.cc \
 	t/unit/control/batch_test.cc \
+	t/unit/control/carry_commands_test.cc \
 	t/unit/control/client_test.cc \
 	t/unit/control/commands_test.cc \
 	t/unit/control/completion_test.cc \

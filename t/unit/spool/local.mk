@@ -16,6 +16,7 @@ t_unit_spool_tests_SOURCES = t/unit/main.cc \
 	t/unit/spool/kit.h \
 	t/unit/spool/large_test.cc \
 	t/unit/spool/model.h \
+	t/unit/spool/pair_test.cc \
 	t/unit/spool/receipt_test.cc \
 	t/unit/spool/removal_test.cc \
 	t/unit/spool/resident_test.cc \

@@ -1,0 +1,72 @@
+#include "spool/content_filter.h"
+
+#include "base/text.h"
+
+#include <algorithm>
+
+namespace impulse::spool {
+
+namespace {
+
+// Line `at` of a message, without its end; moves `at` behind it.
+std::string_view next_line(std::string_view text, size_t& at) {
+  const size_t end = std::min(text.find('\n', at), text.size());
+  std::string_view line = text.substr(at, end - at);
+  at = std::min(end + 1, text.size());
+  if (line.ends_with('\r')) line.remove_suffix(1);
+  return line;
+}
+
+}  // namespace
+
+Result<> ContentFilter::add_meta(std::string_view text) {
+  const size_t equal = text.find('=');
+  if (equal == std::string_view::npos || equal == 0) return fail(Errc::invalid, "KEY=VALUE is expected");
+  meta_.emplace_back(text.substr(0, equal), text.substr(equal + 1));
+  return {};
+}
+
+Result<> ContentFilter::add_header(std::string_view text) {
+  const size_t equal = text.find('=');
+  const std::string_view name = text.substr(0, equal);
+  const auto in_name = [](char c) { return c > ' ' && c < 0x7F && c != ':'; };
+  if (equal == std::string_view::npos || name.empty() || !std::ranges::all_of(name, in_name))
+    return fail(Errc::invalid, "NAME=REGEX is expected, with the name of a header field");
+  auto pattern = Pattern::compile(text.substr(equal + 1), true);
+  if (!pattern) return std::unexpected(std::move(pattern.error()));
+  headers_.push_back({std::string(name), std::move(*pattern)});
+  return {};
+}
+
+bool ContentFilter::fits(const message::Envelope& envelope) const {
+  return std::ranges::all_of(
+      meta_, [&](const auto& pair) { return std::ranges::find(envelope.context, pair) != envelope.context.end(); });
+}
+
+bool ContentFilter::fits(const Stored& stored) const {
+  if (!fits(stored.envelope)) return false;
+  std::vector<bool> found(headers_.size());
+  std::string name, value;
+  const auto look = [&] {
+    for (size_t i = 0; i < headers_.size(); ++i)
+      if (iequals(name, headers_[i].name) && headers_[i].value.matches(trim(value))) found[i] = true;
+  };
+  for (const std::string_view part : {std::string_view(stored.trace), std::string_view(stored.body)}) {
+    for (size_t at = 0; at < part.size();) {
+      const std::string_view line = next_line(part, at);
+      if (line.empty()) break;
+      if (line.front() == ' ' || line.front() == '\t') {
+        value += line;
+        continue;
+      }
+      if (!name.empty()) look();
+      const size_t colon = std::min(line.find(':'), line.size());
+      name = trim(line.substr(0, colon));
+      value = line.substr(std::min(colon + 1, line.size()));
+    }
+  }
+  if (!name.empty()) look();
+  return std::ranges::all_of(found, [](bool each) { return each; });
+}
+
+}  // namespace impulse::spool

@@ -1,0 +1,322 @@
+"""Messages between the spool and files: `spool export`, `spool import`, `ec_show export`, `spool_in`. Nothing is lost on
+the way, nothing comes twice, whoever dies in between."""
+
+import json
+import os
+import random
+import re
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+from client import Smtp
+from harness import BINDIR, SCALE, TestCase, heavy, wait_for
+
+
+def text(subject, size=10):
+    return (f"From: a@client.example\r\nSubject: {subject}\r\nMessage-ID: <{subject}@client.example>\r\n"
+            f"Date: Sat, 21 Nov 2026 06:00:00 +0000\r\n\r\n").encode() + b"text \xe9\r\n" * size
+
+
+SUSPENDED = 'Suspend_Delivery = true\nLarge_Message_Threshold = 20000\n'
+
+
+class SpoolFiles(TestCase):
+    def send(self, daemon, *subjects, sender="alice@client.example", recipients=("bob@local.example",), size=10):
+        with Smtp(daemon.smtp_port) as smtp:
+            smtp.ehlo()
+            for subject in subjects:
+                smtp.message(text(subject, size), sender=sender, recipients=list(recipients))
+
+    def show(self, daemon, *words, status=0):
+        done = subprocess.run([str(BINDIR / "ec_show"), "-S", str(daemon.dir / "spool"), *map(str, words)],
+                              capture_output=True, timeout=100 * SCALE, stdin=subprocess.DEVNULL)
+        self.assertEqual(status, done.returncode, done.stdout + done.stderr)
+        return done.stdout
+
+    def listed(self, daemon):
+        return [json.loads(line) for line in self.show(daemon, "--json").splitlines()]
+
+    def document(self, daemon, *words, status=0):
+        """The last document of a console command."""
+        done = daemon.console("--json", *words, status=status)
+        return json.loads(done.stdout.splitlines()[-1])
+
+    def ids(self, folder):
+        return sorted(path.stem for path in Path(folder).glob("*.json"))
+
+    def bodies(self, daemon):
+        return sorted(self.show(daemon, "message", each["id"], "full") for each in self.listed(daemon))
+
+    def test_out_and_in_again(self):
+        daemon = self.daemon(more=SUSPENDED)
+        with Smtp(daemon.smtp_port) as smtp:
+            smtp.ehlo()
+            smtp.expect(250, "MAIL FROM:<Alice@client.example> RET=HDRS ENVID=QQ+3D BODY=8BITMIME")
+            smtp.expect(250, "RCPT TO:<bob@local.example> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;bob+2Bx@local.example")
+            smtp.expect(250, "RCPT TO:<eve@other.example> NOTIFY=NEVER")
+            smtp.data(text("one"))
+            smtp.message(text("two", 10000), sender="")
+            smtp.message(text("three"), recipients=["carol@other.example"])
+        before = self.listed(daemon)
+        bodies = self.bodies(daemon)
+        daemon.console("message", "hold", before[0]["id"], "eve@other.example")
+        daemon.console("message", "hold", before[2]["id"])
+        wait_for(lambda: self.listed(daemon)[2]["state"] == "held", "the hold on the disk")
+        before = self.listed(daemon)
+        folder = daemon.dir / "out"
+        self.assertEqual(3, self.document(daemon, "spool", "export", folder, "--dry-run")["messages"])
+        self.assertFalse(folder.exists())
+        done = self.document(daemon, "spool", "export", folder, "--remove")
+        self.assertEqual((3, 3, True), (done["messages"], done["removed"], done["ended"]))
+        self.assertEqual(sum(each["size"] for each in before), done["bytes"])
+        self.assertEqual(sorted(each["id"].replace("/", "-") for each in before), self.ids(folder))
+        self.assertEqual(bodies, sorted(path.read_bytes() for path in folder.glob("*.eml")))
+        self.assertEqual(0o700, folder.stat().st_mode & 0o777)
+        # Gone from here, durably.
+        self.assertEqual("", daemon.console("mailq").stdout)
+        daemon.kill9()
+        self.assertEqual([], self.listed(daemon))
+        daemon.start()
+        self.assertEqual(3, self.document(daemon, "spool", "import", folder, "--dry-run")["messages"])
+        self.assertEqual([], self.listed(daemon))
+        self.assertEqual(3, self.document(daemon, "spool", "import", folder)["messages"])
+        self.assertEqual([], self.ids(folder))
+        self.assertEqual(3, len(self.ids(folder / "done")))
+        self.assertEqual(0, self.document(daemon, "spool", "import", folder)["messages"])
+        after = self.listed(daemon)
+
+        def known(each):
+            return {name: value for name, value in each.items() if name != "id"}
+
+        key = json.dumps
+        self.assertEqual(sorted(map(known, before), key=key), sorted(map(known, after), key=key))
+        self.assertEqual(bodies, self.bodies(daemon))
+        for each in before:
+            line = re.compile(rf"message-imported.*: was {re.escape(each['id'])}, from ")
+            wait_for(lambda line=line: line.search(daemon.log()), "the log tells both ids")
+        self.assertEqual(2, sum(each["state"] == "held" for row in after for each in row["recipients"]))
+        # The envelope, too: out again, it is the same.
+        daemon.console("spool", "export", daemon.dir / "again")
+
+        def envelopes(path):
+            found = []
+            for file in path.glob("*.json"):
+                document = json.loads(file.read_text())
+                found.append({name: value for name, value in document.items() if name != "id"})
+            return sorted(found, key=key)
+
+        self.assertEqual(envelopes(folder / "done"), envelopes(daemon.dir / "again"))
+        # What is held stays so over a crash.
+        daemon.kill9()
+        self.assertEqual(2, sum(each["state"] == "held" for row in self.listed(daemon) for each in row["recipients"]))
+        daemon.start()
+
+    def test_bindings_are_kept(self):
+        """With their recipients in queues of several Bindings messages are carried whole, and come back into these."""
+        daemon = self.daemon(more=SUSPENDED + "Binding b1 { }\nBinding b2 { }\nDefault_Binding = b2")
+        self.send(daemon, "one", recipients=["bob@local.example", "eve@local.example", "bob@other.example"])
+        self.assertEqual(1, self.document(daemon, "rebind", "--recipient", "^bob", "b2", "local.example", "to",
+                                          "b1")["recipients"])
+
+        def queues():
+            rows = [json.loads(line) for line in daemon.console("--json", "domains").stdout.splitlines()]
+            return sorted(row["domain"] for row in rows if "domain" in row)
+
+        before = ["local.example%b1", "local.example%b2", "other.example%b2"]
+        self.assertEqual(before, queues())
+        folder = daemon.dir / "out"
+        done = self.document(daemon, "spool", "export", folder, "other.example%b2", "--remove")
+        self.assertEqual((1, 0, 1), (done["messages"], done["in_flight"], done["removed"]))
+        self.assertEqual([], self.listed(daemon))
+        document = json.loads(next(folder.glob("*.json")).read_text())
+        self.assertEqual("b2", document["binding"])
+        self.assertEqual(["b1", None, None], [each.get("binding") for each in document["recipients"]])
+        daemon.console("config", "set", "Default_Binding", "b1")
+        self.assertEqual(1, self.document(daemon, "spool", "import", folder)["messages"])
+        self.assertEqual(before, queues())
+        daemon.kill9()
+        daemon.start()
+        wait_for(lambda: queues() == before, "the queues as before")
+
+    def test_delivered_in_part(self):
+        daemon = self.daemon(more='Domain "remote.example" { Gateway = "127.0.0.1:1" }')
+        self.send(daemon, "both", recipients=["bob@local.example", "eve@remote.example"])
+        daemon.wait_mail("bob")
+        daemon.wait_mainlog("T", 1)
+        daemon.console("hold", "domain", "remote.example")
+        folder = daemon.dir / "out"
+        wait_for(lambda: self.document(daemon, "spool", "export", folder, "--remove")["removed"] == 1, "it is exported")
+        document = json.loads(next(folder.glob("*.json")).read_text())
+        self.assertEqual(["delivered", "held"], [each["state"] for each in document["recipients"]])
+        self.assertEqual(1, self.document(daemon, "spool", "import", folder)["messages"])
+        daemon.console("release", "domain", "all")
+        daemon.wait_mainlog("T", 2)
+        self.assertEqual(1, len(daemon.maildir("bob")))
+        self.assertEqual(["delivered", "retrying"], [each["state"] for each in self.listed(daemon)[0]["recipients"]])
+
+    def test_selected(self):
+        daemon = self.daemon(more=SUSPENDED)
+        self.send(daemon, "one")
+        self.send(daemon, "two", sender="carol@client.example", recipients=["x@other.example", "y@other.example"])
+        self.send(daemon, "three", sender="", recipients=["x@other.example"])
+        folder = daemon.dir / "out"
+        for words, count in ((["other.example"], 2), (["--sender", "^carol"], 1), (["all", "--recipient", "bob"], 1),
+                             (["other.example", "--sender", "^$"], 1), (["--older", "1h"], 0),
+                             (["--header", "subject=^two$"], 1), (["--header", "Subject=^t", "--header", "from=client"], 2),
+                             (["--header", "Subject=nothing"], 0), (["--meta", "key=value"], 0)):
+            self.assertEqual(count, self.document(daemon, "spool", "export", folder, *words, "--dry-run")["messages"], words)
+        self.assertEqual(2, len(self.show(daemon, "--json", "--header", "Subject=^t").splitlines()))
+        self.assertEqual(b"0\n", self.show(daemon, "-n", "--meta", "key=value"))
+        self.assertIn("spool export", daemon.console("hold", "domain", "all", "--header", "Subject=x", status=2).stderr)
+        daemon.console("spool", "export", folder, "--header", "Subject", status=2)
+        self.assertEqual(1, self.document(daemon, "spool", "export", daemon.dir / "two", "--header", "Subject=two",
+                                          "--remove")["removed"])
+        self.assertEqual(2, len(self.listed(daemon)))
+        self.assertEqual(1, self.document(daemon, "spool", "import", daemon.dir / "two")["messages"])
+        self.assertEqual(2, self.document(daemon, "spool", "export", folder, "other.example", "--remove")["removed"])
+        self.assertEqual(["bob@local.example"], [each["recipients"][0]["recipient"] for each in self.listed(daemon)])
+        self.assertEqual(3, daemon.console("spool", "export", folder, "nowhere.example", status=3).returncode)
+
+    def test_copies_are_no_second_mail(self):
+        daemon = self.daemon(more=SUSPENDED)
+        self.send(daemon, "one", "two")
+        folder = daemon.dir / "out"
+        self.assertEqual(2, self.document(daemon, "spool", "export", folder)["messages"])
+        again = self.document(daemon, "spool", "export", folder)
+        self.assertEqual((0, 2), (again["messages"], again["there"]))
+        self.assertEqual(2, len(self.listed(daemon)))
+        done = daemon.console("spool", "import", folder, status=1)
+        self.assertEqual(2, done.stderr.count("is in this spool still"), done.stderr)
+        self.assertEqual(2, len(self.listed(daemon)))
+        self.assertEqual(2, len(self.ids(folder)))
+        # The same files after all: removed, since they are there.
+        self.assertEqual(2, self.document(daemon, "spool", "export", folder, "--remove")["removed"])
+        self.assertEqual(2, self.document(daemon, "spool", "import", folder)["messages"])
+        # Who puts what was imported back gets no second mail either.
+        for path in list((folder / "done").iterdir()):
+            (folder / path.name).write_bytes(path.read_bytes())
+        self.assertIn("imported already", daemon.console("spool", "import", folder, status=1).stderr)
+        self.assertEqual(2, len(self.listed(daemon)))
+
+    def test_bad_pairs_stay(self):
+        daemon = self.daemon(more=SUSPENDED)
+        self.send(daemon, "one", "two", "three", "four")
+        folder = daemon.dir / "out"
+        daemon.console("spool", "export", folder, "--remove")
+        first, second, third, fourth = self.ids(folder)
+        document = (folder / f"{first}.json").read_text()
+        (folder / f"{first}.json").write_text(document.replace('"bob@local.example"', '"bob local.example"'))
+        (folder / f"{second}.eml").unlink()
+        with open(folder / f"{third}.eml", "ab") as file:
+            file.write(b"more")
+        (folder / "alone.eml").write_bytes(text("alone"))
+        os.symlink("/etc/passwd", folder / "link.json")
+        done = daemon.console("spool", "import", folder, status=1)
+        self.assertRegex(done.stderr, rf"{first}\.json:9:\d+: an address is expected")
+        self.assertRegex(done.stderr, rf"{second}\.json: {second}\.eml is missing")
+        self.assertRegex(done.stderr, rf"{third}\.eml: not the \d+ bytes")
+        self.assertRegex(done.stderr, r"alone\.eml: alone\.json is missing")
+        self.assertRegex(done.stderr, r"error: link\.json: a symbolic link \[spool-import-refused\]")
+        self.assertIn("5 messages not imported", done.stderr)
+        self.assertIn("1 message, ", done.stdout)
+        self.assertEqual([fourth], self.ids(folder / "done"))
+        self.assertEqual([first, third], [name for name in self.ids(folder) if name in (first, third)])
+        (folder / f"{first}.json").write_text(document)
+        self.assertIn("1 message, ", daemon.console("spool", "import", folder, status=1).stdout)
+
+    def test_folders_that_are_refused(self):
+        daemon = self.daemon(more=SUSPENDED)
+        self.send(daemon, "one")
+        self.assertIn("begins with /", daemon.console("spool", "export", "out", status=2).stderr)
+        self.assertIn("begins with /", daemon.console("spool", "import", "out", status=2).stderr)
+        open_folder = daemon.dir / "open"
+        open_folder.mkdir()
+        open_folder.chmod(0o777)
+        self.assertIn("anybody may write", daemon.console("spool", "export", open_folder, status=6).stderr)
+        os.symlink(open_folder, daemon.dir / "link")
+        self.assertIn("symbolic link", daemon.console("spool", "export", daemon.dir / "link", status=1).stderr)
+        self.assertIn("this is a spool", daemon.console("spool", "import", daemon.dir / "spool", status=1).stderr)
+        self.assertEqual(3, daemon.console("spool", "import", daemon.dir / "nowhere", status=3).returncode)
+        self.assertEqual([], list(open_folder.iterdir()))
+
+    def test_what_is_being_delivered_stays(self):
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            listener.listen()
+            port = listener.getsockname()[1]
+            daemon = self.daemon(more=f'Domain "slow.example" {{ Gateway = "127.0.0.1:{port}" }}')
+            self.send(daemon, "one", recipients=["x@slow.example", "y@slow.example"])
+            connection, _ = listener.accept()
+            connection.sendall(b"220 slow.example\r\n")
+            connection.recv(1000)  # EHLO
+            connection.sendall(b"250 slow.example\r\n")
+            connection.recv(1000)  # MAIL, and nothing is said to it
+            folder = daemon.dir / "out"
+            done = self.document(daemon, "spool", "export", folder, "--remove")
+            self.assertEqual((0, 1, 0), (done["messages"], done["in_flight"], done["removed"]))
+            # A copy is possible.
+            self.assertEqual(1, self.document(daemon, "spool", "export", folder)["messages"])
+            connection.close()
+
+    def test_from_a_spool_without_daemon(self):
+        lost = self.daemon(more=SUSPENDED)
+        self.send(lost, "one", "two", recipients=["bob@local.example"])
+        self.send(lost, "three", sender="", recipients=["carol@local.example"], size=10000)
+        lost.kill9()
+        folder = lost.dir / "out"
+        self.assertIn(b"1 messages", self.show(lost, "export", folder, "--recipient", "carol"))
+        self.assertIn(b"2 messages", self.show(lost, "--json", "export", folder).replace(b'"messages":2', b"2 messages"))
+        self.assertEqual(3, len(self.ids(folder)))
+        daemon = self.daemon()
+        self.assertEqual(3, self.document(daemon, "spool", "import", folder)["messages"])
+        daemon.wait_mail("bob", 2)
+        daemon.wait_mail("carol", 1)
+        self.assertEqual(["import"] * 3, [record["protocol"] for record in daemon.wait_mainlog("R", 3)])
+
+    def test_spool_in(self):
+        daemon = self.daemon(more=SUSPENDED)
+        self.send(daemon, "one")
+        name = self.listed(daemon)[0]["id"]
+        self.assertIn("in the queue already", daemon.console("spool_in", name).stdout)
+        self.assertFalse(self.document(daemon, "spool_in", name)["queued"])
+        daemon.console("spool_in", "00000001/00000040", status=3)
+        daemon.console("spool_in", status=2)
+
+    @heavy
+    def test_killed_in_the_middle(self):
+        """Again and again, until all of it is in: each message once."""
+        count = 400
+        daemon = self.daemon(more=SUSPENDED)
+        with Smtp(daemon.smtp_port) as smtp:
+            smtp.ehlo()
+            for number in range(count):
+                smtp.message(text(f"n{number}"), recipients=["bob@local.example"])
+        bodies = self.bodies_of(daemon)
+        folder = daemon.dir / "out"
+        self.assertEqual(count, self.document(daemon, "spool", "export", folder, "--remove")["removed"])
+        daemon.stop()
+        rounds = random.Random(7)
+        kills = 0
+        for _ in range(60):
+            daemon.start()
+            console = subprocess.Popen([str(BINDIR / "ec_console"), str(daemon.control), "spool", "import", str(folder)],
+                                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            moved = len(self.ids(folder / "done"))
+            wanted = moved + rounds.randrange(1, 60)
+            wait_for(lambda: console.poll() is not None or len(self.ids(folder / "done")) >= wanted, "some are imported")
+            if console.poll() is not None and not self.ids(folder):
+                break
+            kills += 1
+            daemon.kill9()
+            console.wait()
+        self.assertGreater(kills, 1)
+        self.assertEqual([], self.ids(folder))
+        self.assertEqual(bodies, self.bodies_of(daemon))
+
+    def bodies_of(self, daemon):
+        """The text behind our own header fields, which tell it from all others."""
+        folder = daemon.dir / f"look{time.monotonic_ns()}"
+        self.show(daemon, "export", folder)
+        return sorted(path.read_bytes() for path in folder.glob("*.eml"))
