@@ -15,7 +15,7 @@ fuzz_config_parse_LDADD = libconfig.a libbase.a $(BASE_LIBS)
 
 fuzz_control_protocol_SOURCES = fuzz/control_protocol.cc
 fuzz_control_protocol_LDFLAGS = $(LIBFUZZER)
-fuzz_control_protocol_LDADD = libcontrol.a libauth.a libtelemetry.a libqueue.a libdns.a libconfig.a libmessage.a libbase.a \
+fuzz_control_protocol_LDADD = libcontrol.a libspool.a libauth.a libtelemetry.a libqueue.a libdns.a libconfig.a libmessage.a libbase.a \
 	$(ZLIB_LIBS) $(GSASL_LIBS) $(OPENSSL_LIBS) $(BASE_LIBS)
 
 fuzz_delivery_report_SOURCES = fuzz/delivery_report.cc

@@ -23,5 +23,5 @@ t_unit_control_tests_SOURCES = t/unit/main.cc \
 	t/unit/control/transaction_commands_test.cc
 t_unit_control_tests_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir) -I$(top_srcdir)/t/unit/control
 t_unit_control_tests_CXXFLAGS = $(AM_CXXFLAGS) $(CPPUNIT_CFLAGS)
-t_unit_control_tests_LDADD = libectl.a libcontrol.a libauth.a libtelemetry.a libqueue.a libdns.a libconfig.a libbase.a \
+t_unit_control_tests_LDADD = libectl.a libcontrol.a libspool.a libauth.a libtelemetry.a libqueue.a libdns.a libconfig.a libbase.a \
 	$(ECTL_LIBS) $(ZLIB_LIBS) $(SPDLOG_LIBS) $(GSASL_LIBS) $(OPENSSL_LIBS) $(BASE_LIBS) $(CPPUNIT_LIBS)
