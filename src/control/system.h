@@ -69,10 +69,10 @@ struct SpoolStatus {
   uint64_t bytes = 0;
   uint64_t free_bytes = 0;
   // By compaction, and in all, since start.
-  uint64_t copied = 0;        // messages
-  uint64_t copied_bytes = 0;  // of these
-  uint64_t removed = 0;       // segments
-  uint64_t freed = 0;         // bytes of these
+  uint64_t copied = 0;           // messages
+  uint64_t copied_bytes = 0;     // of these
+  uint64_t removed = 0;          // segments
+  uint64_t freed = 0;            // bytes of these
   struct Indexing {              // of what was there before the start
     std::string phase = "done";  // "reading", "queueing", "done"
     uint64_t segments = 0;

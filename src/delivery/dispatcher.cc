@@ -170,6 +170,8 @@ class PartsDispatcher final : public Dispatcher {
 
   void spool_in(MessageId id, std::function<void(Result<bool>)> done) override {
     if (backlog_.find(id)) return done(false);
+    // Of a start that is still under way: it comes into the queue anyway, and must not come twice.
+    if (auto known = parts_.spool.indexed(id); !known) return done(std::unexpected(std::move(known.error())));
     readers_.post([this, id, done = std::move(done), alive = std::weak_ptr(alive_), &loop = parts_.loop] {
       auto found = parts_.spool.summary(id);
       loop.post([this, id, done, alive, found = std::move(found)] {

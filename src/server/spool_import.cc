@@ -1,6 +1,7 @@
 #include "server/spool_import.h"
 
 #include "base/text.h"
+#include "server/indexing.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -67,6 +68,9 @@ void SpoolImport::refuse(const spool::PairFault& fault) {
 }
 
 Result<> SpoolImport::open() {
+  // Which messages are here already, and what an import before has taken, is not known sooner.
+  if (const spool::Indexing now = parts_.spool.status().indexing; now.phase == spool::Indexing::Phase::reading)
+    return fail(Errc::busy, "still {}: what is here already is not known; try again when that is done", text_of(now));
   auto folder = spool::PairFolder::open(order_.folder, false);
   if (!folder) return std::unexpected(std::move(folder.error()));
   folder_ = std::move(*folder);
@@ -129,6 +133,14 @@ bool SpoolImport::read(const std::string& name) {
   if (here && here->envelope.received == pair->incoming.envelope.received &&
       here->envelope.sender == pair->incoming.envelope.sender && here->size == pair->text.size) {
     refuse({name + ".json", 0, 0, {Errc::exists, fmt::format("{} is in this spool still", pair->text.id)}});
+    return false;
+  }
+  // One that is damaged here for good is another matter: the copy is what is left of it.
+  if (!here && here.error().code != Errc::not_found && here.error().code != Errc::invalid) {
+    refuse({name + ".json",
+            0,
+            0,
+            {here.error().code, fmt::format("whether it is in this spool cannot be told: {}", here.error().message)}});
     return false;
   }
   pairs_.push_back(std::move(*pair));

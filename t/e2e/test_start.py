@@ -30,12 +30,12 @@ REQUEST = {"recipients": [{"address": "once@local.example"}],
 
 
 class Start(TestCase):
-    def daemon_with(self, count, killed=True):
+    def daemon_with(self, count, killed=True, size=300):
         """A spool with so many messages for old.example, of a daemon that has ended."""
         daemon = ShimDaemon(self, CONFIG, held="true", http=free_port())
         self.addCleanup(daemon.shim.hold, "")
         daemon.start()
-        self.send_old(daemon, count)
+        self.send_old(daemon, count, size)
         if killed:
             daemon.kill9()
         else:
@@ -43,8 +43,8 @@ class Start(TestCase):
         return daemon
 
     @staticmethod
-    def send_old(daemon, count):
-        subprocess.run([str(BINDIR / "ec_inject"), "-q", "-n", str(count), "-c", "20", "-s", "300", "-t",
+    def send_old(daemon, count, size):
+        subprocess.run([str(BINDIR / "ec_inject"), "-q", "-n", str(count), "-c", "20", "-s", str(size), "-t",
                         "u{message}@old.example", f"127.0.0.1:{daemon.smtp_port}"], check=True, capture_output=True,
                        timeout=100 * SCALE)
 
@@ -171,6 +171,40 @@ class Start(TestCase):
             self.assertEqual(0, daemon.wait(), daemon.complaints())
             self.assertEqual(recovered, daemon.log().count("spool-recovered"))
         daemon.start()
+        self.old_mail_goes(daemon, count)
+
+    def test_files_wait_for_the_end(self):
+        """What needs to know all that is here is refused meanwhile, not done by half: nothing is missing in a folder,
+        nothing is taken in twice."""
+        count = 1000
+        daemon = self.daemon_with(count, size=8000)  # several segments, and several reads of each
+        ids = [record["id"] for record in daemon.mainlog("R")]
+        copies = daemon.dir / "copies"
+        daemon.start()
+        self.assertIn(f"{count} messages, ", daemon.console("spool", "export", copies).stdout)
+        daemon.kill9()
+        self.start_held(daemon, 0)
+        out = daemon.dir / "out"
+        export, take = ("spool", "export", out), ("spool", "import", copies)
+        busy = 7
+        for command in (export, (*export, "--remove"), (*export, "--dry-run"), (*export, "old.example"), take,
+                        (*take, "--dry-run")):
+            said = daemon.console(*command, status=busy).stderr
+            self.assertRegex(said, r"still reading what was there: 0 of \d+ segments .*try again when that is done")
+        self.assertIn("still being indexed", daemon.console("spool_in", ids[-1], status=busy).stderr)
+        wait_for(lambda: self.step(daemon)["phase"] == "queueing", "the next phase", 60)
+        # All that is here is known, and what is known is not taken in; but the queue does not have all of it.
+        self.assertIn("still queueing what was there", daemon.console(*export, "--remove", status=busy).stderr)
+        self.assertIn("still being indexed", daemon.console("spool_in", ids[-1], status=busy).stderr)
+        self.assertIn(f"{count} messages not imported", daemon.console(*take, status=1).stderr)
+        daemon.shim.hold("")
+        daemon.wait_log("spool-recovered")
+        wait_for(lambda: self.indexing(daemon)["phase"] == "done", "the end")
+        self.assertFalse(out.exists())
+        self.assertEqual(count, len(list(copies.glob("*.json"))))
+        self.assertIn("in the queue already", daemon.console("spool_in", ids[-1]).stdout)
+        self.assertIn(f"{count} messages removed here", daemon.console(*export, "--remove").stdout)
+        self.assertIn(f"{count} messages, ", daemon.console("spool", "import", out).stdout)
         self.old_mail_goes(daemon, count)
 
     def test_a_request_that_was_carried_out_before(self):

@@ -147,9 +147,11 @@ Answer spool_export(const Invocation& call) {
   if (!read->binding.empty())
     return placed_error(Code::usage, "control-usage", words.front(), "mail that goes by a binding is DOMAIN%BINDING");
   if (!read->queues.empty() && read->queues.front() != "all") order.queue = read->queues.front();
-  if (!order.queue.empty() && !call.system.queue_domain(order.queue))
-    return Answer::error(Code::not_found, "queue-no-such-domain",
-                         fmt::format("nothing waits for {}", field(order.queue)));
+  // Who takes the folder for all that was here would lose mail.
+  if (const std::string text = call.system.spool().indexing.text; !text.empty())
+    return Answer::error(Code::busy, "queue-indexing",
+                         fmt::format("still {}: messages would be left out; try again when that is done", text));
+  if (!order.queue.empty() && !call.system.queue_domain(order.queue)) return nothing_waits(call.system, order.queue);
   order.sender = std::move(read->sender);
   order.recipient = std::move(read->recipient);
   order.age = read->age;

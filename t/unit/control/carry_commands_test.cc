@@ -18,6 +18,7 @@ class CarryCommandsTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(a_folder_that_fails);
   CPPUNIT_TEST(wrong);
   CPPUNIT_TEST(into_the_queue);
+  CPPUNIT_TEST(while_the_spool_is_indexed);
   CPPUNIT_TEST_SUITE_END();
 
   Console console;
@@ -96,6 +97,28 @@ class CarryCommandsTest : public CppUnit::TestFixture {
     console.system.spool_in_gives = fail(Errc::not_found, "no such message");
     CPPUNIT_ASSERT_EQUAL("!error message-not-found no such message\n=3 not-found\n"s,
                          console("spool_in 00000001/00000040"));
+  }
+
+  // What the queue does not have yet would be missing in the folder, and nobody would notice.
+  void while_the_spool_is_indexed() {
+    console.system.domains.push_back({.domain = "a.example"});
+    console.system.spooled.indexing.text = "queueing what was there";
+    for (const auto command : {"spool export /x", "spool export /x a.example --remove", "spool export /x --dry-run"})
+      CPPUNIT_ASSERT_EQUAL_MESSAGE(command,
+                                   "!error queue-indexing still queueing what was there: messages would be left out; "
+                                   "try again when that is done\n=7 busy\n"s,
+                                   console(command));
+    CPPUNIT_ASSERT_EQUAL("=2 usage"s, status_of(console("spool export x")));
+    CPPUNIT_ASSERT(console.system.exports.empty());
+    // Who knows what is known says it of an import, and of one message.
+    console.system.carry_steps = {CarryProgress{.failed = Error{Errc::busy, "still reading"}, .ended = true}};
+    ASSERT_HOLDS(console("spool import /x"), "!error spool-import-failed still reading\n=7 busy\n");
+    console.system.spool_in_gives = fail(Errc::busy, "still being indexed");
+    CPPUNIT_ASSERT_EQUAL("!error message-unreadable still being indexed\n=7 busy\n"s,
+                         console("spool_in 00000001/00000040"));
+    console.system.spooled.indexing = {};
+    console.system.carry_steps = {CarryProgress{.ended = true}};
+    ASSERT_HOLDS(console("spool export /x"), "=0 ok");
   }
 };
 CPPUNIT_TEST_SUITE_REGISTRATION(CarryCommandsTest);

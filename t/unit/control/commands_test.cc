@@ -56,7 +56,13 @@ class CommandsTest : public CppUnit::TestFixture {
     console.system.counts.add(telemetry::Counter::messages_received, 250);
     console.system.counts.add(telemetry::Counter::sessions_open, 3);
     console.system.domains = {{"a.example", 5, 2, 1}, {"b.example", 1, 0, 0}};
-    console.system.spooled = {false, "disk is full", 9, 1, 4096, 100, {}};
+    SpoolStatus& spooled = console.system.spooled;
+    spooled.accepting = false;
+    spooled.reason = "disk is full";
+    spooled.messages = 9;
+    spooled.segments = 1;
+    spooled.bytes = 4096;
+    spooled.free_bytes = 100;
     const std::string reply = console("summary");
     for (const auto line :
          {"                Inbound Concurrency: 3", "                     Active Domains: 2",
