@@ -203,12 +203,6 @@ Result<> check_tenant(std::string& name) {
   return {};
 }
 
-Result<> check_method(const OptionDef& option, Enum method) {
-  const std::string_view word = choice(option, method);
-  if (word != "ecstream") return {};
-  return fail(Errc::unavailable, "the delivery method {} is not available in this version", word);
-}
-
 bool is_timeout(Row row) {
   switch (row) {
     case Row::idle_time:
@@ -337,8 +331,6 @@ Result<> check_value(const OptionDef& option, Value& value) {
           return fail(Errc::invalid, "the pattern '{}' is wrong {}", escape_line(expression, 80),
                       pattern.error().message);
       return {};
-    case Row::delivery_method:
-      return check_method(option, std::get<Enum>(value));
     case Row::gateway:
       for (const std::string& host : std::get<Strings>(value))
         if (!is_gateway(host))

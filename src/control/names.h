@@ -28,7 +28,7 @@ struct RouteHost {
 // Where mail of a domain goes, as far as that is known.
 struct DomainRoute {
   std::string domain;
-  std::string method;           // "esmtp", "lmtp", "maildir", "none"
+  std::string method;           // "esmtp", "lmtp", "ecstream", "maildir", "blackhole", "none"
   bool looked_up = false;       // in the DNS, else the configuration says it all
   bool pending = false;         // being looked up
   std::string problem;          // there is no way: why

@@ -1,7 +1,9 @@
 // Connections to a next host: when to make one, and what to do with it.
 #include "delivery/hop.h"
 
+#include "delivery/ecstream_courier.h"
 #include "delivery/hop_impl.h"
+#include "delivery/smtp_courier.h"
 
 #include "queue/name.h"
 
@@ -48,13 +50,14 @@ void Hop::list(std::vector<Outbound>& all) const {
   for (const auto& [number, entry] : entries_) {
     const Courier& courier = *entry->courier;
     using State = Outbound::State;
-    const State state = entry->opening         ? State::connecting
-                        : entry->items.empty() ? State::resting
-                        : entry->sent          ? State::sending
-                                               : State::fetching;
+    const State state = entry->opening              ? State::connecting
+                        : !entry->under_way.empty() ? State::sending
+                        : !entry->items.empty()     ? State::fetching
+                                                    : State::resting;
+    const std::string& domain = entry->under_way.empty() ? entry->domain : entry->under_way.front().domain;
     all.push_back({courier.target().endpoint, binding_, courier.target().host,
-                   entry->items.empty() ? std::string() : entry->domain, state, courier.fd(), courier.tls() != nullptr,
-                   courier.jobs()});
+                   state == State::sending || state == State::fetching ? domain : std::string(), state, courier.fd(),
+                   courier.tls() != nullptr, courier.jobs()});
   }
 }
 
@@ -69,7 +72,7 @@ void Hop::use(size_t most) {
   open_protected();
   for (auto& [number, entry] : entries_) {
     if (wanting_.empty() && needy_.empty()) return;
-    if (entry->courier->resting()) serve(*entry);
+    if (entry->courier->resting() || (entry->courier->takes_more() && entry->items.empty())) serve(*entry);
   }
   for (; most > 0 && may_open(); --most) open();
 }
@@ -77,6 +80,11 @@ void Hop::use(size_t most) {
 bool Hop::may_open() {
   if (wanting_.empty() || office_.stopping) return false;
   const size_t openings = openings_ - (protecting_ ? 1 : 0);
+  // One that takes several at once takes the next one, too.
+  if (route_->ecstream && (openings > 0 || std::ranges::any_of(entries_, [](const auto& each) {
+                             return each.second->courier->takes_more();
+                           })))
+    return false;
   if (!proven_ && openings > 0) return false;
   if (established_ + openings_ >= most_connections()) return false;
   // Each connection being made will take one message; no more of them than there is work.
@@ -117,8 +125,13 @@ void Hop::connect(const std::shared_ptr<Opening>& opening, const Target& target,
   entry->opening = opening;
   entry->plain = !plain_because.empty();
   const uint64_t number = ++office_.last_connection;
-  entry->courier = std::make_unique<Courier>(number, office_.parts.loop, static_cast<CourierHost&>(*this),
-                                             opening->route, target, plain_because);
+  auto& host = static_cast<CourierHost&>(*this);
+  if (opening->route->ecstream)
+    entry->courier =
+        std::make_unique<EcstreamCourier>(number, office_.parts.loop, host, opening->route, target, plain_because);
+  else
+    entry->courier =
+        std::make_unique<SmtpCourier>(number, office_.parts.loop, host, opening->route, target, plain_because);
   if (opening->needs_protection && !needy_.empty())
     trace(*entry->courier, needy_.front().domain);
   else if (!wanting_.empty())
@@ -183,7 +196,7 @@ void Hop::give_back_slot() {
 // Finds work for a courier that is ready, by the domains' turns.
 void Hop::serve(Entry& entry) {
   Courier& courier = *entry.courier;
-  if (!courier.usable()) return;
+  if (!courier.usable() || !entry.items.empty()) return;
   if (office_.stopping || carried_enough(entry)) return courier.quit();
   if (yields(courier)) return yield(entry);
   if (serve_needy(entry)) return;
@@ -216,7 +229,6 @@ void Hop::serve(Entry& entry) {
     entry.domain = domain;
     entry.route = route;
     entry.items = std::move(items);
-    entry.sent = false;
     return fetch(entry);
   }
   if (courier.resting()) return;
@@ -225,9 +237,9 @@ void Hop::serve(Entry& entry) {
 }
 
 // Nothing of it was sent.
-void Hop::put_back(Entry& entry) {
-  office_.ledger.put_back(entry.domain, std::exchange(entry.items, {}));
-  office_.throttles.give_back(Throttles::Of::messages, entry.domain, entry.route);
+void Hop::put_back(const std::string& domain, const RoutePtr& route, std::vector<queue::Item> items) {
+  office_.ledger.put_back(domain, items);
+  office_.throttles.give_back(Throttles::Of::messages, domain, route);
 }
 
 void Hop::fetch(Entry& entry) {
@@ -248,7 +260,7 @@ void Hop::fetched(uint64_t number, Result<Letter> letter) {
   if (found == entries_.end()) return;  // it ended meanwhile, and its items went back
   Entry& entry = *found->second;
   if (office_.stopping || !entry.courier->usable()) {
-    put_back(entry);
+    put_back(entry.domain, entry.route, std::exchange(entry.items, {}));
     return entry.courier->quit();
   }
   if (!letter) {
@@ -279,10 +291,10 @@ void Hop::fetched(uint64_t number, Result<Letter> letter) {
   }
   std::vector<uint32_t> recipients;
   for (const queue::Item& item : entry.items) recipients.push_back(item.recipient);
-  entry.sent = true;
-  entry.note = letter->note;
+  entry.under_way.push_back({entry.domain, entry.route, std::exchange(entry.items, {}), letter->note});
   trace(*entry.courier, entry.domain);
   entry.courier->send(std::make_shared<const Letter>(std::move(*letter)), recipients);
+  if (entry.courier->takes_more()) serve(entry);
 }
 
 void Hop::courier_ready(Courier& courier) {
@@ -313,19 +325,18 @@ void Hop::courier_ready(Courier& courier) {
 
 void Hop::courier_done(Courier& courier, std::vector<smtp::Reply> replies, bool again) {
   Entry& entry = *entries_.at(courier.number());
-  const auto items = std::exchange(entry.items, {});
-  entry.sent = false;
-  if (again) {
-    entry.items = items;
-    return put_back(entry);
-  }
+  const Load load = std::move(entry.under_way.front());
+  entry.under_way.pop_front();
+  const auto& items = load.items;
+  if (again) return put_back(load.domain, load.route, items);
   const bool some = std::any_of(replies.begin(), replies.end(), [](const auto& reply) { return reply.positive(); });
   std::vector<queue::Item> tried;
   std::vector<queue::Item> next_batch;
   std::vector<Outcome> outcomes;
   for (size_t i = 0; i < items.size(); ++i) {
     smtp::Reply reply = i < replies.size() ? std::move(replies[i]) : smtp::Reply{};
-    if (some && reply.code == too_many_recipients && reply.stage == telemetry::Stage::after_rcpt) {
+    if (reply.code == not_tried ||
+        (some && reply.code == too_many_recipients && reply.stage == telemetry::Stage::after_rcpt)) {
       next_batch.push_back(items[i]);
       continue;
     }
@@ -345,14 +356,23 @@ void Hop::courier_done(Courier& courier, std::vector<smtp::Reply> replies, bool 
                         courier.local(),
                         std::string(courier.protocol()),
                         courier.target().host,
-                        entry.route->lmtp && !courier.offers().dsn,
+                        load.route->lmtp && !courier.offers().dsn,
                         courier.offers().dsn,
                         courier.offers().deliver_by,
                         courier.number(),
                         courier.tls(),
-                        std::exchange(entry.note, nullptr)};
-  office_.ledger.put_back(entry.domain, next_batch);
-  office_.ledger.settle(entry.domain, entry.route, tried, std::move(outcomes), attempt);
+                        load.note};
+  if (tried.empty()) return put_back(load.domain, load.route, std::move(next_batch));
+  office_.ledger.put_back(load.domain, next_batch);
+  office_.ledger.settle(load.domain, load.route, tried, std::move(outcomes), attempt);
+}
+
+// Not waited for, as what it is for is under way.
+void Hop::courier_resumes(Courier& courier) {
+  const Entry& entry = *entries_.at(courier.number());
+  const Load& load = entry.under_way.front();
+  office_.throttles.charge(Throttles::Of::connections, load.domain, load.route);
+  office_.parts.counters.add(&counters_, Counter::outbound_connections);
 }
 
 void Hop::courier_ended(Courier& courier, End end, const std::string& why) {
@@ -360,7 +380,7 @@ void Hop::courier_ended(Courier& courier, End end, const std::string& why) {
   std::unique_ptr<Entry> entry = std::move(found->second);
   entries_.erase(found);
   // Nothing was said about these yet.
-  if (!entry->items.empty()) put_back(*entry);
+  if (!entry->items.empty()) put_back(entry->domain, entry->route, std::exchange(entry->items, {}));
   const std::shared_ptr<Opening> opening = std::exchange(entry->opening, nullptr);
   if (opening) {
     const Target& target = courier.target();

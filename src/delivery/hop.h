@@ -42,6 +42,7 @@ class Hop final : private CourierHost {
  private:
   struct Opening;
   struct Entry;
+  struct Load;
   // A message that needs REQUIRETLS, and met a connection without.
   struct Needy {
     std::string domain;
@@ -59,7 +60,7 @@ class Hop final : private CourierHost {
   // Who wants to see what this courier says for a domain.
   void trace(Courier& courier, std::string_view domain);
   void serve(Entry& entry);
-  void put_back(Entry& entry);
+  void put_back(const std::string& domain, const RoutePtr& route, std::vector<queue::Item> items);
   void fetch(Entry& entry);
   void fetched(uint64_t number, Result<Letter> letter);
 
@@ -95,6 +96,7 @@ class Hop final : private CourierHost {
 
   void courier_ready(Courier& courier) override;
   void courier_done(Courier& courier, std::vector<smtp::Reply> replies, bool again) override;
+  void courier_resumes(Courier& courier) override;
   void courier_ended(Courier& courier, End end, const std::string& why) override;
 
   Office& office_;

@@ -6,6 +6,7 @@
 
 #include "delivery/hop.h"
 
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -46,6 +47,14 @@ struct Hop::Opening {
   std::optional<smtp::Reply> objection;
 };
 
+// One message's recipients, as the courier has them.
+struct Hop::Load {
+  std::string domain;
+  RoutePtr route;
+  std::vector<queue::Item> items;
+  telemetry::NotePtr note{};  // for the logs
+};
+
 struct Hop::Entry {
   std::unique_ptr<Courier> courier;
   std::shared_ptr<Opening> opening;  // until it is ready
@@ -53,12 +62,11 @@ struct Hop::Entry {
   bool objected = false;             // it is not what its opening needs, and goes
   bool yields = false;               // it ends for a hop that has none
   SteadyTime began = steady_now();
-  // What it carries.
+  // What is read for it.
   std::string domain;
   RoutePtr route;
   std::vector<queue::Item> items;
-  bool sent = false;          // handed to the session
-  telemetry::NotePtr note{};  // of its message, for the logs
+  std::deque<Load> under_way;  // handed over, in this order
 };
 
 }  // namespace impulse::delivery

@@ -101,7 +101,6 @@ bool Hop::serve_needy(Entry& entry) {
     entry.domain = std::move(needy.domain);
     entry.route = route;
     entry.items = std::move(needy.items);
-    entry.sent = false;
     fetch(entry);
     return true;
   }

@@ -5,8 +5,9 @@ libdelivery_a_SOURCES = \
 	src/delivery/blackhole.cc src/delivery/blackhole.h \
 	src/delivery/bounce.cc src/delivery/bounce.h \
 	src/delivery/clerk.cc src/delivery/clerk.h \
-	src/delivery/courier.cc src/delivery/courier.h \
+	src/delivery/courier.h \
 	src/delivery/dispatcher.cc src/delivery/dispatcher.h \
+	src/delivery/ecstream_courier.cc src/delivery/ecstream_courier.h \
 	src/delivery/errand.h \
 	src/delivery/durable_names.cc src/delivery/durable_names.h \
 	src/delivery/gateway.cc src/delivery/gateway.h \
@@ -21,8 +22,11 @@ libdelivery_a_SOURCES = \
 	src/delivery/mailroom.cc src/delivery/mailroom.h \
 	src/delivery/note_reader.cc src/delivery/note_reader.h \
 	src/delivery/office.h \
+	src/delivery/parcel.cc src/delivery/parcel.h \
 	src/delivery/silent_addresses.h \
 	src/delivery/router.cc src/delivery/router.h \
+	src/delivery/smtp_courier.cc src/delivery/smtp_courier.h \
+	src/delivery/stream_login.cc src/delivery/stream_login.h \
 	src/delivery/throttles.cc src/delivery/throttles.h \
 	src/delivery/token_bucket.cc src/delivery/token_bucket.h \
 	src/delivery/ways.cc src/delivery/ways.h \

@@ -92,7 +92,9 @@ bool goes_by_gateway(const Options& options, const Options& global) {
 
 // False: the route has a problem.
 bool read_hosts(Route& route, const Options& options, const config::Snapshot& snapshot) {
-  const auto port = static_cast<uint16_t>(route.lmtp ? options[key::lmtp_port] : options[key::remote_smtp_port]);
+  const auto port = static_cast<uint16_t>(route.lmtp       ? options[key::lmtp_port]
+                                          : route.ecstream ? options[key::ecstream_port]
+                                                           : options[key::remote_smtp_port]);
   if (goes_by_gateway(options, snapshot.global())) {
     for (const std::string& text : options[key::gateway]) {
       auto gateway = parse_gateway(text, port);
@@ -141,6 +143,10 @@ bool read_login(Route& route, const Options& options) {
   route.xclient = xclient == "no"         ? smtp::XclientUse::no
                   : xclient == "required" ? smtp::XclientUse::required
                                           : smtp::XclientUse::if_available;
+  if (route.ecstream && route.xclient == smtp::XclientUse::required) {
+    route.problem = "no route: XCLIENT is SMTP's and LMTP's: ECStream cannot have it required";
+    return false;
+  }
   smtp::ClientLogin login;
   login.user = options[key::outbound_smtp_auth_user];
   login.password = options[key::outbound_smtp_auth_pass];
@@ -168,6 +174,12 @@ void read_smtp(Route& route, const Options& options, const config::Snapshot& sna
   if (!read_hosts(route, options, snapshot)) return;
   if (route.lmtp && wants_smtp(route)) {
     route.problem = "no route: LMTP is not for port 25, which is SMTP's";
+    return;
+  }
+  if (route.ecstream &&
+      std::ranges::any_of(route.ways, [](const auto& way) { return way.kind != config::RouteEntry::Kind::host; })) {
+    route.problem =
+        "no route: ECStream needs next hosts that are named: a Gateway, or Routes without __mx__ and type=mx";
     return;
   }
   if (!read_login(route, options)) return;
@@ -245,8 +257,9 @@ RoutePtr make_route(const Options& options, const config::Snapshot& snapshot, co
   const auto method = config::choice(key::delivery_method, options[key::delivery_method]);
   if (options[key::blackhole] || method == "blackhole") {
     route->method = Route::Method::blackhole;
-  } else if (method == "esmtp" || method == "smtp" || method == "lmtp") {
+  } else if (method == "esmtp" || method == "smtp" || method == "lmtp" || method == "ecstream") {
     route->lmtp = method == "lmtp";
+    route->ecstream = method == "ecstream";
     read_smtp(*route, options, snapshot, contexts);
   } else if (method == "maildir") {
     auto path = MaildirPath::parse(options[key::maildir_path]);
@@ -303,7 +316,7 @@ bool decides(const config::OptionDef& option) {
     std::bitset<config::option_count> found;
     const auto add = [&](auto... keys) { (found.set(keys.index), ...); };
     add(key::delivery_method, key::blackhole, key::maildir_path, key::gateway, key::routes, key::remote_smtp_port,
-        key::lmtp_port, key::xclient, key::outbound_smtp_auth_type, key::outbound_smtp_auth_user,
+        key::lmtp_port, key::ecstream_port, key::xclient, key::outbound_smtp_auth_type, key::outbound_smtp_auth_user,
         key::outbound_smtp_auth_pass, key::bind_address, key::tls, key::tls_verify, key::tls_protocols,
         key::tls_ciphers, key::tls_ciphersuites, key::tls_groups, key::tls_ca, key::tls_certificate, key::tls_key,
         key::tls_key_password);

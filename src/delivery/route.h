@@ -35,6 +35,7 @@ struct Route {
 
   // smtp
   bool lmtp = false;                     // and not ESMTP
+  bool ecstream = false;                 // neither
   std::vector<Gateway> gateways;         // by rank; empty: `ways` have to be looked up (router.h)
   std::vector<config::RouteEntry> ways;  // then: where the hosts come from, with their ports
   std::shared_ptr<const Route> made_of;  // the one with `ways`, once they are looked up
@@ -79,6 +80,7 @@ struct Route {
 
   // For the logs.
   std::string_view protocol(bool with_tls = false) const {
+    if (ecstream) return with_tls ? "ECSTREAMS" : "ECSTREAM";
     return lmtp ? (with_tls ? "LMTPS" : "LMTP") : with_tls ? "ESMTPS" : "ESMTP";
   }
 

@@ -23,6 +23,7 @@ struct RouteView {
   std::string domain;
   Route::Method method = Route::Method::none;
   bool lmtp = false;
+  bool ecstream = false;
   bool looked_up = false;         // by the DNS, else as the configuration says
   bool pending = false;           // being looked up
   std::string problem;            // there is no way: why

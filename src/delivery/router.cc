@@ -291,6 +291,7 @@ RouteView Router::view(std::string_view text) {
   RoutePtr route = configured(view.domain);
   view.method = route->method;
   view.lmtp = route->lmtp;
+  view.ecstream = route->ecstream;
   view.problem = route->problem;
   if (!route->ways.empty()) {
     view.looked_up = true;

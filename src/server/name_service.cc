@@ -38,7 +38,7 @@ control::DomainRoute NameService::route(std::string_view domain) {
   there([&] { view = dispatcher_.route_view(domain); });
   control::DomainRoute route;
   route.domain = std::move(view.domain);
-  route.method = view.lmtp ? "lmtp" : method_name(view.method);
+  route.method = view.lmtp ? "lmtp" : view.ecstream ? "ecstream" : method_name(view.method);
   route.looked_up = view.looked_up;
   route.pending = view.pending;
   route.problem = std::move(view.problem);

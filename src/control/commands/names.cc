@@ -119,7 +119,7 @@ void say_route(Writer& writer, const DomainRoute& route) {
     writer.text(fmt::format("Domain '{}' has no route{}: {}", name, pending, escape_line(route.problem)));
     return;
   }
-  if (route.method != "esmtp" && route.method != "lmtp")
+  if (route.method != "esmtp" && route.method != "lmtp" && route.method != "ecstream")
     return writer.text(fmt::format("Domain '{}' goes by {}", name, route.method));
   if (!route.looked_up) {
     writer.text(fmt::format("Domain '{}' has {} hosts by the configuration", name, route.hosts.size()));

@@ -153,7 +153,7 @@ class TreeTest : public CppUnit::TestFixture {
     ASSERT_HOLDS("test.conf:1:18: error: Trust_Forwarded is not available in this version",
                  mistakes("ESMTP_Listener { Trust_Forwarded = a }\n"));
     // Also where it would not fit, and with any value.
-    ASSERT_HOLDS("ECStream_Port is not available in this version", mistakes("ECStream_Port = [ x = y ]\n"));
+    ASSERT_HOLDS("TimestampFormat is not available in this version", mistakes("TimestampFormat = [ x = y ]\n"));
     for (const char* scope : {"eccluster_listener", "ECCluster_Listener", "Cluster"}) {
       const std::string text = mistakes(std::string(scope) + " { Nonsense = 1 }\n");
       ASSERT_HOLDS("is not available in this version", text);

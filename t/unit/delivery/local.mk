@@ -28,5 +28,5 @@ t_unit_delivery_tests_SOURCES = t/unit/main.cc \
 	t/unit/delivery/throttle_test.cc \
 	t/unit/delivery/token_bucket_test.cc
 t_unit_delivery_tests_CXXFLAGS = $(AM_CXXFLAGS) $(CPPUNIT_CFLAGS)
-t_unit_delivery_tests_LDADD = libdelivery.a libsmtp.a libauth.a libintake.a libtelemetry.a libspool.a libqueue.a libdns.a libcompose.a libconfig.a libnet.a \
+t_unit_delivery_tests_LDADD = libdelivery.a libecserver.a libsmtp.a libauth.a libintake.a libtelemetry.a libspool.a libqueue.a libdns.a libcompose.a libconfig.a libnet.a \
 	libmessage.a libbase.a $(GMIME_LIBS) $(ZLIB_LIBS) $(SPDLOG_LIBS) $(GSASL_LIBS) $(NET_LIBS) $(CARES_LIBS) $(BASE_LIBS) $(CPPUNIT_LIBS)

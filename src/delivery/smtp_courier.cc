@@ -1,5 +1,5 @@
 // Moves bytes between a connection and a client session, and keeps the time.
-#include "delivery/courier.h"
+#include "delivery/smtp_courier.h"
 
 #include "compose/seven_bit.h"
 #include "delivery/ages.h"
@@ -53,8 +53,8 @@ smtp::JobClient client_of(const spool::Stored& stored) {
 
 }  // namespace
 
-Courier::Courier(uint64_t number, net::Loop& loop, CourierHost& host, RoutePtr route, Target target,
-                 std::string plain_because)
+SmtpCourier::SmtpCourier(uint64_t number, net::Loop& loop, CourierHost& host, RoutePtr route, Target target,
+                         std::string plain_because)
     : number_(number),
       loop_(loop),
       host_(host),
@@ -62,9 +62,9 @@ Courier::Courier(uint64_t number, net::Loop& loop, CourierHost& host, RoutePtr r
       target_(std::move(target)),
       session_(session_settings(*route_, target_.endpoint, std::move(plain_because)), route_->timeouts, *this) {}
 
-Courier::~Courier() = default;
+SmtpCourier::~SmtpCourier() = default;
 
-Result<> Courier::start() {
+Result<> SmtpCourier::start() {
   auto connection = net::Connection::connect(loop_, target_.endpoint, route_->source, *this);
   if (!connection) return std::unexpected(connection.error());
   connection_ = std::move(*connection);
@@ -83,7 +83,7 @@ Result<Letter> read_letter(const spool::Spool& spool, MessageId id, const smtp::
   return letter;
 }
 
-void Courier::send(std::shared_ptr<const Letter> letter, const std::vector<uint32_t>& recipients) {
+void SmtpCourier::send(std::shared_ptr<const Letter> letter, const std::vector<uint32_t>& recipients) {
   resting_ = false;
   letter_ = std::move(letter);
   const spool::Stored& stored = letter_->stored;
@@ -121,18 +121,18 @@ void Courier::send(std::shared_ptr<const Letter> letter, const std::vector<uint3
   }
 }
 
-void Courier::rest() {
+void SmtpCourier::rest() {
   if (route_->idle_timeout <= Duration{0}) return quit();
   resting_ = true;
   arm(route_->idle_timeout);
 }
 
-void Courier::hold() {
+void SmtpCourier::hold() {
   resting_ = false;
   arm(Duration{0});
 }
 
-void Courier::quit() {
+void SmtpCourier::quit() {
   resting_ = false;
   if (quitting_ || !usable()) return;
   quitting_ = true;
@@ -143,36 +143,36 @@ void Courier::quit() {
   arm(quit_patience);
 }
 
-void Courier::close() {
+void SmtpCourier::close() {
   resting_ = false;
   end(CourierHost::End::orderly, "closed");
   connection_->close();
 }
 
-void Courier::trace(telemetry::SessionTracePtr trace) {
+void SmtpCourier::trace(telemetry::SessionTracePtr trace) {
   if (trace == trace_) return;
   session_.trace(trace);
   trace_ = std::move(trace);
 }
 
-std::string Courier::local() const { return connection_ ? connection_->local().to_string() : std::string(); }
+std::string SmtpCourier::local() const { return connection_ ? connection_->local().to_string() : std::string(); }
 
 // The connection forgets at its end what it had not sent yet.
-uint64_t Courier::unsent() const { return written_ - std::min(written_, connection_->bytes_out()); }
+uint64_t SmtpCourier::unsent() const { return written_ - std::min(written_, connection_->bytes_out()); }
 
-telemetry::Stage Courier::stage() const {
+telemetry::Stage SmtpCourier::stage() const {
   if (end_) return end_stage_;
   if (!connected_) return telemetry::Stage::not_connected;
   if (handshaking_) return telemetry::Stage::tls_handshake;
   return session_.stage(unsent());
 }
 
-uint64_t Courier::bytes() const {
+uint64_t SmtpCourier::bytes() const {
   if (end_) return end_bytes_;
   return connected_ ? session_.bytes() - std::min(session_.bytes(), unsent()) : 0;
 }
 
-std::optional<smtp::Reply> Courier::unprotected() const {
+std::optional<smtp::Reply> SmtpCourier::unprotected() const {
   const smtp::Protection& protection = session_.protection();
   auto why = smtp::protection_objection(protection, session_.offers());
   // Certificates are verified for names: without one that will not pass.
@@ -181,7 +181,7 @@ std::optional<smtp::Reply> Courier::unprotected() const {
   return why;
 }
 
-size_t Courier::on_data(std::string_view bytes) {
+size_t SmtpCourier::on_data(std::string_view bytes) {
   smtp::ClientOutput out;
   const size_t used = session_.feed(bytes, out);
   carry_out(out);
@@ -189,7 +189,7 @@ size_t Courier::on_data(std::string_view bytes) {
   return used;
 }
 
-void Courier::on_tls(const net::TlsInfo& info) {
+void SmtpCourier::on_tls(const net::TlsInfo& info) {
   handshaking_ = false;
   tls_ = std::make_shared<const telemetry::TlsFacts>(
       telemetry::TlsFacts{info.version, info.cipher, info.peer ? info.peer->subject : std::string()});
@@ -199,7 +199,7 @@ void Courier::on_tls(const net::TlsInfo& info) {
   tell();
 }
 
-void Courier::on_connected() {
+void SmtpCourier::on_connected() {
   connected_ = true;
   if (trace_) trace_->note(fmt::format("connected from {}", local()));
   smtp::ClientOutput out;
@@ -207,7 +207,7 @@ void Courier::on_connected() {
   carry_out(out);
 }
 
-void Courier::on_deadline() {
+void SmtpCourier::on_deadline() {
   if (resting_) return quit();
   const uint64_t out = connection_->bytes_out();
   const bool moved = out >= marked_out_ + least_progress || (connection_->unsent() == 0 && out > marked_out_);
@@ -223,7 +223,7 @@ void Courier::on_deadline() {
   connection_->close();
 }
 
-void Courier::on_closed(net::CloseReason reason, std::string_view detail) {
+void SmtpCourier::on_closed(net::CloseReason reason, std::string_view detail) {
   std::string why(detail);
   if (why.empty()) why = reason == net::CloseReason::peer_closed ? "connection closed by the other side" : "closed";
   using End = CourierHost::End;
@@ -248,7 +248,7 @@ void Courier::on_closed(net::CloseReason reason, std::string_view detail) {
   host_.courier_ended(*this, end_->first, end_->second);
 }
 
-void Courier::failed(const smtp::Reply& reason) {
+void SmtpCourier::failed(const smtp::Reply& reason) {
   const bool first = !end_;
   end(CourierHost::End::refused, reason.text.empty() ? fmt::format("refused with code {}", reason.code) : reason.text);
   if (first) {
@@ -258,7 +258,7 @@ void Courier::failed(const smtp::Reply& reason) {
   ready_ = false;
 }
 
-void Courier::carry_out(const smtp::ClientOutput& out) {
+void SmtpCourier::carry_out(const smtp::ClientOutput& out) {
   if (!out.bytes.empty()) connection_->write(out.bytes);
   written_ += out.bytes.size();
   if (out.deadline > Duration{0}) arm(out.deadline);
@@ -272,7 +272,7 @@ void Courier::carry_out(const smtp::ClientOutput& out) {
   }
 }
 
-void Courier::tell() {
+void SmtpCourier::tell() {
   if (replies_) {
     ++jobs_;
     letter_.reset();
@@ -282,19 +282,18 @@ void Courier::tell() {
   }
   if (ready_ && usable()) {
     ready_ = false;
-    was_ready_ = true;
     arm(Duration{0});
     host_.courier_ready(*this);
   }
 }
 
-void Courier::arm(Duration after) {
+void SmtpCourier::arm(Duration after) {
   period_ = after;
   marked_out_ = connection_->bytes_out();
   connection_->deadline(after);
 }
 
-void Courier::end(CourierHost::End end, std::string why) {
+void SmtpCourier::end(CourierHost::End end, std::string why) {
   resting_ = false;
   if (end_) return;
   if (connection_) {

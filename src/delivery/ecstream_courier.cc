@@ -1,0 +1,460 @@
+// Moves messages between the hop and a stream, and keeps the time.
+#include "delivery/ecstream_courier.h"
+
+#include "auth/password.h"
+#include "base/text.h"
+#include "delivery/parcel.h"
+#include "smtp/client_envelope.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "config.h"
+
+namespace impulse::delivery {
+namespace {
+
+using Kind = ecstream::ClientEvent::Kind;
+using telemetry::Stage;
+
+// What may be under way on a connection. A crash of ours repeats so much at most.
+constexpr size_t most_messages = 100;
+constexpr size_t most_bytes = 8 << 20;
+constexpr size_t most_unsent = 256 << 10;  // in the connection's buffer, before the next message is added
+// A next host that takes less in a whole Body_Timeout, and answers nothing, is as good as dead.
+constexpr uint64_t least_progress = 64 << 10;
+constexpr Duration handshake_patience = std::chrono::seconds(60);
+// How long a broken connection's messages wait for another one.
+constexpr Duration resume_patience = std::chrono::seconds(60);
+constexpr Duration first_wait = std::chrono::seconds(1);
+constexpr Duration longest_wait = std::chrono::seconds(8);
+
+ecstream::ClientSettings session_settings(const Route& route) {
+  ecstream::ClientSettings settings;
+  settings.hostname = route.ehlo_name;
+  settings.agent = "impulse/" PACKAGE_VERSION;
+  return settings;
+}
+
+// Nobody else has one of that name.
+std::string stream_name() {
+  std::string name = "out.";
+  for (const char c : auth::random_bytes(16)) name += fmt::format("{:02x}", static_cast<unsigned char>(c));
+  return name;
+}
+
+std::string safe(std::string_view text) { return escape_line(text, 512); }
+
+}  // namespace
+
+EcstreamCourier::EcstreamCourier(uint64_t number, net::Loop& loop, CourierHost& host, RoutePtr route, Target target,
+                                 std::string plain_because)
+    : number_(number),
+      loop_(loop),
+      host_(host),
+      route_(std::move(route)),
+      target_(std::move(target)),
+      plain_because_(std::move(plain_because)),
+      offers_(stream_offers()),
+      stream_(ecstream::ClientStream::fresh(stream_name())),
+      timer_(loop, [this] { try_again(); }) {
+  if (!route_->login) return;
+  smtp::ClientLogin login = *route_->login;
+  const Endpoint& to = target_.endpoint;
+  if (to.is_unix() || to.address().is_loopback()) login.requires_tls = false;  // nobody else listens there
+  login_.emplace(std::move(login));
+}
+
+EcstreamCourier::~EcstreamCourier() = default;
+
+Result<> EcstreamCourier::start() { return connect(); }
+
+Result<> EcstreamCourier::connect() {
+  session_.emplace(session_settings(*route_), stream_, login_ ? &*login_ : nullptr);
+  out_ = {};
+  fault_.reset();
+  connected_ = handshaking_ = authenticated_ = open_ = farewell_ = finished_ = false;
+  again_ = ecstream::Again::at_once;
+  auto connection = net::Connection::connect(loop_, target_.endpoint, route_->source, *this);
+  if (!connection) return std::unexpected(std::move(connection.error()));
+  connection_ = std::move(*connection);
+  arm(route_->connect_timeout);
+  return {};
+}
+
+// While messages wait for it, no longer than they do.
+void EcstreamCourier::arm(Duration after) {
+  if (attempts_ > 0) {
+    const auto left = std::chrono::ceil<Duration>(give_up_at_ - steady_now());
+    after = std::clamp(left, Duration{1}, after);
+  }
+  connection_->deadline(after);
+}
+
+bool EcstreamCourier::takes_more() const {
+  return open_ && usable() && jobs_.size() < most_messages && stream_.bytes() < most_bytes;
+}
+
+void EcstreamCourier::send(std::shared_ptr<const Letter> letter, const std::vector<uint32_t>& recipients) {
+  resting_ = false;
+  ++given_;
+  const smtp::Protection protection{tls_ != nullptr, verified_, plain_because_};
+  Parcel parcel = make_parcel(*letter, recipients, protection, session_->server());
+  Job& job = jobs_.emplace_back();
+  job.replies = std::move(parcel.replies);
+  if (!parcel.asked.empty()) {
+    auto sequence = stream_.add(parcel.head, std::move(parcel.body), true);
+    if (sequence) {
+      job.sequence = *sequence;
+      job.asked = std::move(parcel.asked);
+      if (trace_) trace_->note(fmt::format("MESSAGE {}", *sequence));
+    } else {
+      for (const uint32_t each : parcel.asked) job.replies[each] = {550, "5.6.0 " + safe(sequence.error().message)};
+    }
+  }
+  const bool first = jobs_.size() == answered_ + 1;
+  write_more();
+  count_unsent();
+  if (first && open_) watch();
+  if (answered_ > 0 || fault_) tell_later();
+}
+
+void EcstreamCourier::rest() {
+  if (!jobs_.empty() || !usable()) return;
+  if (route_->idle_timeout <= Duration{0}) return quit();
+  resting_ = true;
+  connection_->deadline(route_->idle_timeout);
+}
+
+void EcstreamCourier::hold() {
+  if (std::exchange(resting_, false)) connection_->deadline(Duration{0});
+}
+
+// What is under way is answered first.
+void EcstreamCourier::quit() {
+  resting_ = false;
+  end(End::orderly, "quit");
+  leave();
+}
+
+void EcstreamCourier::leave() {
+  if (finished_ || !jobs_.empty() || !connection_) return;
+  session_->finish(out_);
+  carry_out();
+  finished_ = true;
+  connection_->finish();
+}
+
+void EcstreamCourier::close() {
+  resting_ = false;
+  hopeless_ = true;
+  end(End::orderly, "closed");
+  if (connection_) return connection_->close();
+  timer_.stop();
+  loop_.post([this, weak = std::weak_ptr(alive_)] {
+    if (!weak.expired()) give_up();
+  });
+}
+
+std::optional<smtp::Reply> EcstreamCourier::unprotected() const {
+  const smtp::Protection protection{tls_ != nullptr, verified_, plain_because_};
+  auto why = smtp::protection_objection(protection, offers_);
+  // Certificates are verified for names: without one that will not pass.
+  if (why && !why->permanent() && protection.tls && (target_.endpoint.is_unix() || IpAddress::parse(target_.host)))
+    return smtp::Reply{550, "5.7.10 the message needs REQUIRETLS, and the next server is known by its address only"};
+  return why;
+}
+
+// --- what comes --------------------------------------------------------------
+
+// It begins with the connection: nobody offers it. Behind a Unix socket it would hide nothing.
+bool EcstreamCourier::by_tls() const {
+  if (route_->tls == smtp::TlsUse::no || !plain_because_.empty()) return false;
+  return route_->tls == smtp::TlsUse::required || !target_.endpoint.is_unix();
+}
+
+void EcstreamCourier::on_connected() {
+  connected_ = true;
+  stage_ = Stage::unknown;
+  local_ = connection_->local().to_string();
+  if (trace_) trace_->note(fmt::format("connected from {}", local_));
+  if (!by_tls()) return begin();
+  handshaking_ = true;
+  stage_ = Stage::tls_handshake;
+  arm(std::min(handshake_patience, route_->timeouts.ehlo));
+  connection_->start_tls_client(route_->tls_context, target_.host, route_->tls_verify_name);
+}
+
+void EcstreamCourier::on_tls(const net::TlsInfo& info) {
+  handshaking_ = false;
+  stage_ = Stage::unknown;
+  if (was_open_ && verified_ && !info.name_verified) {  // what is under way may need it
+    fault(End::tls, "the certificate of the next server is not verified any more");
+    return connection_->close();
+  }
+  verified_ = info.name_verified;
+  tls_ = std::make_shared<const telemetry::TlsFacts>(
+      telemetry::TlsFacts{info.version, info.cipher, info.peer ? info.peer->subject : std::string()});
+  begin();
+}
+
+void EcstreamCourier::begin() {
+  if (login_) login_->begin(tls_ != nullptr);
+  session_->start(out_);
+  carry_out();
+  arm(route_->timeouts.ehlo);  // until the stream is open
+}
+
+size_t EcstreamCourier::on_data(std::string_view bytes) {
+  if (fault_ && !farewell_) return bytes.size();  // behind GOAWAY answers go on coming
+  session_->feed(bytes, out_);
+  take_events();
+  write_more();
+  count_unsent();
+  tell();
+  return bytes.size();
+}
+
+void EcstreamCourier::on_drained() {
+  write_more();
+  count_unsent();
+  tell();
+}
+
+void EcstreamCourier::write_more() {
+  if (open_ && !fault_ && connection_ && connection_->unsent() < most_unsent) session_->send(out_);
+  if (!out_.events.empty()) take_events();  // what the server would not take
+  carry_out();
+}
+
+void EcstreamCourier::carry_out() {
+  if (!connection_ || finished_) return out_.reply.clear();
+  if (!out_.reply.empty()) {
+    connection_->write(out_.reply);
+    out_.reply.clear();
+    connection_->want_drained();  // what waits behind it follows then
+  }
+  if (out_.close) {
+    finished_ = true;
+    connection_->finish();
+  }
+}
+
+// Moved by at most one message between two answers it is alive; PING and PONG do not count.
+void EcstreamCourier::watch() {
+  if (!connection_) return;
+  marked_out_ = connection_->bytes_out();
+  connection_->deadline(jobs_.size() > answered_ ? route_->timeouts.body : Duration{0});
+}
+
+void EcstreamCourier::on_deadline() {
+  if (resting_) return quit();
+  if (open_ && !finished_ && connection_->bytes_out() >= marked_out_ + least_progress) return watch();
+  const std::string to = target_.endpoint.to_string();
+  if (!connected_)
+    fault(End::unreachable, fmt::format("connection to {} timed out", to));
+  else if (handshaking_)
+    fault(End::tls, "TLS handshake timed out");
+  else
+    fault(End::lost, fmt::format("timed out waiting for {}", to));
+  connection_->close();
+}
+
+EcstreamCourier::Job* EcstreamCourier::find(uint64_t sequence) {
+  const auto found = std::ranges::find(jobs_, sequence, &Job::sequence);
+  return found == jobs_.end() ? nullptr : &*found;
+}
+
+void EcstreamCourier::opened(const ecstream::ClientEvent& event) {
+  if (login_ && !authenticated_) {
+    hopeless_ = true;
+    fault(End::refused, "cannot authenticate: " + login_->problem());
+    return connection_->close();
+  }
+  open_ = was_open_ = ready_ = true;
+  if (trace_) trace_->note(fmt::format("OPENED {}", event.sequence));
+  acknowledged(event.sequence);
+}
+
+// A message is taken for all of its recipients or none: where one was refused
+// the others have not been tried.
+void EcstreamCourier::refused(const ecstream::ClientEvent& event) {
+  Job* const job = find(event.sequence);
+  if (job == nullptr) return;
+  smtp::Reply reply{event.code, safe(event.enhanced.empty() ? event.text : event.enhanced + ' ' + event.text)};
+  if (trace_) trace_->note(fmt::format("NAK {}: {} {}", event.sequence, reply.code, reply.text));
+  job->refused = true;
+  const bool too_many = event.enhanced == "5.5.3";  // than it said at first: its next HELLO says how many
+  if (too_many) reply.code = 452;
+  const bool one = !too_many && event.recipient < job->asked.size();
+  for (size_t i = 0; i < job->asked.size(); ++i)
+    job->replies[job->asked[i]] = one && i != event.recipient ? smtp::Reply{CourierHost::not_tried, {}} : reply;
+}
+
+void EcstreamCourier::acknowledged(uint64_t sequence) {
+  const size_t before = answered_;
+  while (answered_ < jobs_.size() && jobs_[answered_].sequence <= sequence) ++answered_;
+  if (answered_ > before) attempts_ = 0;
+  if (trace_ && answered_ > before) trace_->note(fmt::format("ACK {}", sequence));
+  watch();
+}
+
+// Those that need no answer.
+void EcstreamCourier::count_unsent() {
+  while (answered_ < jobs_.size() && jobs_[answered_].sequence == 0) ++answered_;
+}
+
+// It answers what it has, and closes.
+void EcstreamCourier::goes_away(const ecstream::ClientEvent& event) {
+  farewell_ = true;
+  resting_ = false;
+  again_ = ecstream::again(event.goaway);
+  if (again_ == ecstream::Again::no) hopeless_ = true;
+  fault(open_ ? End::lost : End::refused, fmt::format("GOAWAY {}: {}", name(event.goaway), safe(event.text)));
+}
+
+void EcstreamCourier::take_events() {
+  for (const ecstream::ClientEvent& event : std::exchange(out_.events, {})) {
+    switch (event.kind) {
+      case Kind::hello:
+      case Kind::flushed:
+      case Kind::pong:
+        break;
+      case Kind::authenticated:
+        authenticated_ = true;
+        break;
+      case Kind::opened:
+        opened(event);
+        break;
+      case Kind::id:
+        if (Job* const job = find(event.sequence)) job->id = safe(event.text);
+        break;
+      case Kind::refused:
+        refused(event);
+        break;
+      case Kind::acknowledged:
+        acknowledged(event.sequence);
+        break;
+      case Kind::goaway:
+        goes_away(event);
+        break;
+      case Kind::failed: {
+        hopeless_ = true;
+        const bool login = event.goaway == ecstream::GoAway::auth_failed;
+        fault(open_ ? End::lost : End::refused, (login ? "cannot authenticate: " : "") + safe(event.text));
+        break;
+      }
+    }
+  }
+}
+
+// --- what the host hears -----------------------------------------------------
+
+// From inside a call of the host's: it hears of it from the loop.
+void EcstreamCourier::tell_later() {
+  if (std::exchange(posted_, true)) return;
+  loop_.post([this, weak = std::weak_ptr(alive_)] {
+    if (weak.expired()) return;
+    posted_ = false;
+    tell();
+  });
+}
+
+void EcstreamCourier::done(Job& job) {
+  if (!job.refused) {
+    const std::string taken = job.id.empty() ? "2.0.0 taken" : "2.0.0 taken as " + job.id;
+    for (const uint32_t each : job.asked) job.replies[each] = {250, taken};
+  }
+  host_.courier_done(*this, std::move(job.replies), false);
+}
+
+void EcstreamCourier::tell_answers() {
+  while (answered_ > 0) {
+    Job job = std::move(jobs_.front());
+    jobs_.pop_front();
+    --answered_;
+    ready_ = true;
+    done(job);
+  }
+}
+
+void EcstreamCourier::tell() {
+  tell_answers();
+  if (!connection_) return;
+  if (farewell_ && jobs_.empty()) end(fault_->first, fault_->second);
+  if (end_) return leave();
+  if (!takes_more()) return;
+  if (std::exchange(ready_, false)) host_.courier_ready(*this);
+}
+
+void EcstreamCourier::end(End end, std::string why) {
+  resting_ = false;
+  if (!end_) end_.emplace(end, std::move(why));
+}
+
+void EcstreamCourier::fault(End end, std::string why) {
+  if (!fault_) fault_.emplace(end, std::move(why));
+}
+
+// --- the connection has gone -------------------------------------------------
+
+void EcstreamCourier::on_closed(net::CloseReason reason, std::string_view detail) {
+  std::string why(detail);
+  if (why.empty()) why = reason == net::CloseReason::peer_closed ? "connection closed by the other side" : "closed";
+  const std::string to = target_.endpoint.to_string();
+  if (!connected_)
+    fault(End::unreachable, fmt::format("cannot connect to {}: {}", to, why));
+  else if (handshaking_ || reason == net::CloseReason::tls_failed)
+    fault(End::tls, "TLS: " + why);
+  else
+    fault(open_ ? End::lost : End::refused, fmt::format("{}: {}", to, why));
+  if (trace_) trace_->note(fault_->second);
+  open_ = resting_ = false;
+  connection_.reset();
+  most_sent_ = std::max(most_sent_, session_->sent());
+  tell_answers();
+  resume();
+}
+
+// Something was sent of which nobody knows whether it was taken.
+bool EcstreamCourier::in_doubt() const { return was_open_ && !jobs_.empty() && most_sent_ > stream_.acknowledged(); }
+
+void EcstreamCourier::resume() {
+  if (hopeless_ || !in_doubt()) return give_up();
+  const SteadyTime now = steady_now();
+  if (attempts_ == 0) give_up_at_ = now + std::min(resume_patience, route_->timeouts.body);
+  if (now >= give_up_at_) return give_up();
+  Duration wait = again_ == ecstream::Again::at_once ? Duration{0} : first_wait;
+  if (attempts_ > 0) wait = std::min(longest_wait, first_wait * (1U << std::min(attempts_ - 1, 8U)));
+  ++attempts_;
+  // The last attempt is made when the time is nearly up.
+  timer_.start(std::max(Duration{1}, std::min(wait, std::chrono::floor<Duration>(give_up_at_ - now))));
+}
+
+void EcstreamCourier::try_again() {
+  host_.courier_resumes(*this);
+  if (auto started = connect(); !started) {
+    fault(End::unreachable, started.error().message);
+    resume();
+  }
+}
+
+void EcstreamCourier::give_up() {
+  const std::string why = fault_ ? fault_->second : "closed";
+  end(fault_ ? fault_->first : End::lost, why);
+  for (Job& job : std::exchange(jobs_, {})) {
+    // What had not left in whole cannot have been taken: no fault of its, where others were.
+    const bool untouched = job.sequence > most_sent_ && stream_.acknowledged() > 0;
+    const smtp::Reply reply = untouched ? smtp::Reply{CourierHost::not_tried, {}} : smtp::Reply{0, "no answer: " + why};
+    if (!job.refused)
+      for (const uint32_t each : job.asked) job.replies[each] = reply;
+    job.refused = true;  // `replies` is all there is to say
+    done(job);
+  }
+  host_.courier_ended(*this, end_->first, end_->second);
+}
+
+}  // namespace impulse::delivery

@@ -1,0 +1,147 @@
+// EcstreamCourier: a connection to another server's ECStream listener
+// (doc/ecstream.md), and those that come after it. Many messages are under way
+// at once, and answered in their order. When the connection breaks the courier
+// connects anew to the same address and asks how far its stream has come, so
+// that what was taken does not go a second time; it keeps the messages
+// meanwhile, and gives them up when that does not work out. Loop thread.
+#pragma once
+
+#include "delivery/courier.h"
+#include "delivery/stream_login.h"
+#include "ecstream/client_session.h"
+#include "ecstream/client_stream.h"
+#include "net/connection.h"
+#include "net/loop.h"
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace impulse::delivery {
+
+class EcstreamCourier final : public Courier, private net::ConnectionHandler {
+ public:
+  // `plain_because`: not empty: without TLS, and why (a handshake that failed).
+  EcstreamCourier(uint64_t number, net::Loop& loop, CourierHost& host, RoutePtr route, Target target,
+                  std::string plain_because = {});
+  ~EcstreamCourier() override;
+
+  Result<> start() override;
+  void send(std::shared_ptr<const Letter> letter, const std::vector<uint32_t>& recipients) override;
+  void rest() override;
+  void hold() override;
+  void quit() override;
+  void close() override;
+  void trace(telemetry::SessionTracePtr trace) override { trace_ = std::move(trace); }
+
+  uint64_t number() const override { return number_; }
+  const Target& target() const override { return target_; }
+  bool resting() const override { return resting_; }
+  bool takes_more() const override;
+  bool usable() const override { return !end_ && !farewell_; }
+  uint64_t jobs() const override { return given_; }
+  std::string local() const override { return local_; }
+  int fd() const override { return connection_ ? connection_->fd() : -1; }
+  telemetry::Stage stage() const override { return stage_; }
+  uint64_t bytes() const override { return 0; }
+  const std::shared_ptr<const telemetry::TlsFacts>& tls() const override { return tls_; }
+  const smtp::ClientOffers& offers() const override { return offers_; }
+  std::optional<smtp::Reply> unprotected() const override;
+  std::string_view protocol() const override { return route_->protocol(tls_ != nullptr); }
+
+ private:
+  using End = CourierHost::End;
+  // A message that was handed over.
+  struct Job {
+    uint64_t sequence = 0;        // 0: it did not go; `replies` is all there is to say
+    std::vector<uint32_t> asked;  // of the recipients, those it goes for
+    std::vector<smtp::Reply> replies;
+    std::string id;  // that the other server gave it
+    bool refused = false;
+  };
+
+  size_t on_data(std::string_view bytes) override;
+  void on_tls(const net::TlsInfo& info) override;
+  void on_connected() override;
+  void on_deadline() override;
+  void on_drained() override;
+  void on_closed(net::CloseReason reason, std::string_view detail) override;
+
+  Result<> connect();
+  bool by_tls() const;
+  void begin();
+  void arm(Duration after);
+  void write_more();  // what there is, as much as window and buffer let through
+  void carry_out();
+  void take_events();
+  void opened(const ecstream::ClientEvent& event);
+  void refused(const ecstream::ClientEvent& event);
+  void acknowledged(uint64_t sequence);
+  void goes_away(const ecstream::ClientEvent& event);
+  Job* find(uint64_t sequence);
+  void count_unsent();
+  void tell_later();
+  void tell();  // the host, what came meanwhile
+  void tell_answers();
+  void done(Job& job);
+  void leave();  // when all is answered
+  void watch();  // sets the deadline for what is waited for
+  void end(End end, std::string why);
+  // Of this connection; the first counts.
+  void fault(End end, std::string why);
+
+  // --- the connection has gone
+  bool in_doubt() const;
+  void resume();  // later, in a new connection
+  void try_again();
+  void give_up();
+
+  const uint64_t number_;
+  net::Loop& loop_;
+  CourierHost& host_;
+  const RoutePtr route_;
+  const Target target_;
+  const std::string plain_because_;
+  const smtp::ClientOffers offers_;
+  std::optional<StreamLogin> login_;
+  ecstream::ClientStream stream_;
+  std::optional<ecstream::ClientSession> session_;
+  ecstream::ClientOutput out_;
+  std::unique_ptr<net::Connection> connection_;
+  std::string local_;
+  std::deque<Job> jobs_;
+  size_t answered_ = 0;  // of these, from the front: there is an answer, which the host has not heard
+  std::optional<std::pair<End, std::string>> end_;  // the first reason counts
+  uint64_t given_ = 0;
+  uint64_t most_sent_ = 0;   // sequence, on earlier connections
+  uint64_t marked_out_ = 0;  // bytes that had left when the deadline was set
+
+  // Of this connection.
+  std::optional<std::pair<End, std::string>> fault_;
+  bool connected_ = false;
+  bool handshaking_ = false;
+  bool authenticated_ = false;
+  bool open_ = false;
+  bool farewell_ = false;  // the other side has said GOAWAY
+  bool finished_ = false;  // nothing more is written
+  ecstream::Again again_ = ecstream::Again::at_once;
+  telemetry::Stage stage_ = telemetry::Stage::not_connected;
+
+  bool was_open_ = false;
+  bool verified_ = false;  // certificate and name
+  bool ready_ = false;     // the host is to be asked for more
+  bool resting_ = false;
+  bool hopeless_ = false;  // a new connection would be no better
+  bool posted_ = false;
+  unsigned attempts_ = 0;  // to go on, since there was an answer
+  SteadyTime give_up_at_{};
+  net::Timer timer_;  // until the next one
+  telemetry::SessionTracePtr trace_;
+  std::shared_ptr<const telemetry::TlsFacts> tls_;
+  std::shared_ptr<char> alive_ = std::make_shared<char>();
+};
+
+}  // namespace impulse::delivery

@@ -1,0 +1,131 @@
+#include "delivery/parcel.h"
+
+#include "base/text.h"
+#include "delivery/ages.h"
+#include "smtp/client_envelope.h"
+
+#include <algorithm>
+#include <chrono>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+namespace impulse::delivery {
+namespace {
+
+constexpr int64_t most_seconds = 999999999;  // RFC 2852 §4
+constexpr size_t field_head = 3;             // tag and length
+constexpr size_t small_fields = 256;         // all that have a fixed size
+
+smtp::Job job_of(const message::Envelope& envelope, const spool::Stored& stored) {
+  smtp::Job job;
+  job.sender = envelope.sender;
+  job.body_type = envelope.body_type;
+  job.smtputf8 = envelope.smtputf8;
+  job.require_tls = envelope.require_tls;
+  job.deliver_by = envelope.deliver_by;
+  job.now = now_of_mail(envelope.received);
+  job.trace = stored.trace;
+  job.body = stored.body;
+  return job;
+}
+
+// As smtp::DataEncoder does it.
+void append_lines(std::string& out, std::string_view text) {
+  char before = 0;
+  for (const char c : text) {
+    if (before == '\r' && c != '\n') out += '\n';
+    if (c == '\n' && before != '\r') out += '\r';
+    out += c;
+    before = c;
+  }
+  if (before == '\r')
+    out += '\n';
+  else if (before != '\n')
+    out += "\r\n";
+}
+
+// As the stream has it: the server refuses a CR or LF alone, SMTP's client never sends one.
+std::string body_of(const spool::Stored& stored, const smtp::MessageShape& shape) {
+  std::string whole;
+  whole.reserve(static_cast<size_t>(shape.measured.size));
+  whole += stored.trace;
+  if (shape.measured.size == stored.trace.size() + stored.body.size())
+    whole += stored.body;
+  else
+    append_lines(whole, stored.body);
+  return whole;
+}
+
+size_t size_of(const message::Recipient& recipient) {
+  return 2 * field_head + 1 + recipient.address.size() +
+         (recipient.orcpt.empty() ? 0 : field_head + recipient.orcpt.size());
+}
+
+std::optional<ecstream::MessageHead::By> by_of(const smtp::Job& job) {
+  if (!job.deliver_by.given()) return std::nullopt;
+  const auto left = std::chrono::floor<std::chrono::seconds>(job.deliver_by.deadline - job.now).count();
+  return ecstream::MessageHead::By{static_cast<int32_t>(std::clamp<int64_t>(left, -most_seconds, most_seconds)),
+                                   job.deliver_by.mode, job.deliver_by.trace};
+}
+
+}  // namespace
+
+smtp::ClientOffers stream_offers() {
+  smtp::ClientOffers offers;
+  offers.size = offers.eight_bit_mime = offers.binary_mime = offers.smtputf8 = offers.dsn = offers.require_tls = true;
+  offers.mt_priority = offers.deliver_by = true;
+  return offers;
+}
+
+Parcel make_parcel(const Letter& letter, const std::vector<uint32_t>& recipients, const smtp::Protection& protection,
+                   const ecstream::Hello& server) {
+  const spool::Stored& stored = letter.stored;
+  const message::Envelope& envelope = stored.envelope;
+  smtp::Job job = job_of(envelope, stored);
+  const smtp::MessageShape shape = smtp::shape_of(job);
+  smtp::ClientOffers offers = stream_offers();
+  offers.max_size = server.max_message;
+  Parcel parcel;
+  if (auto why = smtp::objection(job, shape, offers, protection)) {
+    parcel.replies.assign(recipients.size(), *why);
+    return parcel;
+  }
+  // The envelope has to stand in one frame.
+  size_t room = server.max_frame - std::min<size_t>(server.max_frame, small_fields + envelope.sender.size() +
+                                                                          envelope.envid.size() + envelope.auth.size());
+  const size_t most = server.max_recipients == 0 ? recipients.size() : server.max_recipients;
+  parcel.replies.assign(recipients.size(), smtp::Reply{CourierHost::not_tried, {}});
+  for (uint32_t i = 0; i < recipients.size() && parcel.asked.size() < most; ++i) {
+    const message::Recipient& recipient = envelope.recipients[recipients[i]];
+    if (auto why = smtp::objection(recipient, offers)) {
+      parcel.replies[i] = std::move(*why);
+      continue;
+    }
+    const size_t size = size_of(recipient);
+    if (size > room && !parcel.asked.empty()) break;
+    room -= std::min(room, size);
+    parcel.asked.push_back(i);
+    job.recipients.push_back(recipient);
+  }
+  if (parcel.asked.empty()) return parcel;
+
+  ecstream::MessageHead& head = parcel.head;
+  head.smtputf8 = smtp::says_smtputf8(job, offers);
+  head.sender = std::move(job.sender);
+  head.recipients = std::move(job.recipients);
+  head.body_type = envelope.body_type == message::BodyType::seven_bit && shape.measured.eight_bit
+                       ? message::BodyType::eight_bit_mime
+                       : envelope.body_type;
+  head.ret = envelope.ret;
+  head.envid = envelope.envid;
+  if (is_ascii(envelope.auth)) head.auth = envelope.auth;
+  head.deliver_by = by_of(job);
+  head.priority = envelope.priority;
+  head.require_tls = envelope.require_tls;
+  parcel.body = body_of(stored, shape);
+  head.size = parcel.body.size();
+  return parcel;
+}
+
+}  // namespace impulse::delivery
