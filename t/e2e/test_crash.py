@@ -11,6 +11,7 @@ import shutil
 import signal
 import time
 import unittest
+from pathlib import Path
 
 from client import Smtp
 from disk_kit import AFTER, BEFORE, MIDWAY, ShimDaemon, unfinished
@@ -29,6 +30,27 @@ def names_of(records):
     return {match[1].decode() for match in found if match}
 
 
+class Arrivals:
+    """How often each message arrived; each is read once, and damage fails."""
+
+    def __init__(self, daemon, sink):
+        self.daemon, self.sink = daemon, sink
+        self.files = set()
+        self.relayed = 0
+        self.found = collections.Counter()
+
+    def count(self):
+        for client in range(CLIENTS):
+            folder = self.daemon.dir / "mail" / "local.example" / f"u{client}" / "new"
+            new = {entry.path for entry in os.scandir(folder)} - self.files if folder.is_dir() else set()
+            self.files |= new
+            self.found.update(check_numbered(Path(path).read_bytes()) for path in new)
+        relayed = self.sink.messages[self.relayed:]
+        self.relayed += len(relayed)
+        self.found.update(check_numbered(message.data) for message in relayed)
+        return self.found
+
+
 class Kill(TestCase):
     @heavy
     @timeout(120 + 30 * ROUNDS)
@@ -37,6 +59,7 @@ class Kill(TestCase):
         daemon = self.daemon(more='Domain "remote.example" { Gateway = "127.0.0.1:@sink@" }\nSpool_Segment_Size = 4M',
                              sink=sink.port)
         chance = random.Random(int(os.environ.get("IMPULSE_CRASH_SEED", "1")))
+        arrivals = Arrivals(daemon, sink)
         promised, sent = set(), set()
         in_flight, most = collections.Counter(), 0
 
@@ -55,14 +78,14 @@ class Kill(TestCase):
             sent |= senders.sent
             # Delivered, and nothing in the spool says so: these, and no others, come again.
             wait_for(lambda: not sink.open, "the end of the sink's sessions")
-            now = names_of(unfinished(daemon.dir / "spool")) & self.arrived(daemon, sink).keys()
+            now = names_of(unfinished(daemon.dir / "spool")) & arrivals.count().keys()
             most = max(most, len(now))
             in_flight.update(now)
             daemon.start()
         wait_for(lambda: daemon.counters()["Total Queue Size"] == 0, lambda: f"an empty queue: {daemon.counters()}", 120)
         daemon.stop()
 
-        arrived = self.arrived(daemon, sink)
+        arrived = Arrivals(daemon, sink).count()  # all of it once more, as it is now
         self.assertEqual([], sink.errors)
         missing = promised - arrived.keys()
         self.assertEqual(set(), missing, f"{len(missing)} of {len(promised)} promised messages are lost")
@@ -71,14 +94,6 @@ class Kill(TestCase):
         self.assertEqual({}, dict(twice - in_flight))
         print(f"{ROUNDS} kills: {len(promised)} promised, {sum(arrived.values())} arrived, {sum(twice.values())} of them "
               f"again; {sum(in_flight.values())} deliveries were in flight, at most {most} at a kill")
-
-    @staticmethod
-    def arrived(daemon, sink):
-        """How often each message arrived; damage fails."""
-        found = collections.Counter(check_numbered(message) for client in range(CLIENTS)
-                                    for message in daemon.maildir(f"u{client}"))
-        found.update(check_numbered(message.data) for message in list(sink.messages))
-        return found
 
     @heavy
     @timeout(240)
