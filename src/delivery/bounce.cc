@@ -12,10 +12,6 @@ namespace impulse::delivery {
 namespace {
 
 constexpr size_t max_header_part = 256 << 10;  // of an original's header that goes back
-// An original that goes back whole. Messages come in as streams; a report is
-// made in memory, and the spool has to take it in one piece, or its recipient
-// would fail, and be reported, for ever.
-constexpr size_t max_original = 8 << 20;
 
 // One line, whatever it was: of ASCII, and of UTF-8 where the report may hold
 // it. Backslashes stay: addresses have them.
@@ -199,7 +195,8 @@ Route::Original share(const Report& report) {
   if (envelope.ret == message::Ret::hdrs) wanted = Route::Original::headers;
   // A binary one could not go back by most ways.
   const bool whole = report.action == Action::failed && !envelope.require_tls &&
-                     envelope.body_type != message::BodyType::binary_mime && report.original.size() <= max_original;
+                     envelope.body_type != message::BodyType::binary_mime && !report.original.rest &&
+                     report.original.size() <= max_original_part;
   return wanted == Route::Original::full && !whole ? Route::Original::headers : wanted;
 }
 

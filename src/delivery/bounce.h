@@ -15,6 +15,11 @@ namespace impulse::delivery {
 // `delivered` into a Maildir; `relayed` to a host that does not report itself.
 enum class Action : uint8_t { failed, delayed, delivered, relayed };
 
+// Of an original that goes back whole, bytes. Messages come in as streams; a report is
+// made in memory, and the spool has to take it in one piece, or its recipient
+// would fail, and be reported, for ever.
+constexpr uint64_t max_original_part = 8 << 20;
+
 // What a report says of one recipient.
 struct ReportLine {
   std::string recipient;
@@ -29,9 +34,9 @@ struct ReportLine {
 // not be null), itself with the null sender. `serial` makes its Message-ID and
 // boundary unique; `retry_until` is told with Action::delayed, if it is set.
 // Only a failure brings the whole message back: where RET says so, or the
-// route; and never one of more than 8 MiB, nor a binary one, which could not go back by most ways, nor that of a
-// message with REQUIRETLS, as the way back need not be a safe one (RFC 8689 §5).
-// Nothing comes back of an original without trace and body: it cannot be read.
+// route; and never one of more than max_original_part, or with a rest, nor a binary one,
+// which could not go back by most ways, nor that of a message with REQUIRETLS, as the way back need not be a safe one
+// (RFC 8689 §5). Nothing comes back of an original without trace and body: it cannot be read.
 spool::Incoming make_bounce(const spool::Stored& original, std::string_view id, const std::vector<ReportLine>& lines,
                             const Route& route, uint64_t serial, WallTime now, Action action = Action::failed,
                             WallTime retry_until = {});

@@ -25,10 +25,11 @@ struct Letter {
   spool::Stored stored;
   // Where the other side takes 7 bits only and the message has more: its body for there, or why there is none.
   std::optional<Result<std::string>> seven_bit;
-  telemetry::NotePtr note{};  // where the logs want one
+  smtp::DataMeasure measured{};  // of the body that is sent
+  telemetry::NotePtr note{};     // where the logs want one
 };
-// From any thread; blocks.
-Result<Letter> read_letter(const spool::Spool& spool, MessageId id, const smtp::ClientOffers& offers);
+// From any thread; blocks. `streams`: the rest of a large body may stay on the disk (Stored::rest).
+Result<Letter> read_letter(const spool::Spool& spool, MessageId id, const smtp::ClientOffers& offers, bool streams);
 
 class Courier;
 
@@ -79,6 +80,7 @@ class Courier {
   virtual const Target& target() const = 0;
   virtual bool resting() const = 0;
   virtual bool takes_more() const = 0;  // though something is under way
+  virtual bool streams() const = 0;     // takes a Letter whose body has a rest
   virtual bool usable() const = 0;      // not on its way to courier_ended
   virtual uint64_t jobs() const = 0;    // messages it has carried
   virtual std::string local() const = 0;

@@ -41,6 +41,7 @@ class EcstreamCourier final : public Courier, private net::ConnectionHandler {
   const Target& target() const override { return target_; }
   bool resting() const override { return resting_; }
   bool takes_more() const override;
+  bool streams() const override { return false; }
   bool usable() const override { return !end_ && !farewell_; }
   uint64_t jobs() const override { return given_; }
   std::string local() const override { return local_; }

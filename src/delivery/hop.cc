@@ -130,8 +130,8 @@ void Hop::connect(const std::shared_ptr<Opening>& opening, const Target& target,
     entry->courier =
         std::make_unique<EcstreamCourier>(number, office_.parts.loop, host, opening->route, target, plain_because);
   else
-    entry->courier =
-        std::make_unique<SmtpCourier>(number, office_.parts.loop, host, opening->route, target, plain_because);
+    entry->courier = std::make_unique<SmtpCourier>(number, office_.parts.loop, host, opening->route, target,
+                                                   office_.readers, plain_because);
   if (opening->needs_protection && !needy_.empty())
     trace(*entry->courier, needy_.front().domain);
   else if (!wanting_.empty())
@@ -246,8 +246,8 @@ void Hop::fetch(Entry& entry) {
   entry.courier->hold();
   office_.readers.post([this, weak = std::weak_ptr(alive_), &spool = office_.parts.spool, &loop = office_.parts.loop,
                         number = entry.courier->number(), id = entry.items.front().id, offers = entry.courier->offers(),
-                        choice = office_.parts.mainlog.choice()] {
-    auto letter = std::make_shared<Result<Letter>>(read_letter(spool, id, offers));
+                        streams = entry.courier->streams(), choice = office_.parts.mainlog.choice()] {
+    auto letter = std::make_shared<Result<Letter>>(read_letter(spool, id, offers, streams));
     if (choice && *letter) (*letter)->note = telemetry::note_of(*choice, (*letter)->stored.envelope);
     loop.post([this, weak, number, letter] {
       if (!weak.expired()) fetched(number, std::move(*letter));

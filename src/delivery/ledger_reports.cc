@@ -223,7 +223,8 @@ void Ledger::report(Report report, std::function<void(const Result<MessageId>&)>
   workers_.post([this, weak = std::weak_ptr(alive_), &spool = parts_.spool, &loop = parts_.loop, shared,
                  memory = remembered(shared->id, shared->domain), serial = ++serial_,
                  done = std::move(done)]() mutable {
-    auto original = spool.read(shared->id);
+    auto original = spool.open(shared->id);
+    if (original && original->rest && original->size() <= max_original_part) original = spool.read(shared->id);
     if (!original && original.error().code != Errc::not_found &&
         (shared->insist || original.error().code == Errc::invalid)) {
       if (auto summary = spool.summary(shared->id)) memory.envelope = std::move(summary->envelope);

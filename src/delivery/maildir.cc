@@ -12,6 +12,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 namespace impulse::delivery {
 namespace {
@@ -53,8 +54,15 @@ class Writer {
     return {};
   }
 
-  // CR LF becomes LF. A pair may not be split between two calls.
+  // CR LF becomes LF; one pair may be split between two calls.
   Result<> put_lines(std::string_view text) {
+    if (text.empty()) return {};
+    if (std::exchange(after_cr_, false) && text.front() != '\n')
+      if (auto written = put("\r"); !written) return written;
+    if (text.ends_with('\r')) {
+      after_cr_ = true;
+      text.remove_suffix(1);
+    }
     while (!text.empty()) {
       const size_t pair = text.find("\r\n");
       if (auto written = put(text.substr(0, pair)); !written) return written;
@@ -65,15 +73,23 @@ class Writer {
     return {};
   }
 
+  // The last call.
+  Result<> finish() {
+    if (std::exchange(after_cr_, false))
+      if (auto written = put("\r"); !written) return written;
+    return flush();
+  }
+
+ private:
   Result<> flush() {
     auto written = write_all(fd_, std::string_view(block_.data(), used_));
     used_ = 0;
     return written;
   }
 
- private:
   int fd_;
   size_t used_ = 0;
+  bool after_cr_ = false;  // it was not written yet
   std::array<char, 65536> block_;
 };
 
@@ -90,7 +106,16 @@ Result<> write_mail(int fd, const MaildirMail& mail) {
   if (auto w = writer.put(return_path(mail.sender)); !w) return w;
   if (auto w = writer.put_lines(mail.trace); !w) return w;
   if (auto w = writer.put_lines(mail.body); !w) return w;
-  if (auto w = writer.flush(); !w) return w;
+  if (mail.rest != nullptr) {
+    const auto reader = mail.rest->reader();
+    for (;;) {
+      const auto piece = reader->next();
+      if (!piece) return std::unexpected(piece.error());
+      if (piece->empty()) break;
+      if (auto w = writer.put_lines(*piece); !w) return w;
+    }
+  }
+  if (auto w = writer.finish(); !w) return w;
   if (::fsync(fd) != 0) return fail_errno(errno, "fsync");
   return {};
 }

@@ -11,6 +11,7 @@
 #include "base/id.h"
 #include "base/result.h"
 #include "delivery/durable_names.h"
+#include "message/body_source.h"
 
 #include <cstdint>
 #include <string>
@@ -23,6 +24,7 @@ struct MaildirMail {
   std::string_view sender;  // "" is the null sender
   std::string_view trace;
   std::string_view body;
+  const message::BodySource* rest = nullptr;  // of the body, borrowed
 };
 
 // Makes what is missing of the folder and of those above it (0700), writes

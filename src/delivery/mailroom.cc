@@ -85,7 +85,7 @@ void Mailroom::start(Job job) {
 
 // On a thread of ours.
 void Mailroom::write(Job& job, const spool::Spool& spool, DurableNames& names) {
-  const auto message = spool.read(job.items.front().id);
+  const auto message = spool.open(job.items.front().id);
   if (!message) {
     job.unreadable = message.error();
     return;
@@ -104,7 +104,7 @@ void Mailroom::write(Job& job, const spool::Spool& spool, DurableNames& names) {
     if (!folder) {
       outcome = {Outcome::Kind::permanent, folder.error().message, "5.1.3", job.route->maildir.base()};
     } else {
-      const MaildirMail mail{item.id, message->envelope.sender, message->trace, message->body};
+      const MaildirMail mail{item.id, message->envelope.sender, message->trace, message->body, message->rest.get()};
       const auto path =
           deliver_to_maildir(names, *folder, mail, job.route->hostname, job.serial + job.tried.size(), wall_now());
       if (path) {

@@ -54,10 +54,11 @@ smtp::JobClient client_of(const spool::Stored& stored) {
 }  // namespace
 
 SmtpCourier::SmtpCourier(uint64_t number, net::Loop& loop, CourierHost& host, RoutePtr route, Target target,
-                         std::string plain_because)
+                         Workers& readers, std::string plain_because)
     : number_(number),
       loop_(loop),
       host_(host),
+      readers_(readers),
       route_(std::move(route)),
       target_(std::move(target)),
       session_(session_settings(*route_, target_.endpoint, std::move(plain_because)), route_->timeouts, *this) {}
@@ -72,14 +73,39 @@ Result<> SmtpCourier::start() {
   return {};
 }
 
-Result<Letter> read_letter(const spool::Spool& spool, MessageId id, const smtp::ClientOffers& offers) {
-  auto stored = spool.read(id);
+namespace {
+
+Result<smtp::DataMeasure> measure_body(const spool::Stored& stored) {
+  smtp::Measurer measurer;
+  measurer.add(stored.body);
+  if (!stored.rest) return measurer.result();
+  const auto reader = stored.rest->reader();
+  for (;;) {
+    const auto piece = reader->next();
+    if (!piece) return std::unexpected(piece.error());
+    if (piece->empty()) return measurer.result();
+    measurer.add(*piece);
+  }
+}
+
+}  // namespace
+
+Result<Letter> read_letter(const spool::Spool& spool, MessageId id, const smtp::ClientOffers& offers, bool streams) {
+  auto stored = streams ? spool.open(id) : spool.read(id);
   if (!stored) return std::unexpected(std::move(stored.error()));
-  Letter letter{std::move(*stored), {}};
-  const message::BodyType type = letter.stored.envelope.body_type;
-  if (smtp::wants_seven_bit(type, letter.stored.body, offers))
-    letter.seven_bit = compose::seven_bit(letter.stored.body, type == message::BodyType::binary_mime);
-  if (letter.seven_bit && *letter.seven_bit) letter.stored.body = {};  // one of them is enough
+  auto measured = measure_body(*stored);
+  if (!measured) return std::unexpected(std::move(measured.error()));
+  const message::BodyType type = stored->envelope.body_type;
+  const bool converts = smtp::wants_seven_bit(type, measured->eight_bit, offers);
+  // A conversion looks at all of it.
+  if (converts && stored->rest) stored = spool.read(id);
+  if (!stored) return std::unexpected(std::move(stored.error()));
+  Letter letter{std::move(*stored), {}, *measured};
+  if (converts) letter.seven_bit = compose::seven_bit(letter.stored.body, type == message::BodyType::binary_mime);
+  if (letter.seven_bit && *letter.seven_bit) {
+    letter.stored.body = {};  // one of them is enough
+    letter.measured = smtp::measure({}, **letter.seven_bit);
+  }
   return letter;
 }
 
@@ -103,6 +129,12 @@ void SmtpCourier::send(std::shared_ptr<const Letter> letter, const std::vector<u
   if (route_->xclient != smtp::XclientUse::no) job.client = client_of(stored);
   job.trace = stored.trace;
   job.body = stored.body;
+  job.measured = letter_->measured;
+  reader_.reset();
+  if (stored.rest) {
+    job.rest = stored.rest->size();
+    reader_ = stored.rest->reader();
+  }
   if (const auto& converted = letter_->seven_bit; converted && *converted) {
     job.body_type = message::BodyType::seven_bit;
     job.body = **converted;
@@ -242,6 +274,8 @@ void SmtpCourier::on_closed(net::CloseReason reason, std::string_view detail) {
   ready_ = false;
   if (replies_) {
     letter_.reset();
+    reader_.reset();
+    fetching_ = false;
     host_.courier_done(*this, *std::exchange(replies_, std::nullopt), again);
   }
   if (trace_) trace_->note(end_->second);
@@ -262,6 +296,10 @@ void SmtpCourier::carry_out(const smtp::ClientOutput& out) {
   if (!out.bytes.empty()) connection_->write(out.bytes);
   written_ += out.bytes.size();
   if (out.deadline > Duration{0}) arm(out.deadline);
+  if (out.more && !fetching_) {
+    fetching_ = true;
+    connection_->want_drained();
+  }
   if (out.next == smtp::ClientNext::start_tls) {
     handshaking_ = true;
     arm(std::min(handshake_patience, route_->timeouts.ehlo));
@@ -272,10 +310,39 @@ void SmtpCourier::carry_out(const smtp::ClientOutput& out) {
   }
 }
 
+// What is in memory of a large body is one piece, and what has not left yet of one before.
+void SmtpCourier::on_drained() {
+  if (!fetching_ || !reader_ || !usable()) return;
+  readers_.post([this, weak = std::weak_ptr(alive_), &loop = loop_, reader = reader_] {
+    auto piece = reader->next();
+    loop.post([this, weak, reader, piece = std::move(piece)] {
+      if (!weak.expired()) have_read(reader, piece);
+    });
+  });
+}
+
+void SmtpCourier::have_read(const std::shared_ptr<message::BodyReader>& reader, const Result<std::string_view>& piece) {
+  if (reader != reader_) return;  // of a message that is over by now
+  fetching_ = false;
+  if (!usable()) return;
+  if (!piece || piece->empty()) {
+    // Without its end it is no message.
+    end(CourierHost::End::lost, fmt::format("the rest of the body cannot be read: {}",
+                                            piece ? "it is shorter than it was" : piece.error().message));
+    return connection_->close();
+  }
+  smtp::ClientOutput out;
+  session_.more(*piece, out);
+  carry_out(out);
+  tell();
+}
+
 void SmtpCourier::tell() {
   if (replies_) {
     ++jobs_;
     letter_.reset();
+    reader_.reset();
+    fetching_ = false;
     const bool gone =
         std::all_of(replies_->begin(), replies_->end(), [](const auto& reply) { return reply.code == 421; });
     host_.courier_done(*this, *std::exchange(replies_, std::nullopt), gone && jobs_ > 1);

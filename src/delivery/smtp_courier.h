@@ -3,6 +3,8 @@
 #pragma once
 
 #include "delivery/courier.h"
+#include "delivery/workers.h"
+#include "message/body_source.h"
 #include "net/connection.h"
 #include "smtp/client_session.h"
 
@@ -17,8 +19,9 @@ namespace impulse::delivery {
 
 class SmtpCourier final : public Courier, private net::ConnectionHandler, private smtp::ClientHost {
  public:
-  // `plain_because`: not empty: without STARTTLS, whatever the route says, and why (a handshake that failed).
-  SmtpCourier(uint64_t number, net::Loop& loop, CourierHost& host, RoutePtr route, Target target,
+  // `readers`: of what is sent in pieces. `plain_because`: not empty: without STARTTLS, whatever the route says, and
+  // why (a handshake that failed).
+  SmtpCourier(uint64_t number, net::Loop& loop, CourierHost& host, RoutePtr route, Target target, Workers& readers,
               std::string plain_because = {});
   ~SmtpCourier() override;
 
@@ -34,6 +37,7 @@ class SmtpCourier final : public Courier, private net::ConnectionHandler, privat
   const Target& target() const override { return target_; }
   bool resting() const override { return resting_; }
   bool takes_more() const override { return false; }
+  bool streams() const override { return true; }
   bool usable() const override { return !end_; }
   uint64_t jobs() const override { return jobs_; }
   std::string local() const override;
@@ -50,12 +54,14 @@ class SmtpCourier final : public Courier, private net::ConnectionHandler, privat
   void on_tls(const net::TlsInfo& info) override;
   void on_connected() override;
   void on_deadline() override;
+  void on_drained() override;
   void on_closed(net::CloseReason reason, std::string_view detail) override;
   void ready() override { ready_ = true; }
   void job_done(std::vector<smtp::Reply> replies) override { replies_ = std::move(replies); }
   void failed(const smtp::Reply& reason) override;
 
   void carry_out(const smtp::ClientOutput& out);
+  void have_read(const std::shared_ptr<message::BodyReader>& reader, const Result<std::string_view>& piece);
   void tell();  // the host, what the session said meanwhile
   void arm(Duration after);
   uint64_t unsent() const;
@@ -64,11 +70,14 @@ class SmtpCourier final : public Courier, private net::ConnectionHandler, privat
   const uint64_t number_;
   net::Loop& loop_;
   CourierHost& host_;
+  Workers& readers_;
   const RoutePtr route_;
   const Target target_;
   smtp::ClientSession session_;
   std::unique_ptr<net::Connection> connection_;
-  std::shared_ptr<const Letter> letter_;  // while a job is under way
+  std::shared_ptr<const Letter> letter_;         // while a job is under way
+  std::shared_ptr<message::BodyReader> reader_;  // of its rest
+  bool fetching_ = false;                        // a piece is asked for, or will be when all has left
   std::optional<std::vector<smtp::Reply>> replies_;
   std::optional<std::pair<CourierHost::End, std::string>> end_;  // the first reason counts
   uint64_t jobs_ = 0;

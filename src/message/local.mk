@@ -4,6 +4,7 @@ libmessage_a_SOURCES = \
 	src/message/body_keeper.cc src/message/body_keeper.h \
 	src/message/body_receiver.cc src/message/body_receiver.h \
 	src/message/body_sink.h \
+	src/message/body_source.h \
 	src/message/delivery_report.cc src/message/delivery_report.h \
 	src/message/domain.cc src/message/domain.h \
 	src/message/envelope.cc src/message/envelope.h \

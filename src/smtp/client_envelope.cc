@@ -103,8 +103,13 @@ std::string unconvertible(const Job& job) {
 }  // namespace
 
 MessageShape shape_of(const Job& job) {
-  MessageShape shape{measure(job.trace, job.body), false};
-  if (job.body_type == message::BodyType::binary_mime) shape.measured.size = job.trace.size() + job.body.size();
+  MessageShape shape{measure(job.trace, job.measured ? std::string_view() : job.body), false};
+  if (job.measured) {  // the trace ends with a line: they add up
+    shape.measured.size += job.measured->size;
+    shape.measured.eight_bit |= job.measured->eight_bit;
+  }
+  if (job.body_type == message::BodyType::binary_mime)
+    shape.measured.size = job.trace.size() + job.body.size() + job.rest;
   if (job.smtputf8 && shape.measured.eight_bit) {
     message::HeaderScan scan;
     const size_t header = scan.feed(job.body);
@@ -113,9 +118,9 @@ MessageShape shape_of(const Job& job) {
   return shape;
 }
 
-bool wants_seven_bit(message::BodyType type, std::string_view body, const ClientOffers& offers) {
+bool wants_seven_bit(message::BodyType type, bool eight_bit, const ClientOffers& offers) {
   if (type == message::BodyType::binary_mime) return !offers.binary_mime;
-  return type == message::BodyType::eight_bit_mime && !offers.eight_bit_mime && !is_ascii(body);
+  return type == message::BodyType::eight_bit_mime && !offers.eight_bit_mime && eight_bit;
 }
 
 std::optional<Reply> protection_objection(const Protection& protection, const ClientOffers& offers) {

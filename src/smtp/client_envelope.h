@@ -26,8 +26,9 @@ struct MessageShape {
 };
 MessageShape shape_of(const Job& job);
 
-// The body has to be converted to 7 bits first (compose/seven_bit.h), as the server takes no others.
-bool wants_seven_bit(message::BodyType type, std::string_view body, const ClientOffers& offers);
+// The body, with bytes above 0x7F or not, has to be converted to 7 bits first
+// (compose/seven_bit.h), as the server takes no others.
+bool wants_seven_bit(message::BodyType type, bool eight_bit, const ClientOffers& offers);
 
 // Why a message with REQUIRETLS cannot go there (RFC 8689 §4.2.1). 550 when it
 // lies in what the server is, or in what the configuration says: it does not

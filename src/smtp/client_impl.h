@@ -77,6 +77,7 @@ struct ClientSession::Impl {
   void refuse_unsendable();
   void recipients_answered(ClientOutput& out);
   void send_chunk(ClientOutput& out);
+  void more(std::string_view piece, ClientOutput& out);
   void after_mail(const Reply& reply, ClientOutput& out);
   void after_rcpt(const Reply& reply, ClientOutput& out);
   void after_data(const Reply& reply, ClientOutput& out);
@@ -125,8 +126,10 @@ struct ClientSession::Impl {
   bool utf8 = false;               // MAIL said SMTPUTF8
   size_t next_recipient = 0;       // to be asked
   size_t answering_recipient = 0;  // whose reply comes next
-  bool body_refused = false;       // LMTP: for one of them
-  bool body_sent = false;          // false at Expect::body: only the dot was sent, nobody was accepted
+  DataEncoder encoder;
+  uint64_t left = 0;          // of the job's rest, while it is sent
+  bool body_refused = false;  // LMTP: for one of them
+  bool body_sent = false;     // false at Expect::body: only the dot was sent, nobody was accepted
 };
 
 }  // namespace impulse::smtp

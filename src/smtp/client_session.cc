@@ -78,6 +78,14 @@ void ClientSession::send(const Job& job, ClientOutput& out) {
   impl_->settle(out);
 }
 
+void ClientSession::more(std::string_view piece, ClientOutput& out) {
+  const Impl::Count count(*impl_, out);
+  impl_->more(piece, out);
+  impl_->settle(out);
+  // The time that the server has for the body goes on.
+  if (out.more) out.deadline = Duration(0);
+}
+
 void ClientSession::quit(ClientOutput& out) {
   const Impl::Count count(*impl_, out);
   if (impl_->expected.empty() && impl_->rest == Impl::Rest::idle) {
@@ -148,7 +156,7 @@ Stage ClientSession::Impl::stage(bool complete) const {
     case Expect::data:
       return complete ? Stage::after_data : Stage::during_data;
     case Expect::body:
-      return complete ? Stage::confirmation : Stage::body;
+      return complete && left == 0 ? Stage::confirmation : Stage::body;
     case Expect::rset:
       return complete ? Stage::after_rset : Stage::during_rset;
     case Expect::quit:
@@ -324,6 +332,7 @@ void ClientSession::Impl::end(const Reply& reason) {
 
 void ClientSession::Impl::give_up(const Reply& reason) {
   expected.clear();
+  left = 0;
   rest = Rest::closed;
   if (!job) return;
   Reply answer = mail_refusal.value_or(reason);
@@ -335,6 +344,7 @@ void ClientSession::Impl::give_up(const Reply& reason) {
 
 void ClientSession::Impl::settle(ClientOutput& out) const {
   out.deadline = Duration(0);
+  out.more = left > 0;
   if (expected.empty()) {
     out.next = rest == Rest::closed ? ClientNext::close
                : rest == Rest::tls  ? ClientNext::start_tls

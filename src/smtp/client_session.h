@@ -7,6 +7,7 @@
 #include "base/result.h"
 #include "message/envelope.h"
 #include "smtp/client_offers.h"
+#include "smtp/data_encoder.h"
 #include "telemetry/smtp_trace.h"
 #include "telemetry/stage.h"
 
@@ -74,6 +75,11 @@ struct Job {
   // CRLF lines; dot-stuffed by the engine, and other line ends made CRLF. A
   // body of BINARYMIME goes by BDAT, byte by byte.
   std::string_view body;
+  // Bytes of the body that follow, and are given to more(), whenever it is asked for.
+  uint64_t rest = 0;
+  // What measure() says of body and rest without a trace. The engine measures
+  // what it is not told; with a rest it has to be.
+  std::optional<DataMeasure> measured;
 };
 
 // What the other side said about one recipient (or about the session).
@@ -99,6 +105,7 @@ struct ClientOutput {
   std::string bytes;  // to be sent; append only
   ClientNext next = ClientNext::read;
   Duration deadline{0};  // for the next reply, all of it; from ClientTimeouts. 0: the one before counts on
+  bool more = false;     // more() is waited for; best when what was said has left
 };
 
 struct ClientTimeouts {  // RFC 5321 §4.5.3.2
@@ -140,6 +147,9 @@ class ClientSession {
   void tls_started(ClientOutput& out, bool trusted = false);
   void tls_failed(std::string_view why, ClientOutput& out);
   void send(const Job& job, ClientOutput& out);  // after ready()
+  // The next piece of Job::rest, not empty. Ignored when the job is over by now. Who
+  // cannot go on closes the connection, and tells lost(): the message has no end then.
+  void more(std::string_view piece, ClientOutput& out);
   // QUIT when idle, and the end comes with the reply (next == close); in any
   // other state the session just ends.
   void quit(ClientOutput& out);

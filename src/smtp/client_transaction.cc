@@ -114,8 +114,8 @@ void ClientSession::Impl::expect_answers() {
 }
 
 void ClientSession::Impl::send_chunk(ClientOutput& out) {
-  const size_t size = job->trace.size() + job->body.size();
-  out.bytes.reserve(out.bytes.size() + size + 32);
+  const uint64_t size = job->trace.size() + job->body.size() + job->rest;
+  out.bytes.reserve(out.bytes.size() + job->trace.size() + job->body.size() + 32);
   command(fmt::format("BDAT {} LAST", size), Expect::body, out);
   if (!job) return;  // the session has ended over it
   expected.pop_back();
@@ -123,6 +123,7 @@ void ClientSession::Impl::send_chunk(ClientOutput& out) {
   body_sent = true;
   out.bytes += job->trace;
   out.bytes += job->body;
+  left = job->rest;
   if (trace) trace->note(fmt::format("{} bytes of a message", size));
 }
 
@@ -137,15 +138,17 @@ void ClientSession::Impl::after_data(const Reply& reply, ClientOutput& out) {
     body_sent = count(Fate::accepted) > 0;
     // It should have been refused (RFC 2033 §4.2), and nobody can say what would be answered to the dot.
     if (settings.lmtp && !body_sent) return close({0, "DATA was accepted without recipients"}, false, out);
-    DataEncoder encoder(out.bytes);
+    encoder = {};
     if (body_sent) {
       out.bytes.reserve(out.bytes.size() + job->trace.size() + job->body.size() + job->body.size() / 64 + 16);
-      encoder.add(job->trace);
-      encoder.add(job->body);
+      encoder.add(job->trace, out.bytes);
+      encoder.add(job->body, out.bytes);
+      left = job->rest;
     }
-    encoder.finish();
+    if (left == 0) encoder.finish(out.bytes);
     if (trace)
-      trace->note(fmt::format("{} bytes of a message", body_sent ? job->trace.size() + job->body.size() : size_t{0}));
+      trace->note(
+          fmt::format("{} bytes of a message", body_sent ? job->trace.size() + job->body.size() + job->rest : 0));
     expect_answers();
     return;
   }
@@ -154,7 +157,22 @@ void ClientSession::Impl::after_data(const Reply& reply, ClientOutput& out) {
   end_job_and_reset(out);
 }
 
+void ClientSession::Impl::more(std::string_view piece, ClientOutput& out) {
+  if (left == 0) return;
+  const std::string_view due = piece.substr(0, left);
+  left -= due.size();
+  if (binary) {
+    out.bytes += due;
+    return;
+  }
+  encoder.add(due, out.bytes);
+  if (left == 0) encoder.finish(out.bytes);
+}
+
 void ClientSession::Impl::after_body(const Reply& reply, ClientOutput& out) {
+  // It will not have the message, or cannot mean it; either way it must not come to its end.
+  if (left > 0 && reply.code >= 400) return close(reply, false, out);
+  if (left > 0) return close({0, "the server answered before the message had ended: " + reply.text}, false, out);
   if (body_sent && !reply.positive() && reply.code < 400) {
     return close({0, "nonsense in reply to the message: " + reply.text}, false, out);
   }

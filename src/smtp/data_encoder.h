@@ -9,20 +9,18 @@
 
 namespace impulse::smtp {
 
-// Appends parts of one message to `out`. A CR or LF alone counts as the end
-// of a line and becomes CRLF, so that no server can see an end of data that
-// this side did not mean.
+// Appends parts of one message to `out`, any to each call. A CR or LF alone counts
+// as the end of a line and becomes CRLF, so that no server can see an end of data
+// that this side did not mean.
 class DataEncoder {
  public:
-  explicit DataEncoder(std::string& out) : out_(out) {}
-  void add(std::string_view part);
-  void finish();  // ends an unfinished line, writes the final dot
+  void add(std::string_view part, std::string& out);
+  void finish(std::string& out);  // ends an unfinished line, writes the final dot
 
  private:
-  void add_line(std::string_view line);  // without line end, maybe a piece of one
-  void end_line();
+  void add_line(std::string_view line, std::string& out);  // without line end, maybe a piece of one
+  void end_line(std::string& out);
 
-  std::string& out_;
   bool line_start_ = true;
   bool after_cr_ = false;  // a CR was read, its line ended; an LF right behind belongs to it
 };
@@ -31,6 +29,16 @@ class DataEncoder {
 struct DataMeasure {
   uint64_t size = 0;       // bytes with CRLF line ends, without dot-stuffing and final dot
   bool eight_bit = false;  // a byte above 0x7F is in it
+};
+// Of a message that comes in parts.
+class Measurer {
+ public:
+  void add(std::string_view part);
+  DataMeasure result() const;  // of all so far, as if that were the message
+
+ private:
+  DataMeasure sum_;
+  char before_ = 0;
 };
 DataMeasure measure(std::string_view trace, std::string_view body);
 

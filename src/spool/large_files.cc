@@ -68,24 +68,77 @@ Result<std::shared_ptr<File>> LargeFiles::open(const Rest& rest) const {
   return file;
 }
 
+namespace {
+
+// The whole file once, in order, checked at its end.
+class RestReader final : public message::BodyReader {
+ public:
+  RestReader(std::shared_ptr<const File> file, const Rest& rest, std::string path)
+      : file_(std::move(file)), rest_(rest), path_(std::move(path)) {}
+
+  Result<std::string_view> next() override {
+    block_.resize(std::min<uint64_t>(window, rest_.length - at_));
+    if (block_.empty()) return std::string_view();
+    if (const int result = file_->read(block_.data(), block_.size(), at_); result < 0) return file_error(result, path_);
+    at_ += block_.size();
+    crc_ = crc32c(crc_, block_);
+    if (at_ == rest_.length && crc_ != rest_.crc) return fail(Errc::invalid, "{}: the body is damaged", path_);
+    return block_;
+  }
+
+ private:
+  const std::shared_ptr<const File> file_;
+  const Rest rest_;
+  const std::string path_;
+  std::string block_;
+  uint64_t at_ = 0;
+  uint32_t crc_ = 0;
+};
+
+class RestSource final : public message::BodySource {
+ public:
+  RestSource(std::shared_ptr<const File> file, const Rest& rest, std::string path)
+      : file_(std::move(file)), rest_(rest), path_(std::move(path)) {}
+
+  uint64_t size() const override { return rest_.length; }
+  std::unique_ptr<message::BodyReader> reader() const override {
+    return std::make_unique<RestReader>(file_, rest_, path_);
+  }
+
+ private:
+  const std::shared_ptr<const File> file_;
+  const Rest rest_;
+  const std::string path_;
+};
+
+Result<> read_through(message::BodyReader&& reader, const std::atomic<bool>* stop) {
+  for (;;) {
+    if (stop != nullptr && *stop) return fail(Errc::busy, "a large body was not read to its end, as it is to stop");
+    const auto piece = reader.next();
+    if (!piece) return std::unexpected(piece.error());
+    if (piece->empty()) return {};
+  }
+}
+
+}  // namespace
+
 Result<> LargeFiles::check(const Rest& rest, bool whole, const std::atomic<bool>* stop) const {
-  const auto file = open(rest);
+  auto file = open(rest);
   if (!file) return std::unexpected(file.error());
   if (!whole) return {};
   // Only what the disk has counts.
   (void)ops_->sync_file((*file)->fd());
   (void)ops_->drop_cache((*file)->fd());
-  uint32_t crc = 0;
-  std::string block;
-  for (uint64_t at = 0; at < rest.length; at += block.size()) {
-    if (stop != nullptr && *stop) return fail(Errc::busy, "{}: given up, as it is to stop", path(rest.number));
-    block.resize(std::min<uint64_t>(window, rest.length - at));
-    if (const int result = (*file)->read(block.data(), block.size(), at); result < 0)
-      return file_error(result, path(rest.number));
-    crc = crc32c(crc, block);
-  }
-  if (crc != rest.crc) return fail(Errc::invalid, "{}: the body is damaged", path(rest.number));
-  return {};
+  return read_through(RestReader(std::move(*file), rest, path(rest.number)), stop);
+}
+
+Result<std::shared_ptr<const message::BodySource>> LargeFiles::source(const Rest& rest) const {
+  auto file = open(rest);
+  if (!file) return std::unexpected(file.error());
+  auto source = std::make_shared<const RestSource>(std::move(*file), rest, path(rest.number));
+  if (auto sound = read_through(std::move(*source->reader()), nullptr); !sound)
+    return std::unexpected(std::move(sound.error()));
+  return source;
 }
 
 Result<> LargeFiles::read(const Rest& rest, std::string& out) const {

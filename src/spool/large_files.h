@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/result.h"
+#include "message/body_source.h"
 #include "spool/file_ops.h"
 
 #include <atomic>
@@ -52,6 +53,9 @@ class LargeFiles {
   Result<> check(const Rest& rest, bool whole, const std::atomic<bool>* stop = nullptr) const;
   // Appends the content to `out`, checked; errors as above.
   Result<> read(const Rest& rest, std::string& out) const;
+  // To be read later, as often as one likes: checked now, and by each reading again.
+  // Holds the file open.
+  Result<std::shared_ptr<const message::BodySource>> source(const Rest& rest) const;
   Result<> remove(uint64_t number) const;                   // the name, not yet durably
   Result<> keep_aside(uint64_t number) const;               // moves it to <base>/quarantine, durably
   void set_drop_damage(bool drop) { drop_damage_ = drop; }  // keep_aside() removes from now on. Any thread.

@@ -164,11 +164,8 @@ class LogSpool final : public Spool {
     if (write || done) journal(entry, std::move(refused), std::move(done), write, rest);
   }
 
-  Result<Stored> read(MessageId id) const override {
-    auto stored = load(id);
-    if (!stored && is_bad(stored.error())) damaged(id, stored.error());
-    return stored;
-  }
+  Result<Stored> read(MessageId id) const override { return read(id, RestWanted::in_memory); }
+  Result<Stored> open(MessageId id) const override { return read(id, RestWanted::in_place); }
 
   Result<Summary> summary(MessageId id) const override {
     if (auto known = is_known(id); !known) return std::unexpected(std::move(known.error()));
@@ -293,6 +290,12 @@ class LogSpool final : public Spool {
     return still_indexing(id);
   }
 
+  Result<Stored> read(MessageId id, RestWanted wanted) const {
+    auto stored = load(id, wanted);
+    if (!stored && is_bad(stored.error())) damaged(id, stored.error());
+    return stored;
+  }
+
   std::unexpected<Error> gone(MessageId id) const {
     return fail(Errc::not_found, "{}: no such message, or it is finished", id.to_string(node_));
   }
@@ -303,7 +306,7 @@ class LogSpool final : public Spool {
     queue_.put(std::move(pending));
   }
 
-  Result<Stored> load(MessageId id) const {
+  Result<Stored> load(MessageId id, RestWanted wanted) const {
     if (auto known = is_known(id); !known) return std::unexpected(std::move(known.error()));
     for (;;) {
       auto located = index_.find(id);
@@ -312,7 +315,7 @@ class LogSpool final : public Spool {
       if (auto kept = resident_.find(id))
         if (auto stored = stored_of(id, *located, kept->meta, std::move(kept->body))) return std::move(*stored);
       std::optional<Rest> bad;
-      auto stored = read_stored(files_, large_, id, std::move(*located), &bad);
+      auto stored = read_stored(files_, large_, id, std::move(*located), &bad, wanted);
       if (stored) return stored;
       const auto again = index_.find(id);
       if (!again) return gone(id);          // finished meanwhile

@@ -2,6 +2,7 @@
 
 #include "spool/copy_record.h"
 
+#include <memory>
 #include <utility>
 #include <vector>
 
@@ -84,7 +85,7 @@ Result<Summary> summary_of(MessageId id, Located located, const HeadView& head, 
 }
 
 Result<Stored> read_stored(const SegmentFiles& files, const LargeFiles& large, MessageId id, Located located,
-                           std::optional<Rest>* bad_rest) {
+                           std::optional<Rest>* bad_rest, RestWanted wanted) {
   auto read = read_meta(files, id, located);
   if (!read) return std::unexpected(std::move(read.error()));
   const auto file = files.get(located.place.segment);
@@ -92,13 +93,24 @@ Result<Stored> read_stored(const SegmentFiles& files, const LargeFiles& large, M
   auto body = read_body(**file, read->head.header);
   if (!body) return std::unexpected(std::move(body.error()));
   MessageMeta& meta = read->meta;
+  std::shared_ptr<const message::BodySource> rest;
   if (meta.rest) {
-    if (auto whole = large.read(*meta.rest, *body); !whole) {
+    Result<> had;
+    if (wanted == RestWanted::in_memory) {
+      had = large.read(*meta.rest, *body);
+    } else if (auto source = large.source(*meta.rest)) {
+      rest = std::move(*source);
+    } else {
+      had = std::unexpected(std::move(source.error()));
+    }
+    if (!had) {
       if (bad_rest != nullptr) *bad_rest = meta.rest;
-      return std::unexpected(std::move(whole.error()));
+      return std::unexpected(std::move(had.error()));
     }
   }
-  return stored_of(id, std::move(meta), std::move(located.states), std::move(*body));
+  Stored stored = stored_of(id, std::move(meta), std::move(located.states), std::move(*body));
+  stored.rest = std::move(rest);
+  return stored;
 }
 
 std::optional<Stored> stored_of(MessageId id, Located located, std::string_view meta, std::string body) {

@@ -21,6 +21,7 @@ namespace impulse::spool {
 namespace {
 
 constexpr int64_t version = 1;
+constexpr uint64_t max_trace = 1 << 20;  // bytes; it stays in memory
 constexpr std::array<std::string_view, 3> body_types{"7bit", "8bitmime", "binarymime"};
 constexpr std::array<std::string_view, 3> ret_names{"", "full", "hdrs"};
 constexpr std::array<std::string_view, 4> notify_names{"never", "success", "failure", "delay"};
@@ -290,7 +291,8 @@ void read_frame(Reader& reader, const JsonValue& root, PairText& pair) {
   if (const auto* size = reader.need(root, "size"))
     pair.size = static_cast<uint64_t>(reader.number(*size, 0, INT64_MAX));
   if (const auto* size = root.find("trace_size"))
-    pair.trace_size = static_cast<uint64_t>(reader.number(*size, 0, static_cast<int64_t>(pair.size)));
+    pair.trace_size =
+        static_cast<uint64_t>(reader.number(*size, 0, static_cast<int64_t>(std::min<uint64_t>(pair.size, max_trace))));
   if (const auto* checksum = root.find("crc32c")) {
     uint32_t value = 0;
     const std::string& text = checksum->text;

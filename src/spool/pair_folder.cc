@@ -229,6 +229,9 @@ std::expected<Pair, PairFault> PairFolder::read(const std::string& name, uint64_
   const auto wrong = [&](const std::string& file, std::string what) {
     return bad(file, {Errc::invalid, std::move(what)});
   };
+  // A receipt names the files of its batch, a line each.
+  if (std::ranges::any_of(name, [](char c) { return static_cast<unsigned char>(c) < ' ' || c == 0x7F; }))
+    return wrong(text_name, "a name with control characters");
   // Messages name their file: without the folder, which the operator named.
   const auto document_file = open_file(fd_.get(), document_name, document_name);
   if (!document_file && document_file.error().code == Errc::not_found)

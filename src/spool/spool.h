@@ -7,6 +7,7 @@
 #include "base/id.h"
 #include "base/result.h"
 #include "message/body_sink.h"
+#include "message/body_source.h"
 #include "message/envelope.h"
 
 #include <sys/types.h>
@@ -101,7 +102,9 @@ struct Stored {
   std::string trace;                   // with the id in its place
   std::string body;
   std::string node{};  // as in Summary
-  uint64_t size() const { return trace.size() + body.size(); }
+  // What follows `body`, when Spool::open() left it where it lies. Keeps a descriptor.
+  std::shared_ptr<const message::BodySource> rest{};
+  uint64_t size() const { return trace.size() + body.size() + (rest ? rest->size() : 0); }
 };
 
 // A live message found at start-up (and by list()): no body.
@@ -301,6 +304,8 @@ class Spool {
   // is finished or never was; invalid when it is damaged, for good; anything
   // else when it cannot be read now.
   virtual Result<Stored> read(MessageId id) const = 0;
+  // The same, but the rest of a large body stays where it lies; it is checked all the same.
+  virtual Result<Stored> open(MessageId id) const { return read(id); }
   // Without the body; which may be there when the body is damaged.
   virtual Result<Summary> summary(MessageId id) const = 0;
 

@@ -1,11 +1,14 @@
 """Messages too large for memory: on the disk while they arrive, whole when
 they are delivered, and gone when they are not wanted."""
 
+import tempfile
 import unittest
 from pathlib import Path
 
 from client import Smtp
-from harness import BASE_CONFIG, TestCase, assert_below_trace, heavy, is_sanitized, read, timeout, wait_for
+from harness import (BASE_CONFIG, TestCase, assert_below_trace, heavy, is_sanitized, make_certificate, read, timeout,
+                     wait_for)
+from sink import SmtpSink
 
 CONFIG = BASE_CONFIG.replace("ESMTP_Listener {", "ESMTP_Listener {\n  Max_Message_Size = 300000000\n"
                              "  Relay_Hosts = ( 127.0.0.0/8 )")
@@ -164,6 +167,66 @@ class Large(TestCase):
             self.assertEqual(250, smtp.reply()[0])
             smtp.quit()
             daemon.wait_mail(f"u{number}")
+
+
+class Onward(TestCase):
+    """To a next host large bodies go as they came: in pieces."""
+
+    WAYS = {"plain": {}, "tls": {"extensions": ("STARTTLS", "PIPELINING", "SIZE 100000000", "8BITMIME")},
+            "lmtp": {"lmtp": True}, "small": {"extensions": ()}}
+
+    def setUp(self):
+        super().setUp()
+        certificate = make_certificate(self.enterContext(tempfile.TemporaryDirectory()))
+        self.sinks = {name: SmtpSink(self, certificate=certificate if name == "tls" else None, **options)
+                      for name, options in self.WAYS.items()}
+        domains = "".join(f'Domain "{name}.example" {{ Gateway = "127.0.0.1:{sink.port}"\n'
+                          f'{"Delivery_Method = lmtp" if sink.lmtp else ""} }}\n'
+                          for name, sink in self.sinks.items())
+        self.server = self.daemon(CONFIG + domains + 'Retry_Interval = 1\n')
+
+    def send(self, message, *names):
+        with Smtp(self.server.smtp_port) as smtp:
+            smtp.ehlo()
+            smtp.message(message, recipients=[f"bob@{name}.example" for name in names])
+
+    def test_as_it_was_and_not_in_memory(self):
+        self.send(HEADER + b"warm\r\n", *self.sinks)
+        for sink in self.sinks.values():
+            sink.wait(1)
+        status = f"/proc/{self.server.process.pid}/status"
+        Path(f"/proc/{self.server.process.pid}/clear_refs").write_text("5")  # the peak begins anew
+        before = self.server.resident()
+        dots = b"".join(b".%05d\r\n..\r\n" % number for number in range(20000))
+        whole = body(12) + dots
+        self.send(whole, *self.sinks)
+        for sink in self.sinks.values():
+            assert_below_trace(self, whole, sink.wait(2, 60)[1].data)
+        peak = next(int(line.split()[1]) for line in read(status).splitlines() if line.startswith("VmHWM:"))
+        if not is_sanitized():  # four times twelve MiB, were it in memory
+            self.assertLess(peak - before, 16 << 10)
+        wait_for(lambda: not list((self.server.dir / "spool" / "large").iterdir()), "its file goes")
+
+    def test_damaged_while_it_is_sent(self):
+        """It never comes to its end; and then its sender is told."""
+        spoiled = []
+
+        def spoil(session, verb, line):
+            if verb == "DATA" and not spoiled:
+                path, = (self.server.dir / "spool" / "large").iterdir()
+                with open(path, "r+b") as file:
+                    file.seek(path.stat().st_size - 5)
+                    byte = file.read(1)
+                    file.seek(-1, 1)
+                    file.write(bytes([byte[0] ^ 1]))
+                spoiled.append(session)
+
+        self.sinks["plain"].script = spoil
+        self.send(body(3), "plain")
+        transient = self.server.wait_mainlog("T", 1)[0]
+        self.assertIn("the rest of the body cannot be read", str(transient))
+        self.server.wait_mainlog("P", 1)
+        self.assertEqual([], self.sinks["plain"].messages)
 
 
 if __name__ == "__main__":

@@ -115,6 +115,8 @@ class MaildirTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(stores_lines_with_lf);
   CPPUNIT_TEST(keeps_lone_line_ends);
   CPPUNIT_TEST(big_bodies_come_through_whole);
+  CPPUNIT_TEST(bodies_in_pieces);
+  CPPUNIT_TEST(a_rest_that_cannot_be_read);
   CPPUNIT_TEST(null_sender_and_hostile_sender);
   CPPUNIT_TEST(makes_what_is_missing_privately);
   CPPUNIT_TEST(names_never_collide);
@@ -129,6 +131,54 @@ class MaildirTest : public CppUnit::TestFixture {
                                          "mx1", serial, WallTime(std::chrono::seconds(1234567)));
     CPPUNIT_ASSERT_MESSAGE(path ? "" : path.error().message, path.has_value());
     return *path;
+  }
+
+  // Gives its pieces, and then perhaps fails.
+  class Pieces final : public message::BodySource {
+   public:
+    explicit Pieces(std::vector<std::string_view> pieces, bool fails = false)
+        : pieces_(std::move(pieces)), fails_(fails) {}
+    uint64_t size() const override { return 1; }  // nobody here looks
+    std::unique_ptr<message::BodyReader> reader() const override {
+      struct Reader final : message::BodyReader {
+        explicit Reader(const Pieces& all) : all(all) {}
+        Result<std::string_view> next() override {
+          if (turn < all.pieces_.size()) return all.pieces_[turn++];
+          if (all.fails_) return fail(Errc::invalid, "the body is damaged");
+          return std::string_view();
+        }
+        const Pieces& all;
+        size_t turn = 0;
+      };
+      return std::make_unique<Reader>(*this);
+    }
+
+   private:
+    std::vector<std::string_view> pieces_;
+    bool fails_;
+  };
+
+  Result<std::string> deliver_pieces(std::string_view first, const Pieces& rest) {
+    return deliver_to_maildir(names_, dir_ / "box", {{1, 2}, "", "", first, &rest}, "mx1", ++serial_, WallTime());
+  }
+  uint64_t serial_ = 0;
+
+  void bodies_in_pieces() {
+    constexpr std::string_view body = "a\r\nb\r\r\n\nc\r";
+    for (size_t i = 0; i <= body.size(); ++i)
+      for (size_t k = i + 1; k <= body.size(); ++k) {
+        std::vector<std::string_view> rest = {body.substr(i, k - i)};
+        if (k < body.size()) rest.push_back(body.substr(k));
+        const auto path = deliver_pieces(body.substr(0, i), Pieces(rest));
+        CPPUNIT_ASSERT_MESSAGE(path ? "" : path.error().message, path.has_value());
+        CPPUNIT_ASSERT_EQUAL(std::string("Return-Path: <>\na\nb\r\n\nc\r"), slurp(*path));
+      }
+  }
+
+  void a_rest_that_cannot_be_read() {
+    const auto path = deliver_pieces("a\r\n", Pieces({"b\r\n"}, true));
+    CPPUNIT_ASSERT(!path && path.error().message == "the body is damaged");
+    for (const char* folder : {"box/new", "box/tmp"}) CPPUNIT_ASSERT(std::filesystem::is_empty(dir_ / folder));
   }
 
   void stores_lines_with_lf() {

@@ -11,9 +11,9 @@ namespace {
 
 std::string encode(std::string_view body) {
   std::string out;
-  DataEncoder encoder(out);
-  encoder.add(body);
-  encoder.finish();
+  DataEncoder encoder;
+  encoder.add(body, out);
+  encoder.finish(out);
   return out;
 }
 
@@ -82,14 +82,14 @@ class DataEncoderTest : public CppUnit::TestFixture {
 
   void parts_are_one_message() {
     std::string out;
-    DataEncoder encoder(out);
-    encoder.add("a\r");
-    encoder.add("");
-    encoder.add("\n.b");
-    encoder.add(".c\r\n");
-    encoder.add(".d\r");
-    encoder.add("e\n");
-    encoder.finish();
+    DataEncoder encoder;
+    encoder.add("a\r", out);
+    encoder.add("", out);
+    encoder.add("\n.b", out);
+    encoder.add(".c\r\n", out);
+    encoder.add(".d\r", out);
+    encoder.add("e\n", out);
+    encoder.finish(out);
     CPPUNIT_ASSERT_EQUAL(std::string("a\r\n..b.c\r\n..d\r\ne\r\n.\r\n"), out);
   }
 
@@ -114,10 +114,10 @@ class DataEncoderTest : public CppUnit::TestFixture {
       for (char& c : body) c = alphabet[random() % alphabet.size()];
       const size_t cut = body.empty() ? 0 : random() % body.size();
       std::string out;
-      DataEncoder encoder(out);
-      encoder.add(std::string_view(body).substr(0, cut));
-      encoder.add(std::string_view(body).substr(cut));
-      encoder.finish();
+      DataEncoder encoder;
+      encoder.add(std::string_view(body).substr(0, cut), out);
+      encoder.add(std::string_view(body).substr(cut), out);
+      encoder.finish(out);
       CPPUNIT_ASSERT_EQUAL(encode(body), out);
       const std::string message = decode(out);
       const auto measured = measure(std::string_view(body).substr(0, cut), std::string_view(body).substr(cut));

@@ -6,6 +6,7 @@ t_unit_smtp_client_tests_SOURCES = t/unit/main.cc \
 	t/unit/smtp_client/lmtp_test.cc \
 	t/unit/smtp_client/login_test.cc \
 	t/unit/smtp_client/reply_parser_test.cc \
+	t/unit/smtp_client/rest_test.cc \
 	t/unit/smtp_client/session_test.cc \
 	t/unit/smtp_client/stages_test.cc \
 	t/unit/smtp_client/support.h \

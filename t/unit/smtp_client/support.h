@@ -64,6 +64,16 @@ class Dialogue : public ClientHost {
     session_.send(job, out_);
     return *this;
   }
+  // A piece of the job's rest, which has to be asked for.
+  Dialogue& more(std::string_view piece) {
+    CPPUNIT_ASSERT(out_.more);
+    session_.more(piece, out_);
+    return *this;
+  }
+  Dialogue& wants_more(bool expected) {
+    CPPUNIT_ASSERT_EQUAL(expected, out_.more);
+    return *this;
+  }
   // Given to the session inside the next ready().
   Dialogue& on_ready(Job job) {
     waiting_.push_back(std::move(job));
@@ -142,6 +152,15 @@ inline Job job(std::vector<std::string> recipients = {"bob@example.net"},
   for (std::string& address : recipients) made.recipients.push_back({std::move(address)});
   made.trace = "Received: here\r\n";
   made.body = body;
+  return made;
+}
+
+// The same, of which only the first `kept` bytes come with the job.
+inline Job job_with_rest(std::string_view body, size_t kept,
+                         std::vector<std::string> recipients = {"bob@example.net"}) {
+  Job made = job(std::move(recipients), body.substr(0, kept));
+  made.rest = body.size() - kept;
+  made.measured = measure({}, body);
   return made;
 }
 

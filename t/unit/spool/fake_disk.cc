@@ -114,6 +114,13 @@ void FakeDisk::set_content(const std::string& path, std::string content) {
   now_[path] = durable_[path] = inode;
 }
 
+void FakeDisk::spoil(const std::string& path, size_t at) {
+  const std::lock_guard lock(mutex_);
+  Inode& inode = *now_.at(path);
+  inode.now.at(at) ^= 1;
+  inode.durable.at(at) ^= 1;
+}
+
 void FakeDisk::set_open_fault(std::function<int(const std::string& path)> fault) {
   const std::lock_guard lock(mutex_);
   open_fault_ = std::move(fault);

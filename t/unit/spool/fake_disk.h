@@ -51,6 +51,7 @@ class FakeDisk final : public FileOps {
   std::vector<std::string> names(const std::string& folder) const;
   std::string content(const std::string& path) const;
   void set_content(const std::string& path, std::string content);
+  void spoil(const std::string& path, size_t at);  // a byte, also for who has it open
 
   int open(const std::string& path, int flags, mode_t mode) override;
   void close(int fd) override;

@@ -17,6 +17,9 @@ class LargeTest : public CppUnit::TestFixture {
   CPPUNIT_TEST_SUITE(LargeTest);
   CPPUNIT_TEST(streams_and_reads_back);
   CPPUNIT_TEST(any_cutting_gives_the_same);
+  CPPUNIT_TEST(opened_it_is_read_in_pieces);
+  CPPUNIT_TEST(opened_it_outlives_its_name);
+  CPPUNIT_TEST(opened_and_damaged_since);
   CPPUNIT_TEST(on_a_real_disk);
   CPPUNIT_TEST(goes_with_the_last_recipient);
   CPPUNIT_TEST(abandoned_goes);
@@ -89,6 +92,56 @@ class LargeTest : public CppUnit::TestFixture {
         const MessageId id = kit::accept(*spool, streamed(*spool, body, kept, piece));
         CPPUNIT_ASSERT(spool->read(id)->body == body);
       }
+  }
+
+  static Result<std::string> all_of(const message::BodySource& source) {
+    const auto reader = source.reader();
+    std::string all;
+    for (;;) {
+      const auto piece = reader->next();
+      if (!piece) return std::unexpected(piece.error());
+      if (piece->empty()) return all;
+      CPPUNIT_ASSERT(piece->size() <= 1 << 20);
+      all += *piece;
+    }
+  }
+
+  void opened_it_is_read_in_pieces() {
+    const std::string body = kit::noise(700000, 5);
+    auto spool = open();
+    const MessageId id = kit::accept(*spool, streamed(*spool, body, 100, 10000));
+    const auto stored = spool->open(id);
+    CPPUNIT_ASSERT(stored && stored->rest && stored->body == body.substr(0, 100));
+    CPPUNIT_ASSERT_EQUAL(spool->summary(id)->size, stored->size());
+    // As often as one likes.
+    for (int i = 0; i < 2; ++i) CPPUNIT_ASSERT(all_of(*stored->rest).value() == body.substr(100));
+    const MessageId small = kit::accept(*spool, kit::message("small"));
+    CPPUNIT_ASSERT(!spool->open(small)->rest && spool->open(small)->body == "small");
+  }
+
+  void opened_it_outlives_its_name() {
+    const std::string body = kit::noise(3000, 6);
+    auto spool = open();
+    const MessageId id = kit::accept(*spool, streamed(*spool, body));
+    const auto stored = spool->open(id);
+    CPPUNIT_ASSERT(kit::record(*spool, id, 0, kit::outcome(State::delivered)));
+    spool.spool.reset();
+    CPPUNIT_ASSERT_EQUAL(size_t{0}, files());
+    CPPUNIT_ASSERT(all_of(*stored->rest).value() == body.substr(10));
+  }
+
+  // What was sound when it was opened is found damaged before its last piece is given.
+  void opened_and_damaged_since() {
+    auto spool = open();
+    const MessageId id = kit::accept(*spool, streamed(*spool, kit::noise(3000, 7)));
+    const auto stored = spool->open(id);
+    CPPUNIT_ASSERT(stored);
+    disk_->spoil(only_file(), 1000);
+    const auto all = all_of(*stored->rest);
+    CPPUNIT_ASSERT(!all && all.error().code == Errc::invalid);
+    const auto again = spool->open(id);
+    CPPUNIT_ASSERT(!again && again.error().code == Errc::invalid);
+    CPPUNIT_ASSERT_EQUAL(size_t{0}, files());  // kept aside, as by read()
   }
 
   void on_a_real_disk() {

@@ -69,6 +69,7 @@ class PairTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(what_is_no_folder_for_mail);
   CPPUNIT_TEST(links_are_not_followed);
   CPPUNIT_TEST(halves_and_changed_files);
+  CPPUNIT_TEST(names_that_are_no_lines);
   CPPUNIT_TEST(retired_once);
   CPPUNIT_TEST(left_by_one_who_died);
   CPPUNIT_TEST_SUITE_END();
@@ -312,6 +313,16 @@ class PairTest : public CppUnit::TestFixture {
     put("bad.json", "{\n  \"impulse_message\": 1,\n  \"id\": 5\n}");
     put("bad.eml", "");
     CPPUNIT_ASSERT(fault(folder, "bad").starts_with("bad.json:3:9: "));
+  }
+
+  // A receipt has the names of its batch, and after a crash retires what they name.
+  void names_that_are_no_lines() {
+    auto folder = open();
+    for (const std::string name : {"one\ntwo", "tab\t", "\x7F"}) {
+      put(name + ".eml", "Subject: x\r\n\r\n");
+      put(name + ".json", "{}");
+      CPPUNIT_ASSERT(fault(folder, name).ends_with(": a name with control characters"));
+    }
   }
 
   void retired_once() {
