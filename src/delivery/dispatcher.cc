@@ -53,7 +53,9 @@ class PartsDispatcher final : public Dispatcher {
         queue_(queue::Queue::create([this](const std::string& domain) { look_at(domain); })),
         readers_(reader_threads),
         router_(parts_.loop, parts_.log, parts_.snapshot, [this](const std::string& queue) { look_at(queue); }),
-        throttles_(parts_.loop, parts_.snapshot, [this](const std::string& queue) { look_at(queue); }),
+        throttles_(
+            parts_.loop, parts_.snapshot, [this](const std::string& queue) { look_at(queue); },
+            [this](const std::string& queue) { return queue_->active(queue) > 0; }),
         ledger_(parts_, *queue_, backlog_, readers_, [this] { settled(); }),
         office_{parts_,
                 *queue_,

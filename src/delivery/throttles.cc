@@ -17,7 +17,8 @@ namespace {
 namespace key = config::key;
 
 // Whose turn it is has so long to make use of it; then it is the next one's, so
-// that a domain whose connections are all busy keeps nothing from the others.
+// that a domain whose connections are all busy keeps nothing from the others. It
+// goes as soon as it can, on credit.
 constexpr Duration patience = std::chrono::seconds(1);
 constexpr Duration shortest_wait = std::chrono::milliseconds(1);
 constexpr Duration longest_wait = std::chrono::minutes(10);
@@ -42,13 +43,19 @@ struct Throttles::Throttle {
   std::deque<std::string> line;
   std::unordered_set<std::string> standing;  // the same
   std::unordered_set<std::string> called;    // it is their turn, and they have not come yet
+  std::unordered_set<std::string> late;      // their turn is over, and they have not come yet
+  size_t late_limit = 1000;                  // then it is looked which of them are still to come
   SteadyTime called_until{};
   net::Timer timer;
 };
 
 Throttles::Throttles(net::Loop& loop, Snapshots snapshot, std::function<void(const std::string& domain)> look_again,
-                     std::function<SteadyTime()> clock)
-    : loop_(loop), snapshot_(std::move(snapshot)), look_again_(std::move(look_again)), clock_(std::move(clock)) {}
+                     std::function<bool(const std::string& domain)> waits, std::function<SteadyTime()> clock)
+    : loop_(loop),
+      snapshot_(std::move(snapshot)),
+      look_again_(std::move(look_again)),
+      waits_(std::move(waits)),
+      clock_(std::move(clock)) {}
 
 Throttles::~Throttles() = default;
 
@@ -90,6 +97,7 @@ Throttles::Throttle* Throttles::find(Of of, std::string_view domain, const Route
 }
 
 bool Throttles::may(Throttle& throttle, const std::string& domain, uint64_t available) {
+  if (throttle.late.contains(domain)) return throttle.bucket.lends(clock_());
   if (throttle.called.contains(domain)) return available > 0;
   return throttle.line.empty() && available > throttle.called.size();
 }
@@ -118,6 +126,7 @@ void Throttles::charge(Of of, const std::string& domain, const RoutePtr& route) 
   if (throttle == nullptr) return;
   throttle->bucket.take(1, clock_());
   throttle->called.erase(domain);
+  throttle->late.erase(domain);
   if (!throttle->line.empty()) arm(*throttle);
 }
 
@@ -153,14 +162,15 @@ void Throttles::arm(Throttle& throttle) {
   if (throttle.line.empty()) return throttle.timer.stop();
   const SteadyTime now = clock_();
   const size_t called = throttle.called.size();
-  Duration wait = throttle.bucket.wait(called + 1, now);
+  // There are never more at a time than the bucket holds.
+  Duration wait = called < throttle.bucket.rate().count ? throttle.bucket.wait(called + 1, now) : longest_wait;
   if (called > 0) wait = std::min(wait, std::chrono::ceil<Duration>(throttle.called_until - now));
   throttle.timer.start(std::clamp(wait, shortest_wait, longest_wait));
 }
 
 void Throttles::wake(Throttle& throttle) {
   const SteadyTime now = clock_();
-  if (now >= throttle.called_until) throttle.called.clear();
+  if (now >= throttle.called_until) pass_over(throttle);
   std::vector<std::string> turn;
   for (uint64_t left = throttle.bucket.available(now); left > throttle.called.size() && !throttle.line.empty();) {
     turn.push_back(std::move(throttle.line.front()));
@@ -171,6 +181,14 @@ void Throttles::wake(Throttle& throttle) {
   }
   arm(throttle);
   for (const std::string& domain : turn) look_again_(domain);
+}
+
+void Throttles::pass_over(Throttle& throttle) {
+  throttle.late.merge(throttle.called);
+  throttle.called.clear();
+  if (throttle.late.size() < throttle.late_limit) return;
+  std::erase_if(throttle.late, [this](const std::string& domain) { return !waits_(domain); });
+  throttle.late_limit = std::max<size_t>(1000, throttle.late.size() * 2);
 }
 
 void Throttles::tidy() {

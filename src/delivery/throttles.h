@@ -1,7 +1,9 @@
 // Throttles: Outbound_Throttle_Messages and Outbound_Throttle_Connections. There
 // is one throttle for each scope that sets the option, for each tenant: all
 // domains that fall back on it share it, in turn. Domains that have to wait
-// stand in line, and one timer a throttle wakes those at its head. Loop thread.
+// stand in line, and one timer a throttle wakes those at its head. Who cannot make
+// use of its turn at once (its host greets slowly, or it has to wait for another
+// throttle) does not lose it, and may go later on credit. Loop thread.
 #pragma once
 
 #include "config/snapshot.h"
@@ -36,8 +38,9 @@ class Throttles {
   using Snapshots = std::function<config::SnapshotPtr()>;
 
   // `look_again` is told domains (queues' names) that may go on; from the loop.
+  // `waits`: whether a domain has something to send; of others nothing is kept.
   Throttles(net::Loop& loop, Snapshots snapshot, std::function<void(const std::string& domain)> look_again,
-            std::function<SteadyTime()> clock = steady_now);
+            std::function<bool(const std::string& domain)> waits, std::function<SteadyTime()> clock = steady_now);
   ~Throttles();
   Throttles(const Throttles&) = delete;
   Throttles& operator=(const Throttles&) = delete;
@@ -72,10 +75,12 @@ class Throttles {
   bool may(Throttle& throttle, const std::string& domain, uint64_t available);
   void arm(Throttle& throttle);
   void wake(Throttle& throttle);
+  void pass_over(Throttle& throttle);
 
   net::Loop& loop_;
   const Snapshots snapshot_;
   const std::function<void(const std::string& domain)> look_again_;
+  const std::function<bool(const std::string& domain)> waits_;
   const std::function<SteadyTime()> clock_;
   std::map<Name, std::unique_ptr<Throttle>> throttles_;
   std::unordered_map<const Route*, Known> known_;

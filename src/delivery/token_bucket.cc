@@ -65,6 +65,11 @@ bool TokenBucket::full(SteadyTime now) {
   return level_ == size_;
 }
 
+bool TokenBucket::lends(SteadyTime now) {
+  refill(now);
+  return level_ >= price_ - size_;
+}
+
 void TokenBucket::take(uint64_t count, SteadyTime now) {
   refill(now);
   const auto most = static_cast<uint64_t>((level_ + size_) / price_);

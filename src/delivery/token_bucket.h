@@ -23,6 +23,8 @@ class TokenBucket {
 
   uint64_t available(SteadyTime now);
   bool full(SteadyTime now);
+  // Whether one more may be owed: after it no more is than the bucket holds.
+  bool lends(SteadyTime now);
   // Whether they are there or not: what is owed is made up for first, up to the
   // bucket's size.
   void take(uint64_t count, SteadyTime now);

@@ -2,9 +2,10 @@
 and in the console. The rates are so low that nothing more comes while a test looks."""
 
 import json
+import time
 
 from client import Smtp
-from harness import BASE_CONFIG, TestCase, wait_for
+from harness import BASE_CONFIG, TestCase, timeout, wait_for
 from sink import SmtpSink
 
 MESSAGE = b"From: a@client.example\r\nSubject: hello\r\n\r\nbody\r\n"
@@ -78,3 +79,25 @@ class Throttle(TestCase):
         self.held_at("far.example", 2)
         self.own.console("config", "unset", "Outbound_Throttle_Messages")
         wait_for(lambda: len(self.sink.messages) == 10, "all of them")
+
+    @timeout(120)
+    def test_both_at_once(self):
+        """A domain's turn at one of them comes while it waits for the other: no turn is lost, and all of it goes."""
+        names = [f"d{number}.example" for number in range(40)]
+        self.start('Outbound_Throttle_Messages = "10/2"\nOutbound_Throttle_Connections = "10/2"\n'
+                   'Max_Deliveries_Per_Connection = 1\n' +
+                   "".join(f'Domain "{name}" {{ EHLO_Hostname = "{name}" }}\n' for name in names))
+        for name in names:
+            self.send(2, name)
+        self.sink.wait(80, 100)
+        self.assertEqual(80, len({(message.recipients[0], message.session) for message in self.sink.messages}))
+
+    def test_a_host_that_greets_slowly(self):
+        """Another domain has the token when it is ready; it has its share all the same."""
+        slow = SmtpSink(self, script=lambda session, verb, line: time.sleep(2) if verb == "CONNECT" else None)
+        self.start('Outbound_Throttle_Messages = "1/2"\nIdle_Timeout = 1\n'
+                   f'Domain "slow.example" {{ Gateway = "127.0.0.1:{slow.port}" }}\n')
+        self.send(30, "quick.example")
+        self.send(2, "slow.example")
+        slow.wait(2, 50)
+        self.sink.wait(2)

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 namespace impulse::delivery {
 namespace {
@@ -32,6 +33,10 @@ class ThrottleTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(all_of_it_goes_in_the_end);
   CPPUNIT_TEST(in_line);
   CPPUNIT_TEST(who_does_not_come_loses_its_turn);
+  CPPUNIT_TEST(a_turn_that_passed_is_made_up_for);
+  CPPUNIT_TEST(both_throttles_let_all_go_in_the_end);
+  CPPUNIT_TEST(who_has_nothing_more_is_forgotten);
+  CPPUNIT_TEST(nobody_is_called_in_vain);
   CPPUNIT_TEST(what_is_full_and_not_waited_for_is_forgotten);
   CPPUNIT_TEST_SUITE_END();
 
@@ -252,8 +257,15 @@ class ThrottleTest : public CppUnit::TestFixture {
     RoutePtr route;
     SteadyTime now{SteadyTime(1000h)};
     std::vector<std::string> called;
+    uint64_t asked = 0;  // for the time
     Throttles throttles{*loop, [this] { return snapshot; },
-                        [this](const std::string& domain) { called.push_back(domain); }, [this] { return now; }};
+                        [this](const std::string& domain) { called.push_back(domain); },
+                        [this](const std::string& domain) { return !done.contains(domain); },
+                        [this] {
+                          ++asked;
+                          return now;
+                        }};
+    std::set<std::string> done;
   };
 
   void in_line() {
@@ -284,7 +296,70 @@ class ThrottleTest : public CppUnit::TestFixture {
     lines.pass(500ms, "c.example", 2);
     CPPUNIT_ASSERT_EQUAL(std::string("c.example"), lines.called.back());
     CPPUNIT_ASSERT(lines.take("c.example"));
+    CPPUNIT_ASSERT(!lines.take("d.example"));
+  }
+
+  // Its host greets after its turn, when another one has the token.
+  void a_turn_that_passed_is_made_up_for() {
+    Lines lines("1/10");
+    CPPUNIT_ASSERT(lines.take("a.example"));
+    for (const char* domain : {"slow.example", "c.example"}) CPPUNIT_ASSERT(!lines.take(domain));
+    lines.pass(10s, "c.example", 1);
+    CPPUNIT_ASSERT(lines.called == std::vector<std::string>{"slow.example"});
+    lines.pass(1s, "c.example", 2);
+    CPPUNIT_ASSERT(lines.take("c.example"));
+    CPPUNIT_ASSERT(!lines.take("d.example"));
+    CPPUNIT_ASSERT(lines.take("slow.example"));
+    CPPUNIT_ASSERT(!lines.take("slow.example"));  // once
+    // What it owes is made up for first.
+    lines.called.clear();
+    lines.pass(9s, "slow.example", 0);
+    lines.pass(11s, "slow.example", 1);
+    CPPUNIT_ASSERT(lines.called == std::vector<std::string>{"d.example"});
+  }
+
+  // A domain has its turn at one throttle while it waits for the other one.
+  void both_throttles_let_all_go_in_the_end() {
+    Sink sink;
+    std::string own;
+    for (int i = 0; i < 6; ++i) own += fmt::format("Domain \"d{0}.example\" {{ EHLO_Hostname = d{0}.here }}\n", i);
+    House house(gateway(sink, own + "Max_Deliveries_Per_Connection = 1\nOutbound_Throttle_Messages = \"2/2\"\n"
+                                    "Outbound_Throttle_Connections = \"2/2\"\n"));
+    house.dispatcher->start();
+    for (int i = 0; i < 6; ++i) submit(house, 1, fmt::format("d{}.example", i));
+    house.run_until_empty();
+    CPPUNIT_ASSERT_EQUAL(size_t{6}, sink.count());
+  }
+
+  void who_has_nothing_more_is_forgotten() {
+    Lines lines("1000/10");
+    for (int i = 0; i < 1000; ++i) CPPUNIT_ASSERT(lines.take("a.example"));
+    for (int i = 0; i < 1000; ++i) {
+      CPPUNIT_ASSERT(!lines.take(fmt::format("d{}.example", i)));
+      lines.done.insert(fmt::format("d{}.example", i));
+    }
+    lines.pass(10s, "d0.example", 1000);
     CPPUNIT_ASSERT(!lines.take("b.example"));
+    lines.pass(1s, "b.example", 1001);
+    CPPUNIT_ASSERT(lines.take("b.example"));
+    while (lines.take("b.example")) {
+    }
+    CPPUNIT_ASSERT(!lines.take("d1.example"));  // it would have credit
+  }
+
+  // All that the bucket holds are called: nothing is to be done until their time is over.
+  void nobody_is_called_in_vain() {
+    Lines lines("2/10");
+    CPPUNIT_ASSERT(lines.take("a.example") && lines.take("a.example"));
+    for (const char* domain : {"b.example", "c.example", "d.example"}) CPPUNIT_ASSERT(!lines.take(domain));
+    lines.pass(10s, "d.example", 2);
+    const uint64_t before = lines.asked;
+    CPPUNIT_ASSERT(!lines.take("d.example"));
+    bool over = false;
+    net::Timer timer(*lines.loop, [&] { over = true; });
+    timer.start(50ms);
+    net::test::run_until(*lines.loop, [&] { return over; }, "some time");
+    CPPUNIT_ASSERT(lines.asked < before + 10);
   }
 
   void what_is_full_and_not_waited_for_is_forgotten() {
