@@ -112,6 +112,7 @@ struct ClientSession::Impl {
   std::string late_response;  // too long for the command
   bool logged_in = false;
   std::string told;                 // by XCLIENT; empty: nothing was
+  ClientOffers told_by;             // what the server wanted to know then
   std::deque<std::string> to_tell;  // the rest of its commands
   std::string telling;              // all of them, as `told`
 

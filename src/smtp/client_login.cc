@@ -91,10 +91,17 @@ void ClientSession::Impl::after_auth(const ParsedReply& parsed, const Reply& rep
 }
 
 bool ClientSession::Impl::tell_client(ClientOutput& out) {
-  if (settings.xclient == XclientUse::no || offers.xclient.empty()) return false;
-  const auto commands = xclient_commands(job->client, offers);
+  if (settings.xclient == XclientUse::no || (offers.xclient.empty() && told.empty())) return false;
+  // A server may offer it to us, and not to the client that it takes us for since: that
+  // one it stays for this connection.
+  const bool over = offers.xclient.empty();
+  const auto commands = xclient_commands(job->client, over ? told_by : offers);
   telling = fmt::format("{}", fmt::join(commands, "\n"));
   if (commands.empty() || telling == told) return false;
+  if (over) {
+    close({421, "the server offers XCLIENT no more, and was told of another client"}, true, out);
+    return true;
+  }
   to_tell.assign(commands.begin(), commands.end());
   const std::string first = std::move(to_tell.front());
   to_tell.pop_front();
@@ -112,6 +119,7 @@ void ClientSession::Impl::after_xclient(const Reply& reply, ClientOutput& out) {
       return command(next, Expect::xclient, out);
     }
     told = std::move(telling);
+    told_by = offers;
     return greet(out);
   }
   // What was told before is not this message's, and half of it is nobody's.

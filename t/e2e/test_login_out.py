@@ -162,6 +162,26 @@ class LoginOut(TestCase):
                           "XCLIENT ADDR=127.0.0.1 HELO=b.example", "EHLO", "MAIL"],
                          [line if line.startswith("XCLIENT") else line[:4] for line in said])
 
+    def test_a_host_that_offers_it_once(self):
+        """Behind XCLIENT it is offered no more: a second client has a connection of its own."""
+        def script(session, verb, line):
+            if verb == "XCLIENT":
+                return "220 sink.example again"
+            if verb == "EHLO" and any(line.startswith("XCLIENT") for line in session.commands):
+                return ["250-sink.example", "250 PIPELINING"]
+            return None
+
+        sink = SmtpSink(self, script=script, extensions=("XCLIENT ADDR HELO", "PIPELINING"))
+        here = self.daemon(more=CONFIG, next=sink.port,
+                           options="XCLIENT = ifavailable Max_Outbound_Connections = 1 Idle_Timeout = 60")
+        for number, helo in enumerate(("a.example", "a.example", "b.example")):
+            self.send(here, f"u{number}@remote.example", helo=helo)
+            sink.wait(number + 1)
+        told = [[line for line in session.commands if line.startswith("XCLIENT")] for session in sink.sessions]
+        self.assertEqual([["XCLIENT ADDR=127.0.0.1 HELO=a.example"], ["XCLIENT ADDR=127.0.0.1 HELO=b.example"]], told)
+        self.assertEqual([0, 0, 1], [message.session for message in sink.messages])
+        self.assertEqual([], here.mainlog("T"))
+
     def test_required_and_not_there(self):
         sink = SmtpSink(self)
         here = self.daemon(more=CONFIG, next=sink.port, options="XCLIENT = required")

@@ -59,6 +59,7 @@ class ClientLoginTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(xclient_in_several_commands);
   CPPUNIT_TEST(xclient_refused);
   CPPUNIT_TEST(xclient_missing);
+  CPPUNIT_TEST(xclient_once_only);
   CPPUNIT_TEST(xclient_ends_within);
   CPPUNIT_TEST_SUITE_END();
 
@@ -256,6 +257,28 @@ class ClientLoginTest : public CppUnit::TestFixture {
     second.server(Dialogue::ehlo({"XCLIENT NAME"})).server("550 no\r\n").server("250 ok\r\n").result({"550 no"});
     second.send(from({"b.example", {}, {}, {}, {}, {}})).server("450 not now\r\n").next(ClientNext::close);
     second.result({"0 XCLIENT was answered with 450 not now"});
+  }
+
+  // A server that offers it before XCLIENT, and not behind it: one connection is one client's.
+  void xclient_once_only() {
+    for (const XclientUse use : {XclientUse::if_available, XclientUse::required}) {
+      Dialogue talk(0, with_xclient(use));
+      const JobClient alice{"a.example", "192.0.2.1", "4711", {}, {}, {}};
+      talk.greeted({"XCLIENT NAME ADDR"}).send(from(alice)).client("XCLIENT NAME=a.example ADDR=192.0.2.1\r\n");
+      talk.server("220 mx\r\n").server(Dialogue::ehlo({"HELP"})).server("550 no\r\n").result({"550 no"});
+      talk.server("250 ok\r\n");
+      JobClient later = alice;
+      later.port = "4712";  // nothing that it was told
+      talk.out().bytes.clear();
+      talk.send(from(later))
+          .client(mail)
+          .server("550 no\r\n")
+          .result({"550 no"})
+          .client("RSET\r\n")
+          .server("250 ok\r\n");
+      talk.send(from({"b.example", "192.0.2.2", {}, {}, {}, {}})).client("QUIT\r\n").next(ClientNext::close);
+      talk.result({"421 the server offers XCLIENT no more, and was told of another client"});
+    }
   }
 
   void xclient_missing() {
