@@ -21,4 +21,10 @@ inline WallTime now_of_mail(WallTime received) {
   return now - (even_time(received, now, wall_now()) - received);
 }
 
+// How far even_now() is ahead of the wall clock, where that was set; 0 for less than a second.
+inline Duration even_ahead(WallTime wall_now) {
+  const Duration ahead = even_now() - wall_now;
+  return ahead < std::chrono::seconds(1) && ahead > -std::chrono::seconds(1) ? Duration{0} : ahead;
+}
+
 }  // namespace impulse::delivery

@@ -2,6 +2,7 @@
 #include "delivery/clerk.h"
 
 #include "base/text.h"
+#include "delivery/ages.h"
 #include "queue/binding.h"
 
 #include <algorithm>
@@ -135,7 +136,7 @@ std::shared_ptr<const Errand> Clerk::begin(QueueOrder order, MessageId newest) {
   work->errand = errand;
   work->order = std::move(order);
   work->newest = newest;
-  work->before = wall_now() - work->order.age;
+  work->before = even_now() - work->order.age;
   works_.push_back(std::move(work));
   later();
   return errand;
@@ -381,7 +382,7 @@ Clerk::Fate Clerk::carry_out(Act act, std::string_view queue, const Item& like, 
   const WallTime now = wall_now();
   const bool held = like.next_attempt == queue::on_hold;
   // The sender's own time (RFC 4865) is kept, whoever asks; age counts from it.
-  const bool too_early = like.received > now;
+  const bool too_early = like.received > even_now();
   if (act == Act::retry && (held || too_early)) return Fate::left;
   if (act == Act::hold && held) return Fate::left;
   if (act == Act::release && !held) return Fate::left;
@@ -399,7 +400,7 @@ Clerk::Fate Clerk::carry_out(Act act, std::string_view queue, const Item& like, 
       wait_until(queue, *item, queue::on_hold);
       break;
     case Act::release:
-      wait_until(queue, *item, too_early ? item->received : now);
+      wait_until(queue, *item, too_early ? item->received - even_ahead(now) : now);
       break;
     case Act::reroute:
       office_.queue.finish(queue, *item);

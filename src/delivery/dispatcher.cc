@@ -243,17 +243,28 @@ class PartsDispatcher final : public Dispatcher {
     add_even(id, envelope, size, states, now);
   }
 
+  // Whether the sender was told before a restart that its deadline had passed: the
+  // attempt at the deadline is behind it, and the next one is a good deal later.
+  static bool told_late(const message::Envelope& envelope, const spool::RecipientState& state) {
+    const auto& by = envelope.deliver_by;
+    return by.given() && by.deadline <= even_now() && state.next_attempt > by.deadline + std::chrono::seconds(1);
+  }
+
   void add_even(MessageId id, const message::Envelope& envelope, uint64_t size,
                 const std::vector<spool::RecipientState>& states, WallTime now) {
     newest_ = std::max(newest_, id);
     std::vector<std::pair<std::string, queue::Item>> items;
+    std::vector<uint32_t> told;
+    // Age counts from the release (RFC 4865), which is also the first attempt's time: that goes by
+    // the wall clock, age does not.
+    WallTime begins = envelope.received;
+    if (envelope.hold_until != WallTime{}) begins = std::max(begins, envelope.hold_until + even_ahead(now));
     for (uint32_t i = 0; i < envelope.recipients.size(); ++i) {
       const spool::RecipientState* state = i < states.size() ? &states[i] : nullptr;
       if (state != nullptr && state->state != spool::State::pending) continue;
       const std::string& binding = state != nullptr && !state->binding.empty() ? state->binding : envelope.binding;
       std::string domain = queue::name_of(envelope.tenant, message::domain_of(envelope.recipients[i].address), binding);
-      // Age counts from the release (RFC 4865), which is also the first attempt's time.
-      queue::Item item{id, i, 0, envelope.priority, std::max(envelope.received, envelope.hold_until), {}};
+      queue::Item item{id, i, 0, envelope.priority, begins, {}};
       if (state != nullptr && state->held()) {
         item.attempts = static_cast<uint16_t>(std::min<uint32_t>(state->attempts, UINT16_MAX));
         item.next_attempt = queue::on_hold;
@@ -264,10 +275,12 @@ class PartsDispatcher final : public Dispatcher {
         const Duration most = office_.route(domain)->max_retry_interval;
         item.attempts = static_cast<uint16_t>(std::min<uint32_t>(state->attempts, UINT16_MAX));
         item.next_attempt = std::min(state->next_attempt, now + most + most / 10);
+        if (told_late(envelope, *state)) told.push_back(i);
       }
       items.emplace_back(std::move(domain), item);
     }
     if (items.empty() || !backlog_.add(id, envelope, size, static_cast<uint32_t>(items.size()))) return;
+    for (const uint32_t recipient : told) backlog_.set_reported(id, recipient, even_now());
     parts_.counters.add(parts_.counters.tenant(envelope.tenant), Counter::queued_recipients,
                         static_cast<int64_t>(items.size()));
     for (const auto& [domain, item] : items) {

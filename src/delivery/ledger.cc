@@ -79,7 +79,7 @@ void Ledger::settle(std::string_view domain, const RoutePtr& route, const std::v
     }
     if (spent.empty()) {
       const WallTime told = std::max(item.received, backlog_.reported(item.id, item.recipient));
-      const bool late = overdue && item.next_attempt <= deadline;  // it passed during the attempt
+      const bool late = overdue && backlog_.reported(item.id, item.recipient) < deadline;  // and nobody was told
       if (route->bounces && wants(item, message::notify::delay, late || route->delay_reports) &&
           (late || now - told >= route->delay_interval)) {
         tell_transient(domain, item, outcome, attempt);
@@ -121,7 +121,7 @@ void Ledger::drop_expired(std::string_view domain, const RoutePtr& route, std::v
   if (overdue && !message->must_return()) {
     const auto delay = std::make_shared<Delay>(Delay{std::string(domain), route, {}, {}});
     std::erase_if(items, [&](Item& item) {
-      if (item.next_attempt > deadline) return false;  // told when that attempt was planned
+      if (backlog_.reported(item.id, item.recipient) >= deadline) return false;
       item.next_attempt = wall_now();
       if (!route->bounces || !wants(item, message::notify::delay, true)) return false;
       delay->recipients.emplace_back(

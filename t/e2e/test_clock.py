@@ -34,7 +34,7 @@ class Clock(TestCase):
         self.attempts = 0
 
         def later(session, verb, line):
-            if verb != "RCPT":
+            if verb != "RCPT" or "<bob@" not in line:
                 return None
             self.attempts += 1
             self.left -= 1
@@ -129,6 +129,64 @@ class Clock(TestCase):
         self.jump(2 * DAY)
         self.running.console("flush", "domain", "remote.example")
         self.assert_delivered()
+
+    def test_a_deadline_is_told_once(self):
+        for ahead in (-DAY, DAY):
+            with self.subTest(ahead=ahead):
+                self.begin("Generate_Bounces = true\nRetry_Interval = 1\nMax_Retry_Interval = 1\n", refuse=1000)
+                self.jump(ahead)
+                self.send("BY=2;N")
+                self.sink.wait()
+                wait_for(lambda count=self.attempts: self.attempts >= count + 4, "attempts after the report")
+                self.assertIn(b"\nAction: delayed", self.sink.messages[0].data.replace(b"\r", b""))
+                self.assertEqual(["alice@local.example"], [each for one in self.sink.messages for each in one.recipients])
+
+    def test_a_deadline_that_was_told_is_told_once_over_a_restart(self):
+        self.begin("Generate_Bounces = true\nRetry_Interval = 3600\n", refuse=1000)
+        self.send("BY=2;N")
+        self.sink.wait()
+        self.running.wait_mainlog("T", 2)
+        self.running.kill9()
+        self.running.start()
+        self.running.console("flush", "domain", "remote.example")
+        self.running.wait_mainlog("T", 3)
+        self.assertEqual(1, len(self.sink.messages))
+
+    def test_older_is_older_whatever_the_clock(self):
+        self.begin("Retry_Interval = 3600\n", refuse=1)
+        self.jump(400 * DAY)
+        self.send()
+        self.delayed()
+        done = self.running.console("fail", "domain", "remote.example", "--older", "1d", "--dry-run")
+        self.assertNotIn("bob@", done.stdout)
+        self.running.console("flush", "domain", "remote.example", "--older", "1d")
+        self.running.console("flush", "domain", "remote.example")
+        self.assert_delivered()
+
+    def test_by_hand_when_the_clock_was_set_back(self):
+        self.begin("Retry_Interval = 3600\n", refuse=1)
+        self.jump(-DAY)
+        self.send()
+        self.delayed()
+        self.running.console("hold", "domain", "remote.example")
+        self.running.console("release", "domain", "remote.example")
+        self.assert_delivered()
+
+    def test_flush_when_the_clock_was_set_back(self):
+        self.begin("Retry_Interval = 3600\n", refuse=1)
+        self.jump(-DAY)
+        self.send()
+        self.delayed()
+        self.running.console("flush", "domain", "remote.example")
+        self.assert_delivered()
+
+    def test_what_was_held_has_its_own_age(self):
+        """Held by a clock that was ahead: it is no younger for that."""
+        self.begin("Retry_Interval = 1\nMax_Retry_Interval = 1\nMessage_Expiration = 4\n", refuse=1000)
+        self.jump(400 * DAY)
+        self.send("HOLDFOR=2")
+        self.running.wait_mainlog("P", 1)
+        self.assertGreater(self.attempts, 1)
 
     @timeout(120)
     def test_over_a_restart(self):
