@@ -124,9 +124,9 @@ class Submission {
 
   Outcome<smtp::Reply> send_message() {
     std::string wire;
-    smtp::DataEncoder encoder(wire);
+    smtp::DataEncoder encoder;
     const auto take = [&](std::string_view piece) -> Outcome<> {
-      encoder.add(piece);
+      encoder.add(piece, wire);
       auto sent = dialogue_.send(wire);
       wire.clear();
       return sent;
@@ -137,7 +137,7 @@ class Submission {
     // Ours to give up: without the final dot, nothing has been sent.
     if (!sent && sent.error().status != EX_TEMPFAIL) return std::unexpected(sent.error());
     if (sent) {
-      encoder.finish();
+      encoder.finish(wire);
       sent = dialogue_.send(wire);
     }
     // A server that has hung up may have said why.
