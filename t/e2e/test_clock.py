@@ -148,6 +148,7 @@ class Clock(TestCase):
         self.running.wait_mainlog("T", 2)
         self.running.kill9()
         self.running.start()
+        wait_for(lambda: "bob@" in self.running.console("mailq", "remote.example", status=None).stdout, "indexed mail")
         self.running.console("flush", "domain", "remote.example")
         self.running.wait_mainlog("T", 3)
         self.assertEqual(1, len(self.sink.messages))

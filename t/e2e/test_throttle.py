@@ -80,18 +80,19 @@ class Throttle(TestCase):
         self.own.console("config", "unset", "Outbound_Throttle_Messages")
         wait_for(lambda: len(self.sink.messages) == 10, "all of them")
 
-    @timeout(120)
+    @timeout(180)
     def test_both_at_once(self):
         """A domain's turn at one of them comes while it waits for the other: no turn is lost, and all of it goes."""
-        names = [f"d{number}.example" for number in range(40)]
-        self.start('Outbound_Throttle_Messages = "10/2"\nOutbound_Throttle_Connections = "10/2"\n'
+        names = [f"d{number}.example" for number in range(6)]
+        self.start('Outbound_Throttle_Messages = "1/2"\nOutbound_Throttle_Connections = "1/3"\n'
                    'Max_Deliveries_Per_Connection = 1\n' +
                    "".join(f'Domain "{name}" {{ EHLO_Hostname = "{name}" }}\n' for name in names))
         for name in names:
-            self.send(2, name)
-        self.sink.wait(80, 100)
-        self.assertEqual(80, len({(message.recipients[0], message.session) for message in self.sink.messages}))
+            self.send(1, name)
+        self.assertEqual({f"a@{name}" for name in names},
+                         {message.recipients[0] for message in self.sink.wait(len(names), 40)})
 
+    @timeout(180)
     def test_a_host_that_greets_slowly(self):
         """Another domain has the token when it is ready; it has its share all the same."""
         slow = SmtpSink(self, script=lambda session, verb, line: time.sleep(2) if verb == "CONNECT" else None)
@@ -99,5 +100,5 @@ class Throttle(TestCase):
                    f'Domain "slow.example" {{ Gateway = "127.0.0.1:{slow.port}" }}\n')
         self.send(30, "quick.example")
         self.send(2, "slow.example")
-        slow.wait(2, 50)
-        self.sink.wait(2)
+        slow.wait(2)
+        self.assertLess(len(self.sink.messages), 30)  # not when nobody else was left

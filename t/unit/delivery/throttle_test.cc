@@ -34,7 +34,6 @@ class ThrottleTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(in_line);
   CPPUNIT_TEST(who_does_not_come_loses_its_turn);
   CPPUNIT_TEST(a_turn_that_passed_is_made_up_for);
-  CPPUNIT_TEST(both_throttles_let_all_go_in_the_end);
   CPPUNIT_TEST(who_has_nothing_more_is_forgotten);
   CPPUNIT_TEST(nobody_is_called_in_vain);
   CPPUNIT_TEST(what_is_full_and_not_waited_for_is_forgotten);
@@ -316,19 +315,6 @@ class ThrottleTest : public CppUnit::TestFixture {
     lines.pass(9s, "slow.example", 0);
     lines.pass(11s, "slow.example", 1);
     CPPUNIT_ASSERT(lines.called == std::vector<std::string>{"d.example"});
-  }
-
-  // A domain has its turn at one throttle while it waits for the other one.
-  void both_throttles_let_all_go_in_the_end() {
-    Sink sink;
-    std::string own;
-    for (int i = 0; i < 6; ++i) own += fmt::format("Domain \"d{0}.example\" {{ EHLO_Hostname = d{0}.here }}\n", i);
-    House house(gateway(sink, own + "Max_Deliveries_Per_Connection = 1\nOutbound_Throttle_Messages = \"2/2\"\n"
-                                    "Outbound_Throttle_Connections = \"2/2\"\n"));
-    house.dispatcher->start();
-    for (int i = 0; i < 6; ++i) submit(house, 1, fmt::format("d{}.example", i));
-    house.run_until_empty();
-    CPPUNIT_ASSERT_EQUAL(size_t{6}, sink.count());
   }
 
   void who_has_nothing_more_is_forgotten() {
