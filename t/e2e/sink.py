@@ -205,6 +205,8 @@ class SmtpSink(Acceptor):
             line = stream.readline()
             if not line:
                 raise ConnectionError("lost within the message")
+            if not line.endswith(b"\n") and b"\r" not in line[:-1]:
+                raise ConnectionError("lost within a line")  # there is more only behind the end of the connection
             if not line.endswith(b"\r\n") or b"\r" in line[:-2]:
                 raise AssertionError(f"a bare CR or LF on the wire: {line!r}")
             if line == b".\r\n":
