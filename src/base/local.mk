@@ -12,6 +12,7 @@ libbase_a_SOURCES = \
 	src/base/html.cc src/base/html.h \
 	src/base/id.cc src/base/id.h \
 	src/base/ip.cc src/base/ip.h \
+	src/base/lines.h \
 	src/base/packed_map.cc src/base/packed_map.h \
 	src/base/pattern.cc src/base/pattern.h \
 	src/base/ref.h \

@@ -1,23 +1,11 @@
 #include "spool/content_filter.h"
 
+#include "base/lines.h"
 #include "base/text.h"
 
 #include <algorithm>
 
 namespace impulse::spool {
-
-namespace {
-
-// Line `at` of a message, without its end; moves `at` behind it.
-std::string_view next_line(std::string_view text, size_t& at) {
-  const size_t end = std::min(text.find('\n', at), text.size());
-  std::string_view line = text.substr(at, end - at);
-  at = std::min(end + 1, text.size());
-  if (line.ends_with('\r')) line.remove_suffix(1);
-  return line;
-}
-
-}  // namespace
 
 Result<> ContentFilter::add_meta(std::string_view text) {
   const size_t equal = text.find('=');

@@ -1,4 +1,5 @@
 // message details, body, full: one message, from the spool.
+#include "base/lines.h"
 #include "base/text.h"
 #include "control/columns.h"
 #include "control/commands/commands.h"
@@ -10,15 +11,6 @@ namespace impulse::control {
 namespace {
 
 constexpr size_t header_shown = 60000;  // bytes
-
-// Line `at` of the header section, without its line end; moves `at` behind it.
-std::string_view next_line(std::string_view text, size_t& at) {
-  const size_t end = std::min(text.find('\n', at), text.size());
-  std::string_view line = text.substr(at, end - at);
-  at = std::min(end + 1, text.size());
-  if (line.ends_with('\r')) line.remove_suffix(1);
-  return line;
-}
 
 Json recipient_document(const MessageDetails::Recipient& recipient) {
   Json document{{"recipient", recipient.address}, {"state", recipient.state}, {"attempts", recipient.attempts}};
