@@ -105,6 +105,10 @@ void HttpEngine::on_answer(Output& out) {
     // The request that was broken off is still being carried out.
     settled.how = Settled::How::unknown;
     settled.pause = std::max<uint64_t>(1, reader_.retry_after()) * 1'000'000;
+  } else if (status == 503 && reader_.retry_after() != 0 && !settings_.key_prefix.empty()) {
+    // Not now: the server is full, or reads yet which keys it has seen before its start.
+    settled.how = Settled::How::unsent;
+    settled.pause = reader_.retry_after() * 1'000'000;
   } else if (status != 200) {
     host_.refused(status, settings_.api == Api::messages ? 1 : asked, asked, reason_of(reader_.body()));
   } else {

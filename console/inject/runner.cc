@@ -273,7 +273,7 @@ void Runner::send_again(const Settled& settled) {
   const unsigned failed = tries_[settled.index]++;
   if (settled.pause != 0 && failed >= most_answers) {
     tries_.erase(settled.index);
-    result_.tally.unknown += messages_of(settled.index);
+    (settled.how == Settled::How::unknown ? result_.tally.unknown : result_.unsent) += messages_of(settled.index);
     return;
   }
   uint64_t pause = settled.pause;

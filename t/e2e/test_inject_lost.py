@@ -108,6 +108,16 @@ class Lost(Case):
                                         report["sent_again"]))
         self.assertEqual((3, 1), (len(asked), len(set(asked))))
 
+    def test_http_comes_back_when_it_is_told_to(self):
+        """Where it may send again: what a daemon says that reads yet which requests it has carried out before its start."""
+        for words, status, accepted, refused in (((), 1, 0, 1), (("--retry",), 0, 1, 0)):
+            answers = {1: (503, {"Retry-After": 1}, b'{"message": "later"}'), 2: (200, {}, b'{"id": "x"}')}
+            port, asked = self.http_server(lambda number: answers[number])
+            report = self.inject("http", *words, status=status, server=f"127.0.0.1:{port}")
+            self.assertEqual((accepted, refused, 0, accepted),
+                             (report["accepted"]["messages"], report["refused"]["messages"], report["unknown"], report["sent_again"]))
+            self.assertEqual((1 + accepted, 1), (len(asked), len(set(asked))))
+
     def test_an_answer_of_something_else_is_believed_by_nobody(self):
         port, _ = self.http_server(lambda number: (200, {}, b"<html>Welcome</html>" if number == 1 else b'{"id": "x"}'))
         report = self.inject("http", "-n", "2", status=1, server=f"127.0.0.1:{port}")
@@ -123,7 +133,7 @@ class Lost(Case):
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment())
         self.kill_and_start(process, 2)
         out, err = process.communicate(timeout=100 * SCALE)
-        self.assertEqual((0, b""), (process.returncode, err))
+        self.assertEqual((0, b""), (process.returncode, err), out)
         report = json.loads(out)
         self.assertEqual(600, report["accepted"]["messages"])
         self.assertLess(0, report["connections_broken"])
@@ -137,7 +147,7 @@ class Lost(Case):
                                    stderr=subprocess.PIPE, env=environment())
         self.kill_and_start(process, 3)
         out, err = process.communicate(timeout=100 * SCALE)
-        self.assertEqual((0, b""), (process.returncode, err))
+        self.assertEqual((0, b""), (process.returncode, err), out)
         report = json.loads(out)
         self.assertEqual((3000, 0), (report["accepted"]["messages"], report["unknown"]))
         self.assertLess(0, report["connections_broken"])
