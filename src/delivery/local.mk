@@ -1,6 +1,7 @@
 noinst_LIBRARIES += libdelivery.a
 libdelivery_a_SOURCES = \
 	src/delivery/ages.cc src/delivery/ages.h \
+	src/delivery/arrivals.cc src/delivery/arrivals.h \
 	src/delivery/backlog.cc src/delivery/backlog.h \
 	src/delivery/blackhole.cc src/delivery/blackhole.h \
 	src/delivery/bounce.cc src/delivery/bounce.h \
@@ -10,6 +11,7 @@ libdelivery_a_SOURCES = \
 	src/delivery/ecstream_courier.cc src/delivery/ecstream_courier.h \
 	src/delivery/errand.h \
 	src/delivery/durable_names.cc src/delivery/durable_names.h \
+	src/delivery/failures.cc src/delivery/failures.h \
 	src/delivery/gateway.cc src/delivery/gateway.h \
 	src/delivery/hop.cc src/delivery/hop.h \
 	src/delivery/hop_addresses.cc src/delivery/hop_impl.h \
@@ -24,6 +26,7 @@ libdelivery_a_SOURCES = \
 	src/delivery/office.h \
 	src/delivery/parcel.cc src/delivery/parcel.h \
 	src/delivery/silent_addresses.h \
+	src/delivery/rerouting.cc src/delivery/rerouting.h \
 	src/delivery/router.cc src/delivery/router.h \
 	src/delivery/smtp_courier.cc src/delivery/smtp_courier.h \
 	src/delivery/stream_login.cc src/delivery/stream_login.h \
