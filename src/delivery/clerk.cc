@@ -38,6 +38,7 @@ struct Clerk::Work {
   std::string last{};  // queue that was looked through
   int passes = 0;
   uint64_t done_before = 0;       // when this pass began
+  bool again = false;             // something had another place by the time that it was its turn
   std::shared_ptr<Errand> own{};  // of one that nobody waits for
   bool wakes = false;             // looks at queues, and does nothing else
   uint64_t turn = 0;              // among Bindings of a group
@@ -229,7 +230,8 @@ bool Clerk::next_queue(Work& work) {
 // A page of it. False: that was all.
 bool Clerk::step(Work& work) {
   if (work.queue.empty() && !next_queue(work)) {
-    const bool more = !work.order.dry_run && work.progress.acted.done > work.done_before && ++work.passes < most_passes;
+    const bool did = std::exchange(work.again, false) || work.progress.acted.done > work.done_before;
+    const bool more = !work.order.dry_run && did && ++work.passes < most_passes;
     work.done_before = work.progress.acted.done;
     work.last.clear();
     return more;
@@ -286,9 +288,9 @@ void Clerk::would(Work& work, const Listed& listed) const {
 // The journal has it with the next group that is written, and the errand ends when
 // that is durable. A crash before that undoes it for what was moved last; nothing is
 // in two queues, or in none.
-void Clerk::rebind(std::string_view queue, const Item& like, std::string_view binding, Work& work) {
+bool Clerk::rebind(std::string_view queue, const Item& like, std::string_view binding, Work& work) {
   auto item = office_.queue.take_item(queue, like);
-  if (!item) return;
+  if (!item) return false;
   const std::string to = queue::rebound(queue, binding);
   spool::RecipientState state{spool::State::pending, item->attempts, item->next_attempt,
                               office_.parts.spool.last_error(item->id, item->recipient)};
@@ -306,6 +308,7 @@ void Clerk::rebind(std::string_view queue, const Item& like, std::string_view bi
   for (const auto& [from, places] : rerouted_)
     if (places.contains(queue)) origins.push_back(from);
   for (const std::string& from : origins) rerouted_[queue::rebound(from, binding)].insert(to);
+  return true;
 }
 
 void Clerk::reassign(std::unique_ptr<Work> work, std::vector<Listed> listed) {
@@ -355,8 +358,8 @@ void Clerk::reassigned(Work& work, const std::vector<Listed>& listed,
       if (work.passes == 0) ++work.progress.acted.in_flight;
     } else if (work.order.dry_run) {
       would(work, each);
-    } else {
-      rebind(work.queue, each.item, found->second, work);
+    } else if (!rebind(work.queue, each.item, found->second, work)) {
+      work.again = true;  // tried, held or released meanwhile: it is met in its new place
     }
   }
   if (work.scan.ended) work.queue.clear();

@@ -72,7 +72,8 @@ class Clerk {
   void reassigned(Work& work, const std::vector<queue::Listed>& listed,
                   const std::map<MessageId, std::string>& bindings);
   void would(Work& work, const queue::Listed& listed) const;  // of a dry run
-  void rebind(std::string_view queue, const queue::Item& like, std::string_view binding, Work& work);
+  // False: it does not wait there any more as it did.
+  bool rebind(std::string_view queue, const queue::Item& like, std::string_view binding, Work& work);
   // What becomes of one that waits; `failed` gets those to be given up.
   Fate carry_out(Act act, std::string_view queue, const queue::Item& item, std::string_view to,
                  std::vector<queue::Item>& failed);

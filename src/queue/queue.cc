@@ -95,13 +95,8 @@ class ShelfQueue final : public Queue {
     Item inside = like;
     inside.next_attempt = inward(like.next_attempt);
     std::optional<Item> item = from.active.take(inside);
-    bool waited = !item;
+    const bool waited = !item;
     if (waited) item = from.delayed.take(inside);
-    if (!item) {
-      item = from.active.find_and_take(inside);
-      waited = !item;
-      if (waited) item = from.delayed.find_and_take(inside);
-    }
     if (!item) return std::nullopt;
     if (waited) {
       --delayed_;

@@ -81,9 +81,8 @@ class Queue {
   virtual std::vector<Item> take(std::string_view domain, size_t count) = 0;
   // The same, of the oldest message only: one transaction's worth.
   virtual std::vector<Item> take_message(std::string_view domain, size_t count) = 0;
-  // That one, active or delayed, as it is; nothing when it does not wait there.
-  // Found at once when `item` is as scan() gave it; by id and recipient alone in
-  // O(n): some milliseconds for a million items.
+  // That one, active or delayed, as it is. It is found by its place: nothing when it
+  // does not wait there any more as scan() or find() gave it, or the clock was set back since.
   virtual std::optional<Item> take_item(std::string_view domain, const Item& item) = 0;
   // All recipients of a message that are there. Looks at all of the domain: O(n).
   virtual std::vector<Listed> find(std::string_view domain, MessageId id) const = 0;

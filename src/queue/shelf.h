@@ -58,17 +58,8 @@ class Shelf {
     const auto block = block_of(like);
     if (block == blocks_.end()) return std::nullopt;
     const auto place = place_in(block, like);
-    if (place == block->end() || !same(*place, like)) return std::nullopt;
+    if (place == block->end() || Before()(like, *place)) return std::nullopt;
     return take_from(block, place);
-  }
-  // By its name alone: looks at all of them.
-  std::optional<Item> find_and_take(const Item& like) {
-    for (auto block = blocks_.begin(); block != blocks_.end(); ++block) {
-      const auto place =
-          std::find_if(begin_of(block), block->end(), [&](const Item& item) { return same(item, like); });
-      if (place != block->end()) return take_from(block, place);
-    }
-    return std::nullopt;
   }
 
   // Calls each(item) for up to `count` of them in order, behind `after`; null: from the first on.
@@ -91,8 +82,6 @@ class Shelf {
 
  private:
   using Block = std::vector<Item>;
-
-  static bool same(const Item& a, const Item& b) { return a.id == b.id && a.recipient == b.recipient; }
 
   template <class Iterator>
   auto begin_of(Iterator block) const {

@@ -16,6 +16,7 @@ class RebindTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(to_another_one_for_good);
   CPPUNIT_TEST(one_domain_of_one_binding);
   CPPUNIT_TEST(as_the_configuration_has_it_now);
+  CPPUNIT_TEST(what_has_moved_while_it_was_read);
   CPPUNIT_TEST(out_of_a_suspended_one);
   CPPUNIT_TEST(a_dry_run_moves_nothing);
   CPPUNIT_TEST(selections_count);
@@ -138,6 +139,24 @@ class RebindTest : public CppUnit::TestFixture {
     house.reconfigure(std::string("Default_Binding = b2\n") + closed);
     CPPUNIT_ASSERT_EQUAL(uint64_t{2}, carry_out(house, "", "").acted.done);
     CPPUNIT_ASSERT_EQUAL(uint64_t{3}, waiting(house, "d.example%b2"));
+  }
+
+  // Where it was is looked at no more; where it is, it is met.
+  void what_has_moved_while_it_was_read() {
+    House house(closed);
+    house.dispatcher->start();
+    const MessageId id = submit(house, "b1", {"a@d.example"}, "b2");
+    house.run_until([&] { return house.dispatcher->size() == 1; });
+    QueueOrder order;
+    order.act = Act::rebind;
+    const auto errand = house.dispatcher->begin(std::move(order));
+    // Behind the page that is read now, and before its Bindings are known.
+    uint64_t held = 0;
+    house.loop->post([&] { held = house.dispatcher->act({Act::hold, id, {{0, "d.example%b1"}}, false, {}}).done; });
+    house.run_until([&] { return errand->progress().ended; });
+    CPPUNIT_ASSERT_EQUAL(uint64_t{1}, held);
+    CPPUNIT_ASSERT_EQUAL(uint64_t{1}, errand->progress().acted.done);
+    CPPUNIT_ASSERT_EQUAL(uint64_t{1}, house.dispatcher->domain("d.example%b2")->held);
   }
 
   void out_of_a_suspended_one() {

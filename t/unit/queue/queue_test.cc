@@ -174,10 +174,11 @@ class QueueTest : public CppUnit::TestFixture {
     queue_->add("d", item(1), start);
     queue_->add("d", item(2, 0, start + hours(1)), start);
     queue_->add("d", item(2, 1, start + hours(2)), start);
-    // By the whole item, by its name alone.
     CPPUNIT_ASSERT(queue_->take_item("d", item(2, 0, start + hours(1))).has_value());
-    const auto named = queue_->take_item("d", Item{{1, 2}, 1});
-    CPPUNIT_ASSERT(named && named->next_attempt == start + hours(2));
+    // By its place, not by its name alone: nobody looks through a long queue for it.
+    CPPUNIT_ASSERT(!queue_->take_item("d", Item{{1, 2}, 1}));
+    const auto named = queue_->take_item("d", item(2, 1, start + hours(2)));
+    CPPUNIT_ASSERT(named && named->attempts == 1);
     CPPUNIT_ASSERT(!queue_->take_item("d", *named));
     CPPUNIT_ASSERT(!queue_->take_item("e", *named));
     const auto found = queue_->find("D", {1, 2});
@@ -192,7 +193,8 @@ class QueueTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT(queue_->advance(start) == start + hours(2));
     // The clock was set back meanwhile.
     CPPUNIT_ASSERT(queue_->advance(start - hours(5)) == start - hours(3));
-    CPPUNIT_ASSERT(queue_->take_item("d", *named).has_value());
+    CPPUNIT_ASSERT(!queue_->take_item("d", *named));
+    CPPUNIT_ASSERT(queue_->take_item("d", queue_->find("d", {1, 2}).at(1).item).has_value());
   }
 
   void what_is_on_hold_waits_for_ever() {
@@ -203,7 +205,7 @@ class QueueTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT(!queue_->advance(start));  // set back again
     CPPUNIT_ASSERT_EQUAL(uint64_t{1}, queue_->status("d")->held);
     CPPUNIT_ASSERT(!queue_->status("d")->next_attempt);
-    auto held = queue_->take_item("d", Item{{1, 1}, 0});
+    auto held = queue_->take_item("d", item(1, 0, on_hold));
     CPPUNIT_ASSERT(held && held->next_attempt == on_hold);
     CPPUNIT_ASSERT_EQUAL(uint64_t{0}, queue_->status("d")->held);
     held->next_attempt = start;
