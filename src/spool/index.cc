@@ -1,76 +1,12 @@
 #include "spool/index.h"
 
+#include "base/varint.h"
+#include "spool/wire.h"
+
 #include <algorithm>
-#include <cstddef>
 #include <utility>
 
 namespace impulse::spool {
-
-namespace {
-
-// Messages that are taken in before others have their turn at the lock.
-constexpr size_t at_once = 1000;
-// Recipients whose states are kept together.
-constexpr uint32_t together = 16;
-uint32_t part_of(uint32_t recipient) { return 1 + recipient / together; }
-
-// A recipient's state as it is kept. The first byte: what state it is in; and
-// whether more follows, since it was tried, and a binding, since it was given one.
-struct Note {
-  State state = State::pending;
-  uint64_t attempts = 0;
-  WallTime next_attempt{};
-  std::optional<TextPool::Handle> error;
-  std::optional<TextPool::Handle> binding;
-};
-constexpr uint8_t state_bits = 3;
-constexpr uint8_t tried = 4;
-constexpr uint8_t bound = 8;
-
-std::vector<Note> unpack(std::string_view part) {
-  std::vector<Note> notes;
-  for (PackedReader reader(part); !reader.rest().empty();) {
-    Note& note = notes.emplace_back();
-    const uint8_t first = reader.byte();
-    note.state = static_cast<State>(first & state_bits);
-    if ((first & tried) != 0) {
-      note.attempts = reader.number();
-      note.next_attempt = WallTime(Duration(reader.signed_number()));
-      if (const uint64_t error = reader.number(); error > 0) note.error = static_cast<TextPool::Handle>(error - 1);
-    }
-    if ((first & bound) != 0) note.binding = static_cast<TextPool::Handle>(reader.number());
-  }
-  return notes;
-}
-
-std::string pack(const std::vector<Note>& notes) {
-  std::string part;
-  for (const Note& note : notes) {
-    const bool more = note.attempts > 0 || note.next_attempt != WallTime{} || note.error;
-    part.push_back(
-        static_cast<char>(static_cast<uint8_t>(note.state) | (more ? tried : 0) | (note.binding ? bound : 0)));
-    if (more) {
-      put_varint(part, note.attempts);
-      put_varint(part, zigzag(note.next_attempt.time_since_epoch().count()));
-      put_varint(part, note.error ? uint64_t{*note.error} + 1 : 0);
-    }
-    if (note.binding) put_varint(part, *note.binding);
-  }
-  return part;
-}
-
-uint64_t number_of(MessageId id) { return uint64_t{id.segment} << 32 | id.offset; }
-std::string pack(MessageId id) {
-  std::string value;
-  put(value, number_of(id));
-  return value;
-}
-MessageId unpack_id(std::string_view value) {
-  const auto number = load<uint64_t>(value.data());
-  return {static_cast<uint32_t>(number >> 32), static_cast<uint32_t>(number)};
-}
-
-}  // namespace
 
 template <class Each>
 void Index::each_live(const Segment& segment, Each each) {
@@ -78,18 +14,6 @@ void Index::each_live(const Segment& segment, Each each) {
     if (key.minor == 0) each(static_cast<uint32_t>(key.major), unpack_entry(value));
     return true;
   });
-}
-
-template <class Each>
-std::optional<PackedMap::Key> Index::each_home(const Segment& segment, PackedMap::Key from, Each each) {
-  std::optional<PackedMap::Key> next;
-  size_t count = 0;
-  segment.homes.each(from, [&](PackedMap::Key key, std::string_view id) {
-    if (count++ == at_once) next = key;
-    if (!next) each(static_cast<uint32_t>(key.major), unpack_id(id));
-    return !next;
-  });
-  return next;
 }
 
 void Index::add_segment(uint32_t number, uint32_t nonce) {
@@ -173,25 +97,6 @@ std::optional<Index::Taken> Index::extract(Segment& segment, uint32_t offset) {
   return taken;
 }
 
-void Index::drop_states(const Taken& taken) {
-  for (const std::string& part : taken.states)
-    for (const Note& note : unpack(part))
-      for (const auto& text : {note.error, note.binding})
-        if (text) texts_.drop(*text);
-}
-
-MessageId Index::place_of(MessageId id) const {
-  if (moved_.empty()) return id;
-  const auto found = moved_.find({number_of(id), 0});
-  return found ? unpack_id(*found) : id;
-}
-
-MessageId Index::id_at(uint32_t number, const Segment& segment, uint32_t offset) {
-  if (!segment.homes.empty())
-    if (const auto found = segment.homes.find({offset, 0})) return unpack_id(*found);
-  return {number, offset};
-}
-
 void Index::set_bytes(uint32_t segment, uint64_t bytes) {
   const std::lock_guard lock(mutex_);
   segments_[segment].bytes = bytes;
@@ -231,47 +136,6 @@ void Index::drop_receipt(uint32_t segment, uint64_t bytes) {
   if (found == segments_.end()) return;
   found->second.receipt_bytes -= bytes;
   if (found->second.finished()) changed_ = true;
-}
-
-std::optional<RecipientState> Index::state_at(const Segment& segment, uint32_t offset, uint32_t recipient) const {
-  const auto part = segment.live.find({offset, part_of(recipient)});
-  if (!part) return std::nullopt;
-  std::vector<RecipientState> states = read_states(*part);
-  return std::move(states[recipient % together]);
-}
-
-std::vector<RecipientState> Index::read_states(std::string_view part) const {
-  std::vector<RecipientState> states;
-  for (const Note& note : unpack(part))
-    states.push_back({note.state, static_cast<uint32_t>(note.attempts), note.next_attempt,
-                      note.error ? std::string(texts_.text(*note.error)) : std::string(),
-                      note.binding ? std::string(texts_.text(*note.binding)) : std::string()});
-  return states;
-}
-
-void Index::set_state(Segment& segment, uint32_t offset, uint32_t recipient, const RecipientState& state) {
-  Entry entry = *entry_at(segment, offset);
-  const PackedMap::Key key{offset, part_of(recipient)};
-  std::vector<Note> notes;
-  if (const auto part = segment.live.find(key))
-    notes = unpack(*part);
-  else
-    notes.resize(std::min(together, entry.recipients - recipient / together * together));
-  Note& note = notes[recipient % together];
-  const auto error_before = note.error, binding_before = note.binding;
-  if (note.state == State::pending && state.state != State::pending) --entry.left;
-  note = {state.state, state.attempts, state.next_attempt, std::nullopt, binding_before};
-  if (const std::string_view error = cut_error(state.last_error); !error.empty()) note.error = texts_.add(error);
-  if (error_before) texts_.drop(*error_before);
-  // Who does not say a binding leaves the one that was said before.
-  if (!state.binding.empty()) {
-    note.binding = texts_.add(std::string_view(state.binding).substr(0, max_binding_name));
-    if (binding_before) texts_.drop(*binding_before);
-  }
-  if (!entry.noted) segment.noted += entry.recipients;
-  entry.noted = true;
-  put_entry(segment, offset, entry);
-  segment.live.assign(key, pack(notes));
 }
 
 Index::Applied Index::apply(const JournalEntry& entry, std::optional<Rest>* rest) {
@@ -351,55 +215,6 @@ void Index::put_restored(Segment& segment, uint32_t offset, Entry entry, const s
     if (states[i] != RecipientState{}) set_state(segment, offset, i, states[i]);
 }
 
-// A copy says of its message what lies elsewhere does not: so it stays as long as that does.
-void Index::put_copy(MessageId id, uint32_t number, uint32_t offset) {
-  note_target(number, place_of(id).segment);
-  moved_.assign({number_of(id), 0}, pack(MessageId{number, offset}));
-  segments_[number].homes.assign({offset, 0}, pack(id));
-}
-
-void Index::move(MessageId id, uint32_t segment, const Message& record) {
-  const std::lock_guard lock(mutex_);
-  const MessageId from = place_of(id);
-  put_copy(id, segment, record.offset);
-  Segment& to = segments_[segment];
-  const auto old = segments_.find(from.segment);
-  if (old == segments_.end()) return;
-  auto taken = extract(old->second, from.offset);
-  if (!taken) return;  // finished meanwhile
-  taken->entry.meta_length = record.meta_length;
-  taken->entry.body_length = record.body_length;
-  insert(to, record.offset, *taken);
-  if (const auto rest = old->second.rests.extract(from.offset); !rest.empty()) {
-    to.rests[record.offset] = rest.mapped();
-    changed_ = true;
-  }
-}
-
-void Index::restore_copy(MessageId id, uint32_t segment, const Message& record,
-                         const std::vector<RecipientState>& states, bool live) {
-  const std::lock_guard lock(mutex_);
-  const MessageId from = place_of(id);
-  put_copy(id, segment, record.offset);
-  std::vector<RecipientState> known;
-  if (const auto old = segments_.find(from.segment); old != segments_.end()) {
-    if (const auto before = entry_at(old->second, from.offset)) {
-      known = states_of(old->second, from.offset, *before, true);
-      drop_states(*extract(old->second, from.offset));
-    }
-  }
-  if (!live) return;
-  std::vector<RecipientState> now(record.recipients);
-  for (uint32_t i = 0; i < record.recipients; ++i) {
-    if (i < known.size() && known[i].state != State::pending)
-      now[i] = {known[i].state, known[i].attempts, {}, {}};
-    else if (i < states.size())
-      now[i] = states[i];
-  }
-  put_restored(segments_[segment], record.offset, {record.meta_length, record.body_length, record.recipients, 0, false},
-               now);
-}
-
 void Index::add_rest(MessageId id, const Rest& rest) {
   const std::lock_guard lock(mutex_);
   const MessageId place = place_of(id);
@@ -420,20 +235,6 @@ std::optional<Rest> Index::take_rest(Segment& segment, uint32_t offset) {
   return node.mapped();
 }
 
-std::vector<RecipientState> Index::states_of(const Segment& segment, uint32_t offset, const Entry& entry,
-                                             bool short_form) const {
-  std::vector<RecipientState> states;
-  if (!entry.noted && short_form) return states;
-  states.resize(entry.recipients);
-  if (!entry.noted) return states;
-  segment.live.each({offset, 1}, [&](PackedMap::Key key, std::string_view value) {
-    if (key.major != offset) return false;
-    std::ranges::move(read_states(value), states.begin() + std::ptrdiff_t{key.minor - 1} * together);
-    return true;
-  });
-  return states;
-}
-
 std::optional<Located> Index::find(MessageId id) const {
   const std::lock_guard lock(mutex_);
   const MessageId place = place_of(id);
@@ -443,15 +244,6 @@ std::optional<Located> Index::find(MessageId id) const {
   if (!entry) return std::nullopt;
   return Located{place, segment->second.nonce, entry->meta_length, entry->body_length,
                  states_of(segment->second, place.offset, *entry, false)};
-}
-
-std::string Index::last_error(MessageId id, uint32_t recipient) const {
-  const std::lock_guard lock(mutex_);
-  const MessageId place = place_of(id);
-  const auto segment = segments_.find(place.segment);
-  if (segment == segments_.end()) return {};
-  auto state = state_at(segment->second, place.offset, recipient);
-  return state ? std::move(state->last_error) : std::string();
 }
 
 std::vector<Index::Message> Index::live_in(uint32_t number) const {
@@ -494,26 +286,6 @@ uint64_t Index::messages(uint32_t segment) const {
   return found == segments_.end() ? 0 : found->second.count;
 }
 
-std::vector<MessageId> Index::copies() const {
-  std::vector<MessageId> ids;
-  {
-    const std::lock_guard lock(mutex_);
-    for (auto segment = segments_.begin(); segment != segments_.end();) {
-      const uint32_t number = segment->first;
-      for (std::optional<PackedMap::Key> next = PackedMap::Key{}; next && segment != segments_.end();) {
-        next = each_home(segment->second, *next, [&](uint32_t offset, MessageId id) {
-          if (entry_at(segment->second, offset)) ids.push_back(id);
-        });
-        mutex_.give_way();
-        segment = segments_.find(number);  // it may have gone meanwhile
-      }
-      segment = segments_.upper_bound(number);
-    }
-  }
-  std::sort(ids.begin(), ids.end());
-  return ids;
-}
-
 void Index::totals(uint64_t& segments, uint64_t& bytes) const {
   const std::lock_guard lock(mutex_);
   segments = segments_.size();
@@ -531,23 +303,6 @@ Checkpoint Index::checkpoint_of(uint32_t number, const Segment& segment) const {
     checkpoint.messages.push_back({offset, states_of(segment, offset, entry, true)});
   });
   return checkpoint;
-}
-
-uint64_t Index::remove(uint32_t segment) {
-  decltype(segments_)::node_type gone;  // what it held is given back without the lock
-  const std::lock_guard lock(mutex_);
-  const auto found = segments_.find(segment);
-  if (found == segments_.end()) return 0;
-  for (std::optional<PackedMap::Key> next = PackedMap::Key{}; next;) {
-    next = each_home(found->second, *next, [&](uint32_t offset, MessageId id) {
-      if (place_of(id) == MessageId{segment, offset}) moved_.erase({number_of(id), 0});
-    });
-    mutex_.give_way();  // nobody else removes any
-  }
-  const uint64_t bytes = found->second.bytes;
-  gone = segments_.extract(found);
-  changed_ = true;
-  return bytes;
 }
 
 }  // namespace impulse::spool

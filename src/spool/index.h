@@ -146,6 +146,12 @@ class Index {
     std::vector<std::string> states;  // as they are kept, from part 1 on; empty: none
   };
 
+  // Messages that are taken in before others have their turn at the lock.
+  static constexpr size_t at_once = 1000;
+  // Recipients whose states are kept together.
+  static constexpr uint32_t together = 16;
+  static uint32_t part_of(uint32_t recipient) { return 1 + recipient / together; }
+
   static Entry unpack_entry(std::string_view value);
   static std::optional<Entry> entry_at(const Segment& segment, uint32_t offset);
   static void put_entry(Segment& segment, uint32_t offset, const Entry& entry);

@@ -13,7 +13,7 @@ libspool_a_SOURCES = \
 	src/spool/file_ops.cc src/spool/file_ops.h \
 	src/spool/health.h \
 	src/spool/index.cc src/spool/index.h \
-	src/spool/index_plans.cc \
+	src/spool/index_copies.cc src/spool/index_plans.cc src/spool/index_states.cc \
 	src/spool/intake.cc src/spool/intake.h \
 	src/spool/journal.cc src/spool/journal.h \
 	src/spool/large_body.cc src/spool/large_body.h \
