@@ -6,6 +6,8 @@ t_unit_api_tests_SOURCES = t/unit/main.cc \
 	t/unit/api/limits_test.cc \
 	t/unit/api/messages_test.cc \
 	t/unit/api/times_test.cc \
+	t/unit/api/transmission_refusals_test.cc \
+	t/unit/api/transmissions_kit.h \
 	t/unit/api/transmissions_test.cc \
 	t/unit/api/unsafe_test.cc
 t_unit_api_tests_CPPFLAGS = $(AM_CPPFLAGS) $(SIMDJSON_CFLAGS)
