@@ -18,7 +18,11 @@ namespace impulse::delivery {
 struct Target {
   Endpoint endpoint;
   std::string host;  // as the Gateway names it; for SNI and certificate checks. Of a Unix socket: its path
+  Gateway::Login login = Gateway::Login::given;
 };
+
+// With whose name and password a connection there authenticates; nullopt: with none.
+std::optional<smtp::ClientLogin> login_at(const Route& route, const Target& target);
 
 // A message as it was read for a connection.
 struct Letter {

@@ -25,6 +25,13 @@ struct Gateway {
   Origin origin = Origin::configured;
   Duration max_age{0};  // above 0: its addresses are good for so long, whatever the DNS says
   std::string path;     // of a Unix socket: neither address nor port count
+  // Who may be given Outbound_SMTP_AUTH_Pass. What the DNS says of a recipient's domain is what its owner likes.
+  enum class Login : uint8_t {
+    given,     // the administrator named the host
+    verified,  // the DNS named it, for a domain that the administrator named: once its certificate is verified
+    withheld,  // the DNS named it, for a recipient's domain, or the recipient's address did
+  };
+  Login login = Login::given;
 };
 
 // "host", "host:port", "192.0.2.1", "192.0.2.1:port", "2001:db8::1",

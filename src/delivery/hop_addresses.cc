@@ -102,7 +102,7 @@ void Hop::resolved(const std::shared_ptr<Opening>& opening, size_t first) {
   for (const size_t i : order) {
     const Gateway& gateway = opening->route->gateways[i];
     if (!gateway.path.empty()) {
-      opening->targets.push_back({Endpoint::unix_socket(gateway.path), gateway.host});
+      opening->targets.push_back({Endpoint::unix_socket(gateway.path), gateway.host, gateway.login});
       continue;
     }
     const dns::AnswerPtr& answer = opening->answers[i - first];
@@ -128,7 +128,7 @@ bool Hop::add_targets(Opening& opening, const config::Snapshot& snapshot, const 
              {code,
               fmt::format("{}.4.4 {}: {} is one of Prohibited_Hosts", code / 100, gateway.host, address.to_string())});
     } else if (gateway.origin == Origin::configured) {
-      opening.targets.push_back({endpoint, gateway.host});
+      opening.targets.push_back({endpoint, gateway.host, gateway.login});
     } else if (is_no_host(address)) {
       cannot(opening, gateway.host,
              {550, fmt::format("5.4.4 {}: {} is no host's address", gateway.host, address.to_string())});
@@ -143,7 +143,7 @@ bool Hop::add_targets(Opening& opening, const config::Snapshot& snapshot, const 
              {550, fmt::format("5.4.6 mail loops back to myself: {} is {}", gateway.host, endpoint.to_string())});
       return false;
     } else {
-      opening.targets.push_back({endpoint, gateway.host});
+      opening.targets.push_back({endpoint, gateway.host, gateway.login});
     }
   }
   // However many a hostile domain has.

@@ -185,6 +185,14 @@ void read_smtp(Route& route, const Options& options, const config::Snapshot& sna
   if (!read_login(route, options)) return;
   const auto tls = config::choice(key::tls, options[key::tls]);
   route.tls = tls == "no" ? smtp::TlsUse::no : tls == "required" ? smtp::TlsUse::required : smtp::TlsUse::if_available;
+  if (route.login && route.tls == smtp::TlsUse::no && std::ranges::any_of(route.ways, [](const auto& way) {
+        return way.kind == config::RouteEntry::Kind::exchanges;
+      })) {
+    route.problem =
+        "no route: Outbound_SMTP_AUTH_User needs TLS with type=mx: the DNS names those hosts, and their "
+        "certificates are verified before they get the password";
+    return;
+  }
   const net::TlsSettings settings = tls_settings(options, snapshot);
   if (route.tls != smtp::TlsUse::no) {
     Contexts::Made made = contexts.get(settings);
@@ -287,8 +295,9 @@ RoutePtr route_of(const Options& options, const config::Snapshot& snapshot) {
 void Route::name_hop() {
   hop.clear();
   for (const Gateway& gateway : gateways)
-    hop += fmt::format("{}|{}|{}{}|", gateway.host, gateway.port, gateway.rank,
-                       gateway.origin == Gateway::Origin::configured ? "" : "d");
+    hop += fmt::format("{}|{}|{}{}{}|", gateway.host, gateway.port, gateway.rank,
+                       gateway.origin == Gateway::Origin::configured ? "" : "d",
+                       login && gateway.login == Gateway::Login::verified ? "v" : "");
   // Not looked up yet.
   for (const config::RouteEntry& way : ways)
     hop += fmt::format("?{}|{}|{}|{}|{}|", static_cast<int>(way.kind), way.host, way.port, way.preference.value_or(0),
@@ -380,6 +389,17 @@ RouteCheck::Difference RouteCheck::difference(const Ground& before, const Ground
   return found;
 }
 
+namespace {
+
+// Others may fall back on what is set further out.
+bool useless_login(const config::Scope& scope, const Route& route) {
+  return route.login && scope.def().kind == config::ScopeKind::domain &&
+         scope.find(config::definition(key::outbound_smtp_auth_user)) != nullptr && route.gateways.empty() &&
+         std::ranges::all_of(route.ways, [](const auto& way) { return way.kind == config::RouteEntry::Kind::domain; });
+}
+
+}  // namespace
+
 void RouteCheck::check(const config::Snapshot& snapshot, config::Diagnostics& diagnostics) {
   using config::ScopeKind;
   bool bad = false;
@@ -396,6 +416,10 @@ void RouteCheck::check(const config::Snapshot& snapshot, config::Diagnostics& di
     const RoutePtr route = route_of(options, snapshot);
     using Severity = config::Diagnostic::Severity;
     for (const std::string& note : route->notes) report(scope.origin(), Severity::warning, note);
+    if (useless_login(scope, *route))
+      report(scope.origin(), Severity::warning,
+             "Outbound_SMTP_AUTH_User is for hosts that Gateway or Routes names, and not for the mail exchanges that "
+             "this domain's mail goes to");
     if (route->method != Route::Method::none) return;
     std::string_view text = route->problem;
     if (text.starts_with("no route: ")) text.remove_prefix(10);

@@ -17,14 +17,12 @@ constexpr uint64_t least_progress = 64 << 10;
 constexpr Duration quit_patience = std::chrono::seconds(3);
 constexpr Duration handshake_patience = std::chrono::seconds(60);
 
-smtp::ClientSettings session_settings(const Route& route, const Endpoint& to, std::string plain_because) {
+smtp::ClientSettings session_settings(const Route& route, const Target& target, std::string plain_because) {
   smtp::ClientSettings settings;
   settings.ehlo_name = route.ehlo_name;
   settings.lmtp = route.lmtp;
-  settings.login = route.login;
+  settings.login = login_at(route, target);
   settings.xclient = route.xclient;
-  // Nobody else listens there.
-  if (settings.login && (to.is_unix() || to.address().is_loopback())) settings.login->requires_tls = false;
   settings.tls = plain_because.empty() ? route.tls : smtp::TlsUse::no;
   settings.plain_because = std::move(plain_because);
   return settings;
@@ -61,7 +59,7 @@ SmtpCourier::SmtpCourier(uint64_t number, net::Loop& loop, CourierHost& host, Ro
       readers_(readers),
       route_(std::move(route)),
       target_(std::move(target)),
-      session_(session_settings(*route_, target_.endpoint, std::move(plain_because)), route_->timeouts, *this) {}
+      session_(session_settings(*route_, target_, std::move(plain_because)), route_->timeouts, *this) {}
 
 SmtpCourier::~SmtpCourier() = default;
 

@@ -18,13 +18,22 @@ void Ways::add(const config::RouteEntry& entry, size_t place) {
 }
 
 void Ways::add(const config::RouteEntry& entry, size_t place, const dns::Exchange& exchange, Gateway::Origin origin) {
+  const bool asked_for = entry.kind == config::RouteEntry::Kind::exchanges;
   found_.push_back({place_of(entry, place, exchange.preference),
-                    {exchange.host, std::nullopt, entry.port, 0, origin, entry.ttl.value_or(Duration{0}), {}}});
+                    {exchange.host,
+                     std::nullopt,
+                     entry.port,
+                     0,
+                     origin,
+                     entry.ttl.value_or(Duration{0}),
+                     {},
+                     asked_for ? Gateway::Login::verified : Gateway::Login::withheld}});
 }
 
 void Ways::add(const config::RouteEntry& entry, size_t place, const IpAddress& literal) {
   found_.push_back(
-      {place_of(entry, place, 0), {literal.to_string(), literal, entry.port, 0, Gateway::Origin::domain, {}, {}}});
+      {place_of(entry, place, 0),
+       {literal.to_string(), literal, entry.port, 0, Gateway::Origin::domain, {}, {}, Gateway::Login::withheld}});
 }
 
 std::vector<Gateway> Ways::gateways() && {

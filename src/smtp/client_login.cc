@@ -36,6 +36,8 @@ void ClientSession::Impl::log_in(ClientOutput& out) {
   const auto no = [&](const std::string& why) {
     close({0, "cannot authenticate: " + why, Stage::after_ehlo, sent}, true, out);
   };
+  if (login.requires_name && !protection.trusted)
+    return no("the DNS named this server, and no certificate proves that it is the one");
   if (!protection.tls && login.requires_tls) return no("there is no TLS, and Outbound_SMTP_AUTH_Requires_TLS");
   if (offers.mechanisms.empty()) return no("the server does not offer AUTH");
   const auto common = std::ranges::find_if(login.mechanisms, [&](const std::string& ours) {

@@ -29,6 +29,7 @@ struct ClientLogin {
   std::string user;
   std::string password;
   bool requires_tls = true;
+  bool requires_name = false;  // only a server whose certificate and name are verified
 };
 
 struct ClientSettings {
