@@ -57,16 +57,26 @@ class House {
                                      [this](spool::Incoming incoming, std::function<void(Result<MessageId>)> done) {
                                        inject(std::move(incoming), std::move(done));
                                      }});
+    {
+      const std::lock_guard lock(mutex_);
+      queue_ = dispatcher.get();
+    }
     for (auto& summary : live) {
       auto envelope = std::make_shared<const message::Envelope>(std::move(summary.envelope));
       dispatcher->enqueue(summary.id, envelope, summary.size, std::move(summary.states));
     }
   }
 
-  // As a daemon that goes down in order, but for the waiting.
+  // As a daemon that goes down in order, but for the waiting: what the spool still
+  // commits then comes into no queue.
   void close() {
     net::test::spin(*loop);
+    {
+      const std::lock_guard lock(mutex_);
+      queue_ = nullptr;
+    }
     dispatcher.reset();
+    if (between) between();
     spool.reset();
     mainlog.reset();
     log.reset();
@@ -159,6 +169,8 @@ class House {
   std::unique_ptr<Dispatcher> dispatcher;
   // Tests may refuse bounces, or look at them.
   std::function<bool(const spool::Incoming&)> take_bounce = [](const spool::Incoming&) { return true; };
+  // While it is closed: when the dispatcher has gone, and the spool has not.
+  std::function<void()> between;
   int bounces = 0;
   // Or keep them, and look at how things are as long as they are on their way.
   bool hold_bounces = false;
@@ -172,9 +184,11 @@ class House {
   void commit(spool::Incoming incoming, std::function<void(Result<MessageId>)> done) {
     auto message = std::make_shared<const spool::Incoming>(std::move(incoming));
     spool->commit(message, [this, message, done = std::move(done)](Result<MessageId> id) {
-      if (id) {
-        dispatcher->enqueue(*id, std::make_shared<const message::Envelope>(message->envelope),
-                            message->trace.size() + message->body.size(), {});
+      {
+        const std::lock_guard lock(mutex_);
+        if (id && queue_ != nullptr)
+          queue_->enqueue(*id, std::make_shared<const message::Envelope>(message->envelope),
+                          message->trace.size() + message->body.size(), {});
       }
       done(std::move(id));
     });
@@ -192,6 +206,7 @@ class House {
 
   std::mutex mutex_;
   config::SnapshotPtr snapshot_;
+  Dispatcher* queue_ = nullptr;  // null: closing
 };
 
 // Works in the house's folder: paths are relative, and each test has its own.

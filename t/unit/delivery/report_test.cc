@@ -23,6 +23,7 @@ class ReportTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(a_success_stays_one_when_we_stop);
   CPPUNIT_TEST(a_delay_is_told_although_the_spool_refuses_at_first);
   CPPUNIT_TEST(a_deadline_is_told_before_the_next_attempt);
+  CPPUNIT_TEST(a_report_may_be_on_its_way_at_the_end);
   CPPUNIT_TEST(a_damaged_message_comes_back);
   CPPUNIT_TEST(a_damaged_envelope_comes_back);
   CPPUNIT_TEST(a_damaged_message_ends_without_anybody_to_tell);
@@ -217,6 +218,35 @@ class ReportTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT_EQUAL(static_cast<int>(recipients), house.lines('P'));
     CPPUNIT_ASSERT_EQUAL(0, house.lines('T'));
     CPPUNIT_ASSERT(holds(log(house), "message-damaged"));
+  }
+
+  // The Dispatcher goes first, the spool last, with what it has been given.
+  void a_report_may_be_on_its_way_at_the_end() {
+    Script script;
+    script.rcpt = [](const std::string&) { return "550 5.1.1 no"; };
+    Sink sink(script);
+    House house(ways(gateway(sink)));
+    const There there(house);
+    house.hold_bounces = true;
+    house.dispatcher->start();
+    const MessageId id = house.submit("sender@a.example", {"bob@b.example"});
+    wait_held(house);
+    // Until then the committer has to do with somebody else's message.
+    std::promise<void> gone;
+    house.between = [&] { gone.set_value(); };
+    spool::Incoming other;
+    other.envelope.recipients.push_back({"one@a.example"});
+    house.spool->commit(std::make_shared<const spool::Incoming>(std::move(other)),
+                        [&](const Result<MessageId>&) { gone.get_future().wait(); });
+    house.release();
+    house.close();
+    house.between = nullptr;
+    house.open(ways(gateway(sink)));
+    CPPUNIT_ASSERT(!house.spool->summary(id).has_value());  // told, and so done with
+    house.dispatcher->start();
+    house.run_until_empty();
+    CPPUNIT_ASSERT_EQUAL(size_t{1}, reports(house).size());
+    CPPUNIT_ASSERT_EQUAL(size_t{1}, house.maildir("a.example/one").size());
   }
 
   void a_damaged_message_comes_back() {
