@@ -176,6 +176,18 @@ Result<> check_name(const std::string& text) {
   return fail(Errc::invalid, "expected a host name, got '{}'", escape_line(text, 80));
 }
 
+// Momentum has words for names that it finds out: one is what we do anyway, the other would go out as a name.
+Result<> check_ehlo_name(std::string& text) {
+  if (iequals(text, own_hostname)) {
+    text = own_hostname;
+    return {};
+  }
+  if (iequals(text, "__message__"))
+    return fail(Errc::unavailable, "{} (the sender's domain) is not available in this version; a host name is, or {}",
+                text, own_hostname);
+  return check_name(text);
+}
+
 // host, host:port, address, [v6], [v6]:port, the path of a Unix socket.
 bool is_gateway(std::string_view text) {
   if (text.starts_with('/')) return text.size() > 1 && text.size() < sizeof(sockaddr_un::sun_path);
@@ -246,8 +258,9 @@ Result<> check_text(Row row, std::string& text) {
     case Row::hostname:
     case Row::banner_hostname:
     case Row::received_hostname:
-    case Row::ehlo_hostname:
       return check_name(text);
+    case Row::ehlo_hostname:
+      return check_ehlo_name(text);
     case Row::domain_for_unqualified_recipient_addresses:
     case Row::domain_for_unqualified_sender_address:
       if (text.empty() || is_domain(text)) return {};

@@ -18,6 +18,9 @@ Result<> check_value(const OptionDef& option, Value& value);
 // (TLS_Protocols = ( TLSv1.2 TLSv1.3 )); empty: this one does not.
 std::optional<Value> join_array(const RawValue& raw, const OptionDef& option);
 
+// EHLO_Hostname: what Hostname says, also where a scope around it says something else.
+inline constexpr std::string_view own_hostname = "__hostname__";
+
 // A domain or host name: labels of letters, digits, - and _, 1 to 63 bytes
 // each, 255 in all; a trailing dot is not part of it.
 bool is_domain(std::string_view text);

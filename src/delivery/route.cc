@@ -4,6 +4,7 @@
 #include "auth/sasl_client.h"
 #include "base/host_name.h"
 #include "base/text.h"
+#include "config/checks.h"
 #include "delivery/ways.h"
 #include "dns/resolv_conf.h"
 #include "queue/binding.h"
@@ -213,7 +214,7 @@ void read_smtp(Route& route, const Options& options, const config::Snapshot& sna
     route.source = *address;
   }
   route.ehlo_name = options[key::ehlo_hostname];
-  if (route.ehlo_name.empty()) route.ehlo_name = route.hostname;
+  if (route.ehlo_name.empty() || route.ehlo_name == config::own_hostname) route.ehlo_name = route.hostname;
   route.timeouts.banner = options[key::connect_timeout];
   route.timeouts.ehlo = options[key::ehlo_timeout];
   route.timeouts.mail = options[key::mailfrom_timeout];

@@ -133,6 +133,20 @@ class Assigned(Bindings):
         self.send("by Default_Binding")
         self.assertEqual({"by Default_Binding": [TWO]}, self.came(1))
 
+    def test_names_for_ehlo(self):
+        """Momentum's words for names that it finds out are no names to go out."""
+        self.begin(extra='Domain "d.example" { EHLO_Hostname = d.example }\n'
+                         'Domain "h.example" { EHLO_Hostname = __HostName__ }')
+        self.say("config", "set", "EHLO_Hostname", "mail.example")
+        self.send("own", "u@d.example")
+        self.send("host", "u@h.example")
+        self.send("all", "u@other.example")
+        names = {subject: [name for _, name in places] for subject, places in self.came(3).items()}
+        self.assertEqual({"own": ["d.example"], "host": ["mx.test.example"], "all": ["mail.example"]}, names)
+        for words in (["EHLO_Hostname"], ["binding", "one", "EHLO_Hostname"]):
+            done = self.say("config", "set", *words, "__message__", status=1)
+            self.assertIn("__message__ (the sender's domain) is not available", done.stdout + done.stderr)
+
 
 class Steered(Bindings):
     def test_commands_about_one(self):
