@@ -48,8 +48,10 @@ struct QueuedDomain {
   // Outcomes since something waits there without a break.
   uint64_t delivered = 0;
   uint64_t failed = 0;
-  std::optional<WallTime> next_attempt{};   // earliest delayed
-  std::optional<QueueThrottle> throttle{};  // of one that is asked for by name
+  std::optional<WallTime> next_attempt{};  // earliest delayed
+  // Of one that is asked for by name:
+  std::optional<QueueThrottle> throttle{};
+  bool suspend_delivery = false;  // the configuration keeps its mail
 };
 
 struct QueueTotals {

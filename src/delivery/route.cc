@@ -335,6 +335,20 @@ bool decides(const config::OptionDef& option) {
   return deciding[option.index];
 }
 
+// Where the scope sets what the text names (the longest name: that of TLS stands in many), else the method, or
+// where it begins.
+const config::Origin& place_of(const config::Scope& scope, std::string_view text) {
+  const config::Setting* place = scope.find(config::definition(key::delivery_method));
+  size_t length = 0;
+  for (const auto& setting : scope.settings()) {
+    const std::string_view name = setting->option->name;
+    if (!decides(*setting->option) || name.size() <= length || !text.contains(name)) continue;
+    place = setting.get();
+    length = name.size();
+  }
+  return place == nullptr ? scope.origin() : place->origin;
+}
+
 using Settings = std::vector<std::shared_ptr<const config::Setting>>;
 
 // The very same settings: edits share those that they leave alone.
@@ -416,15 +430,17 @@ void RouteCheck::check(const config::Snapshot& snapshot, config::Diagnostics& di
   const auto check = [&](const config::Scope& scope, const Options& options) {
     const RoutePtr route = route_of(options, snapshot);
     using Severity = config::Diagnostic::Severity;
-    for (const std::string& note : route->notes) report(scope.origin(), Severity::warning, note);
-    if (useless_login(scope, *route))
-      report(scope.origin(), Severity::warning,
-             "Outbound_SMTP_AUTH_User is for hosts that Gateway or Routes names, and not for the mail exchanges that "
-             "this domain's mail goes to");
+    for (const std::string& note : route->notes) report(place_of(scope, note), Severity::warning, note);
+    if (useless_login(scope, *route)) {
+      constexpr std::string_view text =
+          "Outbound_SMTP_AUTH_User is for hosts that Gateway or Routes names, and not for the mail exchanges that "
+          "this domain's mail goes to";
+      report(place_of(scope, text), Severity::warning, std::string(text));
+    }
     if (route->method != Route::Method::none) return;
     std::string_view text = route->problem;
     if (text.starts_with("no route: ")) text.remove_prefix(10);
-    report(scope.origin(), Severity::error, std::string(text));
+    report(place_of(scope, text), Severity::error, std::string(text));
   };
   const config::Scope& root = *snapshot.root();
   // A file of another name, or read anew: it may be edited at any time, and is read again then.

@@ -24,6 +24,7 @@ struct RouteView {
   Route::Method method = Route::Method::none;
   bool lmtp = false;
   bool ecstream = false;
+  bool suspended = false;         // by Suspend_Delivery
   bool looked_up = false;         // by the DNS, else as the configuration says
   bool pending = false;           // being looked up
   std::string problem;            // there is no way: why

@@ -290,6 +290,7 @@ RouteView Router::view(std::string_view text) {
   const SteadyTime now = steady_now();
   RoutePtr route = configured(view.domain);
   view.method = route->method;
+  view.suspended = route->suspended;
   view.lmtp = route->lmtp;
   view.ecstream = route->ecstream;
   view.problem = route->problem;

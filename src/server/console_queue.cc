@@ -1,5 +1,6 @@
 // What ConsoleService answers about the queue and its messages, and the orders
 // that it passes on: between control's words and delivery's.
+#include "base/tenant.h"
 #include "base/text.h"
 #include "queue/name.h"
 #include "server/awaited.h"
@@ -213,6 +214,8 @@ std::optional<control::QueuedDomain> ConsoleService::queue_domain(std::string_vi
   std::optional<control::QueuedDomain> found;
   run_on(parts_.delivery_loop, [&] {
     if (const auto status = parts_.dispatcher.domain(name)) found = row_of(*status);
+    // A route is all tenants'.
+    if (found) found->suspend_delivery = parts_.dispatcher.route_view(own_part(found->domain)).suspended;
     auto throttled = found ? parts_.dispatcher.throttled(name) : std::nullopt;
     if (throttled)
       found->throttle = {std::move(throttled->option), std::move(throttled->rate), std::move(throttled->scope),

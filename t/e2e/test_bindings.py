@@ -163,6 +163,13 @@ class Steered(Bindings):
                       self.say("rebind", "--dry-run", "all", "d.example", "to", "two").stdout)
         self.assertIn("Rebound 2 recipients", self.say("rebind", "one", "to", "two").stdout)
         self.assertEqual({"d.example": 1, "d.example%two": 2}, self.queues())
+        self.say("fail", "domain", "quiet", "--recipient", "nobody", "d.example")
+        self.say("rebind", "default", "d.example", "to", "three")
+        for words in (("domain",), ("mailq",), ("flush", "domain")):
+            done = self.say(*words, "d.example", status=3)
+            self.assertIn("nothing waits for d.example; other bindings have mail: d.example%three, d.example%two",
+                          done.stderr)
+        self.say("rebind", "three", "to", "default")
         self.assertIn("Rebound 2 recipients", self.say("rebind", "two", "d.example").stdout)  # as its Context says
         self.assertEqual({"d.example": 1, "d.example%one": 2}, self.queues())
         self.say("rebind", "nobody", status=3)

@@ -214,8 +214,16 @@ class Queue(TestCase):
         self.assertEqual(["r2@near.example"], self.sink.wait(1)[0].recipients)
         self.row("far.example", active=1)
         self.assertEqual("far.example\n", self.say("suspend").stdout)
-        self.assertIn("is suspended", self.say("domain", "far.example").stdout)
+        told = self.say("domain", "far.example").stdout
+        self.assertRegex(told, r"^Domain 'far.example' is suspended\n")
+        self.say("config", "set", "domain", "far.example", "suspend_delivery", "true")
+        self.assertIn("is suspended, and by Suspend_Delivery, too", self.say("domain", "far.example").stdout)
         self.say("resume", "far.example")
+        self.assertIn("is suspended by Suspend_Delivery", self.say("domain", "far.example").stdout)
+        one = self.documents("domain", "far.example")[0]
+        self.assertEqual((False, True), (one["suspended"], one["suspend_delivery"]))
+        self.assertEqual(1, one["active"])
+        self.say("config", "unset", "domain", "far.example", "suspend_delivery")
         self.sink.wait(2)
         self.say("resume", "far.example", status=3)
 

@@ -298,6 +298,22 @@ class ByRoutes(Routing):
         line = daemon.config_file.read_text().splitlines().index('  "smtp://h.example?pref=x" )') + 1
         self.assertRegex(done.stderr, rf"impulse\.conf:({line - 1}|{line}):\d+: .*'smtp://h\.example\?pref=x' is wrong")
 
+    def test_where_a_route_is_wrong(self):
+        """What makes no route is told with the place of what is wrong, be it in a file or typed."""
+        self.start()
+        more = ('Domain "a.example" {\n  Gateway = hub.example\n  Max_Retries = 3\n'
+                '    Outbound_SMTP_AUTH_Type = ( PLAIN FOO )\n}\n'
+                'Domain "b.example" {\n  Max_Retries = 3\n  Delivery_Method = ecstream\n}\n')
+        self.running.configure(BASE_CONFIG, more=more)
+        lines = self.running.config_file.read_text().splitlines()
+        said = self.running.check("--check", "-c", self.running.config_file).stderr
+        for text, column, what in (("    Outbound_SMTP_AUTH_Type = ( PLAIN FOO )", 5, "Outbound_SMTP_AUTH_Type: expected"),
+                                   ("  Delivery_Method = ecstream", 3, "ECStream needs next hosts")):
+            self.assertRegex(said, rf"impulse\.conf:{lines.index(text) + 1}:{column}: error: {what}")
+        line = "config set domain c.example gateway 2001:db8::1:25"
+        done = self.running.console(line, status=1)
+        self.assertRegex(done.stderr, r"error: console:1:29: Gateway '2001:db8::1:25'")
+
     def test_a_gateway_nearer_by(self):
         self.start('Routes = ( "127.0.0.2" )\nDomain "d.example" { Gateway = "127.0.0.3" }\n')
         routes, gateway = self.sink("127.0.0.2"), self.sink("127.0.0.3")

@@ -87,9 +87,16 @@ Answer over(const Invocation& call, std::string_view command, uint64_t QueuedDom
 void say_domain(Writer& writer, const QueuedDomain& row, bool suspended,
                 const std::vector<OutboundConnection>& carrying) {
   if (writer.json()) {
-    Json document{{"domain", row.domain}, {"active", row.active},       {"delayed", row.delayed},
-                  {"held", row.held},     {"in_flight", row.in_flight}, {"delivered", row.delivered},
-                  {"failed", row.failed}, {"suspended", suspended},     {"connections", carrying.size()}};
+    Json document{{"domain", row.domain},
+                  {"active", row.active},
+                  {"delayed", row.delayed},
+                  {"held", row.held},
+                  {"in_flight", row.in_flight},
+                  {"delivered", row.delivered},
+                  {"failed", row.failed},
+                  {"suspended", suspended},
+                  {"suspend_delivery", row.suspend_delivery},
+                  {"connections", carrying.size()}};
     if (row.next_attempt) document["next_attempt"] = time_text(*row.next_attempt);
     if (row.throttle)
       document["throttle"] = {{"option", row.throttle->option},
@@ -98,7 +105,11 @@ void say_domain(Writer& writer, const QueuedDomain& row, bool suspended,
                               {"wait", std::chrono::duration<double>(row.throttle->wait).count()}};
     writer.document(document);
   } else {
-    writer.text(fmt::format("Domain '{}'{}", field(row.domain), suspended ? " is suspended" : ""));
+    writer.text(fmt::format("Domain '{}'{}", field(row.domain),
+                            suspended && row.suspend_delivery ? " is suspended, and by Suspend_Delivery, too"
+                            : suspended                       ? " is suspended"
+                            : row.suspend_delivery            ? " is suspended by Suspend_Delivery"
+                                                              : ""));
     writer.text("Queue:");
     writer.text(fmt::format("{:>15} {:>10}", "Active:", row.active));
     if (row.throttle)
@@ -168,7 +179,7 @@ Answer domain(const Invocation& call) {
   const auto carrying = std::make_shared<std::vector<OutboundConnection>>(call.system.outbound());
   std::erase_if(*carrying, [&](const OutboundConnection& each) { return !iequals(each.domain, *name); });
   if (!row && std::ranges::none_of(names, [&](const std::string& each) { return iequals(each, *name); }))
-    return Answer::error(Code::not_found, "queue-no-such-domain", fmt::format("nothing waits for {}", field(*name)));
+    return nothing_waits(call.system, *name);
   Answer answer;
   answer.lines =
       then(each(1, [shown = row ? *row : QueuedDomain{*name}, suspended, carrying](

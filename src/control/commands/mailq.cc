@@ -200,10 +200,18 @@ Step say_indexing(System& system) {
 }
 
 Answer nothing_waits(System& system, std::string_view queue) {
+  // The queues of its other bindings stand right behind it.
+  std::string others;
+  if (!queue.contains(queue::binding_mark))
+    for (const QueuedDomain& row : system.queue_domains(queue, 3))
+      if (iequals(queue::without_binding(row.domain), queue))
+        others += (others.empty() ? "" : ", ") + field(row.domain);
+  if (!others.empty()) others = "; other bindings have mail: " + others;
   if (const std::string text = system.spool().indexing.text; !text.empty())
     return Answer::error(Code::busy, "queue-indexing",
-                         fmt::format("nothing waits for {} yet, still {}", field(queue), text));
-  return Answer::error(Code::not_found, "queue-no-such-domain", fmt::format("nothing waits for {}", field(queue)));
+                         fmt::format("nothing waits for {} yet, still {}{}", field(queue), text, others));
+  return Answer::error(Code::not_found, "queue-no-such-domain",
+                       fmt::format("nothing waits for {}{}", field(queue), others));
 }
 
 Step each_domain(System& system, uint64_t limit, std::function<void(Writer&, const QueuedDomain&)> say,
