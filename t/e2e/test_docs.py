@@ -50,6 +50,32 @@ class OptionDocs(TestCase):
         self.assertIn("expected markdown, json or man, got 'html'", done.stderr)
 
 
+class ManPages(TestCase):
+    pages = sorted(path for path in (TOP / "doc").iterdir() if re.fullmatch(r".+\.[158]", path.name))
+
+    @needs("groff")
+    def test_they_are_well_formed(self):
+        self.assertGreater(len(self.pages), 5)
+        for page in self.pages:
+            done = subprocess.run(["groff", "-man", "-ww", "-Tutf8", "-z", page], capture_output=True, text=True,
+                                  timeout=60 * SCALE)
+            self.assertEqual("", done.stderr, page)
+
+    def test_nothing_stands_twice(self):
+        for page in self.pages:
+            sections = re.findall(r"(?m)^\.SH +(.*)$", page.read_text())
+            self.assertEqual(len(set(sections)), len(sections), f"{page.name}: {sections}")
+
+    def test_the_console_page_knows_all_commands(self):
+        daemon = Daemon(self).start()
+        names = [json.loads(line)["command"] for line in daemon.console("--json", "help").stdout.splitlines()]
+        self.assertGreater(len(names), 90)
+        page = re.sub(r"\\f.", "", (TOP / "doc/ec_console.1").read_text())
+        known = set(re.findall(r"[a-z_]+", page))
+        # These two ec_console says itself.
+        self.assertEqual(["authenticate", "complete"], [name for name in names if not set(name.split()) <= known])
+
+
 class ValidateConfig(TestCase):
     def validate(self, daemon, *arguments):
         program = daemon.dir / "validate_config"
