@@ -41,7 +41,7 @@ struct Clerk::Work {
   bool again = false;             // something had another place by the time that it was its turn
   std::shared_ptr<Errand> own{};  // of one that nobody waits for
   bool wakes = false;             // looks at queues, and does nothing else
-  uint64_t turn = 0;              // among Bindings of a group
+  queue::GroupTurns turns{};
 };
 
 Clerk::Clerk(Office& office) : office_(office), timer_(office.parts.loop, [this] { run(); }) {}
@@ -328,8 +328,8 @@ void Clerk::reassign(std::unique_ptr<Work> work, std::vector<Listed> listed) {
       const auto summary = spool.summary(id);
       if (!summary) continue;
       auto chosen =
-          queue::choose_binding(*snapshot, queue::wish_of(*snapshot, summary->envelope), current, job->work->turn++);
-      if (!chosen) chosen = queue::choose_binding(*snapshot, queue::wish_of(*snapshot, {}), current, job->work->turn);
+          queue::choose_binding(*snapshot, queue::wish_of(*snapshot, summary->envelope), current, &job->work->turns);
+      if (!chosen) chosen = queue::choose_binding(*snapshot, queue::wish_of(*snapshot, {}), current, &job->work->turns);
       if (chosen) binding = std::move(*chosen);
     }
     loop.post([this, weak, job] {

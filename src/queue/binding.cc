@@ -32,8 +32,14 @@ std::string wish_of(const config::Snapshot& snapshot, const message::Envelope& e
   return wish.empty() ? std::string(default_binding) : wish;
 }
 
+uint64_t GroupTurns::next(std::string_view group) {
+  const std::lock_guard lock(mutex_);
+  const auto found = turns_.find(group);
+  return found != turns_.end() ? ++found->second : turns_.emplace(group, 0).first->second;
+}
+
 Result<std::string> choose_binding(const config::Snapshot& snapshot, const std::string& wish, std::string_view current,
-                                   uint64_t turn) {
+                                   GroupTurns* turns) {
   if (is_binding(snapshot, wish)) return wish;
   std::vector<const std::string*> members;
   if (const config::ScopePtr group = snapshot.root()->child(ScopeKind::binding_group, wish))
@@ -42,13 +48,14 @@ Result<std::string> choose_binding(const config::Snapshot& snapshot, const std::
     });
   if (members.empty())
     return fail(Errc::not_found, "there is no Binding or Binding_Group \"{}\"", escape_line(wish, 80));
-  for (const std::string* member : members)
-    if (*member == current && !is_suspended(snapshot, current)) return *member;
-  for (size_t i = 0; i < members.size(); ++i) {
-    const std::string& member = *members[(turn + i) % members.size()];
-    if (!is_suspended(snapshot, member)) return member;
+  std::vector<const std::string*> free;
+  for (const std::string* member : members) {
+    if (is_suspended(snapshot, *member)) continue;
+    if (*member == current) return *member;
+    free.push_back(member);
   }
-  return *members[turn % members.size()];
+  const auto& those = free.empty() ? members : free;
+  return *those[(turns == nullptr ? 0 : turns->next(wish)) % those.size()];
 }
 
 }  // namespace impulse::queue

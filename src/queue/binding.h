@@ -7,6 +7,9 @@
 #include "message/envelope.h"
 
 #include <cstdint>
+#include <functional>
+#include <map>
+#include <mutex>
 #include <string>
 #include <string_view>
 
@@ -22,10 +25,21 @@ bool is_suspended(const config::Snapshot& snapshot, std::string_view binding);
 // What the context of a message names: a Binding, or a Binding_Group; else
 // Default_Binding.
 std::string wish_of(const config::Snapshot& snapshot, const message::Envelope& envelope);
+// Whose turn it is in each Binding_Group. Any thread.
+class GroupTurns {
+ public:
+  uint64_t next(std::string_view group);  // 0, 1, 2 … for each of them
+
+ private:
+  std::mutex mutex_;
+  std::map<std::string, uint64_t, std::less<>> turns_;
+};
+
 // The Binding that is meant. Of a group it is `current`, if it is one of it that is not
-// suspended; else one of those that are not suspended, if there are any: `turn` says
-// which. Errc::not_found: there is neither such a Binding nor a group with one.
-Result<std::string> choose_binding(const config::Snapshot& snapshot, const std::string& wish, std::string_view current,
-                                   uint64_t turn);
+// suspended; else those that are not suspended have it in turn, and all of them when all
+// are (`turns` null: the first). Errc::not_found: there is neither such a Binding nor a
+// group with one.
+Result<std::string> choose_binding(const config::Snapshot& snapshot, const std::string& wish,
+                                   std::string_view current = {}, GroupTurns* turns = nullptr);
 
 }  // namespace impulse::queue

@@ -89,7 +89,7 @@ class ClientSession : protected net::ConnectionHandler {
   Result<> look_at_newer();
   // Whether there is that Binding, or such a group, as the configuration is now.
   bool binding_exists(const std::string& name) const {
-    return queue::choose_binding(*worker_.snapshot, name, {}, 0).has_value();
+    return queue::choose_binding(*worker_.snapshot, name).has_value();
   }
   bool newer_unseen() const { return looked_at_ < worker_.snapshot->generation(); }
   // The client is somebody else from now on (XCLIENT): options() are those of that address.

@@ -206,10 +206,9 @@ bool Daemon::open_stores() {
   });
   injector_->assign_by([this](const message::Envelope& envelope) {
     const config::SnapshotPtr snapshot = engine_->current();
-    const uint64_t turn = binding_turn_++;
-    auto binding = queue::choose_binding(*snapshot, queue::wish_of(*snapshot, envelope), {}, turn);
+    auto binding = queue::choose_binding(*snapshot, queue::wish_of(*snapshot, envelope), {}, &group_turns_);
     // It has gone since the client was told that it may name it.
-    if (!binding) binding = queue::choose_binding(*snapshot, queue::wish_of(*snapshot, {}), {}, turn);
+    if (!binding) binding = queue::choose_binding(*snapshot, queue::wish_of(*snapshot, {}), {}, &group_turns_);
     inject::Assigned assigned{binding.value_or(std::string(queue::default_binding)), {}};
     assigned.group = queue::group_of(*snapshot, assigned.binding);
     return assigned;

@@ -5,6 +5,7 @@
 #include "delivery/dispatcher.h"
 #include "inject/injector.h"
 #include "net/loop.h"
+#include "queue/binding.h"
 #include "server/admission.h"
 #include "server/auth_desk.h"
 #include "server/configuration_check.h"
@@ -97,10 +98,10 @@ class Daemon : private config::Participant {
   std::unique_ptr<delivery::Dispatcher> dispatcher_;
   // Commits may complete until the spool is closed, which is after the
   // dispatcher: they ask here whether it is still there.
-  std::atomic<uint64_t> binding_turn_{0};  // among those of a group
   std::mutex queue_mutex_;
   delivery::Dispatcher* queue_ = nullptr;
   std::thread delivery_thread_;
+  queue::GroupTurns group_turns_;  // of the mail that comes
   std::unique_ptr<inject::Injector> injector_;
   std::unique_ptr<AuthDesk> auth_desk_;
   std::unique_ptr<Admission> admission_;

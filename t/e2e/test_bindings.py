@@ -107,6 +107,15 @@ class Assigned(Bindings):
         found = [place for places in self.came(8).values() for place in places]
         self.assertEqual([2, 6], [found.count(TWO), found.count(THREE)], found)
 
+    def test_a_group_takes_its_own_turns(self):
+        """Whatever mail comes between."""
+        self.begin()
+        for _ in range(4):
+            self.send("pool", source="127.0.0.7")
+            self.send("other")
+        found = self.came(8)["pool"]
+        self.assertEqual([2, 2], [found.count(TWO), found.count(THREE)], found)
+
     def test_one_that_there_is_not(self):
         self.begin(extra='Default_Binding = two')
         with Smtp(self.running.smtp_port, source="127.0.0.6") as smtp:

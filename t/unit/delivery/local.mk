@@ -2,6 +2,7 @@ check_PROGRAMS += t/unit/delivery_tests
 t_unit_delivery_tests_SOURCES = t/unit/main.cc \
 	t/unit/delivery/ages_test.cc \
 	t/unit/delivery/backlog_test.cc \
+	t/unit/delivery/binding_test.cc \
 	t/unit/delivery/blackhole_test.cc \
 	t/unit/delivery/bounce_test.cc \
 	t/unit/delivery/clerk_test.cc \
