@@ -12,4 +12,10 @@ std::optional<smtp::ClientLogin> login_at(const Route& route, const Target& targ
   return login;
 }
 
+bool may_go_plain(const Route& route, const Target& target) {
+  if (route.tls != smtp::TlsUse::if_available) return false;
+  const auto login = login_at(route, target);
+  return !login || (!login->requires_tls && !login->requires_name);
+}
+
 }  // namespace impulse::delivery

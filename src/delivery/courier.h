@@ -23,6 +23,8 @@ struct Target {
 
 // With whose name and password a connection there authenticates; nullopt: with none.
 std::optional<smtp::ClientLogin> login_at(const Route& route, const Target& target);
+// When TLS fails there: the mail may go without.
+bool may_go_plain(const Route& route, const Target& target);
 
 // A message as it was read for a connection.
 struct Letter {

@@ -396,8 +396,8 @@ void Hop::courier_ended(Courier& courier, End end, const std::string& why) {
     const SteadyTime now = steady_now();
     if ((end == End::unreachable || end == End::lost) && now - entry->began >= SilentAddresses::worth)
       office_.silent.note(target.endpoint, now);
-    if (end == End::tls && !opening->needs_protection && opening->route->tls == smtp::TlsUse::if_available &&
-        !entry->plain && !office_.stopping) {
+    if (end == End::tls && !opening->needs_protection && may_go_plain(*opening->route, target) && !entry->plain &&
+        !office_.stopping) {
       office_.parts.log.write(Level::notice, Area::delivery, "tls-fallback",
                               fmt::format("{}: {}; going on without TLS", opening->last_peer, why));
       plain_until_ = steady_now() + plain_for;

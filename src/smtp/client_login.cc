@@ -38,7 +38,9 @@ void ClientSession::Impl::log_in(ClientOutput& out) {
   };
   if (login.requires_name && !protection.trusted)
     return no("the DNS named this server, and no certificate proves that it is the one");
-  if (!protection.tls && login.requires_tls) return no("there is no TLS, and Outbound_SMTP_AUTH_Requires_TLS");
+  if (!protection.tls && login.requires_tls)
+    return no("there is no TLS, and Outbound_SMTP_AUTH_Requires_TLS" +
+              (protection.trouble.empty() ? std::string() : ": " + protection.trouble));
   if (offers.mechanisms.empty()) return no("the server does not offer AUTH");
   const auto common = std::ranges::find_if(login.mechanisms, [&](const std::string& ours) {
     return std::ranges::any_of(offers.mechanisms, [&](const std::string& theirs) { return iequals(ours, theirs); });

@@ -1,6 +1,7 @@
 """Who gets our password: next hosts that the configuration names, and none that the DNS does, unless it is a
 domain of Routes and the host's certificate is verified."""
 
+import socket
 import tempfile
 
 from client import Smtp
@@ -22,6 +23,17 @@ Retry_Interval = 3600
 
 def hub(options=""):
     return f'Domain "d.example" {{ Routes = ( "smtp://hub.example?type=mx" ) {options} }}'
+
+
+def own_address():
+    """One of this machine's that is no loopback address; nothing is sent for it."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+        except OSError:
+            return None
+        own = probe.getsockname()[0]
+    return None if own.startswith("127.") else own
 
 
 def script(session, verb, line):
@@ -109,10 +121,39 @@ class LoginByDns(TestCase):
                 with self.subTest(verify=verify, tls=tls):
                     self.start(hub(f"TLS_Verify = {verify} Outbound_SMTP_AUTH_Requires_TLS = false"))
                     self.send("a@d.example")
-                    self.assertIn("no certificate proves that it is the one",
-                                  self.running.wait_mainlog("T", 1)[0]["response"])
+                    why = "TLS: " if tls and verify == "host" else "no certificate proves that it is the one"
+                    self.assertIn(why, self.running.wait_mainlog("T", 1)[0]["response"])
                     self.assertEqual(([], []), (self.logins(sink), sink.messages))
                     self.running.stop()
+
+    def breaks_once(self, host):
+        """A host that breaks the first handshake, and only that."""
+        sink = self.sink(host)
+        sink.script = lambda session, verb, line: ("" if verb == "HANDSHAKE" and session.number == 0
+                                                   else script(session, verb, line))
+        return sink
+
+    def goes_again(self, sink):
+        """With TLS = ifavailable a handshake was not tried again for ten minutes, and without it nothing went."""
+        self.send("a@d.example")
+        self.running.wait_mainlog("T", 1)
+        self.send("b@d.example")
+        self.assertTrue(sink.wait()[0].tls)
+        self.assertEqual([True], self.logins(sink))
+        self.assertNotIn("tls-fallback", self.running.log())
+
+    def test_a_handshake_that_fails_once(self):
+        sink = self.breaks_once("127.0.0.1")
+        self.start(hub())
+        self.goes_again(sink)
+
+    def test_the_same_with_a_gateway(self):
+        own = own_address()
+        if own is None:
+            self.skipTest("this machine has loopback addresses only, where a login needs no TLS")
+        sink = self.breaks_once(own)
+        self.start(f'Domain "d.example" {{ Gateway = "{own}:@sink@" }}')
+        self.goes_again(sink)
 
     def test_what_cannot_be_is_said(self):
         daemon = Daemon(self, BASE_CONFIG, more=CONFIG, options=hub("TLS = no"), sink=self.port,

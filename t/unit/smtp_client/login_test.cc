@@ -137,7 +137,10 @@ class ClientLoginTest : public CppUnit::TestFixture {
     clear.failure("0 cannot authenticate: there is no TLS, and Outbound_SMTP_AUTH_Requires_TLS");
     Dialogue refused(0, with_login({"PLAIN"}, true));
     refused.greeted({"STARTTLS", "AUTH PLAIN"}).server("454 not now\r\n").next(ClientNext::close);
-    refused.failure("0 cannot authenticate: there is no TLS, and Outbound_SMTP_AUTH_Requires_TLS");
+    refused.failure(
+        "0 cannot authenticate: there is no TLS, and Outbound_SMTP_AUTH_Requires_TLS: STARTTLS was answered with 454 "
+        "not "
+        "now");
   }
 
   void what_cannot_be() {
