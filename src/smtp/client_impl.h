@@ -82,6 +82,7 @@ struct ClientSession::Impl {
   void after_rcpt(const Reply& reply, ClientOutput& out);
   void after_data(const Reply& reply, ClientOutput& out);
   void after_body(const Reply& reply, ClientOutput& out);
+  void answer_first(const Reply& reply);
   void settle_recipients(Fate fate, const Reply& reply);
   size_t count(Fate fate) const;
   void end_job();
@@ -104,7 +105,7 @@ struct ClientSession::Impl {
   uint64_t sent = 0;    // bytes of output, for the message at hand
   size_t counted = 0;   // of the output of this call
   unsigned calls = 0;   // that are in one another
-  uint64_t unsent = 0;  // of these, when the connection is gone
+  uint64_t unsent = 0;  // of these, as far as it was told
   bool used = false;    // there was a message
 
   std::unique_ptr<auth::SaslClient> sasl;  // while it authenticates

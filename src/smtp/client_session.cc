@@ -46,10 +46,12 @@ void ClientSession::start(ClientOutput& out) {
   impl_->settle(out);
 }
 
-size_t ClientSession::feed(std::string_view bytes, ClientOutput& out) {
+size_t ClientSession::feed(std::string_view bytes, ClientOutput& out, uint64_t unsent) {
   const Impl::Count count(*impl_, out);
+  impl_->unsent = unsent;
   const uint64_t before = impl_->heard;
   const size_t used = impl_->feed(bytes, out);
+  impl_->unsent = 0;
   impl_->settle(out);
   // Who waits for a reply waits for all of its lines.
   if (impl_->heard == before) out.deadline = Duration(0);
@@ -187,7 +189,7 @@ size_t ClientSession::Impl::feed(std::string_view bytes, ClientOutput& out) {
 
 void ClientSession::Impl::handle(const ParsedReply& parsed, ClientOutput& out) {
   ++heard;
-  const Reply reply{parsed.code, reply_text(parsed), stage(), sent};
+  const Reply reply{parsed.code, reply_text(parsed), stage(), sent - std::min(sent, unsent)};
   if (trace)
     for (size_t i = 0; i < parsed.lines.size(); ++i)
       trace->received(fmt::format("{}{}{}", parsed.code, i + 1 < parsed.lines.size() ? '-' : ' ', parsed.lines[i]));

@@ -143,7 +143,8 @@ class ClientSession {
   ClientSession& operator=(const ClientSession&) = delete;
 
   void start(ClientOutput& out);  // waits for the banner
-  size_t feed(std::string_view bytes, ClientOutput& out);
+  // `unsent`: bytes of the output so far that have not left, for Reply::bytes.
+  size_t feed(std::string_view bytes, ClientOutput& out, uint64_t unsent = 0);
   // `trusted`: certificate and name of the server are verified.
   void tls_started(ClientOutput& out, bool trusted = false);
   void tls_failed(std::string_view why, ClientOutput& out);

@@ -171,16 +171,18 @@ void ClientSession::Impl::more(std::string_view piece, ClientOutput& out) {
 
 void ClientSession::Impl::after_body(const Reply& reply, ClientOutput& out) {
   // It will not have the message, or cannot mean it; either way it must not come to its end.
-  if (left > 0 && reply.code >= 400) return close(reply, false, out);
-  if (left > 0) return close({0, "the server answered before the message had ended: " + reply.text}, false, out);
+  if (left > 0) {
+    const bool refused = reply.code >= 400;
+    if (refused && !settings.lmtp) return close(reply, false, out);
+    if (refused) answer_first(reply);
+    return close({0, "the server answered before the message had ended: " + reply.text}, false, out);
+  }
   if (body_sent && !reply.positive() && reply.code < 400) {
     return close({0, "nonsense in reply to the message: " + reply.text}, false, out);
   }
   body_refused |= !reply.positive();
   if (settings.lmtp) {
-    const auto next = std::find(fates.begin(), fates.end(), Fate::accepted);
-    replies[static_cast<size_t>(next - fates.begin())] = reply;
-    *next = Fate::settled;
+    answer_first(reply);
     if (!expected.empty()) return;
   }
   const bool clean = body_sent && !body_refused;
@@ -190,6 +192,13 @@ void ClientSession::Impl::after_body(const Reply& reply, ClientOutput& out) {
   if (rest == Rest::closed) return;  // job_done() called quit()
   if (surplus) return close({0, "the server sent a reply before it was asked"}, false, out);
   become_idle();
+}
+
+// Of LMTP: the reply is that of the first recipient without one.
+void ClientSession::Impl::answer_first(const Reply& reply) {
+  const auto next = std::find(fates.begin(), fates.end(), Fate::accepted);
+  replies[static_cast<size_t>(next - fates.begin())] = reply;
+  *next = Fate::settled;
 }
 
 // Every recipient that is at `fate` gets `reply` for good.

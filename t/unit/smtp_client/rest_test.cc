@@ -19,11 +19,13 @@ class ClientRestTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(size_and_eight_bits_are_of_the_whole);
   CPPUNIT_TEST(one_chunk_of_bdat);
   CPPUNIT_TEST(of_lmtp);
+  CPPUNIT_TEST(of_lmtp_one_refusal_is_one_recipients);
   CPPUNIT_TEST(not_asked_for_what_nobody_takes);
   CPPUNIT_TEST(refused_before_its_end);
   CPPUNIT_TEST(taken_before_its_end);
   CPPUNIT_TEST(lost_before_its_end);
   CPPUNIT_TEST(stages);
+  CPPUNIT_TEST(what_has_not_left_is_not_counted);
   CPPUNIT_TEST(the_next_message_is_its_own);
   CPPUNIT_TEST_SUITE_END();
 
@@ -70,14 +72,28 @@ class ClientRestTest : public CppUnit::TestFixture {
     talk.server("250 taken\r\n").result({"250 taken"});
   }
 
-  void of_lmtp() {
+  static ClientSettings lmtp() {
     ClientSettings with = settings();
     with.lmtp = true;
-    Dialogue talk(0, with);
+    return with;
+  }
+
+  void of_lmtp() {
+    Dialogue talk(0, lmtp());
     talk.server("220 x\r\n").client("LHLO me.example\r\n").server(Dialogue::ehlo({"PIPELINING"}));
     talk.send(job_with_rest(body, 9, {"a@x", "b@x"})).server("250 ok\r\n250 ok\r\n250 ok\r\n354 go\r\n");
     talk.more(body.substr(9)).wants_more(false);
     talk.server("250 a\r\n").server("452 b\r\n").result({"250 a", "452 b"});
+  }
+
+  // Its mailbox may be full; of the others nothing was said.
+  void of_lmtp_one_refusal_is_one_recipients() {
+    Dialogue talk(0, lmtp());
+    talk.server("220 x\r\n").client("LHLO me.example\r\n").server(Dialogue::ehlo({"PIPELINING"}));
+    talk.send(job_with_rest(body, 9, {"a@x", "b@x", "c@x"}));
+    talk.server("250 ok\r\n250 ok\r\n550 no\r\n250 ok\r\n354 go\r\n").more("xyz").server("552 5.2.2 full\r\n");
+    no_end(talk);
+    talk.result({"552 5.2.2 full", "550 no", "0 the server answered before the message had ended: 5.2.2 full"});
   }
 
   void not_asked_for_what_nobody_takes() {
@@ -136,6 +152,15 @@ class ClientRestTest : public CppUnit::TestFixture {
     talk.more(body.substr(6));
     CPPUNIT_ASSERT(talk.session().stage() == telemetry::Stage::confirmation);
     CPPUNIT_ASSERT(talk.out().deadline == ClientTimeouts{}.body);
+  }
+
+  void what_has_not_left_is_not_counted() {
+    Dialogue talk;
+    at_data(talk, job_with_rest(body, 3)).more("xyz");
+    const uint64_t said = talk.session().bytes();
+    talk.session().feed("552 too large\r\n", talk.out(), 5);
+    CPPUNIT_ASSERT_EQUAL(said - 5, talk.replies()[0].bytes);
+    CPPUNIT_ASSERT(talk.replies()[0].stage == telemetry::Stage::body);
   }
 
   void the_next_message_is_its_own() {
