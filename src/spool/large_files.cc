@@ -80,9 +80,12 @@ class RestReader final : public message::BodyReader {
     block_.resize(std::min<uint64_t>(window, rest_.length - at_));
     if (block_.empty()) return std::string_view();
     if (const int result = file_->read(block_.data(), block_.size(), at_); result < 0) return file_error(result, path_);
+    const uint32_t crc = crc32c(crc_, block_);
+    // Who asks again hears the same, and never of an end.
+    if (at_ + block_.size() == rest_.length && crc != rest_.crc)
+      return fail(Errc::invalid, "{}: the body is damaged", path_);
     at_ += block_.size();
-    crc_ = crc32c(crc_, block_);
-    if (at_ == rest_.length && crc_ != rest_.crc) return fail(Errc::invalid, "{}: the body is damaged", path_);
+    crc_ = crc;
     return block_;
   }
 

@@ -139,6 +139,10 @@ class LargeTest : public CppUnit::TestFixture {
     disk_->spoil(only_file(), 1000);
     const auto all = all_of(*stored->rest);
     CPPUNIT_ASSERT(!all && all.error().code == Errc::invalid);
+    const auto reader = stored->rest->reader();
+    Result<std::string_view> piece = reader->next();
+    while (piece && !piece->empty()) piece = reader->next();
+    CPPUNIT_ASSERT(!piece && !reader->next());  // nor later
     const auto again = spool->open(id);
     CPPUNIT_ASSERT(!again && again.error().code == Errc::invalid);
     CPPUNIT_ASSERT_EQUAL(size_t{0}, files());  // kept aside, as by read()
