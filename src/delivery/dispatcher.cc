@@ -46,6 +46,7 @@ class PartsDispatcher final : public Dispatcher {
       : parts_(std::move(parts)),
         queue_(queue::Queue::create([this](const std::string& domain) { look_at(domain); })),
         readers_(reader_threads),
+        streamers_(reader_threads),
         router_(parts_.loop, parts_.log, parts_.snapshot, [this](const std::string& queue) { look_at(queue); }),
         throttles_(
             parts_.loop, parts_.snapshot, [this](const std::string& queue) { look_at(queue); },
@@ -56,6 +57,7 @@ class PartsDispatcher final : public Dispatcher {
                 backlog_,
                 ledger_,
                 readers_,
+                streamers_,
                 router_.resolver(),
                 throttles_,
                 0,
@@ -341,6 +343,7 @@ class PartsDispatcher final : public Dispatcher {
   std::unique_ptr<queue::Queue> queue_;
   Backlog backlog_;
   Workers readers_;
+  Workers streamers_;
   Router router_;
   Throttles throttles_;
   Ledger ledger_;

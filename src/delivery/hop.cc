@@ -131,7 +131,7 @@ void Hop::connect(const std::shared_ptr<Opening>& opening, const Target& target,
         std::make_unique<EcstreamCourier>(number, office_.parts.loop, host, opening->route, target, plain_because);
   else
     entry->courier = std::make_unique<SmtpCourier>(number, office_.parts.loop, host, opening->route, target,
-                                                   office_.readers, plain_because);
+                                                   office_.streamers, plain_because);
   if (opening->needs_protection && !needy_.empty())
     trace(*entry->courier, needy_.front().domain);
   else if (!wanting_.empty())

@@ -27,6 +27,8 @@ struct Office {
   Backlog& backlog;
   Ledger& ledger;
   Workers& readers;  // of messages, and writers of bounces
+  // Of the pieces of large bodies that are being sent: these must not wait until others are read as a whole.
+  Workers& streamers;
   dns::Resolver& resolver;
   Throttles& throttles;
   size_t connections = 0;             // outbound, also those being made

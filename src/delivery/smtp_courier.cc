@@ -52,11 +52,11 @@ smtp::JobClient client_of(const spool::Stored& stored) {
 }  // namespace
 
 SmtpCourier::SmtpCourier(uint64_t number, net::Loop& loop, CourierHost& host, RoutePtr route, Target target,
-                         Workers& readers, std::string plain_because)
+                         Workers& streamers, std::string plain_because)
     : number_(number),
       loop_(loop),
       host_(host),
-      readers_(readers),
+      streamers_(streamers),
       route_(std::move(route)),
       target_(std::move(target)),
       session_(session_settings(*route_, target_, std::move(plain_because)), route_->timeouts, *this) {}
@@ -213,7 +213,7 @@ std::optional<smtp::Reply> SmtpCourier::unprotected() const {
 
 size_t SmtpCourier::on_data(std::string_view bytes) {
   smtp::ClientOutput out;
-  const size_t used = session_.feed(bytes, out);
+  const size_t used = session_.feed(bytes, out, unsent());
   carry_out(out);
   tell();
   return used;
@@ -239,13 +239,16 @@ void SmtpCourier::on_connected() {
 
 void SmtpCourier::on_deadline() {
   if (resting_) return quit();
+  // A body may take longer, as long as it moves; and its answer has the time from when the last of it has left.
   const uint64_t out = connection_->bytes_out();
   const bool moved = out >= marked_out_ + least_progress || (connection_->unsent() == 0 && out > marked_out_);
-  if (letter_ && !quitting_ && moved) return arm(period_);
+  if (letter_ && !quitting_ && moved && session_.state() == "body") return arm(period_);
   if (!connected_) {
     end(CourierHost::End::unreachable, fmt::format("connection to {} timed out", target_.endpoint.to_string()));
   } else if (handshaking_) {
     end(CourierHost::End::tls, "TLS handshake timed out");
+  } else if (fetching_ && connection_->unsent() == 0) {
+    end(CourierHost::End::lost, "the rest of the body was not read from the disk in time");
   } else {
     end(CourierHost::End::lost,
         fmt::format("timed out waiting for {} ({})", target_.endpoint.to_string(), session_.state()));
@@ -311,7 +314,7 @@ void SmtpCourier::carry_out(const smtp::ClientOutput& out) {
 // What is in memory of a large body is one piece, and what has not left yet of one before.
 void SmtpCourier::on_drained() {
   if (!fetching_ || !reader_ || !usable()) return;
-  readers_.post([this, weak = std::weak_ptr(alive_), &loop = loop_, reader = reader_] {
+  streamers_.post([this, weak = std::weak_ptr(alive_), &loop = loop_, reader = reader_] {
     auto piece = reader->next();
     loop.post([this, weak, reader, piece = std::move(piece)] {
       if (!weak.expired()) have_read(reader, piece);

@@ -19,9 +19,9 @@ namespace impulse::delivery {
 
 class SmtpCourier final : public Courier, private net::ConnectionHandler, private smtp::ClientHost {
  public:
-  // `readers`: of what is sent in pieces. `plain_because`: not empty: without STARTTLS, whatever the route says, and
+  // `streamers` read what is sent in pieces. `plain_because`: not empty: without STARTTLS, whatever the route says, and
   // why (a handshake that failed).
-  SmtpCourier(uint64_t number, net::Loop& loop, CourierHost& host, RoutePtr route, Target target, Workers& readers,
+  SmtpCourier(uint64_t number, net::Loop& loop, CourierHost& host, RoutePtr route, Target target, Workers& streamers,
               std::string plain_because = {});
   ~SmtpCourier() override;
 
@@ -70,7 +70,7 @@ class SmtpCourier final : public Courier, private net::ConnectionHandler, privat
   const uint64_t number_;
   net::Loop& loop_;
   CourierHost& host_;
-  Workers& readers_;
+  Workers& streamers_;
   const RoutePtr route_;
   const Target target_;
   smtp::ClientSession session_;

@@ -19,6 +19,7 @@ class GatewayTroubleTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(a_stale_connection_costs_no_attempt);
   CPPUNIT_TEST(dropped_in_the_data_is_tried_again);
   CPPUNIT_TEST(silence_times_out);
+  CPPUNIT_TEST(a_time_out_is_not_given_twice);
   CPPUNIT_TEST(endless_replies_end);
   CPPUNIT_TEST_SUITE_END();
 
@@ -155,6 +156,27 @@ class GatewayTroubleTest : public CppUnit::TestFixture {
       house.run_until([&] { return house.counter(Counter::transient_failures) >= 1; }, where);
       CPPUNIT_ASSERT(holds(house.mails(), "timed out"));
     }
+  }
+
+  // Timers of one loop end in their order, however late it comes to them.
+  void a_time_out_is_not_given_twice() {
+    std::atomic<House*> home = nullptr;
+    net::Timer* later = nullptr;
+    Script script;
+    script.mail = [&](const std::string&) {
+      home.load()->loop->post([&] { later->start(std::chrono::milliseconds(1700)); });
+      return "mute";
+    };
+    Sink sink(script);
+    House house(gateway(sink, "Mailfrom_Timeout = 1 Retry_Interval = 1h"));
+    home = &house;
+    int64_t failed_by_then = -1;
+    net::Timer timer(*house.loop, [&] { failed_by_then = house.counter(Counter::transient_failures); });
+    later = &timer;
+    house.dispatcher->start();
+    house.submit("s@x.example", {"a@y.example"});
+    house.run_until([&] { return failed_by_then >= 0; });
+    CPPUNIT_ASSERT_EQUAL(int64_t{1}, failed_by_then);
   }
 
   void endless_replies_end() {

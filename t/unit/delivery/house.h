@@ -31,13 +31,15 @@ inline bool holds(const std::string& text, const std::string& part) { return tex
 
 class House {
  public:
+  // Puts something between the spool and who uses it.
+  using Wrap = std::function<std::unique_ptr<spool::Spool>(std::unique_ptr<spool::Spool>)>;
   // `configuration` stands at the global scope; Hostname is there already.
-  explicit House(const std::string& configuration) { open(configuration); }
+  explicit House(const std::string& configuration, const Wrap& wrap = nullptr) { open(configuration, wrap); }
   ~House() { close(); }
   House(const House&) = delete;
   House& operator=(const House&) = delete;
 
-  void open(const std::string& configuration) {
+  void open(const std::string& configuration, const Wrap& wrap = nullptr) {
     configure(configuration);
     std::vector<spool::Summary> live;
     spool::Settings settings;
@@ -46,7 +48,7 @@ class House {
     auto opened = spool::Spool::open(
         settings, "mx1", [&](spool::Summary summary) { live.push_back(std::move(summary)); }, [](std::string_view) {});
     CPPUNIT_ASSERT_MESSAGE(opened ? "" : opened.error().message, opened.has_value());
-    spool = std::move(*opened);
+    spool = wrap ? wrap(std::move(*opened)) : std::move(*opened);
     mainlog = std::move(*telemetry::MailLogs::open({.mainlog = dir / "mainlog", .jsonlog = dir / "jsonlog"}));
     log = std::move(*telemetry::Log::open(dir / "log"));
     dispatcher = Dispatcher::create({*loop, *spool, *mainlog, *log, counters,

@@ -25,6 +25,7 @@ t_unit_delivery_tests_SOURCES = t/unit/main.cc \
 	t/unit/delivery/record_test.cc \
 	t/unit/delivery/reroute_test.cc \
 	t/unit/delivery/sink.h \
+	t/unit/delivery/stream_test.cc \
 	t/unit/delivery/tenant_test.cc \
 	t/unit/delivery/throttle_test.cc \
 	t/unit/delivery/token_bucket_test.cc

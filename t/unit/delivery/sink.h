@@ -43,6 +43,8 @@ struct Script {
   std::function<std::string(const std::string& path)> mail = [](const std::string&) { return ""; };
   std::function<std::string(const std::string& path)> rcpt = [](const std::string&) { return ""; };
   std::function<std::string(const Letter&)> data = [](const Letter&) { return ""; };
+  // Behind each line of a message. What is not "" is said at once, and the connection closed.
+  std::function<std::string(const Letter&)> within = nullptr;
   std::function<void(int connection)> quit = [](int) {};  // before the reply to QUIT
   std::vector<std::string> extensions = {"PIPELINING", "8BITMIME", "SIZE 50000000", "ENHANCEDSTATUSCODES"};
   net::TlsContextPtr tls;  // offers STARTTLS
@@ -218,11 +220,16 @@ class Sink {
     }
   }
 
-  static bool body(Wire& wire, Letter& letter) {
+  bool body(Wire& wire, Letter& letter) const {
     std::string line;
     while (wire.line(line)) {
       if (line == ".") return true;
       letter.data += (line.starts_with('.') ? line.substr(1) : line) + "\r\n";
+      const std::string reply = script_.within ? script_.within(letter) : std::string();
+      if (!reply.empty()) {
+        wire.say(reply, "");
+        return false;
+      }
     }
     return false;
   }
