@@ -99,7 +99,7 @@ Result<delivery::MessageOrder> order_of(const spool::Spool& spool, const control
 }
 
 Result<control::MessageDetails> details_of(const spool::Spool& spool, MessageId id) {
-  const auto stored = spool.read(id);
+  const auto stored = spool.open(id);  // the header section is in memory
   if (!stored) return std::unexpected(stored.error());
   control::MessageDetails details;
   details.id = id.to_string(spool.node());
