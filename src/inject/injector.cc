@@ -3,6 +3,8 @@
 #include "message/delivery_report.h"
 #include "queue/name.h"
 
+#include <algorithm>
+#include <array>
 #include <utility>
 
 namespace impulse::inject {
@@ -11,9 +13,11 @@ using telemetry::Counter;
 
 namespace {
 
-constexpr std::string_view own_mail = "INTERNAL";
+// What we report ourselves was logged when it failed, what is imported when it came in.
+constexpr std::array<std::string_view, 2> told_before{"INTERNAL", "IMPORT"};
 // What a report says stands in front of the message that it is about.
 constexpr size_t most_of_report = size_t{128} << 10;
+constexpr size_t most_of_reports = size_t{16} << 20;  // of a batch, in memory until it is committed
 
 }  // namespace
 
@@ -30,8 +34,8 @@ void Injector::describe(spool::Incoming& message, const Source& source) const {
 }
 
 std::shared_ptr<const std::string> Injector::report_in(const spool::Incoming& message, const Source& source) const {
-  // What we report ourselves was logged when it failed.
-  if (!logs_.reads_reports(message.envelope) || source.protocol == own_mail) return nullptr;
+  if (!logs_.reads_reports(message.envelope) || std::ranges::find(told_before, source.protocol) != told_before.end())
+    return nullptr;
   const auto parts = message.body.parts();
   const auto type = telemetry::chosen_headers({{"Content-Type"}, {}}, {}, parts);
   if (type.empty() || !message::announces_report(type.front().second)) return nullptr;
@@ -103,6 +107,7 @@ struct Batch::Log {
   };
   Source source;
   std::vector<Message> messages{};
+  size_t reports = 0;  // bytes of these
 };
 
 Batch::Batch(Injector& injector, std::unique_ptr<spool::Batch> batch, Source source, net::Loop& loop)
@@ -114,6 +119,8 @@ Result<> Batch::add(spool::Incoming incoming) {
   injector_.describe(incoming, log_->source);
   std::string group = injector_.assign(incoming.envelope);
   auto report = injector_.report_in(incoming, log_->source);
+  if (report && report->size() > most_of_reports - log_->reports) report = std::make_shared<const std::string>();
+  if (report) log_->reports += report->size();
   auto message = std::make_shared<const spool::Incoming>(std::move(incoming));
   Log::Message noted{std::make_shared<const message::Envelope>(message->envelope),
                      message->trace.size() + message->body_size(),

@@ -117,7 +117,7 @@ size_t MailLogs::extra_bytes(const Event& event) {
 }
 
 void MailLogs::reception(Reception reception) {
-  if (main_ || json_) push(std::move(reception));
+  if (main_ || json_ || (bounce_ && reception.report)) push(std::move(reception));
 }
 
 void MailLogs::outcome(Record record) {
@@ -126,14 +126,12 @@ void MailLogs::outcome(Record record) {
 
 void MailLogs::push(Event event) {
   bool wake = false;
-  uint64_t lost = 0;
+  bool full = false;
   {
     const std::lock_guard lock(mutex_);
     const size_t extra = extra_bytes(event);
-    if (waiting_.size() >= most_waiting || waiting_bytes_ + extra > most_bytes) {
-      const auto* reception = std::get_if<Reception>(&event);
-      lost = reception == nullptr ? 1 : reception->envelope->recipients.size();
-    } else {
+    full = waiting_.size() >= most_waiting || waiting_bytes_ + extra > most_bytes;
+    if (!full) {
       waiting_.push_back(std::move(event));
       waiting_bytes_ += extra;
       ++pushed_;
@@ -141,11 +139,18 @@ void MailLogs::push(Event event) {
     }
   }
   if (wake) wake_.notify_one();
-  if (lost == 0) return;
-  if (main_) main_->lose(lost);
-  if (json_) json_->lose(lost);
-  const auto* record = std::get_if<Record>(&event);
-  if (bounce_ && record != nullptr && record->kind != Record::Kind::delivery) bounce_->lose(lost);
+  if (full) lose(event);
+}
+
+void MailLogs::lose(const Event& event) const {
+  const auto* reception = std::get_if<Reception>(&event);
+  const uint64_t lines = reception != nullptr ? reception->envelope->recipients.size() : 1;
+  // Nobody knows how many a report tells of; one at least.
+  const uint64_t reported = reception != nullptr && reception->report ? 1 : 0;
+  const bool failed = reception == nullptr && std::get<Record>(event).kind != Record::Kind::delivery;
+  if (main_) main_->lose(lines);
+  if (json_) json_->lose(lines + reported);
+  if (bounce_ && (failed || reported > 0)) bounce_->lose(1);
 }
 
 void MailLogs::flush() {
@@ -202,7 +207,10 @@ void MailLogs::run() {
           add(lines, record);
           if (lines.main.size() + lines.json.size() >= piece) append(lines);
         }
-        if (const auto of = reception.report ? addressee(*reception.envelope) : std::nullopt) {
+        if (reception.report && reception.report->empty()) {
+          if (json_) json_->lose(1);
+          if (bounce_) bounce_->lose(1);
+        } else if (const auto of = reception.report ? addressee(*reception.envelope) : std::nullopt) {
           for (Record& record : out_of_band(reception, *of)) {
             record.note = note;
             add(lines, record);

@@ -67,6 +67,7 @@ class MailLogs {
 
   explicit MailLogs(LineFacts facts) : facts_(std::move(facts)) {}
   void push(Event event);
+  void lose(const Event& event) const;  // counts what found no room
   void run();
   // The number of the first recipient whose reports are read; nothing: there is none.
   std::optional<size_t> addressee(const message::Envelope& envelope) const;

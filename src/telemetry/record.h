@@ -73,7 +73,9 @@ struct Reception {
   std::string protocol;  // as Record's
   uint64_t session = 0;  // as Record's
   std::string binding_group = "default";
-  std::shared_ptr<const std::string> report{};  // its beginning, if that is to be read as a report; null: not
+  // Its beginning, if that is to be read as a report; null: not. Empty: it should be, and
+  // there was no room for it: a line is lost.
+  std::shared_ptr<const std::string> report{};
 };
 
 // The Record of its recipient of that number.

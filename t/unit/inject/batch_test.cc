@@ -25,6 +25,7 @@ class InjectBatchTest : public CppUnit::TestFixture {
   CPPUNIT_TEST_SUITE(InjectBatchTest);
   CPPUNIT_TEST(each_message_is_accepted);
   CPPUNIT_TEST(what_the_logs_want);
+  CPPUNIT_TEST(reports_of_a_batch_are_bounded);
   CPPUNIT_TEST(nothing_of_a_bad_batch);
   CPPUNIT_TEST(given_up);
   CPPUNIT_TEST(room_is_told_on_the_loop);
@@ -131,16 +132,19 @@ class InjectBatchTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT(batch->add(message(report)));
     CPPUNIT_ASSERT(batch->add(message("Subject: plain\r\n\r\n")));
     CPPUNIT_ASSERT(commit(*batch));
-    for (const char* protocol : {"ESMTP", "INTERNAL"}) {
+    for (const char* protocol : {"ESMTP", "INTERNAL", "IMPORT"}) {
       bool answered = false;
       injector_->submit(message(report), protocol, *loop_,
                         [&](const Result<MessageId>& id) { answered = id.has_value(); });
       net::test::run_until(*loop_, [&] { return answered; }, "an answer");
     }
-    CPPUNIT_ASSERT_EQUAL(size_t{4}, queued_.size());
-    const std::pair<const char*, const char*> expected[] = {
-        {"ECSTREAM", "it failed"}, {"ECSTREAM", "plain"}, {"ESMTP", "it failed"}, {"INTERNAL", "it failed"}};
-    for (size_t i = 0; i < 4; ++i) {
+    CPPUNIT_ASSERT_EQUAL(size_t{5}, queued_.size());
+    const std::pair<const char*, const char*> expected[] = {{"ECSTREAM", "it failed"},
+                                                            {"ECSTREAM", "plain"},
+                                                            {"ESMTP", "it failed"},
+                                                            {"INTERNAL", "it failed"},
+                                                            {"IMPORT", "it failed"}};
+    for (size_t i = 0; i < 5; ++i) {
       const message::Envelope envelope = spool_->summary(queued_[i].id)->envelope;
       CPPUNIT_ASSERT_EQUAL(std::string(expected[i].first), envelope.protocol);
       CPPUNIT_ASSERT_EQUAL(size_t{1}, envelope.headers.size());
@@ -150,7 +154,26 @@ class InjectBatchTest : public CppUnit::TestFixture {
     std::ifstream file(dir_ + "/jsonlog");
     size_t told = 0;
     for (std::string line; std::getline(file, line);) told += line.starts_with("{\"type\":\"OOB\"") ? 1 : 0;
-    CPPUNIT_ASSERT_EQUAL(size_t{2}, told);  // not what we report ourselves
+    CPPUNIT_ASSERT_EQUAL(size_t{2}, told);  // not what we report ourselves, nor again what is imported
+  }
+
+  // A batch is in the spool while it grows, but for what the logs want.
+  void reports_of_a_batch_are_bounded() {
+    std::string report =
+        "Content-Type: multipart/report; report-type=delivery-status; boundary=b\r\n\r\n--b\r\n"
+        "Content-Type: message/delivery-status\r\n\r\nFinal-Recipient: rfc822; x@y.example\r\nAction: failed\r\n"
+        "\r\n--b\r\n\r\n";
+    report.resize(200000, 'x');  // of which 128 KiB would be read
+    mainlog_->read_reports([](std::string_view domain) { return domain == "example.net"; });
+    auto batch = begin();
+    for (int i = 0; i < 130; ++i) CPPUNIT_ASSERT(batch->add(message(report)));
+    CPPUNIT_ASSERT(commit(*batch));
+    mainlog_->flush();
+    std::ifstream file(dir_ + "/jsonlog");
+    size_t told = 0;
+    for (std::string line; std::getline(file, line);) told += line.starts_with("{\"type\":\"OOB\"") ? 1 : 0;
+    CPPUNIT_ASSERT_EQUAL(size_t{128}, told);
+    CPPUNIT_ASSERT_EQUAL(uint64_t{2}, mainlog_->writers().at(1).second->status().dropped);
   }
 
   void nothing_of_a_bad_batch() {

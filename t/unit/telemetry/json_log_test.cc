@@ -19,6 +19,8 @@ class JsonLogTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(json_failures);
   CPPUNIT_TEST(out_of_band);
   CPPUNIT_TEST(reports_are_read_only_when_asked_for);
+  CPPUNIT_TEST(reports_where_there_is_a_bounce_log_only);
+  CPPUNIT_TEST(reports_that_find_no_room_are_counted);
   CPPUNIT_TEST(json_of_a_maildir);
   CPPUNIT_TEST_SUITE_END();
 
@@ -218,6 +220,35 @@ class JsonLogTest : public CppUnit::TestFixture {
     auto without = MailLogs::open({.mainlog = dir / "mainlog"});
     (*without)->read_reports([](std::string_view) { return true; });
     CPPUNIT_ASSERT(!(*without)->reads_reports(*one.envelope));
+  }
+
+  void reports_where_there_is_a_bounce_log_only() {
+    TempDir dir;
+    const auto logs = std::move(MailLogs::open({.bouncelog = dir / "bouncelog"}).value());
+    logs->read_reports([](std::string_view domain) { return domain == "back.example"; });
+    const auto one = report("Final-Recipient: rfc822; bob@y.example\r\nAction: failed\r\nStatus: 5.1.1\r\n");
+    CPPUNIT_ASSERT(logs->reads_reports(*one.envelope));
+    logs->reception(one);
+    logs->flush();
+    const auto lines = lines_of(slurp(dir / "bouncelog"));
+    CPPUNIT_ASSERT_EQUAL(size_t{1}, lines.size());
+    CPPUNIT_ASSERT(lines[0].find("@B@bob@y.example@bounces+7@back.example@") != std::string::npos);
+  }
+
+  void reports_that_find_no_room_are_counted() {
+    TempDir dir;
+    telemetry::Counters counters;
+    telemetry::LogContext context;
+    context.counters = &counters;
+    const auto logs =
+        std::move(MailLogs::open({.mainlog = dir / "mainlog", .bouncelog = dir / "bouncelog"}, context).value());
+    logs->read_reports([](std::string_view) { return true; });
+    auto one = report("");
+    one.report = std::make_shared<const std::string>(size_t{65} << 20, 'x');  // more than may ever wait
+    logs->reception(one);
+    logs->flush();
+    CPPUNIT_ASSERT_EQUAL(int64_t{2}, counters.value(telemetry::Counter::mainlog_lines_lost));
+    CPPUNIT_ASSERT_EQUAL(int64_t{1}, counters.value(telemetry::Counter::bouncelog_lines_lost));
   }
 
   void json_of_a_maildir() {
