@@ -89,7 +89,8 @@ struct Bench {
     each("index",
          [&](uint32_t number) { index.add_messages(ids[number].segment, {{ids[number].offset, 220, 1400, 1}}); });
     each("backlog", [&](uint32_t number) { backlog.add(ids[number], envelope(number), 1400, 1); });
-    each("queue", [&](uint32_t number) { queue->add(names[number % domains], {ids[number], 0, 0, 0, now, {}}, now); });
+    each("queue",
+         [&](uint32_t number) { queue->add(names[number % domains], {ids[number], 0, 0, 0, false, now, {}}, now); });
     const auto all = [&](const char* what) {
       fmt::print("{:<28} {:8.1f} bytes a message, {:8.1f} of the system\n", what,
                  static_cast<double>(in_use() - before) / messages,

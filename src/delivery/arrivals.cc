@@ -78,11 +78,12 @@ void Arrivals::add_even(MessageId id, const message::Envelope& envelope, uint64_
     if (state != nullptr && state->state != spool::State::pending) continue;
     const std::string& binding = state != nullptr && !state->binding.empty() ? state->binding : envelope.binding;
     std::string domain = queue::name_of(envelope.tenant, message::domain_of(envelope.recipients[i].address), binding);
-    queue::Item item{id, i, 0, envelope.priority, begins, {}};
+    const bool future = envelope.hold_until > now;
+    queue::Item item{id, i, 0, envelope.priority, future, future ? envelope.hold_until : begins, {}};
     if (state != nullptr && state->held()) {
       item.attempts = static_cast<uint16_t>(std::min<uint32_t>(state->attempts, UINT16_MAX));
       item.next_attempt = queue::on_hold;
-    } else if (envelope.hold_until > now) {
+    } else if (future) {
       item.next_attempt = envelope.hold_until;
     } else if (state != nullptr) {
       // The clock may have been wrong when the time was set.

@@ -372,7 +372,7 @@ bool Clerk::fits(const Work& work, const Listed& listed) const {
   if (work.order.act == Act::release && !held) return false;
   if (work.order.act == Act::hold && held) return false;
   // What is held is not what a flush is about.
-  if (work.order.act == Act::retry && (held || item.attempts == 0)) return false;
+  if (work.order.act == Act::retry && (held || item.future_release)) return false;
   const auto message = office_.backlog.find(item.id);
   if (!message) return false;
   if (work.order.age > Duration{0} && message->received() > work.before) return false;
@@ -385,12 +385,16 @@ Clerk::Fate Clerk::carry_out(Act act, std::string_view queue, const Item& like, 
   const WallTime now = wall_now();
   const bool held = like.next_attempt == queue::on_hold;
   // The sender's own time (RFC 4865) is kept, whoever asks; age counts from it.
-  const bool too_early = like.received > even_now();
+  const bool too_early = like.future_release && like.received > now;
   if (act == Act::retry && (held || too_early)) return Fate::left;
   if (act == Act::hold && held) return Fate::left;
   if (act == Act::release && !held) return Fate::left;
   auto item = office_.queue.take_item(queue, like);
   if (!item) return Fate::none;
+  if (item->future_release && !too_early) {
+    item->future_release = false;
+    item->received += even_ahead(now);
+  }
   switch (act) {
     case Act::retry:
       item->next_attempt = now;
@@ -403,7 +407,7 @@ Clerk::Fate Clerk::carry_out(Act act, std::string_view queue, const Item& like, 
       wait_until(queue, *item, queue::on_hold);
       break;
     case Act::release:
-      wait_until(queue, *item, too_early ? item->received - even_ahead(now) : now);
+      wait_until(queue, *item, too_early ? item->received : now);
       break;
     case Act::reroute:
       office_.queue.finish(queue, *item);

@@ -5,6 +5,7 @@
 #include "delivery/dispatcher.h"
 
 #include "base/text.h"
+#include "delivery/ages.h"
 #include "delivery/arrivals.h"
 #include "delivery/backlog.h"
 #include "delivery/blackhole.h"
@@ -320,7 +321,7 @@ class PartsDispatcher final : public Dispatcher {
   void tick() {
     if (office_.stopping) return;
     const WallTime now = wall_now();
-    const auto next = queue_->advance(now);
+    const auto next = queue_->advance(now, even_now());
     timer_.start(next ? std::clamp(*next - now, shortest_wait, longest_wait) : longest_wait);
   }
 

@@ -37,9 +37,11 @@ struct Domain {
   std::string name;
   Shelf<GoesFirst> active;
   Shelf<DueFirst> delayed;
+  Shelf<DueFirst> future;  // delayed, too: what senders hold, by the wall clock
   std::map<Key, Item> in_flight;
   std::list<Domain*>::iterator turn;  // in turns_, while something is active
   std::optional<WallTime> wakes;      // its entry in wakes_
+  std::optional<WallTime> releases;   // its entry in releases_
   uint64_t held = 0;                  // of those delayed
   uint64_t delivered = 0;
   uint64_t failed = 0;
@@ -93,10 +95,14 @@ class ShelfQueue final : public Queue {
     if (found == nullptr) return std::nullopt;
     Domain& from = *found;
     Item inside = like;
-    inside.next_attempt = inward(like.next_attempt);
-    std::optional<Item> item = from.active.take(inside);
+    std::optional<Item> item;
+    const bool future = in_future(like);
+    if (!future) {
+      inside.next_attempt = inward(like.next_attempt);
+      item = from.active.take(inside);
+    }
     const bool waited = !item;
-    if (waited) item = from.delayed.take(inside);
+    if (waited) item = (future ? from.future : from.delayed).take(inside);
     if (!item) return std::nullopt;
     if (waited) {
       --delayed_;
@@ -125,7 +131,8 @@ class ShelfQueue final : public Queue {
     for (auto each = in.in_flight.lower_bound({id, 0}); each != in.in_flight.end() && each->first.first == id; ++each)
       look(each->second, Place::in_flight);
     in.active.read(nullptr, SIZE_MAX, [&](const Item& item) { look(item, Place::active); });
-    in.delayed.read(nullptr, SIZE_MAX, [&](const Item& item) { look(item, Place::delayed); });
+    for (const auto* shelf : {&in.delayed, &in.future})
+      shelf->read(nullptr, SIZE_MAX, [&](const Item& item) { look(item, Place::delayed); });
     return items;
   }
 
@@ -146,26 +153,18 @@ class ShelfQueue final : public Queue {
     place(*found, item, inner);
   }
 
-  std::optional<WallTime> advance(WallTime now, size_t most) override {
+  std::optional<WallTime> advance(WallTime now, WallTime even_now, size_t most) override {
     const WallTime inner = observe(now);
     std::vector<std::string> woken;
-    while (!wakes_.empty() && wakes_.begin()->first <= inner && most > 0 && woken.size() < most_woken) {
-      Domain& due = *wakes_.begin()->second;
-      const bool was_idle = due.active.empty();
-      for (; most > 0 && !due.delayed.empty() && due.delayed.first().next_attempt <= inner; --most) {
-        due.active.insert(due.delayed.pop_first());
-        ++active_;
-        --delayed_;
-      }
-      update_wake(due);
-      if (was_idle) {
-        begin_turn(due);
-        woken.push_back(due.name);
-      }
-    }
+    wake(wakes_, &Domain::delayed, inner, most, woken, [](Item&) {});
+    wake(releases_, &Domain::future, now, most, woken, [&](Item& item) {
+      item.future_release = false;
+      item.received = even_now;
+      item.next_attempt = inner;
+    });
     for (const std::string& name : woken) ready_(name);
-    if (wakes_.empty()) return std::nullopt;
-    return wakes_.begin()->first - shift_;
+    return sooner(wakes_.empty() ? std::nullopt : std::optional(wakes_.begin()->first - shift_),
+                  releases_.empty() ? std::nullopt : std::optional(releases_.begin()->first));
   }
 
   void scan(std::string_view name, Scan& scan, size_t count, std::vector<Listed>& items) const override {
@@ -187,11 +186,14 @@ class ShelfQueue final : public Queue {
                        [&](const Item& item) { tell(item, scan, items); });
       if (items.size() < end) scan = {Place::delayed, std::nullopt, false};
     }
-    if (scan.place == Place::delayed) {
+    for (const bool future : {false, true}) {
+      if (scan.place != Place::delayed || scan.future != future) continue;
       const std::optional<Item> after = scan.last;
-      from.delayed.read(after ? &*after : nullptr, end - items.size(),
-                        [&](const Item& item) { tell(item, scan, items); });
-      scan.ended = items.size() < end;
+      (future ? from.future : from.delayed).read(after ? &*after : nullptr, end - items.size(), [&](const Item& item) {
+        tell(item, scan, items);
+      });
+      if (items.size() == end) return;
+      scan = {Place::delayed, std::nullopt, future, true};
     }
   }
 
@@ -209,7 +211,7 @@ class ShelfQueue final : public Queue {
     // Those on hold come last.
     scan.ended = looked_at.size() < count || looked_at.back().next_attempt == on_hold;
     if (!looked_at.empty()) scan.last = looked_at.back();
-    std::erase_if(looked_at, [](const Item& item) { return item.attempts == 0 || item.next_attempt == on_hold; });
+    std::erase_if(looked_at, [](const Item& item) { return item.next_attempt == on_hold; });
     if (looked_at.empty()) return 0;
     const bool was_idle = flushed.active.empty();
     for (const Item& item : looked_at) {
@@ -254,7 +256,8 @@ class ShelfQueue final : public Queue {
 
  private:
   // Inside, time never runs backwards: it is the caller's, plus what the
-  // caller's clock was set back in all. Items inside carry inner times.
+  // caller's clock was set back in all. Items inside carry inner times, but for those
+  // that their senders hold.
   WallTime observe(WallTime now) {
     if (now + shift_ < latest_) shift_ = latest_ - now;
     latest_ = now + shift_;
@@ -267,6 +270,7 @@ class ShelfQueue final : public Queue {
     return time < on_hold - shift_ ? time + shift_ : on_hold - Duration(1);
   }
   void outward(Item& item) const {
+    if (in_future(item)) return;
     if (item.next_attempt != WallTime{} && item.next_attempt != on_hold) item.next_attempt -= shift_;
   }
   void tell(const Item& item, Scan& scan, std::vector<Listed>& items) const {
@@ -276,10 +280,14 @@ class ShelfQueue final : public Queue {
   }
 
   DomainStatus status_of(const Domain& each) const {
-    DomainStatus one{each.name,    each.active.size(), each.delayed.size(), each.held, each.in_flight.size(),
-                     std::nullopt, each.delivered,     each.failed};
-    if (each.wakes) one.next_attempt = *each.wakes - shift_;
-    return one;
+    return {each.name,
+            each.active.size(),
+            each.delayed.size() + each.future.size(),
+            each.held,
+            each.in_flight.size(),
+            sooner(each.wakes ? std::optional(*each.wakes - shift_) : std::nullopt, each.releases),
+            each.delivered,
+            each.failed};
   }
 
   Domain& domain(std::string_view name) {
@@ -291,7 +299,19 @@ class ShelfQueue final : public Queue {
     return *found;
   }
 
+  static bool in_future(const Item& item) { return item.future_release && item.next_attempt != on_hold; }
+  static std::optional<WallTime> sooner(std::optional<WallTime> a, std::optional<WallTime> b) {
+    return a && b ? std::min(a, b) : std::max(a, b);
+  }
+
   void place(Domain& into, Item item, WallTime inner) {
+    if (in_future(item)) {
+      item.next_attempt = item.received;
+      into.future.insert(item);
+      ++delayed_;
+      update_wake(into);
+      return;
+    }
     item.next_attempt = inward(item.next_attempt);
     if (item.next_attempt > inner) {
       into.delayed.insert(item);
@@ -343,17 +363,43 @@ class ShelfQueue final : public Queue {
     held_ = held_ + static_cast<uint64_t>(amount);
   }
 
+  using Wakes = std::set<std::pair<WallTime, Domain*>>;
+
   void update_wake(Domain& each) {
+    update(each, wakes_, each.wakes, each.delayed);
+    update(each, releases_, each.releases, each.future);
+  }
+  static void update(Domain& each, Wakes& wakes, std::optional<WallTime>& entry, const Shelf<DueFirst>& shelf) {
     std::optional<WallTime> next;
-    if (!each.delayed.empty() && each.delayed.first().next_attempt != on_hold) next = each.delayed.first().next_attempt;
-    if (next == each.wakes) return;
-    if (each.wakes) wakes_.erase({*each.wakes, &each});
-    if (next) wakes_.emplace(*next, &each);
-    each.wakes = next;
+    if (!shelf.empty() && shelf.first().next_attempt != on_hold) next = shelf.first().next_attempt;
+    if (next == entry) return;
+    if (entry) wakes.erase({*entry, &each});
+    if (next) wakes.emplace(*next, &each);
+    entry = next;
+  }
+  // What is due there, by its clock.
+  void wake(Wakes& wakes, Shelf<DueFirst> Domain::* shelf, WallTime now, size_t& most, std::vector<std::string>& woken,
+            const auto& change) {
+    while (!wakes.empty() && wakes.begin()->first <= now && most > 0 && woken.size() < most_woken) {
+      Domain& due = *wakes.begin()->second;
+      const bool was_idle = due.active.empty();
+      for (auto& waits = due.*shelf; most > 0 && !waits.empty() && waits.first().next_attempt <= now; --most) {
+        Item item = waits.pop_first();
+        change(item);
+        due.active.insert(item);
+        ++active_;
+        --delayed_;
+      }
+      update_wake(due);
+      if (was_idle) {
+        begin_turn(due);
+        woken.push_back(due.name);
+      }
+    }
   }
 
   void drop_if_empty(Domain& each) {
-    if (!each.active.empty() || !each.delayed.empty() || !each.in_flight.empty()) return;
+    if (!each.active.empty() || !each.delayed.empty() || !each.future.empty() || !each.in_flight.empty()) return;
     names_.erase(names_.find(each.name));
     domains_.erase(each);
   }
@@ -362,7 +408,8 @@ class ShelfQueue final : public Queue {
   Domains domains_;
   std::map<std::string_view, Domain*, ILess> names_;  // the same, in order
   std::list<Domain*> turns_;                          // domains with something active
-  std::set<std::pair<WallTime, Domain*>> wakes_;      // domains with something delayed, by the earliest
+  Wakes wakes_;                                       // domains with something delayed, by the earliest, in inner time
+  Wakes releases_;                                    // … with something that a sender holds, by the wall clock
   uint64_t active_ = 0;
   uint64_t delayed_ = 0;
   uint64_t held_ = 0;

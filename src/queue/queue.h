@@ -19,12 +19,16 @@ namespace impulse::queue {
 // One recipient of one message.
 struct Item {
   MessageId id;
-  uint32_t recipient = 0;   // index in the envelope
-  uint16_t attempts = 0;    // delivery attempts that ended in a transient failure; it stops at the greatest
-  int8_t priority = 0;      // of the message, -9 to 9 (RFC 6710): the higher goes first
+  uint32_t recipient = 0;  // index in the envelope
+  uint16_t attempts = 0;   // delivery attempts that ended in a transient failure; it stops at the greatest
+  int8_t priority = 0;     // of the message, -9 to 9 (RFC 6710): the higher goes first
+  // Its sender holds it (RFC 4865): until `received`, by the wall clock wherever that is
+  // set; next_attempt says no more than whether it is on hold besides. advance() ends it.
+  bool future_release = false;
   WallTime received{};      // for expiry
-  WallTime next_attempt{};  // <= now: active; later, and no attempts: held (RFC 4865), flush() leaves it alone
+  WallTime next_attempt{};  // <= now: active
 };
+static_assert(sizeof(Item) == 32);
 
 // The next_attempt of what an operator holds: no clock ever comes so far, and flush() leaves it alone.
 inline constexpr WallTime on_hold = WallTime::max();
@@ -65,7 +69,7 @@ enum class End : uint8_t { other, delivered, failed };
 // those that say so; an item costs its own 32 bytes (about 37 where many come out
 // of order). Age is the order of message ids, never a clock. A clock that is set
 // back does not lengthen a wait: what is left of it is kept. One that is set
-// forward makes what it passes due.
+// forward makes what it passes due. What a sender holds goes by the clock alone.
 class Queue {
  public:
   // `ready` is called (on the owning thread, as the last thing in the call)
@@ -91,8 +95,9 @@ class Queue {
   virtual void retry(std::string_view domain, Item item, WallTime now) = 0;
   // Moves what is due from delayed to active, `most` items in one go. Returns
   // the next time at which something will be due: `now` at the latest when
-  // there is more already.
-  virtual std::optional<WallTime> advance(WallTime now, size_t most = 4096) = 0;
+  // there is more already. `even_now` is the same moment by the clock that ages go by:
+  // that of what its sender held begins there.
+  virtual std::optional<WallTime> advance(WallTime now, WallTime even_now, size_t most = 4096) = 0;
 
   // Where a reader of a domain is. Begins empty; what comes, goes or changes its
   // place between two calls may be left out, or told twice; all else is told once.
@@ -100,8 +105,10 @@ class Queue {
     Place place = Place::in_flight;
     std::optional<Item> last;  // as it is inside
     bool ended = false;
+    bool future = false;  // of those delayed: it is at what senders hold
   };
-  // Appends up to `count` items: in flight, active (in their order), delayed (by time).
+  // Appends up to `count` items: in flight, active (in their order), delayed (by time,
+  // those that their senders hold behind the others).
   virtual void scan(std::string_view domain, Scan& scan, size_t count, std::vector<Listed>& items) const = 0;
 
   // Makes what is delayed of a domain due now, but for what is held; how many

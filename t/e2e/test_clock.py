@@ -122,6 +122,26 @@ class Clock(TestCase):
         self.jump(6000)
         self.assert_delivered()
 
+    def test_what_is_held_waits_for_a_clock_that_was_ahead(self):
+        """It is set right, and time goes on: what is held until a moment is not let go before."""
+        self.begin()
+
+        def held(seconds, recipient):
+            until = datetime.datetime.fromtimestamp(time.time() + seconds, datetime.timezone.utc)
+            self.send(f"HOLDUNTIL={until.strftime('%Y-%m-%dT%H:%M:%S')}Z", recipient)
+            wait_for(lambda: recipient in self.running.console("mailq", "remote.example").stdout, "held mail")
+
+        self.jump(3600)
+        held(5400, "later@remote.example")
+        self.jump(0)
+        held(1900, "sooner@remote.example")
+        self.jump(2000)
+        self.assertEqual(["sooner@remote.example"], self.sink.wait()[0].recipients)
+        self.running.wait_mainlog("D", 1)
+        self.assertIn("later@", self.running.console("mailq", "remote.example").stdout)
+        self.jump(5500)
+        self.sink.wait(2)
+
     def test_a_deadline_is_no_nearer(self):
         self.begin("Retry_Interval = 3600\n", refuse=1)
         self.send("BY=80000;R")

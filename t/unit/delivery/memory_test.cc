@@ -83,7 +83,7 @@ struct Kept {
       for (uint32_t i = 0; i < recipients; ++i) {
         const uint32_t whose = number * recipients + i;
         envelope.recipients.push_back({fmt::format("user{}@{}", 1000000 + whose, domain_of(whose))});
-        queue->add(domain_of(whose), {id, i, 0, 0, envelope.received, {}}, now);
+        queue->add(domain_of(whose), {id, i, 0, 0, false, envelope.received, {}}, now);
       }
       backlog.add(id, envelope, 1400, recipients);
       index.add_messages(id.segment, {{id.offset, 220, 1400, recipients}});
@@ -110,7 +110,7 @@ struct Kept {
   void finish_all_but(uint32_t one_of) {
     for (uint32_t number = 0; number < ids.size(); ++number) {
       if (number % one_of == 0) continue;
-      const auto item = queue->take_item(domain_of(number), {ids[number], 0, 0, 0, {}, {}});
+      const auto item = queue->take_item(domain_of(number), {ids[number]});
       if (item) queue->finish(domain_of(number), *item);
       backlog.done(ids[number], 0);
       index.apply({ids[number], 0, {spool::State::delivered, 1, {}, {}}});

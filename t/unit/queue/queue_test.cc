@@ -89,8 +89,8 @@ class QueueTest : public QueueFixture {
     queue->add("d", item(1), start);
     queue->add("d", item(2, 0, start + seconds(5)), start);
     queue->add("e", item(3, 0, start + seconds(5)), start);
-    CPPUNIT_ASSERT(queue->advance(start + seconds(4)) == start + seconds(5));
-    CPPUNIT_ASSERT(!queue->advance(start + seconds(5)));
+    CPPUNIT_ASSERT(queue->advance(start + seconds(4), start) == start + seconds(5));
+    CPPUNIT_ASSERT(!queue->advance(start + seconds(5), start));
     CPPUNIT_ASSERT_EQUAL(size_t{3}, done);
     CPPUNIT_ASSERT_EQUAL(uint64_t{0}, queue->size());
     CPPUNIT_ASSERT(queue->status().empty());
@@ -183,7 +183,7 @@ class QueueTest : public QueueFixture {
     }
     size_t out = 0;
     for (int second = 0; second < 100; ++second) {
-      queue_->advance(start + seconds(second));
+      advance(start + seconds(second));
       for (const auto& domain : queue_->active_domains()) {
         for (const Item& each : queue_->take(domain, SIZE_MAX)) {
           CPPUNIT_ASSERT(each.next_attempt <= start + seconds(second));
@@ -214,11 +214,11 @@ class QueueTest : public QueueFixture {
     CPPUNIT_ASSERT(queue_->find("d", {1, 3}).empty() && queue_->find("e", {1, 1}).empty());
     CPPUNIT_ASSERT(queue_->take_item("d", Item{{1, 1}, 0}).has_value());
     CPPUNIT_ASSERT(queue_->active_domains().empty());
-    CPPUNIT_ASSERT(!queue_->advance(start + hours(3)));
+    CPPUNIT_ASSERT(!advance(start + hours(3)));
     queue_->retry("d", *named, start);
-    CPPUNIT_ASSERT(queue_->advance(start) == start + hours(2));
+    CPPUNIT_ASSERT(advance(start) == start + hours(2));
     // The clock was set back meanwhile.
-    CPPUNIT_ASSERT(queue_->advance(start - hours(5)) == start - hours(3));
+    CPPUNIT_ASSERT(advance(start - hours(5)) == start - hours(3));
     CPPUNIT_ASSERT(!queue_->take_item("d", *named));
     CPPUNIT_ASSERT(queue_->take_item("d", queue_->find("d", {1, 2}).at(1).item).has_value());
   }

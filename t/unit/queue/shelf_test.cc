@@ -24,7 +24,9 @@ class ShelfTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(what_comes_in_order_fills_blocks);
   CPPUNIT_TEST_SUITE_END();
 
-  static Item item(uint32_t offset, int64_t time) { return {{1, offset}, 0, 0, 0, {}, WallTime{Duration(time)}}; }
+  static Item item(uint32_t offset, int64_t time) {
+    return {{1, offset}, 0, 0, 0, false, {}, WallTime{Duration(time)}};
+  }
 
   void agrees_with_a_set() {
     for (unsigned seed = 1; seed <= 6; ++seed) walk(seed, seed % 2 == 0 ? 500 : 6000);
