@@ -6,8 +6,8 @@
 namespace impulse::delivery {
 namespace {
 
-// Of less nothing depends; and the two clocks drift.
-constexpr Duration worth = std::chrono::minutes(1);
+// Less than that is the time that passes between two looks; as in even_ahead().
+constexpr Duration worth = std::chrono::seconds(1);
 
 Duration since_boot() {
   timespec now{};

@@ -150,6 +150,12 @@ class Clock(TestCase):
         self.running.console("flush", "domain", "remote.example")
         self.assert_delivered()
 
+    def test_a_deadline_after_a_small_step_back(self):
+        self.begin()
+        self.jump(-30)
+        self.send("BY=20;R")
+        self.assert_delivered()
+
     def test_a_deadline_is_told_once(self):
         for ahead in (-DAY, DAY):
             with self.subTest(ahead=ahead):

@@ -13,6 +13,7 @@ class AgesTest : public CppUnit::TestFixture {
   CPPUNIT_TEST_SUITE(AgesTest);
   CPPUNIT_TEST(clocks_that_agree);
   CPPUNIT_TEST(the_clock_is_ahead);
+  CPPUNIT_TEST(it_was_set_back_by_little);
   CPPUNIT_TEST(the_clock_is_behind);
   CPPUNIT_TEST(what_was_written_by_another_clock);
   CPPUNIT_TEST(it_runs);
@@ -32,6 +33,14 @@ class AgesTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT(even_time(now - hours(5), now, wall) == now - hours(5));   // told before
     CPPUNIT_ASSERT(even_time(wall - hours(5), now, wall) == now - hours(5));  // told since
     CPPUNIT_ASSERT(even_time(wall, now, wall) == now);
+  }
+
+  // A deadline of twenty seconds is not over with that.
+  void it_was_set_back_by_little() {
+    for (const int step : {2, 30, 60}) {
+      const WallTime wall = now - std::chrono::seconds(step);
+      CPPUNIT_ASSERT(even_time(wall, now, wall) == now);
+    }
   }
 
   void the_clock_is_behind() {
