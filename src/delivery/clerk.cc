@@ -156,13 +156,19 @@ void Clerk::later() {
 // One after the other has its turn.
 void Clerk::run() {
   const SteadyTime end = steady_now() + slice;
+  size_t waiting = 0;  // for reports, one behind the other
   while (!works_.empty() && !office_.stopping) {
-    if (works_.front()->order.act == Act::fail && office_.ledger.pending_reports() >= most_reports)
-      return timer_.start(pause);
+    if (waiting == works_.size()) return timer_.start(pause);
     std::unique_ptr<Work> work = std::move(works_.front());
     works_.pop_front();
     const auto errand = work->errand.lock();
     if (errand == nullptr) continue;
+    if (work->order.act == Act::fail && office_.ledger.pending_reports() >= most_reports) {
+      works_.push_back(std::move(work));
+      ++waiting;
+      continue;
+    }
+    waiting = 0;
     if (work->order.act == Act::rebind && work->order.to.empty() && !work->queue.empty()) {
       std::vector<Listed> listed;
       office_.queue.scan(work->queue, work->scan, page, listed);

@@ -22,6 +22,7 @@ class ClerkTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(what_comes_later_is_not_meant);
   CPPUNIT_TEST(a_dry_run_does_nothing);
   CPPUNIT_TEST(reports_do_not_pile_up);
+  CPPUNIT_TEST(others_do_not_wait_for_reports);
   CPPUNIT_TEST(nobody_waits_for_it_any_more);
   CPPUNIT_TEST(rerouted_mail_is_found);
   CPPUNIT_TEST(suspended_by_both);
@@ -198,6 +199,24 @@ class ClerkTest : public CppUnit::TestFixture {
     house.release();
     house.run_until([&] { return errand->progress().ended && house.counter(Counter::permanent_failures) == 500; });
     CPPUNIT_ASSERT_EQUAL(500, house.bounces);
+  }
+
+  // Of a spool that takes none just now.
+  void others_do_not_wait_for_reports() {
+    House house(closed);
+    house.dispatcher->start();
+    for (int i = 0; i < 300; ++i) house.submit("s@x.example", {"a@d.example"});
+    for (int i = 0; i < 200; ++i) house.submit("s@x.example", {"a@e.example"});
+    house.run_until([&] { return house.dispatcher->size() == 500; });
+    house.hold_bounces = true;
+    const auto first = house.dispatcher->begin(about_all(Act::fail, "d.example"));
+    const auto second = house.dispatcher->begin(about_all(Act::fail, "d.example"));
+    house.run_until([&] { return house.bounces >= 64; });
+    CPPUNIT_ASSERT_EQUAL(uint64_t{200}, carry_out(house, about_all(Act::hold, "e.example")).acted.done);
+    CPPUNIT_ASSERT(!first->progress().ended && !second->progress().ended);
+    house.release();
+    house.run_until([&] { return first->progress().ended && second->progress().ended; });
+    house.run_until([&] { return house.counter(Counter::permanent_failures) == 300; });
   }
 
   void nobody_waits_for_it_any_more() {
