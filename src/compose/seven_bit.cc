@@ -66,29 +66,33 @@ Result<PartHeader> read_header(std::string_view section, bool message_by_default
 void quote(std::string_view bytes, std::string& out) {
   constexpr std::string_view digits = "0123456789ABCDEF";
   size_t column = 0;
+  bool broken = false;  // the line begins behind a soft line break
   for (size_t i = 0; i < bytes.size(); ++i) {
     const char c = bytes[i];
     if (c == '\r' && bytes.substr(i).starts_with("\r\n")) {
       out += "\r\n";
       column = 0;
+      broken = false;
       ++i;
       continue;
     }
     const std::string_view behind = bytes.substr(i + 1);
     const bool ends_line = behind.empty() || behind.starts_with("\r\n");
     const bool as_it_is = (c > ' ' && c <= '~' && c != '=') || ((c == ' ' || c == '\t') && !ends_line);
-    const size_t width = as_it_is ? 1 : 3;
-    if (column + width > quoted_line - (ends_line ? 0 : 1)) {
+    if (column + (as_it_is ? 1 : 3) > quoted_line - (ends_line ? 0 : 1)) {
       out += "=\r\n";
       column = 0;
+      broken = true;
     }
-    if (as_it_is) {
+    // What stood in the middle of a line must not become a delimiter of parts.
+    const bool delimits = broken && column == 0 && c == '-';
+    if (as_it_is && !delimits) {
       out += c;
     } else {
       const auto byte = static_cast<unsigned char>(c);
       out += {'=', digits[byte >> 4], digits[byte & 15]};
     }
-    column += width;
+    column += as_it_is && !delimits ? 1 : 3;
   }
 }
 

@@ -73,6 +73,12 @@ class SevenBitTest : public CppUnit::TestFixture {
     const std::string x75(75, 'x');
     CPPUNIT_ASSERT_EQUAL("=E4\r\n" + x75 + "y\r\n", quoted("\xE4\r\n" + x75 + "y\r\n"));
     CPPUNIT_ASSERT_EQUAL("=E4\r\n" + x75 + "=\r\nyz\r\n", quoted("\xE4\r\n" + x75 + "yz\r\n"));
+    // What stood within a line does not begin one as a delimiter of parts.
+    const std::string head = "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\n\xE4";
+    const std::string x72(72, 'x');
+    CPPUNIT_ASSERT(made(mime + head + x72 + "--b\r\n--b--\r\n").ends_with("x=\r\n=2D-b\r\n--b--\r\n"));
+    CPPUNIT_ASSERT_EQUAL("=E4" + x72 + "=\r\n=2D" + std::string(72, '-') + "=\r\n=2D-\r\n-\r\n",
+                         quoted("\xE4" + x72 + std::string(75, '-') + "\r\n-\r\n"));
     for (size_t length = 70; length < 80; ++length) {
       const std::string out = quoted(std::string(length, 'x') + "\xE4\xE4 \r\n");
       for (const std::string_view line : split(out, '\n')) CPPUNIT_ASSERT(line.size() <= 77);
@@ -197,7 +203,7 @@ class SevenBitTest : public CppUnit::TestFixture {
       CPPUNIT_ASSERT(scan && scan->plain);
       return leaf_text(message, *scan->plain).value();
     };
-    constexpr std::string_view likely = " \t=.ax\xE4";
+    constexpr std::string_view likely = " \t=.-ax\xE4";
     for (int round = 0; round < 2000; ++round) {
       std::string text = "\xE4";
       for (size_t size = random() % 300; size > 0; --size) {
