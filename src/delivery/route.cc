@@ -307,7 +307,8 @@ void Route::name_hop() {
 }
 
 RoutePtr route_to(const config::Snapshot& snapshot, std::string_view domain, std::string_view binding) {
-  if (queue::is_binding(snapshot, binding)) return route_of(snapshot.for_delivery(binding, domain), snapshot);
+  if (const auto known = queue::binding_name(snapshot, binding); !known.empty())
+    return route_of(snapshot.for_delivery(known, domain), snapshot);
   const auto instead = queue::choose_binding(snapshot, snapshot.global()[key::default_binding]);
   return route_of(snapshot.for_delivery(instead.value_or(std::string(queue::default_binding)), domain), snapshot);
 }

@@ -72,8 +72,8 @@ const std::string& Throttles::scope_of(Of of, std::string_view domain, const Rou
   if (!scope.empty()) return scope;
   const config::SnapshotPtr snapshot = snapshot_();
   config::ScopePath path{{config::ScopeKind::domain, lower(queue::domain_of(domain))}};
-  std::string binding(queue::binding_of(domain));
-  if (!queue::is_binding(*snapshot, binding))  // it goes as in route_to()
+  std::string binding(queue::binding_name(*snapshot, queue::binding_of(domain)));
+  if (binding.empty())  // it goes as in route_to()
     binding = queue::choose_binding(*snapshot, snapshot->global()[key::default_binding]).value_or(std::string());
   if (snapshot->binding_scopes().find(binding) != nullptr)
     path.insert(path.begin(), {config::ScopeKind::binding, binding});

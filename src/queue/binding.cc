@@ -16,8 +16,15 @@ bool is_binding(const config::Snapshot& snapshot, std::string_view name) {
   return name == default_binding || snapshot.binding_scopes().find(name) != nullptr;
 }
 
+std::string_view binding_name(const config::Snapshot& snapshot, std::string_view name) {
+  if (is_binding(snapshot, name)) return name;
+  for (const auto& [each, scopes] : snapshot.binding_scopes().members())
+    if (iequals(each, name)) return each;
+  return {};
+}
+
 std::string_view group_of(const config::Snapshot& snapshot, std::string_view binding) {
-  const config::GroupedScopes::Member* found = snapshot.binding_scopes().find(binding);
+  const config::GroupedScopes::Member* found = snapshot.binding_scopes().find(binding_name(snapshot, binding));
   return found == nullptr || !found->group ? default_binding : std::string_view(found->group->instance());
 }
 
@@ -51,7 +58,7 @@ Result<std::string> choose_binding(const config::Snapshot& snapshot, const std::
   std::vector<const std::string*> free;
   for (const std::string* member : members) {
     if (is_suspended(snapshot, *member)) continue;
-    if (*member == current) return *member;
+    if (iequals(*member, current)) return *member;
     free.push_back(member);
   }
   const auto& those = free.empty() ? members : free;

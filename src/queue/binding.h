@@ -17,6 +17,9 @@ namespace impulse::queue {
 
 // "default", or there is a Binding of that name.
 bool is_binding(const config::Snapshot& snapshot, std::string_view name);
+// The Binding of that name as the configuration writes it, for a queue's name: mail keeps
+// the case that its Binding had once. Empty: there is none.
+std::string_view binding_name(const config::Snapshot& snapshot, std::string_view name);
 // The Binding_Group that it stands in; "default": in none.
 std::string_view group_of(const config::Snapshot& snapshot, std::string_view binding);
 // Suspend_Delivery holds all of it.

@@ -22,6 +22,7 @@ class RebindTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(selections_count);
   CPPUNIT_TEST(what_a_binding_leaves_behind);
   CPPUNIT_TEST(a_commit_to_a_binding_counts_at_once);
+  CPPUNIT_TEST(written_in_another_case);
   CPPUNIT_TEST(suspended_by_hand);
   CPPUNIT_TEST(rerouted_and_rebound);
   CPPUNIT_TEST(the_logs_say_which);
@@ -230,6 +231,22 @@ class RebindTest : public CppUnit::TestFixture {
                     house.dir.path()));
     house.run_until_empty();
     CPPUNIT_ASSERT_EQUAL(size_t{1}, house.maildir("one").size());
+  }
+
+  // It is the same Binding still, for what waits.
+  void written_in_another_case() {
+    const std::string slow = "Gateway = 127.0.0.1:1\nRetry_Interval = 100000\nMax_Retry_Interval = 100000\n";
+    House house(slow + "Binding B1 { }\n");
+    house.dispatcher->start();
+    submit(house, "B1", {"a@d.example"});
+    house.run_until([&] { return house.lines('T') == 1; });
+    house.reconfigure(slow + fmt::format("Binding_Group g {{ Binding b1 {{ Delivery_Method = maildir\n"
+                                         "Maildir_Path = \"{}/one\" }} }}\n",
+                                         house.dir.path()));
+    house.run_until_empty();
+    CPPUNIT_ASSERT_EQUAL(size_t{1}, house.maildir("one").size());
+    CPPUNIT_ASSERT(holds(house.mails(), "@g@B1@"));
+    CPPUNIT_ASSERT(!holds(test::slurp(house.dir / "log"), "binding-gone"));
   }
 
   void suspended_by_hand() {

@@ -25,6 +25,7 @@ class ThrottleTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(a_domain_of_its_own_and_others_on_the_same_connections);
   CPPUNIT_TEST(tenants_have_their_own);
   CPPUNIT_TEST(bindings_have_their_own);
+  CPPUNIT_TEST(a_binding_in_another_case_has_its_own);
   CPPUNIT_TEST(a_transaction_counts_once);
   CPPUNIT_TEST(into_maildirs);
   CPPUNIT_TEST(so_many_connections_are_made);
@@ -149,6 +150,18 @@ class ThrottleTest : public CppUnit::TestFixture {
     arrived(house, sink, 5);  // b2 has none, and shares what is global with those of no binding
     CPPUNIT_ASSERT_EQUAL(uint64_t{2}, house.dispatcher->domain("y.example%b1")->active);
     house.reconfigure(gateway(sink, "Binding b1 { } Binding b2 { }"));
+    house.run_until_empty();
+  }
+
+  void a_binding_in_another_case_has_its_own() {
+    Sink sink;
+    House house(gateway(
+        sink, "Outbound_Throttle_Messages = \"3/3600\"\nBinding B1 { Outbound_Throttle_Messages = \"2/3600\" }"));
+    house.dispatcher->start();
+    for (const char* binding : {"", "b1"}) submit(house, 4, "y.example", "", binding);
+    arrived(house, sink, 5);
+    CPPUNIT_ASSERT_EQUAL(std::string("Binding B1"), house.dispatcher->throttled("y.example%b1")->scope);
+    house.reconfigure(gateway(sink, "Binding B1 { }"));
     house.run_until_empty();
   }
 
