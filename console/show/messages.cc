@@ -34,12 +34,14 @@ WallTime next_attempt(const spool::Summary& summary) {
   return std::max(next, summary.envelope.hold_until);
 }
 
+bool is_due(WallTime next) { return next <= wall_now(); }
+
 std::string next_text(WallTime next) {
   if (next == WallTime::max()) return "held";
-  return next == WallTime{} ? "now" : time_text(next);
+  return is_due(next) ? "now" : time_text(next);
 }
 
-Json next_json(WallTime next) { return next == WallTime::max() ? Json() : time_json(next); }
+Json next_json(WallTime next) { return next == WallTime::max() || is_due(next) ? Json() : time_json(next); }
 
 size_t pending(const spool::Summary& summary) {
   return static_cast<size_t>(std::ranges::count(summary.states, spool::State::pending, &spool::RecipientState::state));
@@ -60,27 +62,34 @@ Json document(const spool::Summary& summary) {
                    {"state", state_text(state)},
                    {"attempts", state.attempts}};
     if (state.state == spool::State::pending) recipient["next_attempt"] = next_json(state.next_attempt);
+    if (!state.binding.empty()) recipient["binding"] = state.binding;
     if (!state.last_error.empty()) recipient["last_error"] = state.last_error;
     recipients.push_back(std::move(recipient));
   }
   const message::Envelope& envelope = summary.envelope;
-  return {{"id", id_text(summary.id, summary.node)},
-          {"received", time_json(envelope.received)},
-          {"size", summary.size},
-          {"sender", envelope.sender},
-          {"state", state_of(summary)},
-          {"next_attempt", next_json(next_attempt(summary))},
-          {"client", envelope.client.to_string()},
-          {"helo", envelope.client_helo},
-          {"listener", envelope.listener},
-          {"user", envelope.user},
-          {"tenant", envelope.tenant},
-          {"recipients", std::move(recipients)}};
+  Json document{{"id", id_text(summary.id, summary.node)},
+                {"received", time_json(envelope.received)},
+                {"size", summary.size},
+                {"sender", envelope.sender},
+                {"state", state_of(summary)},
+                {"next_attempt", next_json(next_attempt(summary))},
+                {"client", envelope.client.to_string()},
+                {"helo", envelope.client_helo},
+                {"listener", envelope.listener},
+                {"user", envelope.user},
+                {"tenant", envelope.tenant}};
+  if (!envelope.binding.empty()) document["binding"] = envelope.binding;
+  if (!envelope.envid.empty()) document["envid"] = envelope.envid;
+  if (envelope.hold_until != WallTime{}) document["hold_until"] = time_json(envelope.hold_until);
+  for (const auto& [key, value] : envelope.context)
+    document["context"].push_back(Json{{"name", key}, {"value", value}});
+  document["recipients"] = std::move(recipients);
+  return document;
 }
 
 std::string line(const spool::Summary& summary) {
   constexpr size_t shown = 3;
-  std::string text = fmt::format("{}  {}  {:>9}  {:<8}  {:<20}  {}", id_text(summary.id, summary.node),
+  std::string text = fmt::format("{:<26}  {}  {:>9}  {:<8}  {:<20}  {}", id_text(summary.id, summary.node),
                                  time_text(summary.envelope.received), summary.size, state_of(summary),
                                  next_text(next_attempt(summary)), address_text(summary.envelope.sender));
   size_t count = 0;
@@ -173,7 +182,7 @@ int list_messages(const spool::View& view, const Options& options) {
   int status = say_notes(view);
   uint64_t count = 0;
   if (options.action == Options::Action::list && !options.json && view.report().messages > 0)
-    print(fmt::format("{:<20}  {:<20}  {:>9}  {:<8}  {:<20}  SENDER  WAITING RECIPIENTS\n", "ID", "RECEIVED", "SIZE",
+    print(fmt::format("{:<26}  {:<20}  {:>9}  {:<8}  {:<20}  SENDER  WAITING RECIPIENTS\n", "ID", "RECEIVED", "SIZE",
                       "STATE", "NEXT ATTEMPT"));
   for (const MessageId id : view.live()) {
     const auto summary = view.summary(id);
@@ -212,8 +221,13 @@ int show_message(const Options& options) {
     const auto view = spool::View::open(spool::system_files(), options.spool);
     if (!view) return say_error(view.error());
     Result<> done;
+    const auto summary = (*view)->summary(options.message);
+    if (summary && !options.node.empty() && !summary->node.empty() && options.node != summary->node) {
+      complain(fmt::format("{}: a message of another node; here it is {}", id_text(options.message, options.node),
+                           id_text(options.message, summary->node)));
+      return status_no;
+    }
     if (options.part == Options::Part::details) {
-      const auto summary = (*view)->summary(options.message);
       if (summary && options.json)
         print_json(document(*summary));
       else if (summary)

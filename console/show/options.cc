@@ -172,6 +172,8 @@ Outcome<> set_message(Options& options, std::string_view text) {
   if (!id) return usage(id.error().message);
   options.action = Options::Action::message;
   options.message = *id;
+  const size_t dash = text.find('-');
+  options.node = dash == std::string_view::npos ? "" : text.substr(dash + 1);
   return {};
 }
 

@@ -42,6 +42,7 @@ struct Options {
   Filter filter;
   bool json = false;
   MessageId message;
+  std::string node;  // that the id was written with; empty: none
   Part part = Part::details;
   std::string name;    // of what is shown of the quarantine; empty: a list of all
   std::string folder;  // that is exported to, from the root on

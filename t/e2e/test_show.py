@@ -85,7 +85,7 @@ class Show(TestCase):
         self.assertEqual(before, self.tree(daemon))
 
     def test_what_became_of_recipients(self):
-        daemon = self.daemon(more='Domain "remote.example" { Gateway = "127.0.0.1:1" }')
+        daemon = self.daemon(more='Domain "remote.example" { Gateway = "127.0.0.1:1" Retry_Interval = 1h }')
         with Smtp(daemon.smtp_port) as smtp:
             smtp.ehlo()
             smtp.message(message("both"), recipients=["bob@local.example", "eve@remote.example"])
@@ -117,6 +117,35 @@ class Show(TestCase):
                         "the journal entry on the disk")
         self.assertIsNone(held["next_attempt"])
         self.assertEqual(["held"], [each["state"] for each in held["recipients"]])
+        # What was let go is due, as what was never held.
+        daemon.console(f"message release {found[0]['id']}")
+        freed = wait_for(lambda: self.listed(daemon)[0]["state"] == "waiting" and self.listed(daemon)[0],
+                         "the journal entry on the disk")
+        self.assertEqual([None, None], [freed["next_attempt"], freed["recipients"][0]["next_attempt"]])
+        self.assertIn("waiting, next now", self.show(daemon, "message", freed["id"]).stdout.decode())
+
+    def test_ids_of_other_nodes(self):
+        """Two nodes' spools may hold the same numbers: who names the node means that one."""
+        daemon = self.daemon(more='Suspend_Delivery = true\nBinding b1 { }\nBinding b2 { }\nDefault_Binding = b1')
+        with Smtp(daemon.smtp_port) as smtp:
+            smtp.ehlo()
+            smtp.message(message("mine"), recipients=["eve@remote.example"])
+        number = self.listed(daemon)[0]["id"].removesuffix("-node1")
+        for part in ("details", "full"):
+            for known in (number, number + "-node1"):
+                self.show(daemon, "message", known, part)
+            done = self.show(daemon, "message", number + "-node2", part, status=1)
+            self.assertEqual(f"ec_show: {number}-node2: a message of another node; here it is {number}-node1\n",
+                             done.stderr.decode())
+        # JSON has what the text has.
+        daemon.console("rebind b1 to b2")
+        found = wait_for(lambda: self.listed(daemon)[0]["recipients"][0].get("binding") and self.listed(daemon)[0],
+                         "the journal entry on the disk")
+        self.assertEqual(("b1", "b2"), (found["binding"], found["recipients"][0]["binding"]))
+        # Columns stand below their heads.
+        head, line = self.show(daemon).stdout.decode().splitlines()
+        for word, text in (("RECEIVED", found["received"]), ("STATE", "waiting"), ("NEXT", "now"), ("SENDER", "<")):
+            self.assertEqual(head.index(word), line.index(text), head + "\n" + line)
 
     @heavy
     def test_while_it_is_busy(self):
