@@ -231,7 +231,7 @@ class PartsDispatcher final : public Dispatcher {
     switch (route->method) {
       case Route::Method::smtp:
         if (const Router::Way way = router_.find(domain); way.failure)
-          no_route(domain, *way.failure);
+          no_route(domain, *way.failure, way.news);
         else if (way.route)
           hop(domain, way.route).want(domain, way.route);
         break;
@@ -242,13 +242,14 @@ class PartsDispatcher final : public Dispatcher {
         blackhole_.want(domain);
         break;
       case Route::Method::none:
-        no_route(domain, {Outcome::Kind::transient, route->problem, "4.4.4", {}});
+        no_route(domain, {Outcome::Kind::transient, route->problem, "4.4.4", {}}, true);
         break;
     }
   }
 
-  void no_route(const std::string& domain, Outcome outcome) {
-    parts_.log.write(Level::warning, Area::delivery, "no-route", fmt::format("{}: {}", domain, outcome.response));
+  void no_route(const std::string& domain, Outcome outcome, bool news) {
+    if (news)
+      parts_.log.write(Level::warning, Area::delivery, "no-route", fmt::format("{}: {}", domain, outcome.response));
     failures_.add(domain, std::move(outcome), {});
   }
 

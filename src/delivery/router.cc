@@ -120,13 +120,13 @@ Router::Way Router::find(const std::string& queue) {
   const std::string domain = unowned(queue);
   RoutePtr base = configured(domain);
   read_conf();  // names of a Gateway are looked up by it, too
-  if (base->ways.empty()) return {std::move(base), {}};
+  if (base->ways.empty()) return {std::move(base)};
   if (entries_.size() >= max_entries && !entries_.contains(domain)) make_room();
   Entry& entry = entries_[domain];
   const bool other = entry.base != base;
   if (!entry.pending && (other || steady_now() >= entry.until)) start(domain, entry, base);
-  if (!other && entry.route) return {entry.route, {}};
-  if (!entry.pending && !other) return {nullptr, entry.failure};
+  if (!other && entry.route) return {entry.route};
+  if (!entry.pending && !other) return {nullptr, entry.failure, !std::exchange(entry.failure_told, true)};
   entry.waiting.insert(queue);
   return {};
 }
@@ -239,7 +239,7 @@ void Router::came(const std::shared_ptr<Look>& look) {
 }
 
 void Router::finish(Entry& entry) {
-  entry.told = false;
+  entry.told = entry.failure_told = false;
   for (const std::string& queue : std::exchange(entry.waiting, {})) look_again_(queue);
 }
 

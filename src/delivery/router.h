@@ -45,8 +45,9 @@ class Router {
   RoutePtr route(std::string_view queue);
 
   struct Way {
-    RoutePtr route;                  // null: not known
-    std::optional<Outcome> failure;  // there is none; neither of both: being looked up, `look_again` follows
+    RoutePtr route;                    // null: not known
+    std::optional<Outcome> failure{};  // there is none; neither of both: being looked up, `look_again` follows
+    bool news = false;                 // that failure was not returned before: for a line in the log
   };
   // Begins to look up what has to be.
   Way find(const std::string& queue);
@@ -69,6 +70,7 @@ class Router {
     SteadyTime stale_until{};  // the hosts are used for so long when nobody can say better
     bool pending = false;
     bool told = false;                        // that it is over
+    bool failure_told = false;                // in Way::news
     std::unordered_set<std::string> waiting;  // queues
   };
   struct Look;

@@ -135,6 +135,15 @@ class ByMx(Routing):
             self.assertIn(text, self.outcome("P", f"{name}.example"))
         self.assertEqual([], self.running.mainlog("T"))
 
+    def test_no_way_is_told_once(self):
+        """However much mail comes for the domain meanwhile: the log is for who has to read it."""
+        self.start()
+        for number in range(1, 6):
+            self.send("a@none.example", "b@none.example")
+            self.running.wait_mainlog("P", 2 * number)
+        self.running.wait_log("no-route: none.example: ")
+        self.assertEqual(1, self.running.log().count("no-route: none.example"))
+
     def test_one_of_our_own_listeners(self):
         self.dns.add("d.example", "MX", 10, "here.example")
         self.dns.add("here.example", "A", "127.0.0.1")
