@@ -246,6 +246,11 @@ std::optional<ReplyLine> Client::unasked() {
   return std::nullopt;
 }
 
+void Client::abandon() {
+  const linger at_once{1, 0};
+  ::setsockopt(fd(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+}
+
 bool Client::peer_closed() {
   if (!owed_) fill();
   return closed_;

@@ -54,6 +54,9 @@ class Client {
   // The other side has closed, as far as can be seen without waiting.
   bool peer_closed();
   int fd() const { return transport_.fd(); }
+  // The end will be a reset, which a daemon that is busy with a request notices (of TCP; an end in order says only that
+  // nothing more is sent).
+  void abandon();
 
  private:
   Client(UniqueFd socket, const Settings& settings) : transport_(std::move(socket)), settings_(settings) {}

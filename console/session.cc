@@ -80,7 +80,9 @@ void Session::answered(std::string_view request, const ReplyLine& status) {
 }
 
 void Session::interrupted() {
-  if (!holds_transaction()) client_.reset();
+  if (holds_transaction()) return;
+  if (client_) client_->abandon();
+  client_.reset();
 }
 
 void Session::drop() {

@@ -3,6 +3,7 @@
 #include "auth/groups.h"
 #include "server/serving.h"
 
+#include <poll.h>
 #include <sys/socket.h>
 
 namespace impulse::server {
@@ -149,8 +150,16 @@ size_t ConsoleConnection::on_data(std::string_view bytes) {
   return used;
 }
 
+// Nothing is read while an answer is awaited: who has gone meanwhile is noticed here, and ends what he has ordered.
+// The end of his input alone (nc -N) says nothing: he waits for the answer.
+bool ConsoleConnection::has_gone() const {
+  pollfd look{connection_->fd(), 0, 0};
+  return ::poll(&look, 1, 0) == 1 && (look.revents & (POLLHUP | POLLERR)) != 0;
+}
+
 // The client reads on: its time begins anew, however long the answer is.
 void ConsoleConnection::on_drained() {
+  if (has_gone()) return connection_->close();
   connection_->deadline(options_[key::timeout]);
   pump();
   if (penalty_.running()) return;

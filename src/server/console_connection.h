@@ -35,6 +35,7 @@ class ConsoleConnection : private net::ConnectionHandler {
   void make_session();
   void penalty_over();
   void pump();
+  bool has_gone() const;
   void flush();  // pump(), from outside of on_data()
   void greet();
   void watch();  // an interval of `watch on` is over

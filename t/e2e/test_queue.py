@@ -3,10 +3,12 @@
 import json
 import os
 import pwd
+import socket
+import struct
 import threading
 
 from client import Smtp
-from harness import BASE_CONFIG, TestCase, wait_for
+from harness import BASE_CONFIG, Ectl, TestCase, free_port, wait_for
 from sink import SmtpSink
 
 MESSAGE = b"From: alice@client.example\r\nSubject: hi there\r\n\r\nbody line\r\n=0 ok\r\n"
@@ -16,12 +18,12 @@ GATEWAY = 'Gateway = "127.0.0.1:@sink@"\nTLS = no\n'
 
 
 class Queue(TestCase):
-    def start(self, refuse=True, config=SLOW, more=""):
+    def start(self, refuse=True, config=SLOW, more="", **values):
         """A gateway that says 451 as long as self.refusing."""
         self.refusing = refuse
         self.sink = SmtpSink(self, script=lambda session, verb, line:
                              "451 4.2.0 not now" if verb == "RCPT" and self.refusing else None)
-        self.own = self.daemon(config, more=GATEWAY + more, sink=self.sink.port)
+        self.own = self.daemon(config, more=GATEWAY + more, sink=self.sink.port, **values)
 
     def send(self, *recipients, sender="alice@local.example"):
         with Smtp(self.own.smtp_port) as smtp:
@@ -205,6 +207,34 @@ class Queue(TestCase):
         self.say("resume", "far.example")
         self.own.wait_mainlog("D", 50)
         wait_for(lambda: not self.documents("mailq"), "an empty queue")
+
+    def test_an_order_ends_with_its_console(self):
+        """At once, and not when it would have had something to say: a mistaken 'fail domain all' can be stopped."""
+        self.start(refuse=False, more="Suspend_Delivery = true\n"
+                                      "Control_Listener {\n  Listen \"127.0.0.1:@tcp@\" { }\n}\n", tcp=free_port())
+        # Each one takes a millisecond or two: so all of it is shorter than the two seconds in which progress is told.
+        count, order = 600, 'hold domain --recipient "^(a|aa)+c|@" slow.example\n'
+        for start in range(0, count, 100):
+            self.send(*(f"{'a' * 25}{number}@slow.example" for number in range(start, start + 100)))
+        self.row("slow.example", active=count)
+        for address in (self.own.control, ("127.0.0.1", self.own.values["tcp"])):
+            before = self.row("slow.example")["held"]
+            with Ectl(address) as console:
+                console.send(order)
+                wait_for(lambda: self.row("slow.example")["held"] > before, "some that are held")
+                if isinstance(address, tuple):  # as ec_console does
+                    console.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            looks = []
+            wait_for(lambda: looks.append(self.row("slow.example")["held"]) or looks[-5:] == looks[-1:] * 5,
+                     "no more that are held")
+            self.assertLess(looks[-1], count)
+            self.say("release", "domain", "slow.example")
+            self.row("slow.example", held=0)
+        # Who only has nothing more to say waits for the answer.
+        with Ectl(self.own.control) as console:
+            console.send(order)
+            console.socket.shutdown(socket.SHUT_WR)
+            self.assertIn(f"{count} recipients held", str(console.reply()))
 
     def test_suspend_and_resume(self):
         self.start(refuse=False)
