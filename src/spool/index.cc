@@ -9,11 +9,24 @@
 namespace impulse::spool {
 
 template <class Each>
-void Index::each_live(const Segment& segment, Each each) {
-  segment.live.each({}, [&](PackedMap::Key key, std::string_view value) {
-    if (key.minor == 0) each(static_cast<uint32_t>(key.major), unpack_entry(value));
-    return true;
-  });
+void Index::each_live(uint32_t number, Each each) const {
+  const std::lock_guard lock(mutex_);
+  for (std::optional<PackedMap::Key> next = PackedMap::Key{}; next; mutex_.give_way()) {
+    const auto segment = segments_.find(number);
+    if (segment == segments_.end()) return;
+    size_t work = 0;
+    const PackedMap::Key from = *next;
+    next.reset();
+    segment->second.live.each(from, [&](PackedMap::Key key, std::string_view value) {
+      if (work >= at_once) {
+        next = key;
+        return false;
+      }
+      ++work;
+      if (key.minor == 0) work += each(segment->second, static_cast<uint32_t>(key.major), unpack_entry(value));
+      return true;
+    });
+  }
 }
 
 void Index::add_segment(uint32_t number, uint32_t nonce) {
@@ -183,16 +196,24 @@ void Index::add_checkpoint(uint32_t holder, const Checkpoint& checkpoint, bool r
   std::map<uint32_t, const CheckpointMessage*> listed;
   if (restore)
     for (const CheckpointMessage& message : checkpoint.messages) listed[message.offset] = &message;
+  {
+    const std::lock_guard lock(mutex_);
+    note_target(holder, checkpoint.segment);
+    const auto found = segments_.find(checkpoint.segment);
+    if (found == segments_.end()) return;
+    found->second.checkpoint = std::max(found->second.checkpoint, holder);
+    changed_ = true;
+  }
+  if (!restore) return;
+  std::vector<std::pair<uint32_t, Entry>> all;
+  each_live(checkpoint.segment, [&](const Segment&, uint32_t offset, const Entry& entry) {
+    all.emplace_back(offset, entry);
+    return size_t{0};
+  });
   const std::lock_guard lock(mutex_);
-  note_target(holder, checkpoint.segment);
   const auto found = segments_.find(checkpoint.segment);
   if (found == segments_.end()) return;
   Segment& segment = found->second;
-  segment.checkpoint = std::max(segment.checkpoint, holder);
-  changed_ = true;
-  if (!restore) return;
-  std::vector<std::pair<uint32_t, Entry>> all;
-  each_live(segment, [&](uint32_t offset, const Entry& entry) { all.emplace_back(offset, entry); });
   size_t count = 0;
   for (const auto& [offset, entry] : all) {
     if (++count % at_once == 0) mutex_.give_way();  // a start restores it: the segment stays
@@ -247,36 +268,40 @@ std::optional<Located> Index::find(MessageId id) const {
 }
 
 std::vector<Index::Message> Index::live_in(uint32_t number) const {
-  std::vector<Message> messages;
-  const std::lock_guard lock(mutex_);
-  const auto segment = segments_.find(number);
-  if (segment == segments_.end()) return messages;
-  messages.reserve(segment->second.count);
-  each_live(segment->second, [&](uint32_t offset, const Entry& entry) {
-    messages.push_back({offset, entry.meta_length, entry.body_length, entry.recipients});
+  std::vector<Message> live;
+  live.reserve(messages(number));
+  each_live(number, [&](const Segment&, uint32_t offset, const Entry& entry) {
+    live.push_back({offset, entry.meta_length, entry.body_length, entry.recipients});
+    return size_t{0};
   });
-  return messages;
+  return live;
 }
 
 std::vector<MessageId> Index::ids_in(uint32_t number) const {
   std::vector<MessageId> ids;
-  for (const Message& message : live_in(number)) ids.push_back({number, message.offset});
-  const std::lock_guard lock(mutex_);
-  const auto segment = segments_.find(number);
-  if (segment == segments_.end()) return {};
-  for (MessageId& id : ids) id = id_at(number, segment->second, id.offset);
+  ids.reserve(messages(number));
+  each_live(number, [&](const Segment& segment, uint32_t offset, const Entry&) {
+    ids.push_back(id_at(number, segment, offset));
+    return size_t{0};
+  });
   return ids;
 }
 
 std::vector<MessageId> Index::live() const {
   std::vector<MessageId> ids;
-  {
+  ids.reserve(messages());
+  const auto next = [this](std::optional<uint32_t> after) -> std::optional<uint32_t> {
     const std::lock_guard lock(mutex_);
-    ids.reserve(messages_);
-    for (const auto& [number, segment] : segments_)
-      each_live(segment, [&](uint32_t offset, const Entry&) { ids.push_back(id_at(number, segment, offset)); });
-  }
+    const auto segment = after ? segments_.upper_bound(*after) : segments_.begin();
+    return segment == segments_.end() ? std::nullopt : std::optional(segment->first);
+  };
+  for (auto number = next(std::nullopt); number; number = next(number))
+    each_live(*number, [&](const Segment& segment, uint32_t offset, const Entry&) {
+      ids.push_back(id_at(*number, segment, offset));
+      return size_t{0};
+    });
   std::sort(ids.begin(), ids.end());
+  ids.erase(std::unique(ids.begin(), ids.end()), ids.end());  // one that was copied meanwhile
   return ids;
 }
 
@@ -296,11 +321,15 @@ void Index::totals(uint64_t& segments, uint64_t& bytes) const {
   }
 }
 
-Checkpoint Index::checkpoint_of(uint32_t number, const Segment& segment) const {
+// Who changes a message while others are listed has it journalled behind the checkpoint: by the thread that
+// plans it.
+Checkpoint Index::checkpoint_of(uint32_t number) const {
   Checkpoint checkpoint;
   checkpoint.segment = number;
-  each_live(segment, [&](uint32_t offset, const Entry& entry) {
+  checkpoint.messages.reserve(messages(number));
+  each_live(number, [&](const Segment& segment, uint32_t offset, const Entry& entry) {
     checkpoint.messages.push_back({offset, states_of(segment, offset, entry, true)});
+    return checkpoint.messages.back().states.size();
   });
   return checkpoint;
 }

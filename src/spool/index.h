@@ -110,6 +110,8 @@ class Index {
   void leave(uint32_t segment);
   // Whether plan_removal() may have something new since this was last asked.
   bool take_changed() { return changed_.exchange(false); }
+  // How often those who wait for the lock could have it from who needs it for long.
+  uint64_t turns() const { return mutex_.offered(); }
 
  private:
   // What is known of a message, but for its recipients' states: these are kept
@@ -163,15 +165,17 @@ class Index {
   std::vector<RecipientState> states_of(const Segment& segment, uint32_t offset, const Entry& entry,
                                         bool short_form) const;
   static uint64_t bytes_of(const Entry& entry);
-  Checkpoint checkpoint_of(uint32_t number, const Segment& segment) const;
+  std::vector<uint32_t> plan_removal(Removal& removal) const;
+  Checkpoint checkpoint_of(uint32_t number) const;  // without the lock
   void insert(Segment& segment, uint32_t offset, const Taken& taken);
   std::optional<Taken> extract(Segment& segment, uint32_t offset);
   void drop_states(const Taken& taken);
   std::optional<Rest> take_rest(Segment& segment, uint32_t offset);
   void put_restored(Segment& segment, uint32_t offset, Entry entry, const std::vector<RecipientState>& states);
-  // Calls each(offset, entry), ascending.
+  // Calls each(segment, offset, entry) for what is live in it, ascending, with the lock, which others have in between:
+  // what changes meanwhile is seen as it was, or as it is. `each` says how much more work it was than to be called.
   template <class Each>
-  static void each_live(const Segment& segment, Each each);
+  void each_live(uint32_t number, Each each) const;
   // Calls each(offset, id) for some copies, ascending; where to go on.
   template <class Each>
   static std::optional<PackedMap::Key> each_home(const Segment& segment, PackedMap::Key from, Each each);

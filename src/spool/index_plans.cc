@@ -30,12 +30,18 @@ bool Index::worth_removing(uint32_t number, const Segment& segment, std::vector<
 }
 
 Index::Removal Index::plan_removal() const {
-  const std::lock_guard lock(mutex_);
   Removal removal;
-  if (segments_.empty()) return removal;
+  for (const uint32_t number : plan_removal(removal)) removal.checkpoints.push_back(checkpoint_of(number));
+  return removal;
+}
+
+// All but the checkpoints, and of what these have to be.
+std::vector<uint32_t> Index::plan_removal(Removal& removal) const {
+  const std::lock_guard lock(mutex_);
+  std::vector<uint32_t> wanted;
+  if (segments_.empty()) return wanted;
   // The newest one stays: its number is what keeps numbers growing.
   const uint32_t newest = segments_.rbegin()->first;
-  std::vector<uint32_t> wanted;
   for (const auto& [number, segment] : segments_) {
     std::vector<uint32_t> needed_by;
     if (!segment.finished() || number == newest || !worth_removing(number, segment, needed_by)) continue;
@@ -51,8 +57,7 @@ Index::Removal Index::plan_removal() const {
   std::erase_if(wanted, [&](uint32_t number) {
     return std::binary_search(removal.removable.begin(), removal.removable.end(), number);
   });
-  for (const uint32_t number : wanted) removal.checkpoints.push_back(checkpoint_of(number, segments_.at(number)));
-  return removal;
+  return wanted;
 }
 
 std::optional<uint32_t> Index::plan_compaction(uint64_t gain) const {

@@ -77,7 +77,10 @@ Result<> Recovery::survey(WallTime now) {
     finish(segment.number, segment.content);
   }
   survey_.drop_unsealed();
-  for (const auto& [number, damage] : survey_.under_footers()) keep_aside(number, damage, "bad", "is damaged");
+  for (const auto& [number, damage] : survey_.under_footers()) {
+    if (setup_.stop) return stopped();
+    keep_aside(number, damage, "bad", "is damaged");
+  }
   report_.damaged += survey_.under_footers().size();
   uint64_t messages = 0;
   for (const uint32_t number : numbers_) messages += index_.messages(number);
@@ -145,9 +148,11 @@ void Recovery::keep_batches_aside() {
     for (; at != suspected.end() && at->first.segment == first.segment && at->first.offset == end; ++at, ++count)
       end += aligned(record_header_size + uint64_t{at->second.meta_length} + at->second.body_length);
     const auto file = files_.get(first.segment);
-    const auto kept = file ? files_.keep_aside(**file, first.segment, first.offset, end - first.offset, "batch")
-                           : Result<>(std::unexpected(file.error()));
+    const auto kept =
+        file ? files_.keep_aside(**file, first.segment, first.offset, end - first.offset, "batch", &setup_.stop)
+             : Result<>(std::unexpected(file.error()));
     if (kept) continue;
+    if (setup_.stop) return;
     note("{} at {:08X}: messages of a batch cannot be kept aside: {}", segment_name(first.segment), first.offset,
          kept.error().message);
     index_.keep(first.segment);
@@ -173,11 +178,12 @@ void Recovery::finish(uint32_t number, const SegmentContent& content) {
 
 bool Recovery::keep_aside(uint32_t number, const Damage& damage, std::string_view suffix, std::string_view what) {
   const auto file = files_.get(number);
-  const auto kept = file ? files_.keep_aside(**file, number, damage.offset, damage.length, suffix)
+  const auto kept = file ? files_.keep_aside(**file, number, damage.offset, damage.length, suffix, &setup_.stop)
                          : Result<>(std::unexpected(file.error()));
+  if (!kept) index_.keep(number);
+  if (!kept && setup_.stop) return false;
   note("{} at {:08X}: {} bytes {}{}{}", segment_name(number), damage.offset, damage.length, what,
        kept ? ", " : ", and cannot be kept aside: ", kept ? files_.kept() : kept.error().message);
-  if (!kept) index_.keep(number);
   return kept.has_value();
 }
 
@@ -344,7 +350,9 @@ Result<> Recovery::announce(MessageId id, const Place& at, Result<Summary> summa
   if (!whole) note("{}", whole.error().message);
   if (!summary || !usable) {
     ++report_.damaged;
-    keep_aside(place.segment, {place.offset, length}, "bad", "is damaged");
+    const bool kept = keep_aside(place.segment, {place.offset, length}, "bad", "is damaged");
+    // Nobody is told that it is finished, before a start has kept what is left of it.
+    if (!kept && setup_.stop) return stopped();
   }
   if (summary) {  // also without its body: there is somebody who has to hear of it
     ++report_.messages;

@@ -74,7 +74,7 @@ Result<> SegmentFiles::sync_names() const {
 }
 
 Result<> SegmentFiles::keep_aside(const File& file, uint32_t number, uint64_t offset, uint64_t length,
-                                  std::string_view suffix) const {
+                                  std::string_view suffix, const std::atomic<bool>* stop) const {
   if (drop_damage_) return {};
   if (const int result = ops_->make_directories(quarantine(), 0750); result < 0)
     return file_error(result, quarantine());
@@ -84,6 +84,7 @@ Result<> SegmentFiles::keep_aside(const File& file, uint32_t number, uint64_t of
   const File copy(ops_, fd);
   std::string block;
   for (uint64_t done = 0; done < length; done += block.size()) {
+    if (stop != nullptr && *stop) return fail(Errc::busy, "it is to stop");
     block.resize(std::min<uint64_t>(length - done, 1 << 20));
     // What the disk cannot read stays zero in the copy.
     if (file.read(block.data(), block.size(), offset + done) < 0) std::fill(block.begin(), block.end(), '\0');

@@ -44,9 +44,10 @@ class SegmentFiles {
   std::string_view kept() const { return drop_damage_ ? "dropped" : "kept aside in quarantine"; }
   std::string_view moved() const { return drop_damage_ ? "removed" : "moved to quarantine"; }
   // Copies a range to <base>/quarantine/SSSSSSSS-OOOOOOOO.<suffix>, durably.
-  // An older copy with that name is replaced. Any thread.
-  Result<> keep_aside(const File& file, uint32_t number, uint64_t offset, uint64_t length,
-                      std::string_view suffix) const;
+  // An older copy with that name is replaced. Any thread. Errc::busy, soon
+  // after `stop`: the copy is not whole.
+  Result<> keep_aside(const File& file, uint32_t number, uint64_t offset, uint64_t length, std::string_view suffix,
+                      const std::atomic<bool>* stop = nullptr) const;
   // Moves a whole file there.
   Result<> keep_aside_whole(uint32_t number) const;
 

@@ -27,6 +27,7 @@ class CompactionTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(what_reports_tell_is_kept);
   CPPUNIT_TEST(batches_and_receipts);
   CPPUNIT_TEST(readers_meanwhile);
+  CPPUNIT_TEST(copied_while_it_is_closed);
   CPPUNIT_TEST(older_versions_are_stopped);
   CPPUNIT_TEST(half_full_segments_stay);
   CPPUNIT_TEST(random_operations_and_restarts);
@@ -296,6 +297,36 @@ class CompactionTest : public CppUnit::TestFixture {
     rounds_until(*spool, [&] { return spool->status().copied >= 15; });
     reader = {};
     check(kept, spool, false);
+  }
+
+  // Who reads a segment has it, though others close and remove it meanwhile.
+  void copied_while_it_is_closed() {
+    SegmentFiles files(disk_, "/spool", 0640, 1);
+    CPPUNIT_ASSERT(disk_->make_directories("/spool", 0750) >= 0);
+    const std::string content = kit::noise(3 << 20, 4);
+    for (const uint32_t number : {1U, 2U}) CPPUNIT_ASSERT(files.create(number).value()->write(content, 0) >= 0);
+    std::atomic<bool> ended = false;
+    std::thread other([&] {
+      while (!ended) {
+        files.forget(1);
+        (void)files.get(2);  // which closes the other
+        (void)files.get(1);
+      }
+    });
+    const auto copy = [&](const File& file) {
+      const auto kept = files.keep_aside(file, 1, 0, content.size(), "bad");
+      return kept ? disk_->content("/spool/quarantine/00000001-00000000.bad") == content : false;
+    };
+    bool same = true;
+    for (int i = 0; i < 20; ++i) same &= copy(**files.get(1));
+    ended = true;
+    other.join();
+    CPPUNIT_ASSERT(same);
+    const auto file = files.get(1).value();
+    CPPUNIT_ASSERT(files.remove(1));
+    CPPUNIT_ASSERT(files.get(2));
+    CPPUNIT_ASSERT(copy(*file));
+    CPPUNIT_ASSERT(!files.get(1));
   }
 
   void older_versions_are_stopped() {

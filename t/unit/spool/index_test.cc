@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <random>
@@ -30,6 +31,7 @@ class IndexTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(many_recipients);
   CPPUNIT_TEST(moved_when_it_is_finished);
   CPPUNIT_TEST(who_waits_has_its_turn);
+  CPPUNIT_TEST(a_long_segment_is_looked_at_in_turns);
   CPPUNIT_TEST_SUITE_END();
 
   std::mt19937 random_;
@@ -260,6 +262,59 @@ class IndexTest : public CppUnit::TestFixture {
       other.join();
     }
     CPPUNIT_ASSERT(turns_had > 100);  // where the machine has other work one may come late
+  }
+
+  // Deliveries wait for whoever looks at all of a segment.
+  void a_long_segment_is_looked_at_in_turns() {
+    constexpr uint32_t messages = 20000;
+    constexpr uint64_t most = 1000;  // looked at between two turns
+    Index index;
+    for (const uint32_t number : {1U, 2U, 3U}) index.add_segment(number, number);
+    std::vector<Index::Message> all;
+    for (uint32_t i = 0; i < messages; ++i) all.push_back({64 + 8 * i, 100, 100, 1});
+    index.add_messages(1, all);
+    for (uint32_t i = 0; i < messages; i += 7) index.apply({{1, 64 + 8 * i}, 0, {State::pending, 1, {}, "later"}});
+    index.set_bytes(1, 100 << 20);
+    index.set_bytes(2, 100 << 20);
+    index.seal(1);
+    index.seal(2);
+    index.add_target(2, 1);
+    const auto turns = [&](const std::function<size_t()>& look) {
+      const uint64_t before = index.turns();
+      CPPUNIT_ASSERT_EQUAL(size_t{messages}, look());
+      CPPUNIT_ASSERT(index.turns() - before >= messages / most - 1);
+    };
+    turns([&] { return index.live_in(1).size(); });
+    turns([&] { return index.ids_in(1).size(); });
+    turns([&] { return index.live().size(); });
+    Checkpoint checkpoint;
+    turns([&] {
+      auto plan = index.plan_removal();
+      CPPUNIT_ASSERT_EQUAL(size_t{1}, plan.checkpoints.size());
+      checkpoint = std::move(plan.checkpoints.front());
+      return checkpoint.messages.size();
+    });
+    CPPUNIT_ASSERT_EQUAL(std::string("later"), checkpoint.messages.at(7).states.at(0).last_error);
+    turns([&] {
+      index.add_checkpoint(2, checkpoint, true);
+      return size_t{index.messages(1)};
+    });
+    // One of many recipients counts as much as many.
+    Index wide;
+    wide.add_segment(1, 1);
+    wide.add_segment(2, 2);
+    wide.add_segment(3, 3);
+    all.clear();
+    for (uint32_t i = 0; i < 20; ++i) all.push_back({64 + 8 * i, 100, 100, 1000});
+    wide.add_messages(1, all);
+    for (uint32_t i = 0; i < 20; ++i) wide.apply({{1, 64 + 8 * i}, 999, {State::pending, 1, {}, "later"}});
+    wide.set_bytes(2, 100 << 20);
+    wide.seal(1);
+    wide.seal(2);
+    wide.add_target(2, 1);
+    const uint64_t before = wide.turns();
+    CPPUNIT_ASSERT_EQUAL(size_t{20}, wide.plan_removal().checkpoints.at(0).messages.size());
+    CPPUNIT_ASSERT(wide.turns() - before >= 19);
   }
 };
 
