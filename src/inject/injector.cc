@@ -28,7 +28,8 @@ Injector::Injector(spool::Spool& spool, telemetry::MailLogs& logs, telemetry::Co
 Result<> Injector::admission() const { return spool_.admission(); }
 
 void Injector::describe(spool::Incoming& message, const Source& source) const {
-  message.envelope.protocol = source.protocol;
+  if (!source.again || message.envelope.protocol.empty()) message.envelope.protocol = source.protocol;
+  if (source.again && !message.envelope.headers.empty()) return;
   if (const telemetry::ChoicePtr choice = logs_.choice(); choice && !choice->headers.empty())
     message.envelope.headers = telemetry::chosen_headers(*choice, message.trace, message.body.parts());
 }

@@ -26,6 +26,9 @@ class Injector;
 struct Source {
   std::string protocol;  // "ESMTP", "ESMTPS", "LMTP" …
   uint64_t session = 0;  // its number, as `show inbound` has it; 0: none
+  // It was received before, here or elsewhere: what its envelope says of that for
+  // the logs stays.
+  bool again = false;
 
   Source(std::string protocol_in, uint64_t session_in = 0) : protocol(std::move(protocol_in)), session(session_in) {}
   Source(const char* protocol_in) : protocol(protocol_in) {}
