@@ -3,6 +3,7 @@
 #include "base/host_name.h"
 #include "config/keys.h"
 #include "config/snapshot.h"
+#include "message/limits.h"
 
 #include <algorithm>
 #include <array>
@@ -55,7 +56,9 @@ void read_message_rules(const config::Options& options, MessageRules& rules) {
   rules.allow_null_sender = options[key::allow_null_envelope_sender];
   rules.allow_ip_literal = options[key::allow_ip_literal];
   rules.pedantic_addresses = options[key::rfc2821_pedantic_address_rules];
-  rules.max_recipients = to_count(options[key::max_recipients_per_message]);
+  const uint32_t recipients = to_count(options[key::max_recipients_per_message]);
+  rules.max_recipients = static_cast<uint32_t>(
+      recipients == 0 ? message::most_recipients : std::min<size_t>(recipients, message::most_recipients));
   rules.trace_headers = options[key::rfc2822_trace_headers];
   rules.context.clear();
   for (const auto& [name, value] : options[key::context]) rules.context.emplace_back(name, value);

@@ -21,7 +21,7 @@ struct MessageRules : message::BodyRules {
   bool allow_null_sender = true;                             // Allow_Null_Envelope_Sender
   bool allow_ip_literal = true;                              // Allow_IP_Literal
   bool pedantic_addresses = true;                            // RFC2821_Pedantic_Address_Rules
-  uint32_t max_recipients = 0;                               // of one message; 0 no limit
+  uint32_t max_recipients = 0;                               // of one message; 0 no limit of its own
   bool trace_headers = true;                                 // RFC2822_Trace_Headers: add Received
   Duration max_hold = std::chrono::days(7);                  // a message may be held back; the longest
   std::vector<std::pair<std::string, std::string>> context;  // Context

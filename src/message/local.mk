@@ -10,6 +10,7 @@ libmessage_a_SOURCES = \
 	src/message/envelope.cc src/message/envelope.h \
 	src/message/fixups.cc src/message/fixups.h \
 	src/message/header_scan.cc src/message/header_scan.h \
+	src/message/limits.h \
 	src/message/received.cc src/message/received.h \
 	src/message/refusal.h \
 	src/message/rewriter.cc src/message/rewriter.h \

@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "server/indexing.h"
+#include "spool/limits.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -16,8 +17,10 @@ namespace {
 using telemetry::Area;
 using telemetry::Level;
 
-constexpr size_t most_messages = 64;  // of a batch
-constexpr uint64_t most_bytes = 8 << 20;
+constexpr size_t most_messages = 64;      // of a batch
+constexpr uint64_t most_bytes = 8 << 20;  // … but for its last message: bodies in memory, and documents
+// A document says no less of a recipient than the journal does, so that what was read fits into a batch.
+static_assert(most_bytes + spool::most_message_states <= spool::most_batch_states);
 constexpr uint64_t in_memory = 1 << 20;  // of one body; the rest goes to the disk as it is read
 constexpr size_t most_refusals = 500;    // that are kept for the console
 constexpr const char* owner = "spool import";
@@ -105,7 +108,7 @@ void SpoolImport::read() {
   uint64_t bytes = 0;
   while (next_ < names_.size() && pairs_.size() < most_messages && bytes < most_bytes && !failed_ && !cancelled_) {
     const std::string& name = names_[next_++];
-    if (read(name)) bytes += std::min(pairs_.back().text.size, in_memory);
+    if (read(name)) bytes += std::min(pairs_.back().text.size, in_memory) + pairs_.back().document_size;
   }
 }
 
@@ -164,7 +167,9 @@ void SpoolImport::commit() {
     pairs_.clear();
     return work(&SpoolImport::read, &SpoolImport::commit);
   }
-  auto batch = parts_.injector.begin_batch("IMPORT", parts_.main);
+  inject::Source source("IMPORT");
+  source.again = true;
+  auto batch = parts_.injector.begin_batch(std::move(source), parts_.main);
   if (!batch) return stop(std::move(batch.error()));
   std::vector<std::string> names;
   for (spool::Pair& pair : pairs_) {

@@ -8,6 +8,7 @@
 #include "spool/compactor.h"
 #include "spool/health.h"
 #include "spool/index.h"
+#include "spool/limits.h"
 #include "spool/receipts.h"
 #include "spool/resident.h"
 #include "spool/segment_files.h"
@@ -32,7 +33,7 @@ struct Tuning {
   uint64_t max_told = 16ULL << 20;                        // bytes that wait for a segment's footer
   uint64_t batch_piece = 1ULL << 20;                      // bytes of a batch that go to the queue together
   uint64_t batch_window = 8ULL << 20;                     // bytes of a batch that may wait for the disk
-  uint64_t batch_states = 16ULL << 20;                    // bytes of a batch's states; beyond that it is refused
+  uint64_t batch_states = most_batch_states;              // bytes of a batch's states; beyond that it is refused
   uint64_t max_copies = 16ULL << 20;                      // bytes of receipts that are copied forward at once
   uint64_t compact_gain = 4ULL << 20;                     // bytes that compacting a segment has to free
   uint64_t compact_slice = 1ULL << 20;                    // bytes copied at once

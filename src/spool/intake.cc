@@ -1,6 +1,7 @@
 #include "spool/intake.h"
 
 #include "base/crc32c.h"
+#include "message/limits.h"
 #include "spool/message_codec.h"
 #include "spool/record.h"
 
@@ -221,8 +222,9 @@ Result<std::unique_ptr<Batch>> Intake::begin_batch() {
 // waiting is bounded by its window: it is not refused in the middle.
 Result<> Intake::prepare(const Incoming& message, PendingMessage& pending, uint64_t batch) const {
   const size_t recipients = message.envelope.recipients.size();
-  if (recipients == 0 || recipients >= JournalEntry::whole_message)
-    return fail(Errc::invalid, "a message needs recipients");
+  if (recipients == 0) return fail(Errc::invalid, "a message needs recipients");
+  if (recipients > message::most_recipients)
+    return fail(Errc::invalid, "a message to more than {} recipients", message::most_recipients);
   if (batch == 0 && !message.states.empty()) return fail(Errc::invalid, "states of recipients come with a batch");
   if (message.id_offset != Incoming::no_id && message.id_offset > message.trace.size())
     return fail(Errc::invalid, "the id has no place in the trace");

@@ -18,6 +18,7 @@ libspool_a_SOURCES = \
 	src/spool/journal.cc src/spool/journal.h \
 	src/spool/large_body.cc src/spool/large_body.h \
 	src/spool/large_files.cc src/spool/large_files.h \
+	src/spool/limits.h \
 	src/spool/log_spool.cc src/spool/log_spool.h \
 	src/spool/message_codec.cc src/spool/message_codec.h \
 	src/spool/message_reader.cc src/spool/message_reader.h \

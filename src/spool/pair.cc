@@ -4,6 +4,7 @@
 #include "base/tenant.h"
 #include "base/text.h"
 #include "message/address.h"
+#include "message/limits.h"
 #include "spool/journal.h"
 
 #include <fmt/chrono.h>
@@ -14,6 +15,7 @@
 #include <ctime>
 #include <functional>
 #include <initializer_list>
+#include <set>
 #include <utility>
 
 namespace impulse::spool {
@@ -25,8 +27,12 @@ constexpr uint64_t max_trace = 1 << 20;  // bytes; it stays in memory
 constexpr std::array<std::string_view, 3> body_types{"7bit", "8bitmime", "binarymime"};
 constexpr std::array<std::string_view, 3> ret_names{"", "full", "hdrs"};
 constexpr std::array<std::string_view, 4> notify_names{"never", "success", "failure", "delay"};
-// Seconds since 1970 that have four digits for the year.
-constexpr int64_t last_second = 253402300799;
+// The last microsecond since 1970 that has four digits for the year.
+constexpr int64_t last_microsecond = 253402300799999999;
+// Octets: RFC 3461 §4.2.
+constexpr size_t max_orcpt = 500;
+
+bool is_control(char c) { return (c >= 0 && c < 0x20) || c == 0x7F; }
 
 // Bytes that are no UTF-8 are written as {"hex": "…"}.
 std::string text_of(std::string_view text) {
@@ -36,12 +42,19 @@ std::string text_of(std::string_view text) {
   return fmt::format("{{\"hex\": \"{}\"}}", hex);
 }
 
+// What has no such name is written as the nearest that has: no time in a message means more than that.
 std::string time_of(WallTime time) {
-  const int64_t microseconds = time.time_since_epoch().count();
+  const int64_t microseconds = std::clamp<int64_t>(time.time_since_epoch().count(), 0, last_microsecond);
   const int64_t seconds = microseconds / 1000000;
-  if (microseconds < 0 || seconds > last_second) return fmt::format("{}", microseconds);
   return fmt::format("\"{:%Y-%m-%dT%H:%M:%S}.{:06}Z\"", fmt::gmtime(static_cast<std::time_t>(seconds)),
                      microseconds % 1000000);
+}
+
+// As an import takes it.
+std::string one_line(std::string_view text) {
+  std::string line(cut_error(text));
+  std::ranges::replace_if(line, is_control, ' ');
+  return line;
 }
 
 std::string_view flag_of(bool flag) { return flag ? "true" : "false"; }
@@ -51,7 +64,7 @@ std::string state_of(const RecipientState& state) {
   if (state.attempts > 0) text += fmt::format(", \"attempts\": {}", state.attempts);
   if (state.state == State::pending && !state.held() && state.next_attempt != WallTime{})
     text += fmt::format(", \"next_attempt\": {}", time_of(state.next_attempt));
-  if (!state.last_error.empty()) text += fmt::format(", \"last_error\": {}", text_of(state.last_error));
+  if (!state.last_error.empty()) text += fmt::format(", \"last_error\": {}", text_of(one_line(state.last_error)));
   return text;
 }
 
@@ -73,12 +86,11 @@ std::string recipient_of(const message::Recipient& recipient, const RecipientSta
 // Reads members; the first that is wrong is kept, and what is read from then on means nothing.
 class Reader {
  public:
-  explicit Reader(std::string_view text) : text_(text) {}
-
   std::optional<JsonFault> fault;
 
-  void fail(const JsonValue& value, std::string what) {
-    if (!fault) fault = json_fault(text_, value.at, std::move(what));
+  void fail(const JsonValue& value, std::string what) { fail(value.at, std::move(what)); }
+  void fail(JsonPlace at, std::string what) {
+    if (!fault) fault = {at.line, at.column, std::move(what)};
   }
   void object(const JsonValue& value) {
     if (value.kind != JsonValue::Kind::object) fail(value, "an object is expected");
@@ -91,8 +103,7 @@ class Reader {
     object(value);
     for (size_t i = 0; i < value.names.size() && !fault; ++i)
       if (std::ranges::find(names, value.names[i]) == names.end())
-        fault = json_fault(text_, value.names_at[i],
-                           fmt::format("{} is not known to this version", json_quoted(value.names[i])));
+        fail(value.names_at[i], fmt::format("{} is not known to this version", json_quoted(value.names[i])));
   }
   const JsonValue* need(const JsonValue& value, std::string_view name) {
     const JsonValue* found = value.find(name);
@@ -120,7 +131,7 @@ class Reader {
   // What becomes a part of lines, in a session or a log.
   void line(const JsonValue& value, std::string& to, bool blanks) {
     any_text(value, to);
-    if (std::ranges::any_of(to, [&](char c) { return (c >= 0 && c < 0x20) || c == 0x7F || (!blanks && c == ' '); }))
+    if (std::ranges::any_of(to, [&](char c) { return is_control(c) || (!blanks && c == ' '); }))
       fail(value, blanks ? "it has a control character" : "it has a blank or a control character");
   }
   // What becomes a part of queues' names.
@@ -146,13 +157,24 @@ class Reader {
     fail(value, fmt::format("one of {} is expected", fmt::join(names, " ")));
     return 0;
   }
-  void time(const JsonValue& value, WallTime& to) {
-    if (value.kind == JsonValue::Kind::integer) {
+  void time(std::string_view name, const JsonValue& value, WallTime& to) {
+    if (value.kind == JsonValue::Kind::integer && value.number >= 0 && value.number <= last_microsecond) {
       to = WallTime(Duration(value.number));
       return;
     }
     if (value.kind == JsonValue::Kind::string && read_time(value.text, to)) return;
-    fail(value, "a time such as \"2027-01-31T12:00:05.000000Z\", or microseconds since 1970, is expected");
+    fail(value, fmt::format("\"{}\": a time such as \"2027-01-31T12:00:05.000000Z\", or microseconds since 1970, not "
+                            "beyond the year 9999, is expected",
+                            name));
+  }
+  void pairs(const JsonValue& value, std::vector<std::pair<std::string, std::string>>& to) {
+    array(value);
+    for (const JsonValue& each : value.items) {
+      known(each, {"name", "value"});
+      auto& pair = to.emplace_back();
+      if (const auto* name = need(each, "name")) any_text(*name, pair.first);
+      if (const auto* text = need(each, "value")) any_text(*text, pair.second);
+    }
   }
   // As the envelope has it; the null sender is empty.
   void address(const JsonValue& value, std::string& to, bool may_be_empty) {
@@ -183,8 +205,6 @@ class Reader {
          std::chrono::seconds(part(17, 2)) + std::chrono::microseconds(part(20, 6));
     return true;
   }
-
-  std::string_view text_;
 };
 
 void read_recipient(Reader& reader, const JsonValue& value, PairText& pair) {
@@ -199,7 +219,10 @@ void read_recipient(Reader& reader, const JsonValue& value, PairText& pair) {
     if ((recipient.notify & message::notify::never) != 0 && recipient.notify != message::notify::never)
       reader.fail(*notify, "\"never\" stands alone");
   }
-  if (const auto* orcpt = value.find("orcpt")) reader.line(*orcpt, recipient.orcpt, false);
+  if (const auto* orcpt = value.find("orcpt")) {
+    reader.line(*orcpt, recipient.orcpt, false);
+    if (recipient.orcpt.size() > max_orcpt) reader.fail(*orcpt, fmt::format("more than {} bytes", max_orcpt));
+  }
   RecipientState state;
   constexpr std::array<std::string_view, 5> states{"pending", "delivered", "failed", "expired", "held"};
   if (const auto* name = value.find("state")) {
@@ -213,9 +236,12 @@ void read_recipient(Reader& reader, const JsonValue& value, PairText& pair) {
     state.attempts = static_cast<uint32_t>(reader.number(*attempts, 0, UINT32_MAX));
   if (const auto* next = value.find("next_attempt")) {
     if (state.state != State::pending || state.held()) reader.fail(*next, "only what is pending is tried again");
-    reader.time(*next, state.next_attempt);
+    reader.time("next_attempt", *next, state.next_attempt);
   }
-  if (const auto* error = value.find("last_error")) reader.line(*error, state.last_error, true);
+  if (const auto* error = value.find("last_error")) {
+    reader.line(*error, state.last_error, true);
+    state.last_error = cut_error(state.last_error);
+  }
   if (const auto* binding = value.find("binding")) reader.binding(*binding, state.binding);
   pair.envelope.recipients.push_back(std::move(recipient));
   pair.states.push_back(std::move(state));
@@ -231,10 +257,11 @@ void read_request(Reader& reader, const JsonValue& root, message::Envelope& enve
   if (const auto* auth = root.find("auth")) reader.line(*auth, envelope.auth, true);
   if (const auto* priority = root.find("priority"))
     envelope.priority = static_cast<int8_t>(reader.number(*priority, -9, 9));
-  if (const auto* time = root.find("hold_until")) reader.time(*time, envelope.hold_until);
+  if (const auto* time = root.find("hold_until")) reader.time("hold_until", *time, envelope.hold_until);
   if (const auto* by = root.find("deliver_by")) {
     reader.known(*by, {"deadline", "mode", "trace"});
-    if (const auto* deadline = reader.need(*by, "deadline")) reader.time(*deadline, envelope.deliver_by.deadline);
+    if (const auto* deadline = reader.need(*by, "deadline"))
+      reader.time("deadline", *deadline, envelope.deliver_by.deadline);
     constexpr std::array<std::string_view, 2> modes{"notify", "return"};
     if (const auto* mode = by->find("mode")) envelope.deliver_by.mode = reader.one_of(*mode, modes) == 1 ? 'R' : 'N';
     if (const auto* trace = by->find("trace")) reader.flag(*trace, envelope.deliver_by.trace);
@@ -245,7 +272,7 @@ void read_request(Reader& reader, const JsonValue& root, message::Envelope& enve
 
 // Where it came from.
 void read_origin(Reader& reader, const JsonValue& root, message::Envelope& envelope) {
-  if (const auto* time = reader.need(root, "received")) reader.time(*time, envelope.received);
+  if (const auto* time = reader.need(root, "received")) reader.time("received", *time, envelope.received);
   if (const auto* client = root.find("client")) {
     const auto address = IpAddress::parse(client->text);
     if (client->kind != JsonValue::Kind::string || !address)
@@ -264,17 +291,13 @@ void read_origin(Reader& reader, const JsonValue& root, message::Envelope& envel
     if (!is_tenant_name(envelope.tenant)) reader.fail(*tenant, "the name of a tenant is expected");
   }
   if (const auto* binding = root.find("binding")) reader.binding(*binding, envelope.binding);
-  const auto* context = root.find("context");
-  if (context == nullptr) return;
-  reader.array(*context);
-  for (const JsonValue& each : context->items) {
-    reader.known(each, {"name", "value"});
-    std::pair<std::string, std::string> pair;
-    if (const auto* name = reader.need(each, "name")) reader.any_text(*name, pair.first);
-    if (const auto* value = reader.need(each, "value")) reader.any_text(*value, pair.second);
-    if (std::ranges::any_of(envelope.context, [&](const auto& other) { return other.first == pair.first; }))
-      reader.fail(each, "that name is there twice");
-    envelope.context.push_back(std::move(pair));
+  if (const auto* protocol = root.find("protocol")) reader.line(*protocol, envelope.protocol, true);
+  if (const auto* headers = root.find("headers")) reader.pairs(*headers, envelope.headers);
+  if (const auto* context = root.find("context")) {
+    reader.pairs(*context, envelope.context);
+    std::set<std::string_view> names;
+    for (size_t i = 0; i < envelope.context.size(); ++i)
+      if (!names.insert(envelope.context[i].first).second) reader.fail(context->items[i], "that name is there twice");
   }
 }
 
@@ -318,6 +341,13 @@ std::string write_pair(const Stored& stored) {
   const auto put_text = [&](std::string_view name, std::string_view value) {
     if (!value.empty()) put(name, text_of(value));
   };
+  const auto put_pairs = [&](std::string_view name, const std::vector<std::pair<std::string, std::string>>& pairs) {
+    std::string list;
+    for (const auto& [key, value] : pairs)
+      list +=
+          fmt::format("{}\n    {{\"name\": {}, \"value\": {}}}", list.empty() ? "" : ",", text_of(key), text_of(value));
+    if (!list.empty()) put(name, fmt::format("[{}\n  ]", list));
+  };
   std::string id = stored.id.to_string(stored.node);
   if (stored.node.empty()) id.pop_back();
   put_text("id", id);
@@ -352,35 +382,42 @@ std::string write_pair(const Stored& stored) {
   put_text("tenant", envelope.tenant);
   // Said of the default one, too: what says nothing gets that of the configuration.
   put_text("binding", envelope.binding.empty() ? std::string_view("default") : envelope.binding);
-  std::string context;
-  for (const auto& [name, value] : envelope.context)
-    context += fmt::format("{}\n    {{\"name\": {}, \"value\": {}}}", context.empty() ? "" : ",", text_of(name),
-                           text_of(value));
-  if (!context.empty()) put("context", fmt::format("[{}\n  ]", context));
+  put_text("protocol", envelope.protocol);
+  put_pairs("context", envelope.context);
+  put_pairs("headers", envelope.headers);
   return text + "\n}\n";
 }
 
-std::expected<PairText, JsonFault> read_pair(std::string_view text) {
-  auto root = parse_pair_json(text);
-  if (!root) return std::unexpected(std::move(root.error()));
-  Reader reader(text);
+std::expected<PairText, JsonFault> read_pair(const JsonInput& input) {
+  Reader reader;
   PairText pair;
-  // The version first: another one may have other names.
-  reader.object(*root);
-  const auto* format = reader.need(*root, "impulse_message");
-  if (format != nullptr && (format->kind != JsonValue::Kind::integer || format->number != version))
-    reader.fail(*format, fmt::format("this is not of version {}, which is all that is known here", version));
+  const auto check_version = [&](const JsonValue& root) {
+    reader.object(root);
+    const auto* format = reader.need(root, "impulse_message");
+    if (format != nullptr && (format->kind != JsonValue::Kind::integer || format->number != version))
+      reader.fail(*format, fmt::format("this is not of version {}, which is all that is known here", version));
+  };
+  const auto take = [&](const JsonValue& root, const JsonValue& item) {
+    // The version first, where it is said: another one may have other names.
+    if (root.find("impulse_message") != nullptr) check_version(root);
+    if (pair.states.size() == message::most_recipients)
+      reader.fail(item, fmt::format("more than {} recipients", message::most_recipients));
+    if (!reader.fault) read_recipient(reader, item, pair);
+    return std::move(reader.fault);
+  };
+  auto root = parse_pair_json(input, {"recipients", take});
+  if (!root) return std::unexpected(std::move(root.error()));
+  check_version(*root);
   reader.known(*root, {"impulse_message", "id",           "size",       "trace_size",  "crc32c",   "sender",
                        "recipients",      "body",         "smtputf8",   "ret",         "envid",    "auth",
                        "priority",        "hold_until",   "deliver_by", "require_tls", "received", "client",
                        "client_port",     "client_name",  "helo",       "listener",    "user",     "tenant",
-                       "context",         "tls_optional", "binding"});
+                       "context",         "tls_optional", "binding",    "protocol",    "headers"});
   if (reader.fault) return std::unexpected(std::move(*reader.fault));
   read_frame(reader, *root, pair);
   if (const auto* sender = reader.need(*root, "sender")) reader.address(*sender, pair.envelope.sender, true);
   if (const auto* recipients = reader.need(*root, "recipients")) {
     reader.array(*recipients);
-    for (const JsonValue& each : recipients->items) read_recipient(reader, each, pair);
     if (std::ranges::none_of(pair.states, [](const RecipientState& each) { return each.state == State::pending; }))
       reader.fail(*recipients, "none of the recipients is pending");
   }
@@ -388,6 +425,10 @@ std::expected<PairText, JsonFault> read_pair(std::string_view text) {
   read_origin(reader, *root, pair.envelope);
   if (reader.fault) return std::unexpected(std::move(*reader.fault));
   return pair;
+}
+
+std::expected<PairText, JsonFault> read_pair(std::string_view text) {
+  return read_pair([rest = text]() mutable { return std::exchange(rest, {}); });
 }
 
 std::string pair_name(MessageId id, std::string_view node) {

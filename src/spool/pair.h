@@ -27,11 +27,19 @@ struct PairText {
   std::vector<RecipientState> states;  // one for each recipient; one of them at least is pending
 };
 
-// The document of a message as it was read.
+// Bytes of a document. No message has a longer one: what is said of a recipient takes up to
+// 3000 bytes, as ill as its texts may be, and all the rest of it no more than json_most allows.
+inline constexpr uint64_t max_document = 384 << 20;
+
+// The document of a message as it was read. Control characters in error texts have become
+// blanks, and a time outside of the years 1970 to 9999 the nearest in these.
 std::string write_pair(const Stored& stored);
 // Faults: what is no such document, or of another version, or says something
 // that no message can have. What it does not know is a fault, too: it may be
 // something that must not be lost.
+// It is read as it comes; what is in memory of it is bounded by what a message may
+// have: no more recipients than message::most_recipients, and see pair_json.h.
+std::expected<PairText, JsonFault> read_pair(const JsonInput& input);
 std::expected<PairText, JsonFault> read_pair(std::string_view text);
 
 // "00000001-0000A2C0-mx1": what both files are called, but for .eml and .json.

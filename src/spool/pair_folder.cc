@@ -26,9 +26,9 @@ namespace {
 constexpr mode_t folder_mode = 0700;
 constexpr mode_t file_mode = 0600;
 constexpr size_t block_size = size_t{256} << 10;
-constexpr uint64_t max_document = 64 << 20;
 constexpr const char* token_name = "import.token";
 constexpr size_t token_length = 32;
+constexpr const char* changed = "it was changed while it was read";
 constexpr std::string_view text_suffix = ".eml";
 constexpr std::string_view document_suffix = ".json";
 
@@ -45,15 +45,46 @@ ssize_t read_some(int fd, std::string& bytes) {
   return static_cast<ssize_t>(got);
 }
 
-// A regular file beneath `folder`, for reading; what else has that name is no file.
-Result<UniqueFd> open_file(int folder, const std::string& name, const std::string& path) {
-  UniqueFd fd(::openat(folder, name.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
-  if (!fd && errno == ELOOP) return fail(Errc::invalid, "{}: a symbolic link", path);
-  if (!fd) return fail_errno(errno, path);
+// What a descriptor is of, and how it is now.
+Result<struct stat> status_of(int fd, const std::string& path) {
   struct stat status{};
-  if (::fstat(fd.get(), &status) != 0) return fail_errno(errno, path);
-  if (!S_ISREG(status.st_mode)) return fail(Errc::invalid, "{}: not a regular file", path);
-  return fd;
+  if (::fstat(fd, &status) != 0) return fail_errno(errno, path);
+  return status;
+}
+
+bool unchanged(const struct stat& before, const struct stat& now) {
+  const auto same = [](const timespec& one, const timespec& other) {
+    return one.tv_sec == other.tv_sec && one.tv_nsec == other.tv_nsec;
+  };
+  return before.st_size == now.st_size && same(before.st_mtim, now.st_mtim);
+}
+
+struct OpenFile {
+  UniqueFd fd;
+  struct stat status{};
+};
+
+// A file of ours beneath `folder`, for reading. What somebody has put there so that another file is read, or
+// moved, in its place is none: a link of any kind, a device, a file of a stranger, or one that anybody changes.
+Result<OpenFile> open_file(int folder, const std::string& name, const std::string& path) {
+  OpenFile file;
+  file.fd.reset(::openat(folder, name.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY));
+  if (!file.fd && errno == ELOOP) return fail(Errc::invalid, "{}: a symbolic link", path);
+  if (!file.fd && (errno == ENXIO || errno == ENODEV)) return fail(Errc::invalid, "{}: not a regular file", path);
+  if (!file.fd) return fail_errno(errno, path);
+  const auto status = status_of(file.fd.get(), path);
+  if (!status) return std::unexpected(status.error());
+  file.status = *status;
+  if (!S_ISREG(status->st_mode)) return fail(Errc::invalid, "{}: not a regular file", path);
+  if (status->st_nlink != 1)
+    return fail(Errc::invalid, "{}: it has {} names (hard links), and is taken with one", path,
+                static_cast<uint64_t>(status->st_nlink));
+  const auto owner = status_of(folder, path);
+  if (!owner) return std::unexpected(owner.error());
+  if (status->st_uid != owner->st_uid && status->st_uid != ::geteuid() && status->st_uid != 0)
+    return fail(Errc::denied, "{}: it belongs to user {}, and not to the folder's owner", path, status->st_uid);
+  if ((status->st_mode & S_IWOTH) != 0) return fail(Errc::denied, "{}: anybody may write to it", path);
+  return file;
 }
 
 bool there(int folder, const std::string& name) {
@@ -65,8 +96,15 @@ bool there(int folder, const std::string& name) {
 int move_file(int from, const std::string& name, int to, const std::string& new_name) {
   if (::renameat2(from, name.c_str(), to, new_name.c_str(), RENAME_NOREPLACE) == 0) return 0;
   if (errno != EINVAL && errno != ENOSYS) return -errno;
-  // This file system cannot do it at once.
-  if (::linkat(from, name.c_str(), to, new_name.c_str(), 0) != 0) return -errno;
+  // This file system cannot do it at once; one who died in between left both names.
+  if (::linkat(from, name.c_str(), to, new_name.c_str(), 0) != 0) {
+    const int why = errno;
+    struct stat one{}, other{};
+    const bool same = why == EEXIST && ::fstatat(from, name.c_str(), &one, AT_SYMLINK_NOFOLLOW) == 0 &&
+                      ::fstatat(to, new_name.c_str(), &other, AT_SYMLINK_NOFOLLOW) == 0 && one.st_dev == other.st_dev &&
+                      one.st_ino == other.st_ino;
+    if (!same) return -why;
+  }
   return ::unlinkat(from, name.c_str(), 0) == 0 ? 0 : -errno;
 }
 
@@ -145,11 +183,6 @@ Result<PairFolder> PairFolder::open(const std::string& wanted, bool make) {
 Result<> PairFolder::create(const std::string& name, std::string_view first, std::string_view second) const {
   constexpr int flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW;
   UniqueFd file(::openat(fd_.get(), name.c_str(), flags, file_mode));
-  if (!file && errno == EEXIST) {
-    // Of one who died: nobody else is at work here.
-    (void)::unlinkat(fd_.get(), name.c_str(), 0);
-    file.reset(::openat(fd_.get(), name.c_str(), flags, file_mode));
-  }
   if (!file) return fail_errno(errno, full(name));
   Result<> done = write_all(file.get(), first);
   if (done) done = write_all(file.get(), second);
@@ -161,26 +194,26 @@ Result<> PairFolder::create(const std::string& name, std::string_view first, std
 // Whether a file is there, and has that content.
 bool PairFolder::holds(const std::string& name, std::string_view first, std::string_view second) const {
   const auto file = open_file(fd_.get(), name, name);
-  if (!file) return false;
-  struct stat status{};
-  if (::fstat(file->get(), &status) != 0 || static_cast<uint64_t>(status.st_size) != first.size() + second.size())
-    return false;
+  if (!file || static_cast<uint64_t>(file->status.st_size) != first.size() + second.size()) return false;
   for (std::string_view rest : {first, second}) {
     while (!rest.empty()) {
       std::string block(std::min(block_size, rest.size()), '\0');
-      if (read_some(file->get(), block) != static_cast<ssize_t>(block.size()) || !rest.starts_with(block)) return false;
+      if (read_some(file->fd.get(), block) != static_cast<ssize_t>(block.size()) || !rest.starts_with(block))
+        return false;
       rest.remove_prefix(block.size());
     }
   }
   // It may be of one who died before it was.
-  return ::fsync(file->get()) == 0;
+  return ::fsync(file->fd.get()) == 0;
 }
 
 // True: it was not there before.
 Result<bool> PairFolder::place(const std::string& name, std::string_view first, std::string_view second) const {
+  const std::string temporary = "." + name + ".tmp";
+  // Of one who died: it may be another name of the file.
+  (void)::unlinkat(fd_.get(), temporary.c_str(), 0);
   if (holds(name, first, second)) return false;
   if (there(fd_.get(), name)) return fail(Errc::exists, "{}: there is another file of that name", full(name));
-  const std::string temporary = "." + name + ".tmp";
   if (auto made = create(temporary, first, second); !made) return std::unexpected(std::move(made.error()));
   if (const int moved = move_file(fd_.get(), temporary, fd_.get(), name); moved < 0) {
     (void)::unlinkat(fd_.get(), temporary.c_str(), 0);
@@ -191,11 +224,17 @@ Result<bool> PairFolder::place(const std::string& name, std::string_view first, 
 
 Result<bool> PairFolder::write(const Stored& stored) {
   const std::string name = pair_name(stored.id, stored.node);
+  // What nobody could read back stays where it is.
+  const std::string document = write_pair(stored);
+  if (document.size() > max_document) return fail(Errc::invalid, "its document would be too large for an import");
+  if (const auto back = read_pair(document); !back)
+    return fail(Errc::invalid, "no import would take it: {}:{}: {}", back.error().line, back.error().column,
+                back.error().what);
   // The document last: what has none is no pair yet.
   if (there(fd_.get(), name + ".json") && !holds(name + ".eml", stored.trace, stored.body))
     return fail(Errc::exists, "{}: there is another message of that name", full(name));
   if (auto placed = place(name + ".eml", stored.trace, stored.body); !placed) return placed;
-  return place(name + ".json", write_pair(stored), {});
+  return place(name + ".json", document, {});
 }
 
 bool PairFolder::has(MessageId id, std::string_view node) const {
@@ -237,14 +276,24 @@ std::expected<Pair, PairFault> PairFolder::read(const std::string& name, uint64_
   if (!document_file && document_file.error().code == Errc::not_found)
     return wrong(text_name, fmt::format("{} is missing, which tells its envelope", document_name));
   if (!document_file) return bad(document_name, document_file.error());
-  struct stat status{};
-  if (::fstat(document_file->get(), &status) != 0 || static_cast<uint64_t>(status.st_size) > max_document)
-    return wrong(document_name, "larger than such a document can be");
-  std::string document(static_cast<size_t>(status.st_size), '\0');
-  const ssize_t length = read_some(document_file->get(), document);
-  if (length < 0) return bad(document_name, fail_errno(static_cast<int>(-length), document_name).error());
-  document.resize(static_cast<size_t>(length));
-  auto text = read_pair(document);
+  if (static_cast<uint64_t>(document_file->status.st_size) > max_document)
+    return wrong(document_name, fmt::format("more than {} bytes, which no document has", max_document));
+  Pair pair;
+  int failed = 0;
+  std::string piece;
+  auto text = read_pair([&]() -> std::string_view {
+    piece.resize(block_size);
+    const ssize_t got = read_some(document_file->fd.get(), piece);
+    failed = got < 0 ? static_cast<int>(-got) : 0;
+    piece.resize(static_cast<size_t>(std::max<ssize_t>(got, 0)));
+    pair.document_size += piece.size();
+    // One that grows as it is read.
+    return pair.document_size > max_document ? std::string_view() : piece;
+  });
+  if (failed != 0) return bad(document_name, fail_errno(failed, document_name).error());
+  const auto document_now = status_of(document_file->fd.get(), document_name);
+  if (!document_now) return bad(document_name, document_now.error());
+  if (!unchanged(document_file->status, *document_now)) return wrong(document_name, changed);
   if (!text)
     return std::unexpected(PairFault{
         document_name, text.error().line, text.error().column, {Errc::invalid, std::move(text.error().what)}});
@@ -253,7 +302,6 @@ std::expected<Pair, PairFault> PairFolder::read(const std::string& name, uint64_
   if (!text_file && text_file.error().code == Errc::not_found)
     return wrong(document_name, fmt::format("{} is missing, which is the message", text_name));
   if (!text_file) return bad(text_name, text_file.error());
-  Pair pair;
   pair.name = name;
   pair.text = std::move(*text);
   uint64_t size = 0;
@@ -264,7 +312,7 @@ std::expected<Pair, PairFault> PairFolder::read(const std::string& name, uint64_
     const uint64_t kept = ours + in_memory;
     const uint64_t border = size < ours ? ours : size < kept ? kept : UINT64_MAX;
     std::string block(static_cast<size_t>(std::min<uint64_t>(block_size, border - size)), '\0');
-    const ssize_t got = read_some(text_file->get(), block);
+    const ssize_t got = read_some(text_file->fd.get(), block);
     if (got < 0) return bad(text_name, fail_errno(static_cast<int>(-got), text_name).error());
     if (got == 0) break;
     block.resize(static_cast<size_t>(got));
@@ -285,6 +333,9 @@ std::expected<Pair, PairFault> PairFolder::read(const std::string& name, uint64_
         return bad(text_name, std::move(appended.error()));
     }
   }
+  const auto text_now = status_of(text_file->fd.get(), text_name);
+  if (!text_now) return bad(text_name, text_now.error());
+  if (!unchanged(text_file->status, *text_now)) return wrong(text_name, changed);
   if (size != pair.text.size)
     return wrong(text_name, fmt::format("not the {} bytes that {} says", pair.text.size, document_name));
   if (pair.text.checksum && *pair.text.checksum != checksum)
@@ -302,7 +353,7 @@ Result<std::string> PairFolder::token() {
     const auto file = open_file(fd_.get(), token_name, full(token_name));
     if (file) {
       std::string text(token_length + 2, '\0');
-      const ssize_t got = read_some(file->get(), text);
+      const ssize_t got = read_some(file->fd.get(), text);
       text.resize(static_cast<size_t>(std::max<ssize_t>(got, 0)));
       if (text.ends_with('\n')) text.pop_back();
       if (!is_token(text)) return fail(Errc::invalid, "{}: not what an import has left there", full(token_name));
@@ -323,6 +374,12 @@ Result<> PairFolder::make_done() {
   done_.reset(::openat(fd_.get(), "done", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
   if (!done_ && (errno == ELOOP || errno == ENOTDIR)) return fail(Errc::invalid, "{}: not a folder", full("done"));
   if (!done_) return fail_errno(errno, full("done"));
+  const auto status = status_of(done_.get(), full("done"));
+  if (!status) return std::unexpected(status.error());
+  if ((status->st_mode & S_IWOTH) != 0) {
+    done_.reset();
+    return fail(Errc::denied, "{}: anybody may write there", full("done"));
+  }
   return sync();
 }
 

@@ -28,7 +28,8 @@ struct PairFault {
 // A message read from files.
 struct Pair {
   std::string name;
-  PairText text;  // its envelope and states are in `incoming`
+  PairText text;               // its envelope and states are in `incoming`
+  uint64_t document_size = 0;  // bytes; what is in memory of envelope and states is about as much
   Incoming incoming;
 };
 
@@ -44,7 +45,8 @@ class PairFolder {
 
   // Writes both files, each durable but for its name (sync()). Under that name
   // there may be the very same message: true is returned when it was written,
-  // false when it was there. Errc::exists: another one is there.
+  // false when it was there. Errc::exists: another one is there. Errc::invalid:
+  // no read() would take it.
   Result<bool> write(const Stored& stored);
   bool has(MessageId id, std::string_view node) const;
   // All names in it are durable.
@@ -52,7 +54,9 @@ class PairFolder {
 
   // Names of pairs, and of files that may be halves of pairs, ascending.
   Result<std::vector<std::string>> names() const;
-  // Both files. Of a long body what is behind `in_memory` bytes goes into what
+  // Both files. Either is a regular file with one name, of this user, root, or the
+  // folder's owner, to which not anybody may write; and does not change while it
+  // is read. Of a long body what is behind `in_memory` bytes goes into what
   // `stream` makes.
   std::expected<Pair, PairFault> read(const std::string& name, uint64_t in_memory, const message::BeginBody& stream);
 

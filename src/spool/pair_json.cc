@@ -12,63 +12,77 @@ namespace impulse::spool {
 
 namespace {
 
-constexpr int max_depth = 16;
-
 class Parser {
  public:
-  explicit Parser(std::string_view text) : text_(text) {}
+  Parser(const JsonInput& input, const JsonItems& items) : input_(input), items_(items) {}
 
   std::expected<JsonValue, JsonFault> parse() {
     JsonValue root;
-    if (const size_t at = well_formed(); at < text_.size())
-      return std::unexpected(json_fault(text_, at, "this is no UTF-8"));
-    if (!value(root, 0)) return std::unexpected(json_fault(text_, fault_at_, std::move(fault_)));
-    blanks();
-    if (at_ < text_.size()) return std::unexpected(json_fault(text_, at_, "nothing more is expected"));
+    root_ = &root;
+    if (value(root, 0)) {
+      blanks();
+      if (more()) fail(here_, "nothing more is expected");
+    }
+    if (fault_) return std::unexpected(std::move(*fault_));
     return root;
   }
 
  private:
-  // How much of it, from the beginning, is UTF-8.
-  size_t well_formed() const {
-    size_t at = 0;
-    while (at < text_.size()) {
-      const auto lead = static_cast<unsigned char>(text_[at]);
-      const size_t length = lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
-      if (!is_utf8(text_.substr(at, length))) break;
-      at += length;
+  // Whether there is a byte to look at.
+  bool more() {
+    if (used_ == piece_.size() && !ended_) {
+      piece_ = input_();
+      used_ = 0;
+      ended_ = piece_.empty();
     }
-    return at;
+    return used_ < piece_.size();
+  }
+  char peek() { return more() ? piece_[used_] : '\0'; }
+  char next() {
+    const char c = piece_[used_++];
+    if (c == '\n') {
+      ++here_.line;
+      here_.column = 1;
+    } else {
+      ++here_.column;
+    }
+    return c;
   }
 
-  bool fail(size_t at, std::string what) {
-    if (!fault_.empty()) return false;
-    fault_at_ = at;
-    fault_ = std::move(what);
+  bool fail(JsonPlace at, std::string what) {
+    if (!fault_) fault_ = {at.line, at.column, std::move(what)};
     return false;
   }
   void blanks() {
-    while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\t' || text_[at_] == '\n' || text_[at_] == '\r'))
-      ++at_;
+    while (more() && (peek() == ' ' || peek() == '\t' || peek() == '\n' || peek() == '\r')) next();
   }
   bool take(char c) {
     blanks();
-    if (at_ >= text_.size() || text_[at_] != c) return false;
-    ++at_;
+    if (!more() || peek() != c) return false;
+    next();
     return true;
   }
   bool word(std::string_view name) {
-    if (!text_.substr(at_).starts_with(name)) return fail(at_, "a value is expected");
-    at_ += name.size();
+    const JsonPlace begin = here_;
+    for (const char c : name) {
+      if (!more() || peek() != c) return fail(begin, "a value is expected");
+      next();
+    }
+    return true;
+  }
+  // A place for one more, while there is room for it.
+  bool room(JsonValue& of, JsonPlace at) {
+    if (++kept_.values > most_.values) return fail(at, fmt::format("more than {} values", most_.values));
+    of.items.emplace_back();
     return true;
   }
 
   bool value(JsonValue& to, int depth) {
     blanks();
-    to.at = at_;
-    if (at_ >= text_.size()) return fail(at_, "the document ends too early");
-    if (depth > max_depth) return fail(at_, "too many levels");
-    switch (text_[at_]) {
+    to.at = here_;
+    if (!more()) return fail(here_, "the document ends too early");
+    if (depth > json_levels) return fail(here_, "too many levels");
+    switch (peek()) {
       case '{':
         return object(to, depth);
       case '[':
@@ -93,69 +107,112 @@ class Parser {
 
   bool object(JsonValue& to, int depth) {
     to.kind = JsonValue::Kind::object;
-    ++at_;
+    next();
     if (take('}')) return true;
     do {
       blanks();
-      const size_t name_at = at_;
+      const JsonPlace name_at = here_;
       std::string name;
-      if (at_ >= text_.size() || text_[at_] != '"') return fail(at_, "a name in quotes is expected");
+      if (peek() != '"') return fail(here_, "a name in quotes is expected");
       if (!string(name)) return false;
       if (to.find(name) != nullptr) return fail(name_at, fmt::format("{} is there twice", json_quoted(name)));
-      if (!take(':')) return fail(at_, "a colon is expected");
+      if (to.names.size() == json_members) return fail(name_at, fmt::format("more than {} names", json_members));
+      if (!take(':')) return fail(here_, "a colon is expected");
+      if (!room(to, name_at)) return false;
       to.names_at.push_back(name_at);
-      to.names.push_back(std::move(name));
-      to.items.emplace_back();
-      if (!value(to.items.back(), depth + 1)) return false;
+      to.names.push_back(name);
+      const bool many = &to == root_ && name == items_.name;
+      blanks();
+      member_ = name;
+      if (!(many && peek() == '[' ? items(to.items.back()) : value(to.items.back(), depth + 1))) return false;
     } while (take(','));
-    return take('}') || fail(at_, "a comma or '}' is expected");
+    return take('}') || fail(here_, "a comma or '}' is expected");
   }
 
   bool array(JsonValue& to, int depth) {
     to.kind = JsonValue::Kind::array;
-    ++at_;
+    next();
     if (take(']')) return true;
     do {
-      to.items.emplace_back();
-      if (!value(to.items.back(), depth + 1)) return false;
+      blanks();
+      if (!room(to, here_) || !value(to.items.back(), depth + 1)) return false;
     } while (take(','));
-    return take(']') || fail(at_, "a comma or ']' is expected");
+    return take(']') || fail(here_, "a comma or ']' is expected");
+  }
+
+  // The array of which nothing is kept.
+  bool items(JsonValue& to) {
+    to.kind = JsonValue::Kind::array;
+    to.at = here_;
+    next();
+    if (take(']')) return true;
+    const JsonMost kept = std::exchange(kept_, {});
+    most_ = json_item_most;
+    do {
+      JsonValue item;
+      kept_ = {};
+      if (!value(item, 2)) return false;
+      if (auto fault = items_.take(*root_, item)) {
+        fault_ = std::move(fault);
+        return false;
+      }
+    } while (take(','));
+    kept_ = kept;
+    most_ = json_most;
+    return take(']') || fail(here_, "a comma or ']' is expected");
   }
 
   bool number(int64_t& to) {
-    const char* begin = text_.data() + at_;
-    const char* end = text_.data() + text_.size();
-    const auto [rest, error] = std::from_chars(begin, end, to);
-    const std::string_view digits(begin, static_cast<size_t>(rest - begin));
-    if (digits.empty()) return fail(at_, "a value is expected");
-    if (error != std::errc{}) return fail(at_, "the number is too large");
-    if (digits == "-0" || (digits.starts_with('0') && digits.size() > 1) || digits.starts_with("-0"))
-      return fail(at_, "a number does not begin with a 0");
-    if (rest != end && (*rest == '.' || *rest == 'e' || *rest == 'E')) return fail(at_, "a whole number is expected");
-    at_ += digits.size();
+    constexpr size_t longest = 20;  // of 64 bits, with its sign
+    const JsonPlace begin = here_;
+    std::string digits;
+    // Which number it is nobody can tell by its place alone.
+    const auto bad = [&](std::string_view what) {
+      return fail(begin, member_.empty() ? std::string(what) : fmt::format("{}: {}", json_quoted(member_), what));
+    };
+    while (is_digit(peek()) || (digits.empty() && peek() == '-')) {
+      digits += next();
+      if (digits.size() > longest) return bad("the number is too large");
+    }
+    if (digits.empty() || digits == "-") return fail(begin, "a value is expected");
+    const auto [rest, error] = std::from_chars(digits.data(), digits.data() + digits.size(), to);
+    if (error != std::errc{}) return bad("the number is too large");
+    if ((digits.starts_with('0') && digits.size() > 1) || digits.starts_with("-0"))
+      return bad("a number does not begin with a 0");
+    if (peek() == '.' || peek() == 'e' || peek() == 'E') return bad("a whole number is expected");
     return true;
   }
 
   bool string(std::string& to) {
-    const size_t begin = at_++;
-    while (at_ < text_.size()) {
-      const char c = text_[at_];
-      if (static_cast<unsigned char>(c) < 0x20) return fail(at_, "a control character stands in a string as \\u00XX");
-      ++at_;
+    const JsonPlace begin = here_;
+    next();
+    while (more()) {
+      const JsonPlace at = here_;
+      const char c = peek();
+      if (static_cast<unsigned char>(c) < 0x20) return fail(at, "a control character stands in a string as \\u00XX");
+      if (++kept_.text > most_.text) return fail(begin, fmt::format("more than {} bytes of text", most_.text));
+      next();
       if (c == '"') return true;
-      if (c != '\\')
-        to += c;
-      else if (!escape(to))
-        return false;
+      if (c == '\\' ? !escape(at, to) : !character(at, c, to)) return false;
     }
     return fail(begin, "the string does not end");
   }
 
-  bool escape(std::string& to) {
-    const size_t begin = at_ - 1;
+  // With what follows its first byte in UTF-8.
+  bool character(JsonPlace at, char first, std::string& to) {
+    const auto lead = static_cast<unsigned char>(first);
+    to += first;
+    if (lead < 0x80) return true;
+    const size_t before = to.size() - 1;
+    for (int left = lead < 0xE0 ? 1 : lead < 0xF0 ? 2 : 3; left > 0 && more() && peek() != '"'; --left) to += next();
+    kept_.text += to.size() - before - 1;
+    return is_utf8(std::string_view(to).substr(before)) || fail(at, "this is no UTF-8");
+  }
+
+  bool escape(JsonPlace begin, std::string& to) {
     constexpr std::string_view letters = "\"\\/bfnrt";
     constexpr std::string_view meanings = "\"\\/\b\f\n\r\t";
-    const char c = at_ < text_.size() ? text_[at_++] : '\0';
+    const char c = more() ? next() : '\0';
     if (c == 'u') return code_point(begin, to);
     const size_t which = letters.find(c);
     if (which == std::string_view::npos) return fail(begin, "there is no such escape");
@@ -166,21 +223,25 @@ class Parser {
   // Four hexadecimal digits; false: they are none.
   bool unit(uint32_t& to) {
     to = 0;
-    for (int i = 0; i < 4; ++i, ++at_) {
-      const char c = at_ < text_.size() ? to_lower(text_[at_]) : '\0';
+    for (int i = 0; i < 4; ++i) {
+      const char c = to_lower(peek());
       if (!is_digit(c) && (c < 'a' || c > 'f')) return false;
+      next();
       to = to * 16 + static_cast<uint32_t>(is_digit(c) ? c - '0' : c - 'a' + 10);
     }
     return true;
   }
 
-  bool code_point(size_t begin, std::string& to) {
+  bool code_point(JsonPlace begin, std::string& to) {
     uint32_t code = 0;
     if (!unit(code)) return fail(begin, "four hexadecimal digits are expected behind \\u");
     if (code >= 0xD800 && code < 0xE000) {
       uint32_t low = 0;
-      const bool pair = code < 0xDC00 && text_.substr(at_).starts_with("\\u");
-      at_ += pair ? 2 : 0;
+      bool pair = code < 0xDC00;
+      for (const char c : std::string_view("\\u")) {
+        pair = pair && peek() == c;
+        if (pair) next();
+      }
       if (!pair || !unit(low) || low < 0xDC00 || low > 0xDFFF) return fail(begin, "half of a surrogate pair");
       code = 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00);
     }
@@ -203,10 +264,17 @@ class Parser {
     return true;
   }
 
-  std::string_view text_;
-  size_t at_ = 0;
-  size_t fault_at_ = 0;
-  std::string fault_;
+  const JsonInput& input_;
+  const JsonItems& items_;
+  const JsonValue* root_ = nullptr;
+  std::string_view piece_;
+  size_t used_ = 0;
+  bool ended_ = false;
+  JsonPlace here_;
+  JsonMost kept_{0, 0};
+  JsonMost most_ = json_most;
+  std::string member_;  // whose value is being read
+  std::optional<JsonFault> fault_;
 };
 
 }  // namespace
@@ -216,13 +284,8 @@ const JsonValue* JsonValue::find(std::string_view name) const {
   return found == names.end() ? nullptr : &items[static_cast<size_t>(found - names.begin())];
 }
 
-std::expected<JsonValue, JsonFault> parse_pair_json(std::string_view text) { return Parser(text).parse(); }
-
-JsonFault json_fault(std::string_view text, size_t at, std::string what) {
-  const std::string_view before = text.substr(0, std::min(at, text.size()));
-  const size_t line = before.rfind('\n');
-  return {1 + static_cast<uint64_t>(std::ranges::count(before, '\n')),
-          1 + (line == std::string_view::npos ? before.size() : before.size() - line - 1), std::move(what)};
+std::expected<JsonValue, JsonFault> parse_pair_json(const JsonInput& input, const JsonItems& items) {
+  return Parser(input, items).parse();
 }
 
 std::string json_quoted(std::string_view text) {

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from client import Smtp
-from harness import BINDIR, SCALE, TestCase, heavy, wait_for
+from harness import BINDIR, SCALE, TestCase, heavy, read, wait_for
 
 
 def text(subject, size=10):
@@ -20,6 +20,14 @@ def text(subject, size=10):
 
 
 SUSPENDED = 'Suspend_Delivery = true\nLarge_Message_Threshold = 20000\n'
+
+
+REPORT = (b"From: MAILER-DAEMON@far.example\r\nSubject: Undelivered\r\nMIME-Version: 1.0\r\n"
+          b"Content-Type: multipart/report; report-type=delivery-status; boundary=b\r\n\r\n"
+          b"--b\r\nContent-Type: text/plain\r\n\r\nIt did not work.\r\n"
+          b"--b\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; far.example\r\n\r\n"
+          b"Final-Recipient: rfc822; bob@remote.example\r\nAction: failed\r\nStatus: 5.2.2\r\n"
+          b"--b\r\nContent-Type: message/rfc822\r\n\r\nSubject: mine\r\n\r\n--b--\r\n")
 
 
 class SpoolFiles(TestCase):
@@ -155,6 +163,54 @@ class SpoolFiles(TestCase):
         daemon.wait_mainlog("T", 2)
         self.assertEqual(1, len(daemon.maildir("bob")))
         self.assertEqual(["delivered", "retrying"], [each["state"] for each in self.listed(daemon)[0]["recipients"]])
+
+    def test_states_of_many_recipients(self):
+        """Together they say more of their recipients than a batch may: so they come in several."""
+        daemon = self.daemon(more=SUSPENDED)
+        self.send(daemon, "one")
+        folder = daemon.dir / "out"
+        self.document(daemon, "spool", "export", folder, "--remove")
+        name, = self.ids(folder)
+        document = json.loads((folder / f"{name}.json").read_text())
+        body = (folder / f"{name}.eml").read_bytes()
+        recipient = {"address": "bob@local.example", "attempts": 3, "last_error": "e" * 512, "binding": "default"}
+        document["recipients"] = [recipient] * 10000
+        for number in range(20):
+            document["id"] = f"00000001/{0x40 + 8 * number:08X}"
+            (folder / f"n{number}.json").write_text(json.dumps(document))
+            (folder / f"n{number}.eml").write_bytes(body)
+        (folder / f"{name}.json").unlink()
+        (folder / f"{name}.eml").unlink()
+        done = self.document(daemon, "spool", "import", folder)
+        self.assertEqual((20, 0), (done["messages"], done["refused"]))
+        self.assertEqual(20, len(self.listed(daemon)))
+
+    def test_logs_say_the_same(self):
+        """What the logs had of a message when it came they have after an import, too."""
+        logs = ('Jsonlog = "@dir@/jsonlog"\nJsonlog_Headers = ( Subject )\nBounce_Domains = ( local.example )\n' + SUSPENDED)
+        daemon = self.daemon(more=logs)
+
+        def told(kind):
+            lines = [json.loads(line) for line in read(daemon.dir / "jsonlog").splitlines()]
+            return [line for line in lines if line["type"] == kind]
+
+        self.send(daemon, "one")
+        with Smtp(daemon.smtp_port) as smtp:
+            smtp.ehlo()
+            smtp.message(REPORT, sender="", recipients=["alice@local.example"])
+        wait_for(lambda: len(told("OOB")) == 1 and len(told("Reception")) == 2, "the report is read")
+        folder = daemon.dir / "out"
+        self.assertEqual(2, self.document(daemon, "spool", "export", folder, "--remove")["removed"])
+        self.assertEqual({"ESMTP"}, {json.loads(path.read_text())["protocol"] for path in folder.glob("*.json")})
+        # Other fields are chosen meanwhile: of what came before what was known of it stays so.
+        daemon.console("config", "set", "Jsonlog_Headers", "(", "Subject", "From", ")")
+        self.assertEqual(2, self.document(daemon, "spool", "import", folder)["messages"])
+        daemon.console("config", "set", "Suspend_Delivery", "false")
+        for delivery in wait_for(lambda: len(found := told("Delivery")) == 2 and found, "they are delivered"):
+            self.assertEqual("ESMTP", delivery["reception_protocol"])
+            self.assertIn(delivery["headers"], ({"Subject": "one"}, {"Subject": "Undelivered"}))
+        self.assertEqual(["ESMTP", "ESMTP", "IMPORT", "IMPORT"], [line["reception_protocol"] for line in told("Reception")])
+        self.assertEqual(1, len(told("OOB")))
 
     def test_selected(self):
         daemon = self.daemon(more=SUSPENDED)
@@ -314,6 +370,53 @@ class SpoolFiles(TestCase):
         self.assertGreater(kills, 1)
         self.assertEqual([], self.ids(folder))
         self.assertEqual(bodies, self.bodies_of(daemon))
+
+    @heavy
+    def test_killed_while_it_is_exported(self):
+        """Whenever it dies, each message is in the queue or in the folder; all of it comes back, once each."""
+        count = 400
+        daemon = self.daemon(more=SUSPENDED)
+        with Smtp(daemon.smtp_port) as smtp:
+            smtp.ehlo()
+            for number in range(count):
+                smtp.message(text(f"n{number}"), recipients=["bob@local.example"])
+        folder = daemon.dir / "out"
+        expected = sorted(f"n{number}" for number in range(count))
+
+        def subjects(path, pattern="*.eml"):
+            return [re.search(rb"\nSubject: (\S+)", each.read_bytes())[1].decode() for each in Path(path).glob(pattern)]
+
+        def whole(path):
+            return [name for name in self.ids(path) if (path / f"{name}.eml").exists()]
+
+        rounds = random.Random(11)
+        kills = both = 0
+        for _ in range(60):
+            console = subprocess.Popen([str(BINDIR / "ec_console"), str(daemon.control), "spool", "export", str(folder),
+                                        "--remove"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            wanted = len(self.ids(folder)) + rounds.randrange(1, 40)
+            wait_for(lambda: console.poll() is not None or len(self.ids(folder)) >= wanted, "some are exported")
+            ended = console.poll() is not None
+            daemon.kill9()
+            console.wait()
+            kills += 1
+            waiting = {each["id"].replace("/", "-") for each in self.listed(daemon)}
+            there = set(whole(folder)) if folder.exists() else set()
+            self.assertEqual(count, len(waiting | there))
+            both += len(waiting & there)
+            daemon.start()
+            if ended and not waiting:
+                break
+        self.assertGreater(kills, 2)
+        self.assertEqual([], self.listed(daemon))
+        self.assertEqual(expected, sorted(subjects(folder)))
+        daemon.console("config", "set", "Suspend_Delivery", "false")
+        self.assertEqual(count, self.document(daemon, "spool", "import", folder)["messages"])
+        daemon.wait_mail("bob", count)
+        wait_for(lambda: not self.listed(daemon), "the queue is empty")
+        arrived = [re.search(rb"\nSubject: (\S+)", each if isinstance(each, bytes) else Path(each).read_bytes())[1].decode()
+                   for each in daemon.maildir("bob")]
+        self.assertEqual(expected, sorted(arrived))
 
     def bodies_of(self, daemon):
         """The text behind our own header fields, which tell it from all others."""

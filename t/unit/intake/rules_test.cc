@@ -94,6 +94,10 @@ class IntakeTest : public CppUnit::TestFixture {
   }
 
   void counts() {
+    // Of recipients a message has never more than the spool takes.
+    CPPUNIT_ASSERT_EQUAL(uint32_t{100000}, rules_of("", "").max_recipients);
+    CPPUNIT_ASSERT_EQUAL(uint32_t{99999}, rules_of("", "Max_Recipients_Per_Message = 99999").max_recipients);
+    CPPUNIT_ASSERT_EQUAL(uint32_t{100000}, rules_of("", "Max_Recipients_Per_Message = 100001").max_recipients);
     CPPUNIT_ASSERT_EQUAL(uint32_t{0}, to_count(-5));
     CPPUNIT_ASSERT_EQUAL(uint32_t{1}, to_count(0, 1));
     CPPUNIT_ASSERT_EQUAL(uint32_t{12}, to_count(12));

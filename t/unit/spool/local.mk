@@ -16,6 +16,8 @@ t_unit_spool_tests_SOURCES = t/unit/main.cc \
 	t/unit/spool/kit.h \
 	t/unit/spool/large_test.cc \
 	t/unit/spool/model.h \
+	t/unit/spool/pair_folder_test.cc \
+	t/unit/spool/pair_kit.h \
 	t/unit/spool/pair_test.cc \
 	t/unit/spool/receipt_test.cc \
 	t/unit/spool/removal_test.cc \
