@@ -20,7 +20,6 @@ namespace {
 
 constexpr Duration first_rest = std::chrono::seconds(1);
 constexpr Duration longest_rest = std::chrono::minutes(5);
-constexpr auto plain_for = std::chrono::minutes(10);
 constexpr int too_many_recipients = 452;  // RFC 5321 §4.5.3.1.10
 
 }  // namespace
@@ -308,6 +307,7 @@ void Hop::courier_ready(Courier& courier) {
     protecting_ = false;
   }
   if (entry.opening) {
+    if (courier.tls() != nullptr) office_.plain.forget(entry.opening->route->how, courier.target().endpoint);
     entry.opening.reset();
     --openings_;
     ++established_;
@@ -400,9 +400,8 @@ void Hop::courier_ended(Courier& courier, End end, const std::string& why) {
         !office_.stopping) {
       office_.parts.log.write(Level::notice, Area::delivery, "tls-fallback",
                               fmt::format("{}: {}; going on without TLS", opening->last_peer, why));
-      plain_until_ = steady_now() + plain_for;
-      plain_because_ = why;
-      connect(opening, target, plain_because_);
+      office_.plain.note(opening->route->how, target.endpoint, why, now);
+      connect(opening, target, why);
     } else {
       try_next(opening);
     }

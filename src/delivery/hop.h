@@ -123,8 +123,6 @@ class Hop final : private CourierHost {
   bool proven_ = false;       // the last attempt to connect succeeded
   uint32_t failures_ = 0;     // in a row
   SteadyTime down_until_{};   // no new connection before
-  SteadyTime plain_until_{};  // STARTTLS is broken there
-  std::string plain_because_;
   net::Timer timer_;
   std::minstd_rand shuffler_{std::random_device{}()};  // among hosts of one rank
   std::shared_ptr<char> alive_ = std::make_shared<char>();

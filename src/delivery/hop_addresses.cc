@@ -173,8 +173,8 @@ void Hop::try_next(const std::shared_ptr<Opening>& opening) {
   if (opening->next >= targets.size()) return resolve(opening);
   ++opening->tries;
   const Target target = targets[opening->next++];
-  const bool plain = now < plain_until_ && may_go_plain(*opening->route, target) && !opening->needs_protection;
-  connect(opening, target, plain ? plain_because_ : std::string());
+  const bool plain = may_go_plain(*opening->route, target) && !opening->needs_protection;
+  connect(opening, target, plain ? office_.plain.because(opening->route->how, target.endpoint, now) : std::string());
 }
 
 }  // namespace impulse::delivery

@@ -33,6 +33,7 @@ libdelivery_a_SOURCES = \
 	src/delivery/throttles.cc src/delivery/throttles.h \
 	src/delivery/token_bucket.cc src/delivery/token_bucket.h \
 	src/delivery/ways.cc src/delivery/ways.h \
+	src/delivery/plain_addresses.h \
 	src/delivery/porter.cc src/delivery/porter.h \
 	src/delivery/route.cc src/delivery/route.h \
 	src/delivery/route_view.h \

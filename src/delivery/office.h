@@ -5,6 +5,7 @@
 #include "delivery/backlog.h"
 #include "delivery/dispatcher.h"
 #include "delivery/ledger.h"
+#include "delivery/plain_addresses.h"
 #include "delivery/route.h"
 #include "delivery/silent_addresses.h"
 #include "delivery/throttles.h"
@@ -51,6 +52,7 @@ struct Office {
   size_t yielding = 0;           // connections that end for their sake
   uint64_t last_connection = 0;  // number of the newest, for the logs
   SilentAddresses silent{};
+  PlainAddresses plain{};
 };
 
 }  // namespace impulse::delivery
