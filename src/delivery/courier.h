@@ -53,7 +53,7 @@ class CourierHost {
   virtual ~CourierHost() = default;
   virtual void courier_ready(Courier& courier) = 0;  // give it something: send(), rest() or quit()
   // A reply of that code: that recipient was not tried, for no fault of its own; it may be at once.
-  static constexpr int not_tried = -1;
+  static constexpr int not_tried = smtp::Reply::not_tried;
   // The replies of a job, in its order; of several that are under way the first
   // one's. `again`: the connection had been used
   // before and was given up by the other side before it can have taken

@@ -243,8 +243,10 @@ void Hop::put_back(const std::string& domain, const RoutePtr& route, std::vector
 
 void Hop::fetch(Entry& entry) {
   entry.courier->hold();
+  entry.read_for = entry.courier->offers();
+  if (lessens_) entry.read_for.eight_bit_mime = entry.read_for.binary_mime = false;
   office_.readers.post([this, weak = std::weak_ptr(alive_), &spool = office_.parts.spool, &loop = office_.parts.loop,
-                        number = entry.courier->number(), id = entry.items.front().id, offers = entry.courier->offers(),
+                        number = entry.courier->number(), id = entry.items.front().id, offers = entry.read_for,
                         streams = entry.courier->streams(), choice = office_.parts.mainlog.choice()] {
     auto letter = std::make_shared<Result<Letter>>(read_letter(spool, id, offers, streams));
     if (choice && *letter) (*letter)->note = telemetry::note_of(*choice, (*letter)->stored.envelope);
@@ -328,6 +330,8 @@ void Hop::courier_done(Courier& courier, std::vector<smtp::Reply> replies, bool 
   const Load load = std::move(entry.under_way.front());
   entry.under_way.pop_front();
   const auto& items = load.items;
+  const smtp::ClientOffers& offers = courier.offers();
+  lessens_ |= entry.read_for.eight_bit_mime > offers.eight_bit_mime || entry.read_for.binary_mime > offers.binary_mime;
   if (again) return put_back(load.domain, load.route, items);
   const bool some = std::any_of(replies.begin(), replies.end(), [](const auto& reply) { return reply.positive(); });
   std::vector<queue::Item> tried;

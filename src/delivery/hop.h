@@ -114,15 +114,16 @@ class Hop final : private CourierHost {
   bool protecting_ = false;   // an opening for those is under way, one of openings_
   bool making_room_ = false;  // a connection ends for the sake of that
   // Each holds one of the office's connections.
-  size_t openings_ = 0;       // not ready yet
-  size_t established_ = 0;    // have been ready
-  size_t yielding_ = 0;       // of those, end for other hops
-  std::string opens_for_;     // the domain that the next opening is for
-  bool throttled_ = false;    // none of those who want one may have a connection now
-  bool waits_ = false;        // for a connection to be free, of all that there may be
-  bool proven_ = false;       // the last attempt to connect succeeded
-  uint32_t failures_ = 0;     // in a row
-  SteadyTime down_until_{};   // no new connection before
+  size_t openings_ = 0;      // not ready yet
+  size_t established_ = 0;   // have been ready
+  size_t yielding_ = 0;      // of those, end for other hops
+  std::string opens_for_;    // the domain that the next opening is for
+  bool throttled_ = false;   // none of those who want one may have a connection now
+  bool waits_ = false;       // for a connection to be free, of all that there may be
+  bool proven_ = false;      // the last attempt to connect succeeded
+  bool lessens_ = false;     // hosts that take 8 bits have taken 7 only behind XCLIENT
+  uint32_t failures_ = 0;    // in a row
+  SteadyTime down_until_{};  // no new connection before
   net::Timer timer_;
   std::minstd_rand shuffler_{std::random_device{}()};  // among hosts of one rank
   std::shared_ptr<char> alive_ = std::make_shared<char>();

@@ -66,7 +66,8 @@ struct Hop::Entry {
   std::string domain;
   RoutePtr route;
   std::vector<queue::Item> items;
-  std::deque<Load> under_way;  // handed over, in this order
+  smtp::ClientOffers read_for;  // what the host offered then
+  std::deque<Load> under_way;   // handed over, in this order
 };
 
 }  // namespace impulse::delivery

@@ -44,6 +44,7 @@ struct ClientSession::Impl {
   void after_rset(const Reply& reply, ClientOutput& out);
   const std::string& greeting_name() const;
   void greet(ClientOutput& out);
+  void not_greeted(const Reply& reply, ClientOutput& out);
   void begin_use(ClientOutput& out);  // EHLO or HELO is done: TLS next, or introduce()
   void become_idle();
   // A command goes out, and `shown` to who traces; its reply is waited for. `command` without CRLF.
@@ -75,6 +76,7 @@ struct ClientSession::Impl {
   void expect_answers();
   bool ask_next_recipient(ClientOutput& out);
   void refuse_unsendable();
+  Reply behind_xclient(Reply why) const;
   void recipients_answered(ClientOutput& out);
   void send_chunk(ClientOutput& out);
   void more(std::string_view piece, ClientOutput& out);
@@ -116,6 +118,7 @@ struct ClientSession::Impl {
   ClientOffers told_by;             // what the server wanted to know then
   std::deque<std::string> to_tell;  // the rest of its commands
   std::string telling;              // all of them, as `told`
+  bool by_our_name = false;         // greets so behind it: the client's was refused
 
   // The job in progress.
   std::optional<Job> job;

@@ -122,6 +122,7 @@ void ClientSession::Impl::after_xclient(const Reply& reply, ClientOutput& out) {
       to_tell.pop_front();
       return command(next, Expect::xclient, out);
     }
+    by_our_name = false;
     told = std::move(telling);
     told_by = offers;
     return greet(out);

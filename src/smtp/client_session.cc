@@ -243,7 +243,7 @@ void ClientSession::Impl::after_banner(const Reply& reply, ClientOutput& out) {
 
 // Behind XCLIENT it is the client that greets: a server may take its name from there, whatever HELO= said.
 const std::string& ClientSession::Impl::greeting_name() const {
-  if (!job || job->client.helo.empty()) return settings.ehlo_name;
+  if (!job || by_our_name || job->client.helo.empty()) return settings.ehlo_name;
   const bool fit = std::ranges::all_of(job->client.helo, [](char c) { return c > ' ' && c <= '~'; });
   return fit ? job->client.helo : settings.ehlo_name;
 }
@@ -254,14 +254,25 @@ void ClientSession::Impl::greet(ClientOutput& out) {
 
 void ClientSession::Impl::after_ehlo(const ParsedReply& parsed, const Reply& reply, ClientOutput& out) {
   if (reply.permanent() && !settings.lmtp) return command("HELO " + greeting_name(), Expect::helo, out);
-  if (reply.code != 250) return close(reply, true, out);
+  if (reply.code != 250) return not_greeted(reply, out);
   offers = read_offers(parsed);
   begin_use(out);
 }
 
 void ClientSession::Impl::after_helo(const Reply& reply, ClientOutput& out) {
-  if (reply.code != 250) return close(reply, true, out);
+  if (reply.code != 250) return not_greeted(reply, out);
+  offers = {};
   begin_use(out);
+}
+
+// Behind XCLIENT it may be the client's name that is not liked, and never the message.
+void ClientSession::Impl::not_greeted(const Reply& reply, ClientOutput& out) {
+  if (!job || !reply.permanent()) return close(reply, true, out);
+  if (greeting_name() == settings.ehlo_name)
+    return close({0, fmt::format("the greeting behind XCLIENT was answered with {} {}", reply.code, reply.text)}, true,
+                 out);
+  by_our_name = true;
+  greet(out);
 }
 
 void ClientSession::Impl::begin_use(ClientOutput& out) {

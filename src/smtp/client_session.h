@@ -85,6 +85,9 @@ struct Job {
 
 // What the other side said about one recipient (or about the session).
 struct Reply {
+  // The recipient was not asked for, as the message was made for what the server offered before XCLIENT: it
+  // may be sent anew at once, made for offers().
+  static constexpr int not_tried = -1;
   int code = 0;      // 0: no answer (connection lost, time-out, nonsense)
   std::string text;  // lines joined by ' ', escaped, at most 512 bytes; with the enhanced code
   telemetry::Stage stage = telemetry::Stage::unknown;  // of the session, by then

@@ -56,6 +56,7 @@ void ClientSession::Impl::transact(ClientOutput& out) {
 
 void ClientSession::Impl::refuse_unsendable() {
   if (auto why = objection(*job, shape, offers, protection)) {
+    if (!told.empty()) why = behind_xclient(std::move(*why));
     why->stage = telemetry::Stage::idle;
     settle_recipients(Fate::unasked, *why);
   }
@@ -67,6 +68,15 @@ void ClientSession::Impl::refuse_unsendable() {
     replies[i].stage = telemetry::Stage::idle;
     fates[i] = Fate::settled;
   }
+}
+
+// What a server offers may depend on whose message it is, so that it offers less than what the message was
+// made for, and chosen to go this way.
+Reply ClientSession::Impl::behind_xclient(Reply why) const {
+  if (why.permanent() && why.text.starts_with("5.7.")) return {450, "4" + why.text.substr(1)};  // no REQUIRETLS
+  // It was not looked at whether it can be converted.
+  if (why.text.starts_with("5.6.3") && job->unconvertible.empty()) return {Reply::not_tried, std::move(why.text)};
+  return why;
 }
 
 bool ClientSession::Impl::ask_next_recipient(ClientOutput& out) {

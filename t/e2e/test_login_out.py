@@ -182,6 +182,43 @@ class LoginOut(TestCase):
         self.assertEqual([0, 0, 1], [message.session for message in sink.messages])
         self.assertEqual([], here.mainlog("T"))
 
+    def test_a_host_that_offers_less_behind_it(self):
+        """Not 8BITMIME any more: what was read for that is read again, and converted; nothing bounces."""
+        def script(session, verb, line):
+            if verb == "XCLIENT":
+                return "220 sink.example again"
+            if verb == "EHLO" and any(line.startswith("XCLIENT") for line in session.commands):
+                return ["250-sink.example", "250 PIPELINING"]
+            return None
+
+        sink = SmtpSink(self, script=script, extensions=("XCLIENT ADDR HELO", "PIPELINING", "8BITMIME"))
+        # A connection for each message is no way round for ever.
+        here = self.daemon(more=CONFIG, next=sink.port,
+                           options="XCLIENT = required Max_Deliveries_Per_Connection = 1")
+        with Smtp(here.smtp_port) as smtp:
+            smtp.expect(250, "EHLO a.example")
+            for number in range(2):
+                smtp.expect(250, "MAIL FROM:<alice@local.example> BODY=8BITMIME")
+                smtp.expect(250, f"RCPT TO:<u{number}@remote.example>")
+                smtp.data(b"MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n"
+                          b"Content-Transfer-Encoding: 8bit\r\n\r\nsch\xc3\xb6n\r\n")
+        for message in sink.wait(2):
+            self.assertIn(b"sch=C3=B6n", message.data)
+        self.assertEqual([], here.mainlog("P") + here.mainlog("T"))
+        self.assertLessEqual(len(sink.sessions), 4)
+
+    def test_a_name_that_the_host_does_not_like(self):
+        def script(session, verb, line):
+            if verb == "XCLIENT":
+                return "220 sink.example again"
+            return "550 5.7.1 no such name" if verb in ("EHLO", "HELO") and line.endswith("disliked.example") else None
+
+        sink = SmtpSink(self, script=script, extensions=("XCLIENT ADDR HELO", "PIPELINING"))
+        here = self.daemon(more=CONFIG, next=sink.port, options="XCLIENT = required")
+        self.send(here, helo="disliked.example")
+        self.assertNotEqual("disliked.example", sink.wait()[0].helo)
+        self.assertEqual([], here.mainlog("P"))
+
     def test_required_and_not_there(self):
         sink = SmtpSink(self)
         here = self.daemon(more=CONFIG, next=sink.port, options="XCLIENT = required")

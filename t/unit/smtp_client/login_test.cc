@@ -61,6 +61,8 @@ class ClientLoginTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(xclient_missing);
   CPPUNIT_TEST(xclient_once_only);
   CPPUNIT_TEST(xclient_ends_within);
+  CPPUNIT_TEST(less_behind_xclient);
+  CPPUNIT_TEST(names_refused_behind_xclient);
   CPPUNIT_TEST_SUITE_END();
 
   void plain() {
@@ -293,6 +295,56 @@ class ClientLoginTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT(wanted.out().bytes.starts_with("MAIL "));
     Dialogue unwanted(0, with_xclient(XclientUse::no));
     unwanted.greeted({"XCLIENT NAME"}).send(from({"a.example", {}, {}, {}, {}, {}})).client(mail);
+  }
+
+  // What the message was made for was offered before: nothing of that is the message's fault.
+  void less_behind_xclient() {
+    Job eight = from({"a.example", {}, {}, {}, {}, {}});
+    eight.body_type = message::BodyType::eight_bit_mime;
+    eight.body = "\xC3\xA4\r\n";
+    Dialogue talk(0, with_xclient(XclientUse::if_available));
+    talk.greeted({"XCLIENT NAME", "8BITMIME"})
+        .send(eight)
+        .server("220 mx\r\n")
+        .server(Dialogue::ehlo({"XCLIENT NAME"}));
+    CPPUNIT_ASSERT_EQUAL(Reply::not_tried, talk.replies().at(0).code);
+    talk.done();
+    CPPUNIT_ASSERT(!talk.session().offers().eight_bit_mime);
+    talk.out().bytes.clear();
+    eight.unconvertible = "it is signed";  // looked at by now
+    talk.send(eight).client("").next(ClientNext::idle);
+    talk.result(
+        {"554 5.6.3 the message is 8BITMIME, which the next server does not take, and cannot be converted: it "
+         "is signed"});
+
+    Job secret = from({"a.example", {}, {}, {}, {}, {}});
+    secret.require_tls = true;
+    Dialogue tls(0, with_xclient(XclientUse::if_available));
+    tls.greeted({"STARTTLS"}).server("220 go\r\n");
+    tls.session().tls_started(tls.out(), true);
+    tls.server(Dialogue::ehlo({"XCLIENT NAME", "REQUIRETLS"})).send(secret).server("220 mx\r\n");
+    tls.server(Dialogue::ehlo({"XCLIENT NAME"}));
+    tls.result({"450 4.7.30 the message needs REQUIRETLS, which the next server does not offer"});
+
+    // By HELO nothing is offered.
+    Dialogue helo(0, with_xclient(XclientUse::if_available));
+    helo.greeted({"XCLIENT NAME", "SIZE", "8BITMIME"}).send(from({"a.example", {}, {}, {}, {}, {}}));
+    helo.server("220 mx\r\n").server("500 what\r\n").server("250 mx\r\n");
+    CPPUNIT_ASSERT(helo.out().bytes.ends_with("HELO me.example\r\nMAIL FROM:<alice@example.org>\r\n"));
+  }
+
+  void names_refused_behind_xclient() {
+    const JobClient client{"a.example", {}, {}, {}, "odd_name", {}};
+    Dialogue talk(0, with_xclient(XclientUse::if_available));
+    talk.greeted({"XCLIENT NAME"}).send(from(client)).client("XCLIENT NAME=a.example\r\n").server("220 mx\r\n");
+    talk.client("EHLO odd_name\r\n").server("550 no such name\r\n").client("HELO odd_name\r\n");
+    talk.server("550 no such name\r\n").client("EHLO me.example\r\n").server(Dialogue::ehlo({"XCLIENT NAME"}));
+    talk.client(mail).server("550 no\r\n").result({"550 no"}).client("RSET\r\n").server("250 ok\r\n");
+
+    Dialogue never(0, with_xclient(XclientUse::if_available));
+    never.greeted({"XCLIENT NAME"}).send(from(client)).server("220 mx\r\n");
+    for (int i = 0; i < 4; ++i) never.server("550 nobody\r\n");
+    never.next(ClientNext::close).result({"0 the greeting behind XCLIENT was answered with 550 nobody"});
   }
 
   void xclient_ends_within() {
