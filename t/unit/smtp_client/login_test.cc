@@ -56,6 +56,7 @@ class ClientLoginTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(no_trace_shows_it);
   CPPUNIT_TEST(whose_message_it_is);
   CPPUNIT_TEST(xclient_words);
+  CPPUNIT_TEST(little_is_kept_of_much);
   CPPUNIT_TEST(xclient_in_several_commands);
   CPPUNIT_TEST(xclient_refused);
   CPPUNIT_TEST(xclient_missing);
@@ -233,6 +234,26 @@ class ClientLoginTest : public CppUnit::TestFixture {
                                      "HELO=a+20b+0D+0A LOGIN=x+3Dy+2Bz"),
                          xclient_commands({"", "IPV6:2001:db8::1", "", "", "a b\r\n", "x=y+z"}, offers).at(0));
     CPPUNIT_ASSERT(xclient_commands({}, {}).empty());
+  }
+
+  // A hostile server's reply of half a million octets is not kept with each of its connections.
+  void little_is_kept_of_much() {
+    ParsedReply ehlo{250, {"mx.example"}};
+    for (int line = 0; line < 60; ++line) {
+      std::string words = line % 2 == 0 ? "AUTH" : "XCLIENT";
+      for (int i = 0; words.size() < 4000; ++i) words += " " + std::to_string(line) + "X" + std::to_string(i);
+      ehlo.lines.push_back(words);
+    }
+    for (int i = 0; i < 9; ++i) ehlo.lines.emplace_back("AUTH " + std::string(3000, 'A') + " plain PLAIN scram-sha-1");
+    ehlo.lines.emplace_back("XCLIENT addr NAME ADDR HELO NAME DESTADDR");
+    const ClientOffers offers = read_offers(ehlo);
+    CPPUNIT_ASSERT(std::ranges::count(offers.mechanisms, "PLAIN") == 1);
+    CPPUNIT_ASSERT(std::ranges::count(offers.mechanisms, "SCRAM-SHA-1") == 1);
+    CPPUNIT_ASSERT_EQUAL(size_t{8}, offers.mechanisms.size());
+    CPPUNIT_ASSERT(offers.xclient == std::vector<std::string>({"ADDR", "NAME", "HELO"}));
+    size_t octets = 0;
+    for (const std::string& each : offers.mechanisms) octets += each.size();
+    CPPUNIT_ASSERT(octets < 200);
   }
 
   void xclient_in_several_commands() {
