@@ -120,6 +120,14 @@ void Hop::resolved(const std::shared_ptr<Opening>& opening, size_t first) {
 bool Hop::add_targets(Opening& opening, const config::Snapshot& snapshot, const Gateway& gateway,
                       const std::vector<IpAddress>& addresses) {
   const size_t before = opening.targets.size();
+  const auto& source = opening.route->source;
+  bool unfit = false;
+  const auto add = [&](const Endpoint& endpoint) {
+    if (source && source->is_v4() != endpoint.address().is_v4())
+      unfit = true;
+    else
+      opening.targets.push_back({endpoint, gateway.host, gateway.login});
+  };
   for (const IpAddress& address : addresses) {
     const Endpoint endpoint = Endpoint::tcp(address, gateway.port);
     if (snapshot.global()[key::prohibited_hosts].contains(address)) {
@@ -128,7 +136,7 @@ bool Hop::add_targets(Opening& opening, const config::Snapshot& snapshot, const 
              {code,
               fmt::format("{}.4.4 {}: {} is one of Prohibited_Hosts", code / 100, gateway.host, address.to_string())});
     } else if (gateway.origin == Origin::configured) {
-      opening.targets.push_back({endpoint, gateway.host, gateway.login});
+      add(endpoint);
     } else if (is_no_host(address)) {
       cannot(opening, gateway.host,
              {550, fmt::format("5.4.4 {}: {} is no host's address", gateway.host, address.to_string())});
@@ -143,9 +151,13 @@ bool Hop::add_targets(Opening& opening, const config::Snapshot& snapshot, const 
              {550, fmt::format("5.4.6 mail loops back to myself: {} is {}", gateway.host, endpoint.to_string())});
       return false;
     } else {
-      opening.targets.push_back({endpoint, gateway.host, gateway.login});
+      add(endpoint);
     }
   }
+  if (unfit && opening.targets.size() == before)
+    cannot(opening, gateway.host,
+           {450, fmt::format("4.4.4 {}: no {} address, as Bind_Address is one", gateway.host,
+                             source->is_v4() ? "IPv4" : "IPv6")});
   // However many a hostile domain has.
   if (gateway.origin != Origin::configured)
     opening.targets.resize(std::min(opening.targets.size(), before + max_tries));

@@ -13,7 +13,8 @@ import tempfile
 import time
 
 from client import Smtp
-from harness import TestCase, heavy, make_certificate, timeout, wait_for
+from dns_server import DnsServer
+from harness import Daemon, TestCase, heavy, make_certificate, timeout, wait_for
 from sink import SmtpSink
 
 CONFIG = """
@@ -302,17 +303,21 @@ class Envelope(TestCase):
 
     # TLS
 
-    def protected(self, sinks, more="", trusted=True):
-        """A daemon whose mail goes to those, by their name."""
+    def protected(self, sinks, more="", trusted=True, dns=None):
+        """A daemon whose mail goes to those, by their name; with `dns` the name is both.example."""
         folder = tempfile.mkdtemp(dir=os.environ.get("IMPULSE_E2E_DIR"))
         self.addCleanup(shutil.rmtree, folder, True)
         own = make_certificate(folder, "own")
         other = make_certificate(folder, "other", "localhost")
-        hosts = " ".join(f'"localhost:{sink.port}"' for sink in sinks)
+        name = "both.example" if dns else "localhost"
+        hosts = " ".join(f'"{name}:{sink.port}"' for sink in sinks)
         config = CONFIG.replace('"127.0.0.1:@sink@"', f"( {hosts} )").replace(
             "ESMTP_Listener {", f'TLS_CA = "{self.certificate[0] if trusted else other[0]}"\n{more}\n'
             f'ESMTP_Listener {{ TLS_Certificate = "{own[0]}" TLS_Key = "{own[1]}"\n')
-        return self.daemon(more=config)
+        daemon = Daemon(self, more=config)
+        if dns:
+            dns.write_conf(daemon.dir / "resolv.conf")
+        return daemon.start()
 
     def tls_sink(self, extensions=(*ALL, "REQUIRETLS"), script=None):
         if not hasattr(self, "certificate"):
@@ -342,6 +347,16 @@ class Envelope(TestCase):
                 self.assertEqual("text/rfc822-headers", parts[2].get_content_type())
                 self.assertEqual([], daemon.mainlog("T"))
         self.assertEqual([], plain.messages + without.messages)
+
+    def test_75_addresses_of_the_other_family(self):
+        """They cannot be tried from Bind_Address, and were tried for ever on behalf of the message."""
+        dns = DnsServer(self)
+        dns.add("both.example", "A", "127.0.0.1")
+        dns.add("both.example", "AAAA", "::1")
+        daemon = self.protected([self.tls_sink(ALL)], "Bind_Address = 127.0.0.1", dns=dns)
+        self.send(daemon, "REQUIRETLS", tls=True)
+        self.assertEqual("5.7.30", self.report(daemon)[2]["Status"])
+        self.assertEqual([], daemon.mainlog("T"))
 
     def test_75_a_host_that_has_it(self):
         """Neither the first nor the second; other mail goes to the first."""

@@ -248,6 +248,14 @@ class ByMx(Routing):
         self.delivered(sink, 2)
         self.assertEqual([], self.dns.queries)
 
+    def test_no_address_of_our_family(self):
+        self.dns.add("d.example", "MX", 10, "mx.example")
+        self.dns.add("mx.example", "AAAA", "::1")
+        self.start("Bind_Address = 127.0.0.1\n")
+        self.send("a@d.example")
+        self.assertIn("4.4.4 [internal] mx.example: no IPv4 address, as Bind_Address is one",
+                      self.outcome("T", "d.example"))
+
     def test_prohibited(self):
         self.dns.add("d.example", "MX", 10, "mx.example")
         self.dns.add("mx.example", "A", "127.0.0.2")
