@@ -161,6 +161,7 @@ void Hop::trace(Courier& courier, std::string_view domain) {
 void Hop::opening_failed(const std::shared_ptr<Opening>& opening) {
   --openings_;
   give_back_slot();
+  give_back_token(*opening);
   if (office_.stopping) return;
   ++failures_;
   const Duration most = std::min(longest_rest, opening->route->retry_interval);
@@ -185,6 +186,12 @@ void Hop::opening_failed(const std::shared_ptr<Opening>& opening) {
     if (!protecting_) fail_needy(outcome, attempt);
   }
   pump();
+}
+
+// It was taken before anybody knew an address.
+void Hop::give_back_token(const Opening& opening) {
+  if (opening.connects == 0 && !opening.domain.empty())
+    office_.throttles.give_back(Throttles::Of::connections, opening.domain, office_.route(opening.domain));
 }
 
 void Hop::give_back_slot() {

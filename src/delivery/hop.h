@@ -54,6 +54,7 @@ class Hop final : private CourierHost {
   void connect(const std::shared_ptr<Opening>& opening, const Target& target, const std::string& plain_because);
   void opening_failed(const std::shared_ptr<Opening>& opening);
   void give_back_slot();
+  void give_back_token(const Opening& opening);
   bool may_open();
   bool rests_now();  // the host is down: no new connection yet
   bool has_room() const;

@@ -53,6 +53,7 @@ void Hop::protected_failed(const std::shared_ptr<Opening>& opening) {
   protecting_ = false;
   --openings_;
   give_back_slot();
+  give_back_token(*opening);
   if (office_.stopping) return;
   const smtp::Reply why = opening->objection.value_or(smtp::Reply{450, "4.4.1 " + opening->last_error});
   Outcome outcome{why.permanent() ? Outcome::Kind::permanent : Outcome::Kind::transient,

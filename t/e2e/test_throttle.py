@@ -5,7 +5,8 @@ import json
 import time
 
 from client import Smtp
-from harness import BASE_CONFIG, TestCase, timeout, wait_for
+from dns_server import DnsServer
+from harness import BASE_CONFIG, Daemon, TestCase, timeout, wait_for
 from sink import SmtpSink
 
 MESSAGE = b"From: a@client.example\r\nSubject: hello\r\n\r\nbody\r\n"
@@ -31,6 +32,20 @@ class Throttle(TestCase):
         """Nothing is under way for the domain, and so much waits."""
         return wait_for(lambda: self.domain(name).get("active") == active and self.domain(name)["in_flight"] == 0
                         and self.domain(name), lambda: f"{active} active: {self.domain(name)}")
+
+    def test_a_failed_look_up_is_no_connection(self):
+        dns = DnsServer(self)
+        dns.add("gate.example", "A", "127.0.0.1")
+        dns.behave("gate.example", "SERVFAIL")
+        sink = SmtpSink(self)
+        self.own = Daemon(self, BASE_CONFIG, sink=sink.port, more='Gateway = "gate.example:@sink@"\nTLS = no\n'
+                          'Outbound_Throttle_Connections = "1/3600"\nRetry_Interval = 1\n')
+        dns.write_conf(self.own.dir / "resolv.conf")
+        self.own.start()
+        self.send(1, "far.example")
+        self.own.wait_mainlog("T", 1)
+        dns.behave("gate.example", None)
+        sink.wait()
 
     def test_messages(self):
         self.start('Outbound_Throttle_Messages = "10/3600"\n')
