@@ -28,6 +28,7 @@ class CompactionTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(batches_and_receipts);
   CPPUNIT_TEST(readers_meanwhile);
   CPPUNIT_TEST(copied_while_it_is_closed);
+  CPPUNIT_TEST(a_stop_ends_a_long_copy);
   CPPUNIT_TEST(older_versions_are_stopped);
   CPPUNIT_TEST(half_full_segments_stay);
   CPPUNIT_TEST(random_operations_and_restarts);
@@ -297,6 +298,29 @@ class CompactionTest : public CppUnit::TestFixture {
     rounds_until(*spool, [&] { return spool->status().copied >= 15; });
     reader = {};
     check(kept, spool, false);
+  }
+
+  // A range that is kept aside may be all of a segment.
+  void a_stop_ends_a_long_copy() {
+    SegmentFiles files(disk_, "/spool", 0640);
+    CPPUNIT_ASSERT(disk_->make_directories("/spool", 0750) >= 0);
+    const std::string content = kit::noise(4 << 20, 4);
+    const auto file = files.create(1).value();
+    CPPUNIT_ASSERT(file->write(content, 0) >= 0);
+    std::atomic<bool> stop = false;
+    disk_->set_read_fault([&](const std::string&, uint64_t, uint64_t) {
+      stop = true;
+      return 0;
+    });
+    const auto kept = files.keep_aside(*file, 1, 0, content.size(), "torn", &stop);
+    CPPUNIT_ASSERT(!kept && kept.error().code == Errc::busy);
+    const std::string name = "/spool/quarantine/00000001-00000000.torn";
+    CPPUNIT_ASSERT_EQUAL(size_t{1} << 20, disk_->content(name).size());
+    // The next start begins anew.
+    stop = false;
+    disk_->set_read_fault(nullptr);
+    CPPUNIT_ASSERT(files.keep_aside(*file, 1, 0, content.size(), "torn", &stop));
+    CPPUNIT_ASSERT(disk_->content(name) == content);
   }
 
   // Who reads a segment has it, though others close and remove it meanwhile.
