@@ -46,6 +46,15 @@ class Gate {
   bool open_ = false;
 };
 
+// A test that fails leaves no thread waiting; stands behind the House.
+struct OpensAtLast {
+  explicit OpensAtLast(Gate& gate_in) : gate(gate_in) {}
+  ~OpensAtLast() { gate.open(); }
+  OpensAtLast(const OpensAtLast&) = delete;
+  OpensAtLast& operator=(const OpensAtLast&) = delete;
+  Gate& gate;
+};
+
 // The rest of a body, which goes through a gate at its second reading: the first one measures.
 class Rest final : public message::BodySource {
  public:
@@ -156,6 +165,8 @@ class StreamTest : public CppUnit::TestFixture {
     Gate before;
     Sink sink;
     House house(gateway(sink, "Max_Outbound_Connections = 10"), doctored(&within, &before));
+    const OpensAtLast first(within);
+    const OpensAtLast second(before);
     house.dispatcher->start();
     house.submit("large@x.example", {"a@y.example"});
     house.run_until([&] { return within.waiting() == 1; }, "its second half");
@@ -178,6 +189,7 @@ class StreamTest : public CppUnit::TestFixture {
     Gate within;
     Sink sink;
     House house(gateway(sink, "Body_Timeout = 100ms"), doctored(&within));
+    const OpensAtLast opens(within);
     house.dispatcher->start();
     house.submit("large@x.example", {"a@y.example"});
     house.run_until([&] { return house.counter(Counter::transient_failures) == 1; }, "a time-out");
@@ -194,6 +206,7 @@ class StreamTest : public CppUnit::TestFixture {
     Sink sink;
     {
       House house(gateway(sink), doctored(&within));
+      const OpensAtLast opens(within);
       house.dispatcher->start();
       house.submit("large@x.example", {"a@y.example"});
       house.run_until([&] { return within.waiting() == 1; }, "its second half");
