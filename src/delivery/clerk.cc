@@ -23,7 +23,11 @@ constexpr size_t most_reports = 64;
 constexpr Duration pause = std::chrono::milliseconds(2);
 // What goes from active to delayed, or back, while one is read may be overlooked.
 constexpr int most_passes = 3;
+constexpr size_t most_gathered = 1'000'000;  // of a flush: 32 bytes each
 constexpr const char* status_of_failure = "5.0.0";
+
+// Its sender holds it (RFC 4865): no flush is for it.
+bool is_senders(Act act, const Item& delayed) { return act == Act::retry && delayed.future_release; }
 
 }  // namespace
 
@@ -42,6 +46,9 @@ struct Clerk::Work {
   std::shared_ptr<Errand> own{};  // of one that nobody waits for
   bool wakes = false;             // looks at queues, and does nothing else
   queue::GroupTurns turns{};
+  // Of a flush: those of the queue that it is about, and how many of them had their turn.
+  std::vector<Item> meant{};
+  size_t flushed = 0;
 };
 
 Clerk::Clerk(Office& office) : office_(office), timer_(office.parts.loop, [this] { run(); }) {}
@@ -237,7 +244,8 @@ bool Clerk::next_queue(Work& work) {
 bool Clerk::step(Work& work) {
   if (work.queue.empty() && !next_queue(work)) {
     const bool did = std::exchange(work.again, false) || work.progress.acted.done > work.done_before;
-    const bool more = !work.order.dry_run && did && ++work.passes < most_passes;
+    // A flush has gathered all: who is met again has been tried.
+    const bool more = !work.order.dry_run && work.order.act != Act::retry && did && ++work.passes < most_passes;
     work.done_before = work.progress.acted.done;
     work.last.clear();
     return more;
@@ -249,6 +257,10 @@ bool Clerk::step(Work& work) {
   }
   // Their Bindings have to be found out first: by run().
   if (work.order.act == Act::rebind && work.order.to.empty()) return true;
+  if (work.order.act == Act::retry && !work.order.dry_run) {
+    flush(work);
+    return true;
+  }
   std::vector<Listed> listed;
   office_.queue.scan(work.queue, work.scan, page, listed);
   work.progress.looked_at += listed.size();
@@ -262,7 +274,10 @@ bool Clerk::step(Work& work) {
       continue;
     }
     if (work.order.dry_run) {
-      would(work, each);
+      if (!is_senders(work.order.act, each.item))
+        would(work, each);
+      else
+        ++acted.left;
       continue;
     }
     if (work.order.act == Act::rebind) {
@@ -283,6 +298,32 @@ bool Clerk::step(Work& work) {
   give_up(work.queue, std::move(failed), work.order.response, work.order.quiet);
   if (work.scan.ended) work.queue.clear();
   return true;
+}
+
+// Some more of a queue: gathered first, then due. One by one a next host that is down would give back at once what
+// was due, to where it is met again: each would be tried over and over, and wait the longer.
+void Clerk::flush(Work& work) {
+  Acted& acted = work.progress.acted;
+  if (!work.scan.ended && work.flushed == 0 && work.meant.size() < most_gathered) {
+    std::vector<Listed> listed;
+    office_.queue.scan(work.queue, work.scan, page, listed);
+    work.progress.looked_at += listed.size();
+    for (const Listed& each : listed) {
+      if (!fits(work, each)) continue;
+      if (is_senders(Act::retry, each.item))
+        ++acted.left;
+      else
+        work.meant.push_back(each.item);
+    }
+    return;
+  }
+  std::vector<Item> failed;
+  for (size_t i = 0; i < page && work.flushed < work.meant.size(); ++i)
+    if (carry_out(Act::retry, work.queue, work.meant[work.flushed++], {}, failed) == Fate::done) ++acted.done;
+  if (work.flushed < work.meant.size()) return;
+  work.meant = {};
+  work.flushed = 0;
+  if (work.scan.ended) work.queue.clear();
 }
 
 void Clerk::would(Work& work, const Listed& listed) const {
@@ -378,7 +419,7 @@ bool Clerk::fits(const Work& work, const Listed& listed) const {
   if (work.order.act == Act::release && !held) return false;
   if (work.order.act == Act::hold && held) return false;
   // What is held is not what a flush is about.
-  if (work.order.act == Act::retry && (held || item.future_release)) return false;
+  if (work.order.act == Act::retry && held) return false;
   const auto message = office_.backlog.find(item.id);
   if (!message) return false;
   if (work.order.age > Duration{0} && message->received() > work.before) return false;

@@ -64,6 +64,7 @@ class Clerk {
   bool next_queue(Work& work);
   bool fits(const Work& work, const queue::Listed& listed) const;
   bool is_meant(const QueueOrder& order, std::string_view queue) const;
+  void flush(Work& work);
   void wake(Work& work);
   // The name under which a Binding is suspended.
   static std::string way_of(std::string_view binding) { return fmt::format("{}{}", queue::binding_mark, binding); }

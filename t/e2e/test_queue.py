@@ -168,6 +168,40 @@ class Queue(TestCase):
         self.assertEqual(["near.example"], [row["domain"] for row in self.documents("mailq")])
         self.say("flush", "domain", "far.example", status=3)
 
+    def test_a_flush_tries_each_once(self):
+        """Also where mail comes back at once, as nobody knows where its domain is."""
+        self.start(more='Domain "lost.example" { Routes = ( "__mx__" ) }\n')
+        count = 1000
+        for start in range(0, count, 100):
+            self.send(*(f"r{number}@lost.example" for number in range(start, start + 100)))
+
+        def attempts():
+            rows = self.documents("mailq", "lost.example", "--limit", str(count), status=None)
+            return len(rows) == count and all(row["state"] == "delayed" for row in rows) and {row["attempts"] for row in rows}
+
+        wait_for(lambda: attempts() == {1}, "mail that is delayed")
+        for words in (("lost.example",), ("all",)):
+            before = max(attempts())
+            self.assertIn(f"{count} recipients requeued", self.say("flush", "domain", *words).stdout)
+            wait_for(attempts, "all of it to be delayed again")
+            self.assertEqual({before + 1}, attempts())
+
+    def test_a_flush_tells_what_senders_hold(self):
+        self.start()
+        self.say("config", "set", "esmtp_listener", "smtp_extensions", "( PIPELINING FUTURERELEASE )")
+        with Smtp(self.own.smtp_port) as smtp:
+            smtp.ehlo()
+            smtp.expect(250, "MAIL FROM:<alice@local.example> HOLDFOR=3600")
+            smtp.expect(250, "RCPT TO:<r1@far.example>")
+            smtp.expect(354, "DATA")
+            smtp.expect(250, MESSAGE.decode() + ".")
+        self.send("r2@far.example")
+        self.row("far.example", delayed=2)
+        for words in (("--dry-run",), ()):
+            done = self.say("flush", "domain", *words, "far.example")
+            self.assertIn("1 recipient held by their senders (RFC 4865) [queue-left]", done.stderr)
+            self.assertIn("1 recipient ", done.stdout)
+
     def test_fail_domain(self):
         self.start()
         self.delay("r1@far.example", "r2@far.example", sender="news@local.example")
