@@ -2,10 +2,13 @@
 
 #include "base/text.h"
 #include "control/limits.h"
+#include "queue/binding.h"
+#include "queue/name.h"
 #include "telemetry/counters.h"
 #include "telemetry/log.h"
 
 #include <algorithm>
+#include <array>
 #include <map>
 
 namespace impulse::control {
@@ -207,6 +210,14 @@ bool is_literal(std::string_view token) {
          std::all_of(token.begin(), token.end(), [](char c) { return c == '-' || c == '_' || (c >= 'a' && c <= 'z'); });
 }
 
+// "[domain] DOMAIN" in words.
+std::string flattened(std::string_view synopsis) {
+  std::string flat(synopsis);
+  std::replace_if(
+      flat.begin(), flat.end(), [](char c) { return c == '[' || c == ']' || c == '(' || c == ')' || c == '|'; }, ' ');
+  return flat;
+}
+
 // Behind "--limit" of "--limit N" its value is wanted, and nothing else can stand.
 bool awaits_value(std::span<const std::string_view> tokens, std::span<const std::string> typed) {
   if (typed.empty()) return false;
@@ -219,23 +230,61 @@ bool awaits_value(std::span<const std::string_view> tokens, std::span<const std:
 // The literal words of a synopsis that were not typed yet: "--check", "scratch",
 // "name=".
 void offer_synopsis(Collector& collector, std::string_view synopsis, std::span<const std::string> typed) {
-  std::string flat(synopsis);
-  std::replace_if(
-      flat.begin(), flat.end(), [](char c) { return c == '[' || c == ']' || c == '(' || c == ')' || c == '|'; }, ' ');
+  const std::string flat = flattened(synopsis);
   const auto tokens = words(flat);
   if (awaits_value(tokens, typed)) return;
+  // A queue is named by either.
+  const auto has = [&](std::string_view word) {
+    return std::ranges::any_of(typed, [&](std::string_view each) { return iequals(each, word); });
+  };
+  const bool named = has("domain") || has("binding");
   for (const bool flags : {false, true}) {
     if (flags && !collector.wants_flags()) return;
     for (const std::string_view token : tokens) {
       const size_t equals = token.find('=');
       const std::string_view name = token.substr(0, equals);
       if (!is_literal(name) || name.starts_with('-') != flags) continue;
+      if (named && (name == "domain" || name == "binding")) continue;
       const bool there = std::any_of(typed.begin(), typed.end(), [&](std::string_view word) {
         return iequals(word.substr(0, word.find('=')), name);
       });
       if (!there) collector.offer(token.substr(0, equals == std::string_view::npos ? equals : equals + 1));
     }
   }
+}
+
+// The selectors of a command about messages, which its synopsis does not list.
+void offer_selectors(Collector& collector, std::span<const std::string> typed) {
+  constexpr std::array<std::string_view, 5> selectors{"--sender", "--recipient", "--older", "--meta", "--header"};
+  const bool value = !typed.empty() && std::ranges::find(selectors, std::string_view(typed.back())) != selectors.end();
+  if (value || !collector.wants_flags()) return;
+  for (const std::string_view selector : selectors) collector.offer(selector);
+}
+
+// Behind "binding" of "binding BINDING", "--binding" or "to" a Binding's name is wanted, and nothing else can stand.
+bool awaits_binding(std::span<const std::string_view> tokens, std::span<const std::string> typed) {
+  if (typed.empty()) return false;
+  for (size_t i = 0; i + 1 < tokens.size(); ++i)
+    if ((tokens[i + 1] == "BINDING" || tokens[i] == "--binding") && is_literal(tokens[i]) &&
+        iequals(tokens[i], typed.back()))
+      return true;
+  return false;
+}
+
+void offer_bindings(Collector& collector, System& system) {
+  const config::SnapshotPtr snapshot = system.engine().current();
+  collector.offer(queue::default_binding, "what is assigned to no other one");
+  for (const std::string& name : snapshot->bindings()) {
+    const std::string_view group = queue::group_of(*snapshot, name);
+    collector.offer_instance(name, group == queue::default_binding ? "" : fmt::format("of {}", group));
+  }
+}
+
+void offer_groups(Collector& collector, System& system) {
+  const config::SnapshotPtr snapshot = system.engine().current();
+  for (const std::string& name : snapshot->bindings())
+    if (const std::string_view group = queue::group_of(*snapshot, name); group != queue::default_binding)
+      collector.offer_instance(fmt::format("group:{}", group));
 }
 
 // Those that come first, and the one that was typed.
@@ -260,16 +309,18 @@ void offer_messages(Collector& collector, System& system) {
     }
 }
 
-// Where a queue is expected: selectors and their values may stand before it.
-bool wants_queue(const std::vector<std::string>& rest, size_t most) {
-  size_t queues = 0;
+// How many words stand there beside selectors, their values, and what names a Binding; none when a value is wanted.
+std::optional<size_t> plain_words(std::span<const std::string> rest) {
+  size_t count = 0;
   for (size_t i = 0; i < rest.size(); ++i) {
-    if (!rest[i].starts_with("--"))
-      ++queues;
-    else if (!iequals(rest[i], "--dry-run") && ++i == rest.size())
-      return false;
+    if (iequals(rest[i], "binding"))
+      ++i;
+    else if (!rest[i].starts_with("--"))
+      count += iequals(rest[i], "domain") ? 0 : 1;
+    else if (!iequals(rest[i], "--dry-run") && !iequals(rest[i], "--remove") && ++i == rest.size())
+      return std::nullopt;
   }
-  return queues < most;
+  return count;
 }
 
 void offer_counters(Collector& collector) {
@@ -295,6 +346,21 @@ void offer_sessions(Collector& collector, System& system) {
                     fmt::format("{} at {}, {}", session.peer, session.listener, session.state));
 }
 
+// What stands in no synopsis, and is not of one kind.
+void offer_words_of(Collector& collector, System& system, const Command& command, std::span<const std::string> rest,
+                    std::string_view typed) {
+  const auto before = plain_words(rest);
+  if (command.name == "session kill" && rest.empty()) offer_sessions(collector, system);
+  if (command.name == "binding summary" && rest.empty()) {
+    offer_bindings(collector, system);
+    offer_groups(collector, system);
+  }
+  if (command.name == "rebind" && before == 0) offer_bindings(collector, system);
+  if ((command.name == "rebind" || command.name == "spool export") && before == 1)
+    offer_domains(collector, system, typed);
+  if (command.synopsis.contains("SELECTOR")) offer_selectors(collector, rest);
+}
+
 }  // namespace
 
 Candidates completions(const CommandTable& table, System& system, std::string_view line) {
@@ -307,6 +373,12 @@ Candidates completions(const CommandTable& table, System& system, std::string_vi
   if (found.command == nullptr) return std::move(collector).result();
   const std::vector<std::string> rest(typed.words.begin() + static_cast<std::ptrdiff_t>(found.used), typed.words.end());
   const Argument argument = found.command->argument;
+  const std::string flat = flattened(found.command->synopsis);
+  if (awaits_binding(words(flat), rest)) {
+    offer_bindings(collector, system);
+    if (found.command->synopsis.contains("binding BINDING|all")) collector.offer("all");
+    return std::move(collector).result();
+  }
   switch (argument) {
     case Argument::command:
       offer_command_words(collector, table, rest);
@@ -336,7 +408,7 @@ Candidates completions(const CommandTable& table, System& system, std::string_vi
           if (scope.kind != config::ScopeKind::global) collector.offer(scope.name, scope.help);
       break;
     case Argument::domain:
-      if (wants_queue(rest, found.command->name == "reroute queue" ? 2 : 1))
+      if (const auto before = plain_words(rest); before && *before < (found.command->name == "reroute queue" ? 2 : 1))
         offer_domains(collector, system, typed.last);
       break;
     case Argument::message:
@@ -350,11 +422,13 @@ Candidates completions(const CommandTable& table, System& system, std::string_vi
       offer_debug_flags(collector, rest.size());
       break;
     case Argument::nothing:
-      if (rest.empty() && found.command->name == "session kill") offer_sessions(collector, system);
+      offer_words_of(collector, system, *found.command, rest, typed.last);
       break;
     default:  // what can stand there is in the synopsis, if anywhere
       break;
   }
+  // Behind a selector its value is wanted.
+  if (found.command->synopsis.contains("SELECTOR") && !plain_words(rest)) return std::move(collector).result();
   // What may stand in front of a message's id does not follow it.
   const bool behind = argument == Argument::message && !rest.empty();
   if (argument != Argument::line && argument != Argument::setting && !behind)

@@ -26,6 +26,8 @@ class CompletionTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(messages);
   CPPUNIT_TEST(names_of_the_daemon);
   CPPUNIT_TEST(synopsis);
+  CPPUNIT_TEST(bindings);
+  CPPUNIT_TEST(selectors);
   CPPUNIT_TEST(help_lines);
   CPPUNIT_TEST(cut);
   CPPUNIT_TEST(over_the_protocol);
@@ -144,6 +146,34 @@ class CompletionTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT_EQUAL("--check"s, of_synopsis("deploy it --limit 5 --"));
     CPPUNIT_ASSERT_EQUAL(""s, of_synopsis("deploy it --limit "));
     CPPUNIT_ASSERT_EQUAL("--check --limit"s, of_synopsis("deploy it name=x start stop from scratch "));
+  }
+  void bindings() {
+    console("config set binding b1 max_retries 3");
+    console("config set binding_group g binding b2 max_retries 3");
+    console.system.domains = {{"a.example", 1, 0, 0}};
+    for (const auto line : {"suspend binding ", "resume binding ", "mailq --binding ", "rebind b1 to "})
+      CPPUNIT_ASSERT_EQUAL_MESSAGE(line, "b1 b2 default"s, at(line));
+    for (const auto line : {"flush domain binding ", "showqueue binding ", "fail domain --dry-run binding "})
+      CPPUNIT_ASSERT_EQUAL_MESSAGE(line, "all b1 b2 default"s, at(line));
+    CPPUNIT_ASSERT_EQUAL("b1 b2 default group:g"s, at("binding summary "));
+    CPPUNIT_ASSERT_EQUAL("all b1 b2 default to"s, at("rebind "));
+    CPPUNIT_ASSERT_EQUAL("b1 b2"s, at("rebind --sender x b"));
+    CPPUNIT_ASSERT_EQUAL("a.example all to"s, at("rebind b1 "));
+    CPPUNIT_ASSERT_EQUAL("of g"s, help_at("suspend binding b2"));
+    // What follows them is a domain; a queue is named by one of these words only.
+    CPPUNIT_ASSERT_EQUAL("a.example"s, at("suspend binding b1 "));
+    CPPUNIT_ASSERT_EQUAL("a.example"s, at("suspend domain "));
+    CPPUNIT_ASSERT_EQUAL("a.example binding domain"s, at("suspend "));
+    CPPUNIT_ASSERT_EQUAL("a.example all"s, at("flush domain binding b1 a"));
+  }
+  void selectors() {
+    console.system.domains = {{"a.example", 1, 0, 0}};
+    CPPUNIT_ASSERT_EQUAL("--dry-run --header --meta --older --recipient --remove --sender"s,
+                         at("spool export /tmp/x --"));
+    CPPUNIT_ASSERT_EQUAL("a.example"s, at("spool export --remove /tmp/x "));
+    CPPUNIT_ASSERT_EQUAL("--recipient --remove"s, at("spool export /tmp/x --sender a --re"));
+    CPPUNIT_ASSERT_EQUAL(""s, at("spool export /tmp/x --sender "));
+    CPPUNIT_ASSERT_EQUAL("--dry-run"s, at("spool import /tmp/x --"));
   }
   void help_lines() {
     CPPUNIT_ASSERT_EQUAL("the daemon's version"s, help_at("vers"));
