@@ -24,6 +24,7 @@ spool::Settings spool_settings(const config::Options& global) {
   settings.segment_size = global[key::spool_segment_size];
   settings.force_fsync = global[key::force_fsync];
   settings.commit_delay = global[key::spool_commit_delay];
+  settings.compaction_rate = global[key::spool_compaction_rate];
   settings.max_resident = static_cast<uint64_t>(global[key::max_resident_messages]);
   settings.unlink_damaged = global[key::unlink_on_spool_in_failure];
   const config::SizeOrPercent min_free = global[key::spool_min_free];

@@ -38,7 +38,7 @@ Committer::Committer(SegmentFiles& files, const LargeFiles& large, LargeWork& la
       now_(settings),
       compactor_(
           files, index, copy_work,
-          {tuning_.compact_gain, tuning_.compact_slice, tuning_.compact_rate, tuning_.max_batch, tuning_.compact_every},
+          {tuning_.compact_gain, tuning_.compact_slice, tuning_.max_batch, tuning_.compact_every},
           [&queue] { queue.nudge(); }, log_),
       open_batches_(index, receipts) {}
 
@@ -92,7 +92,7 @@ Duration Committer::idle_wait() const {
   if (low_ || removal_failed_) return tuning_.space_every;
   Duration wait = health_.free_bytes() / 2 > free_wanted_ ? tuning_.space_every * 10 : tuning_.space_every;
   if (sick_) wait = std::min(wait, std::chrono::duration_cast<Duration>(next_probe_ - steady_now()));
-  if (!sick_ && indexed_) wait = std::min(wait, compactor_.wait(steady_now()));
+  if (!sick_ && indexed_) wait = std::min(wait, compactor_.wait(steady_now(), now_.compaction_rate));
   return std::max(wait, Duration(1000));
 }
 

@@ -37,7 +37,6 @@ struct Tuning {
   uint64_t max_copies = 16ULL << 20;                      // bytes of receipts that are copied forward at once
   uint64_t compact_gain = 4ULL << 20;                     // bytes that compacting a segment has to free
   uint64_t compact_slice = 1ULL << 20;                    // bytes copied at once
-  uint64_t compact_rate = 16ULL << 20;                    // bytes copied a second; 0: as they come
   Duration compact_every = std::chrono::seconds(1);       // between looks for such segments
   size_t max_receipts = 1000000;                          // remembered; beyond that the oldest are forgotten
   uint64_t zero_ahead = 512ULL << 10;                     // see SegmentWriter::extend; 0: off

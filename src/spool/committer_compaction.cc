@@ -37,7 +37,8 @@ void Committer::compact() {
     }
   }
   // It frees space, but takes some first.
-  if (health_.free_bytes() > 4 * tuning_.compact_slice + 2 * tuning_.zero_ahead) compactor_.step(steady_now());
+  if (health_.free_bytes() > 4 * tuning_.compact_slice + 2 * tuning_.zero_ahead)
+    compactor_.step(steady_now(), now_.compaction_rate);
 }
 
 uint64_t Committer::moves_size() const {

@@ -3,7 +3,9 @@
 #include "spool/message_reader.h"
 #include "spool/record.h"
 
+#include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <optional>
 #include <utility>
 
@@ -57,13 +59,23 @@ void Compactor::leave() {
   next_ = 0;
 }
 
-void Compactor::step(SteadyTime now) {
-  if (slice_ || now < not_before_) return;
-  not_before_ = now + limits_.every;
-  if (next_ >= ids_.size() && !choose()) return;
+// When the next slice may begin.
+SteadyTime Compactor::due(uint64_t rate) const {
+  if (idle_) return begun_ + limits_.every;
+  if (rate == 0) return begun_;
+  return begun_ + std::chrono::seconds(bytes_ / rate) + Duration(bytes_ % rate * 1000000 / rate);
+}
+
+void Compactor::step(SteadyTime now, uint64_t rate) {
+  if (slice_ || now < due(rate)) return;
+  begun_ = now;
+  bytes_ = 0;
+  idle_ = next_ >= ids_.size() && !choose();
+  if (idle_) return;
+  const uint64_t most = rate == 0 ? limits_.slice : std::min(limits_.slice, rate);
   auto slice = std::make_shared<Slice>();
   uint64_t bytes = 0;
-  while (next_ < ids_.size() && slice->wanted.size() < most_messages && bytes < limits_.slice) {
+  while (next_ < ids_.size() && slice->wanted.size() < most_messages && bytes < most) {
     const MessageId id = ids_[next_];
     auto located = index_.find(id);
     if (!located || located->place.segment != segment_) {  // finished meanwhile
@@ -72,12 +84,12 @@ void Compactor::step(SteadyTime now) {
     }
     const uint64_t size = record_size(*located);
     if (size > limits_.max_record) return leave();
-    if (bytes > 0 && bytes + size > limits_.slice) break;
+    if (bytes > 0 && bytes + size > most) break;
     bytes += size;
     ++next_;
     slice->wanted.emplace_back(id, std::move(*located));
   }
-  not_before_ = now + (limits_.rate == 0 ? Duration(0) : Duration(bytes * 1000000 / limits_.rate));
+  bytes_ = bytes;
   if (slice->wanted.empty()) return;
   slice_ = slice;
   work_.post([slice, &files = files_, wake = wake_] {
@@ -94,9 +106,9 @@ void Compactor::step(SteadyTime now) {
   });
 }
 
-Duration Compactor::wait(SteadyTime now) const {
+Duration Compactor::wait(SteadyTime now, uint64_t rate) const {
   if (slice_) return limits_.every;  // it wakes
-  return std::max(Duration(0), std::chrono::duration_cast<Duration>(not_before_ - now));
+  return std::max(Duration(0), std::chrono::duration_cast<Duration>(due(rate) - now));
 }
 
 std::vector<Compactor::Copy> Compactor::take() {

@@ -23,8 +23,7 @@ class Compactor {
  public:
   struct Limits {
     uint64_t gain = 0;        // bytes that have to become free, or it is not worth it
-    uint64_t slice = 0;       // bytes that are copied at once
-    uint64_t rate = 0;        // bytes a second
+    uint64_t slice = 0;       // bytes that are copied at once, and no more than the rate has for a second
     uint64_t max_record = 0;  // a segment with a larger message stays
     Duration every{};         // between looks for segments, when there was none
   };
@@ -41,10 +40,11 @@ class Compactor {
   Compactor(const SegmentFiles& files, Index& index, LargeWork& work, const Limits& limits, std::function<void()> wake,
             std::function<void(std::string_view)> log);
 
-  // Begins to read the next slice, when there is one and it is time.
-  void step(SteadyTime now);
+  // Begins to read the next slice, when there is one and it is time at `rate` bytes a second (0: it always is), which
+  // may be another one each time: what was copied before counts by the new one.
+  void step(SteadyTime now, uint64_t rate);
   // How long until step() may have something to do.
-  Duration wait(SteadyTime now) const;
+  Duration wait(SteadyTime now, uint64_t rate) const;
   // What was read, once; empty when there is nothing yet. What cannot be read stays where it is, and so does its
   // segment.
   std::vector<Copy> take();
@@ -52,6 +52,7 @@ class Compactor {
  private:
   struct Slice;
   bool choose();
+  SteadyTime due(uint64_t rate) const;
   void leave();
 
   const SegmentFiles& files_;
@@ -64,7 +65,9 @@ class Compactor {
   std::vector<MessageId> ids_;    // of what is live in it
   size_t next_ = 0;               // of these
   std::shared_ptr<Slice> slice_;  // being read, or read
-  SteadyTime not_before_{};
+  SteadyTime begun_{};            // the last slice, or look for one
+  uint64_t bytes_ = 0;            // of that slice
+  bool idle_ = false;             // there was none
 };
 
 }  // namespace impulse::spool

@@ -23,15 +23,16 @@
 namespace impulse::spool {
 
 struct Settings {
-  std::string base;                      // Spoolbase, made if missing
-  mode_t mode = 0640;                    // Spool_Mode, of the segment files
-  uint64_t segment_size = 256ULL << 20;  // Spool_Segment_Size, bytes; at most 4 GiB
-  bool force_fsync = true;               // Force_Fsync
-  uint64_t min_free_bytes = 0;           // Spool_Min_Free; 0: use the percentage
-  unsigned min_free_percent = 5;         // of inodes too; where bytes are given 1% of the inodes
-  Duration commit_delay{0};              // Spool_Commit_Delay
-  bool unlink_damaged = false;           // Unlink_On_Spool_In_Failure: nothing is kept aside
-  uint64_t max_resident = 0;             // Max_Resident_Messages, see resident.h
+  std::string base;                        // Spoolbase, made if missing
+  mode_t mode = 0640;                      // Spool_Mode, of the segment files
+  uint64_t segment_size = 256ULL << 20;    // Spool_Segment_Size, bytes; at most 4 GiB
+  bool force_fsync = true;                 // Force_Fsync
+  uint64_t min_free_bytes = 0;             // Spool_Min_Free; 0: use the percentage
+  unsigned min_free_percent = 5;           // of inodes too; where bytes are given 1% of the inodes
+  Duration commit_delay{0};                // Spool_Commit_Delay
+  uint64_t compaction_rate = 16ULL << 20;  // Spool_Compaction_Rate, bytes a second; 0: as they come
+  bool unlink_damaged = false;             // Unlink_On_Spool_In_Failure: nothing is kept aside
+  uint64_t max_resident = 0;               // Max_Resident_Messages, see resident.h
 };
 
 // What became of one recipient. Anything but `pending` is final.
@@ -319,7 +320,7 @@ class Spool {
   virtual Result<> room(uint64_t /*bytes*/) const { return {}; }
   virtual Status status() const = 0;
   virtual void set_live_settings(const Settings& settings) = 0;  // force_fsync, segment_size, min_free, commit_delay,
-  // unlink_damaged, max_resident
+  // compaction_rate, unlink_damaged, max_resident
   virtual const std::string& node() const = 0;
 };
 

@@ -236,6 +236,32 @@ class Show(TestCase):
             self.assertTrue(self.show(daemon, "-m", found["id"]).stdout.endswith(waiting))
         self.assertIn("eve@remote.example", daemon.console("message", "details", found["id"]).stdout)
 
+    @heavy
+    def test_compaction_keeps_its_rate(self):
+        """At a byte a second the second message's turn comes in minutes; at 0 it comes at once, without a restart."""
+        daemon = self.daemon(more='Domain "remote.example" { Suspend_Delivery = true }\nSpool_Segment_Size = 6M\n'
+                                  "Spool_Compaction_Rate = 1")
+
+        def copied():
+            return json.loads(daemon.console("--json", "summary").stdout)["spool"]["copied"]
+
+        with Smtp(daemon.smtp_port) as smtp:
+            smtp.ehlo()
+            for name in ("first", "second"):
+                smtp.message(message(name, 100), recipients=["eve@remote.example"])
+            found = self.listed(daemon)
+            segment = daemon.dir / "spool" / (found[0]["id"].partition("/")[0] + ".seg")
+            for number in range(70):
+                smtp.message(message(f"passes{number}", 12000), recipients=["bob@local.example"])
+            wait_for(lambda: copied() == 1, "the first copy", 60)
+            for number in range(20):  # the committer comes round
+                smtp.message(message(f"more{number}", 1), recipients=["bob@local.example"])
+        self.assertEqual(1, copied())
+        self.assertTrue(segment.exists())
+        daemon.console("config", "set", "spool_compaction_rate", "0")
+        wait_for(lambda: copied() == 2 and not segment.exists(), "the segment gone", 60)
+        self.assertEqual(found, self.listed(daemon, "-d", "remote.example"))
+
     def test_what_goes_wrong(self):
         daemon = Daemon(self)
         self.assertIn(b"No such file", self.show(daemon, status=3).stderr)

@@ -31,13 +31,14 @@ class CompactionTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(a_stop_ends_a_long_copy);
   CPPUNIT_TEST(older_versions_are_stopped);
   CPPUNIT_TEST(half_full_segments_stay);
+  CPPUNIT_TEST(the_rate_is_kept_and_may_change);
   CPPUNIT_TEST(random_operations_and_restarts);
   CPPUNIT_TEST(death_at_every_call);
   CPPUNIT_TEST(failure_at_every_call);
   CPPUNIT_TEST_SUITE_END();
 
   std::shared_ptr<FakeDisk> disk_ = std::make_shared<FakeDisk>(1);
-  Settings settings_{.base = "/spool", .segment_size = 10000, .min_free_percent = 0};
+  Settings settings_{.base = "/spool", .segment_size = 10000, .min_free_percent = 0, .compaction_rate = 0};
   Tuning tuning_ = kit::small_tuning();
 
   kit::Opened open(kit::Log* log = nullptr) {
@@ -384,6 +385,22 @@ class CompactionTest : public CppUnit::TestFixture {
     for (size_t i = 0; i < ids.size(); i += 2) finish(*spool, ids[i]);
     for (int i = 0; i < 50; ++i) kit::settle(*spool);
     CPPUNIT_ASSERT_EQUAL(uint64_t{0}, spool->status().copied);
+  }
+
+  // At a byte a second the second message's turn comes in a quarter of an hour; or, when the operator wants it, now.
+  void the_rate_is_kept_and_may_change() {
+    settings_.compaction_rate = 1;
+    auto spool = open();
+    const auto kept = mostly_dead(*spool);
+    rounds_until(*spool, [&] { return spool->status().copied > 0; });
+    for (int i = 0; i < 50; ++i) kit::settle(*spool);
+    CPPUNIT_ASSERT_EQUAL(uint64_t{1}, spool->status().copied);
+    check(kept, spool, false);
+    settings_.compaction_rate = 0;
+    spool->set_live_settings(settings_);
+    rounds_until(*spool, [&] { return spool->status().segments <= 3; });
+    CPPUNIT_ASSERT(spool->status().copied >= 4);
+    check(kept, spool, false);
   }
 
   void random_operations_and_restarts() {

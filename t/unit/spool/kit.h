@@ -167,7 +167,6 @@ inline Tuning small_tuning() {
           .batch_window = 4000,
           .compact_gain = 500,
           .compact_slice = 1500,
-          .compact_rate = 0,
           .compact_every = Duration(0),
           .zero_ahead = 8192,
           .large_block = 300,
