@@ -16,10 +16,11 @@ Errc errc_of(int err) {
       return Errc::exists;
     case ENOSPC:
     case EDQUOT:
-    case EMFILE:
-    case ENFILE:
     case ENOMEM:
       return Errc::no_space;
+    case EMFILE:
+    case ENFILE:
+      return Errc::no_files;
     case EACCES:
     case EPERM:
       return Errc::denied;

@@ -19,7 +19,8 @@ enum class Errc {
   conflict,     // somebody else was first
   denied,       // not allowed
   io,           // the operating system failed us
-  no_space,     // disk, descriptors or memory are used up
+  no_space,     // disk or memory is used up
+  no_files,     // descriptors are, of the process or of the machine: try again later
   busy,         // try again later
   unavailable,  // known, but not in this version or this build
   timeout,
@@ -40,8 +41,8 @@ template <class... Args>
 }
 
 // An Error for errno value `err`; "what: strerror". ENOENT becomes not_found,
-// EADDRINUSE and EEXIST exists, ENOSPC, EDQUOT, EMFILE, ENFILE and ENOMEM
-// no_space, EACCES and EPERM denied, all others io.
+// EADDRINUSE and EEXIST exists, ENOSPC, EDQUOT and ENOMEM no_space, EMFILE and
+// ENFILE no_files, EACCES and EPERM denied, all others io.
 [[nodiscard]] std::unexpected<Error> fail_errno(int err, std::string_view what);
 
 // strerror, thread-safe.

@@ -42,6 +42,7 @@ Code code_of(Errc error) {
     case Errc::exists:
     case Errc::io:
     case Errc::no_space:
+    case Errc::no_files:
     case Errc::unavailable:
       break;
   }

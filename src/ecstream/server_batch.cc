@@ -93,7 +93,8 @@ void ServerSession::Impl::submitted(const Result<std::vector<MessageId>>& result
   }
   MessageRefusal why{451, "4.3.0", "admission", "Temporary failure"};
   if (result.error().code == Errc::no_space) why = {452, "4.3.1", "admission", "No room for messages"};
-  if (result.error().code == Errc::busy) why = {451, "4.3.2", "admission", "Too busy"};
+  if (result.error().code == Errc::busy || result.error().code == Errc::no_files)
+    why = {451, "4.3.2", "admission", "Too busy"};
   for (const uint64_t sequence : flight.sequences) send_nak(sequence, why, false);
   // Nothing of what came behind it can be taken any more: it would need the memory.
   const uint64_t last = flight.last;

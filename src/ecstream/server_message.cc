@@ -35,6 +35,8 @@ MessageRefusal refusal_for(Verdict verdict) {
       return {554, "5.4.6", "loop", "Too many Received fields, mail loop"};
     case Verdict::no_space:
       return {452, "4.3.1", "admission", "No room for messages"};
+    case Verdict::no_files:
+      return {451, "4.3.2", "admission", "Too busy"};
     case Verdict::trouble:
     case Verdict::good:
       break;

@@ -107,7 +107,9 @@ void BodyKeeper::stream(std::string_view bytes) {
     }
   }
   if (taken) taken = rest_->append(bytes);
-  if (!taken) refuse(taken.error().code == Errc::no_space ? Verdict::no_space : Verdict::trouble);
+  if (taken) return;
+  const Errc why = taken.error().code;
+  refuse(why == Errc::no_space ? Verdict::no_space : why == Errc::no_files ? Verdict::no_files : Verdict::trouble);
 }
 
 void BodyKeeper::refuse(Verdict verdict) {

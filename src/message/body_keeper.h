@@ -38,7 +38,7 @@ struct BodyRules {
 
 class BodyKeeper {
  public:
-  enum class Verdict : uint8_t { good, too_big, header_too_big, lone_lf, loop, no_space, trouble };
+  enum class Verdict : uint8_t { good, too_big, header_too_big, lone_lf, loop, no_space, no_files, trouble };
 
   BodyKeeper() = default;  // of no message
   // `rules` are copied as far as they are needed. `large`, when given, makes the place

@@ -125,7 +125,7 @@ bool SpoolImport::read(const std::string& name) {
   if (!pair) {
     const Errc code = pair.error().why.code;
     // The spool takes no more, or the folder's disk fails: another pair would fare no better.
-    if (code == Errc::no_space || code == Errc::busy)
+    if (code == Errc::no_space || code == Errc::no_files || code == Errc::busy)
       failed_ = pair.error().why;
     else
       refuse(pair.error());

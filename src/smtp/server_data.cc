@@ -28,6 +28,8 @@ std::pair<const ServerReply*, std::string_view> reply_for(DataReceiver::Verdict 
       return {&reply::loop, "loop"};
     case DataReceiver::Verdict::no_space:
       return {&reply::no_space, "admission"};
+    case DataReceiver::Verdict::no_files:  // RFC 3463 X.3.2: there is storage, but too much to do
+      return {&reply::busy, "admission"};
     case DataReceiver::Verdict::trouble:
       return {&reply::try_later, "admission"};
     case DataReceiver::Verdict::good:

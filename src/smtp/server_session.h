@@ -142,7 +142,7 @@ class ServerSession {
 
   // After Next::submit.
   Submission take_submission();
-  // 250 2.0.0 with the id; no_space 452 4.3.1, io 451 4.3.0, busy 451 4.3.2.
+  // 250 2.0.0 with the id; no_space 452 4.3.1, io 451 4.3.0, busy and no_files 451 4.3.2.
   // In LMTP once for each recipient that was accepted.
   void submitted(const Result<MessageId>& result, std::string_view node, Output& out);
 

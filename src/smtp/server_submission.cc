@@ -111,9 +111,10 @@ void ServerSession::Impl::submitted(const Result<MessageId>& result, std::string
     errors_ = 0;
     final_reply(reply::ok, concat("OK: queued as ", result->to_string(node)));
   } else {
-    const ServerReply& why = result.error().code == Errc::no_space ? reply::no_space
-                             : result.error().code == Errc::busy   ? reply::busy
-                                                                   : reply::try_later;
+    const Errc code = result.error().code;
+    const ServerReply& why = code == Errc::no_space                         ? reply::no_space
+                             : code == Errc::busy || code == Errc::no_files ? reply::busy
+                                                                            : reply::try_later;
     final_reply(why, why.text);
   }
   end_if_asked();

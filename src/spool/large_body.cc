@@ -45,7 +45,7 @@ Result<> LargeBody::write(std::string_view bytes) {
 }
 
 std::unexpected<Error> LargeBody::give_up(Error why) {
-  if (why.code != Errc::no_space && why.code != Errc::busy) why.code = Errc::io;
+  if (why.code != Errc::no_space && why.code != Errc::no_files && why.code != Errc::busy) why.code = Errc::io;
   failed_ = why;
   gathered_ = {};
   drop();

@@ -268,7 +268,7 @@ class LogSpool final : public Spool {
 
   // The sessions may have taken all descriptors: then it waits for some.
   bool try_again(const Error& why) {
-    if (!patient_ || why.code != Errc::no_space) return false;
+    if (!patient_ || why.code != Errc::no_files) return false;
     if (!std::exchange(short_of_files_, true))
       log_(fmt::format("indexing waits until a file can be opened: {}", why.message));
     std::unique_lock lock(stop_mutex_);

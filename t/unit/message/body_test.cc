@@ -126,6 +126,7 @@ class BodyTest : public CppUnit::TestFixture {
     const Outcome outcome = receive(bytes, rules, false, 100);
     CPPUNIT_ASSERT(outcome.body.size() <= 1000 && outcome.body.size() + outcome.rest == bytes.size());
     CPPUNIT_ASSERT(receive(bytes, rules, false, 100, Errc::no_space).verdict == Verdict::no_space);
+    CPPUNIT_ASSERT(receive(bytes, rules, false, 100, Errc::no_files).verdict == Verdict::no_files);
     CPPUNIT_ASSERT(receive(bytes, rules, false, 100, Errc::io).verdict == Verdict::trouble);
     rules.fixups.long_lines = LongLines::wrap;  // that needs memory
     CPPUNIT_ASSERT_EQUAL(uint64_t{0}, receive(bytes, rules, false, 100).rest);

@@ -308,6 +308,7 @@ class ConformanceTest : public CppUnit::TestFixture {
 
     const std::pair<Errc, std::string> failures[] = {{Errc::io, "451 4.3.0"},
                                                      {Errc::no_space, "452 4.3.1"},
+                                                     {Errc::no_files, "451 4.3.2"},
                                                      {Errc::busy, "451 4.3.2"},
                                                      {Errc::invalid, "451 4.3.0"}};
     for (const auto& [code, expected] : failures) {

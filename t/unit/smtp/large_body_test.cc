@@ -204,7 +204,9 @@ class LargeBodyTest : public CppUnit::TestFixture {
   }
 
   void failures_are_verdicts() {
-    for (const auto& [code, verdict] : {std::pair{Errc::no_space, Verdict::no_space}, {Errc::io, Verdict::trouble}}) {
+    for (const auto& [code, verdict] : {std::pair{Errc::no_space, Verdict::no_space},
+                                        {Errc::no_files, Verdict::no_files},
+                                        {Errc::io, Verdict::trouble}}) {
       for (const bool at_begin : {true, false}) {
         Disk disk;
         if (at_begin) disk.refuses_begin = code;

@@ -58,8 +58,10 @@ class LmtpTest : public CppUnit::TestFixture {
     // The same recipient twice is two recipients (RFC 2033 §4.2).
     expect("LHLO c\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nRCPT TO:<c@d>\r\nDATA\r\n.\r\n",
            "250 250 2.1.0 250 2.1.5 250 2.1.5 354 250 2.0.0 250 2.0.0", 1);
-    const std::pair<Errc, std::string> failures[] = {
-        {Errc::io, "451 4.3.0"}, {Errc::no_space, "452 4.3.1"}, {Errc::busy, "451 4.3.2"}};
+    const std::pair<Errc, std::string> failures[] = {{Errc::io, "451 4.3.0"},
+                                                     {Errc::no_space, "452 4.3.1"},
+                                                     {Errc::no_files, "451 4.3.2"},
+                                                     {Errc::busy, "451 4.3.2"}};
     for (const auto& [code, expected] : failures) {
       Dialogue failing(lmtp());
       failing.host.commit = fail(code, "no");

@@ -407,7 +407,7 @@ class LargeTest : public CppUnit::TestFixture {
     {
       auto spool = open();
       id = kit::accept(*spool, streamed(*spool, kit::noise(2000, 1)));
-      for (const auto& [err, code] : {std::pair(EMFILE, Errc::no_space), std::pair(EIO, Errc::io)}) {
+      for (const auto& [err, code] : {std::pair(EMFILE, Errc::no_files), std::pair(EIO, Errc::io)}) {
         fail_with(err);
         CPPUNIT_ASSERT(spool->read(id).error().code == code);
         disk_->set_open_fault(nullptr);
