@@ -1,5 +1,6 @@
 #include "delivery/porter.h"
 
+#include "delivery/ages.h"
 #include "queue/name.h"
 #include "spool/pair_folder.h"
 
@@ -58,7 +59,7 @@ CarryProgress Carriage::progress() {
 
 std::shared_ptr<Carriage> Porter::begin(CarryOrder order, MessageId newest) {
   auto carriage = std::make_shared<Carriage>();
-  const WallTime before = wall_now() - order.age;
+  const WallTime before = even_now() - order.age;
   auto work = std::make_shared<Work>(Work{carriage, carriage, std::move(order), newest, before, office_.parts.spool});
   if (work->order.dry_run && work->order.content.empty())
     next(work);

@@ -186,6 +186,8 @@ class Clock(TestCase):
         self.delayed()
         done = self.running.console("fail", "domain", "remote.example", "--older", "1d", "--dry-run")
         self.assertNotIn("bob@", done.stdout)
+        done = self.running.console("spool", "export", str(self.running.dir / "files"), "--older", "1d", "--dry-run")
+        self.assertIn("0 messages, 0 bytes, would be exported", done.stdout)
         self.running.console("flush", "domain", "remote.example", "--older", "1d")
         self.running.console("flush", "domain", "remote.example")
         self.assert_delivered()
