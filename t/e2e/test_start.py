@@ -123,6 +123,11 @@ class Start(TestCase):
         self.assertEqual((OLD, "queueing"), (now["messages"], now["phase"]))
         self.assertLess(now["queued"], OLD)
         self.assertIn(ids[-1], daemon.console("message", "details", ids[-1]).stdout)
+        # An order is about what is in the queue by then, and says so to who reads and to who looks at its status only.
+        said = daemon.console("flush", "domain", "old.example", status=5)
+        self.assertRegex(said.stderr, r"queueing what was there: \d+ of \d+ messages .*repeat it when that is done")
+        said = daemon.console("flush", "domain", "old.example", "--dry-run")
+        self.assertIn("that may be more then", said.stdout + said.stderr)
         said = daemon.console("message", "fail", ids[-1], status=None)
         self.assertIn("still being indexed", said.stdout + said.stderr)
         daemon.shim.hold("")
@@ -130,6 +135,7 @@ class Start(TestCase):
         wait_for(lambda: self.indexing(daemon)["phase"] == "done", "the end")
         wait_for(lambda: "impulse_spool_indexing 0" in http.get("/metrics").body.decode(), "metrics that say so")
         self.assertNotIn("Indexing:", daemon.console("summary").stdout)
+        self.assertEqual("", daemon.console("flush", "domain", "all").stderr)
         self.old_mail_goes(daemon, OLD)
 
     def step(self, daemon):

@@ -120,18 +120,30 @@ void say_end(Writer& writer, const QueueOrder& order, const QueueProgress& progr
     writer.remark("queue-left", fmt::format("{} held by their senders (RFC 4865)", counted(acted.left, "recipient")));
 }
 
+// Not all that is in the spool was in the queue when it began.
+void say_partial(Writer& writer, const QueueOrder& order, std::string_view indexing) {
+  if (order.dry_run) return writer.remark("queue-indexing", fmt::format("still {}: that may be more then", indexing));
+  writer.warning("queue-indexing",
+                 fmt::format("this was about what is in the queue, still {}: repeat it when that is done", indexing));
+  writer.fail(Code::degraded);
+}
+
 Answer carry_out(const Invocation& call, QueueOrder order) {
   if (!order.queue.empty() &&
       (order.every_binding ? queues_of(call.system, order.queue).empty() : !call.system.queue_domain(order.queue)))
     return nothing_waits(call.system, order.queue);
+  // As of now: what comes into the queue while the order is carried out may be missed, too.
+  std::string indexing = call.system.spool().indexing.text;
   const std::shared_ptr<QueueErrand> errand = call.system.act_on_queue(order);
   Answer answer;
-  Step work = [errand, order = std::move(order), glances = 0, ended = false](Writer& writer) mutable {
+  answer.lines = [errand, order = std::move(order), indexing = std::move(indexing), glances = 0,
+                  ended = false](Writer& writer) mutable {
     if (ended) return false;
     const QueueProgress progress = errand->progress();
     ended = progress.ended;
     if (ended) {
       say_end(writer, order, progress);
+      if (!indexing.empty()) say_partial(writer, order, indexing);
       return true;
     }
     writer.wait(glance);
@@ -143,7 +155,6 @@ Answer carry_out(const Invocation& call, QueueOrder order) {
     }
     return true;
   };
-  answer.lines = then(std::move(work), say_indexing(call.system));
   return answer;
 }
 

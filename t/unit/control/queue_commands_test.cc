@@ -29,6 +29,7 @@ class QueueCommandsTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(notes);
   CPPUNIT_TEST(a_dry_run);
   CPPUNIT_TEST(a_long_queue_is_waited_for);
+  CPPUNIT_TEST(orders_while_the_spool_is_indexed);
   CPPUNIT_TEST(orders_about_a_queue_wrong);
   CPPUNIT_TEST(rerouting);
   CPPUNIT_TEST(suspending);
@@ -336,6 +337,24 @@ class QueueCommandsTest : public CppUnit::TestFixture {
         " 100 recipients looked at, 5 so far\n 100 recipients looked at, 5 so far\n"
         " a.example flushed, 9 recipients requeued.\n=0 ok\n"s,
         reply);
+  }
+
+  // The order was not about all that is in the spool, also when all of that is in the queue by its end.
+  void orders_while_the_spool_is_indexed() {
+    fill();
+    console.system.errand_steps = {{1, {1, 0, 0, 0}, {}, true}};
+    console.system.spooled.indexing.text = "queueing what was there: 5 of 9 messages (55 %)";
+    const std::string still = "queueing what was there: 5 of 9 messages (55 %)";
+    CPPUNIT_ASSERT_EQUAL(
+        " all held, 1 recipient held.\n"
+        "!warning queue-indexing this was about what is in the queue, still " +
+            still + ": repeat it when that is done\n=5 degraded\n",
+        console("hold domain all"));
+    CPPUNIT_ASSERT_EQUAL("=5 degraded"s, status_of(console("--json fail domain a.example")));
+    ASSERT_HOLDS(console("flush domain a.example --dry-run"),
+                 "!notice queue-indexing still " + still + ": that may be more then\n=0 ok\n");
+    console.system.spooled.indexing = {};
+    CPPUNIT_ASSERT_EQUAL(" all held, 1 recipient held.\n=0 ok\n"s, console("hold domain all"));
   }
 
   void orders_about_a_queue_wrong() {
