@@ -2,6 +2,8 @@
 // first version stay readable, and damaged bytes are an error, never a crash.
 #include "spool/message_codec.h"
 
+#include "full_envelope.h"
+
 #include <cppunit/extensions/HelperMacros.h>
 
 #include <random>
@@ -18,31 +20,7 @@ WallTime at(int64_t microseconds) { return WallTime(Duration(microseconds)); }
 Incoming everything() {
   Incoming incoming;
   Envelope& envelope = incoming.envelope;
-  envelope.sender = "\"a b\"@example.com";
-  envelope.recipients = {{"plain@example.net"},
-                         {"one@example.net", message::notify::success | message::notify::delay, "rfc822;o+2Bne@x"},
-                         {"two@example.net", message::notify::never},
-                         {"three@example.net", 0, "utf-8;\xC3\xBC@x"}};
-  envelope.body_type = message::BodyType::binary_mime;
-  envelope.smtputf8 = true;
-  envelope.ret = message::Ret::hdrs;
-  envelope.require_tls = true;
-  envelope.tls_optional = true;
-  envelope.priority = -9;
-  envelope.envid = "QQ314159";
-  envelope.auth = "<>";
-  envelope.hold_until = at(1800000000000001);
-  envelope.deliver_by = {at(1800000000000002), 'R', true};
-  envelope.received = at(1700000000000003);
-  envelope.client = *IpAddress::parse("2001:db8::7");
-  envelope.client_port = 65535;
-  envelope.client_name = "client.example";
-  envelope.client_helo = "helo.example";
-  envelope.listener = "*:25";
-  envelope.user = "ann@example.com";
-  envelope.tenant = "blue";
-  envelope.binding = "b1";
-  envelope.context = {{"campaign", "spring"}, {"", std::string("\0\xFF", 2)}, {"empty", ""}};
+  envelope = kit::full_envelope();
   envelope.protocol = "ESMTPSA";
   envelope.headers = {{"Subject", "hello"}, {"X-Job", std::string("\0\xFF", 2)}, {"X-Job", ""}};
   incoming.trace = "Received: by mx with ESMTP id ;\r\n";

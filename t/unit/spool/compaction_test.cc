@@ -3,7 +3,7 @@
 #include "spool/record.h"
 #include "spool/view.h"
 
-#include "model.h"
+#include "every_call.h"
 
 #include <algorithm>
 #include <atomic>
@@ -450,53 +450,17 @@ class CompactionTest : public CppUnit::TestFixture {
 
   void death_at_every_call() {
     settings_.segment_size = 5000;
-    bool survived = false;
     uint64_t copied = 0;
-    for (uint64_t n = 1; !survived; ++n) {
-      for (const bool power : {false, true}) {
-        auto disk = std::make_shared<FakeDisk>(static_cast<unsigned>(n));
-        kit::Model model(disk);
-        {
-          auto first = kit::open(disk, settings_, tuning_);
-          model.commit(*first, 100, 1);
-        }
-        disk->die_at(disk->calls() + n);
-        if (auto spool = kit::try_open(disk, settings_, tuning_)) {
-          script(model, **spool);
-          copied += (*spool)->status().copied;
-        }
-        survived = !disk->dead();
-        disk->restart(power);
-        for (int again = 0; again < 2; ++again) {
-          auto spool = kit::open(disk, settings_, tuning_);
-          model.check(spool);
-        }
-      }
-    }
+    kit::die_at_every_call(settings_, tuning_, [&](kit::Model& model, Spool& spool) {
+      script(model, spool);
+      copied += spool.status().copied;
+    });
     CPPUNIT_ASSERT(copied > 0);
   }
 
   void failure_at_every_call() {
     settings_.segment_size = 5000;
-    for (const int err : {EIO, ENOSPC}) {
-      bool all = false;
-      for (uint64_t n = 1; !all; ++n) {
-        auto disk = std::make_shared<FakeDisk>(static_cast<unsigned>(n));
-        kit::Model model(disk);
-        const uint64_t at = n;
-        std::atomic<bool> hit = false;
-        disk->set_fault([&](Call, uint64_t number) { return number == at ? hit = true, err : 0; });
-        if (auto spool = kit::try_open(disk, settings_, tuning_)) {
-          script(model, **spool);
-          if (n % 2 == 0) disk->die_now();
-        }
-        all = !hit;
-        disk->set_fault(nullptr);
-        disk->restart(n % 4 == 0);
-        auto spool = kit::open(disk, settings_, tuning_);
-        model.check(spool);
-      }
-    }
+    kit::fail_at_every_call(settings_, tuning_, false, script);
   }
 };
 CPPUNIT_TEST_SUITE_REGISTRATION(CompactionTest);

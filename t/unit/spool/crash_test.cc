@@ -1,8 +1,7 @@
 // The promise: what was acknowledged is there after any crash, whole; what was
 // not does not come back by halves; what is finished stays finished.
-#include "model.h"
+#include "every_call.h"
 
-#include <atomic>
 #include <random>
 
 using namespace impulse;
@@ -74,52 +73,12 @@ class CrashTest : public CppUnit::TestFixture {
 
   void death_at_every_call() {
     settings_.segment_size = 5000;
-    bool survived = false;
-    for (uint64_t n = 1; !survived; ++n) {
-      for (const bool power : {false, true}) {
-        auto disk = std::make_shared<FakeDisk>(static_cast<unsigned>(n));
-        kit::Model model(disk);
-        {
-          auto first = kit::open(disk, settings_, tuning_);
-          model.commit(*first, 100, 1);
-        }
-        disk->die_at(disk->calls() + n);
-        if (auto spool = kit::try_open(disk, settings_, tuning_)) script(model, **spool);
-        survived = !disk->dead();
-        disk->restart(power);
-        for (int again = 0; again < 2; ++again) {
-          auto spool = kit::open(disk, settings_, tuning_);
-          model.check(spool);
-        }
-      }
-    }
+    kit::die_at_every_call(settings_, tuning_, script);
   }
 
   void failure_at_every_call() {
     settings_.segment_size = 5000;
-    for (const int err : {EIO, ENOSPC}) {
-      bool all = false;
-      for (uint64_t n = 1; !all; ++n) {
-        auto disk = std::make_shared<FakeDisk>(static_cast<unsigned>(n));
-        kit::Model model(disk);
-        {
-          auto first = kit::open(disk, settings_, tuning_);
-          model.commit(*first, 100, 1);
-        }
-        const uint64_t at = disk->calls() + n;
-        std::atomic<bool> hit = false;
-        disk->set_fault([&](Call, uint64_t number) { return number == at ? hit = true, err : 0; });
-        if (auto spool = kit::try_open(disk, settings_, tuning_)) {
-          script(model, **spool);
-          if (n % 2 == 0) disk->die_now();
-        }
-        all = !hit;
-        disk->set_fault(nullptr);
-        disk->restart(n % 4 == 0);
-        auto spool = kit::open(disk, settings_, tuning_);
-        model.check(spool);
-      }
-    }
+    kit::fail_at_every_call(settings_, tuning_, true, script);
   }
 
   void failures_without_end() {

@@ -9,8 +9,10 @@ t_unit_spool_tests_SOURCES = t/unit/main.cc \
 	t/unit/spool/crash_test.cc \
 	t/unit/spool/damage_kit.h \
 	t/unit/spool/damage_test.cc \
+	t/unit/spool/every_call.h \
 	t/unit/spool/fake_disk.cc t/unit/spool/fake_disk.h \
 	t/unit/spool/fault_test.cc \
+	t/unit/spool/full_envelope.h \
 	t/unit/spool/index_test.cc \
 	t/unit/spool/indexing_test.cc \
 	t/unit/spool/kit.h \
