@@ -16,12 +16,8 @@ namespace {
 
 class InjectReader {
  public:
-  InjectReader(Call call, std::shared_ptr<const Policy> policy) {
-    plan_.style = Style::inject;
-    plan_.call = std::move(call);
-    plan_.policy = std::move(policy);
-    plan_.sender_field = "envelope_sender";
-  }
+  InjectReader(Call call, std::shared_ptr<const Policy> policy)
+      : plan_(Mailing::Plan::of(Style::inject, "envelope_sender", std::move(call), std::move(policy))) {}
 
   MadeJob read();
 
@@ -41,10 +37,7 @@ class InjectReader {
 MadeJob InjectReader::read() {
   if (auto done = expect_json(plan_.call); !done) return std::unexpected(done.error());
   if (auto done = expect_query(plan_.call, {}); !done) return std::unexpected(done.error());
-  auto json = Json::parse(plan_.call.body);
-  if (!json) return std::unexpected(std::move(json.error()));
-  plan_.json = std::move(*json);
-  std::string().swap(plan_.call.body);  // the document has copies
+  if (auto done = plan_.parse(); !done) return std::unexpected(done.error());
   const Where top;
   reader_.object(plan_.json->root(), top,
                  [&](std::string_view name, Element value, const Where& at) { return member(name, value, at); });

@@ -27,6 +27,24 @@ Mailing::Mailing(Plan plan) : plan_(std::move(plan)) {
   if (plan_.metadata) metadata_ = to_value(*plan_.metadata);
 }
 
+Mailing::Plan Mailing::Plan::of(Style style, std::string sender_field, Call call,
+                                std::shared_ptr<const Policy> policy) {
+  Plan plan;
+  plan.style = style;
+  plan.call = std::move(call);
+  plan.policy = std::move(policy);
+  plan.sender_field = std::move(sender_field);
+  return plan;
+}
+
+std::expected<void, Error> Mailing::Plan::parse() {
+  auto parsed = Json::parse(call.body);
+  if (!parsed) return std::unexpected(std::move(parsed.error()));
+  json = std::move(*parsed);
+  std::string().swap(call.body);  // the document has copies
+  return {};
+}
+
 bool Mailing::Plan::room_for_recipient(Reader& reader) const {
   const size_t most = policy->max_request_recipients;
   if (people.size() + rejected.count < most) return true;

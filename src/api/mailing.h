@@ -72,6 +72,10 @@ class Mailing : public Job {
     bool trace = true;
     std::optional<Supplement> supplement;
 
+    // Of a request that is to be read.
+    static Plan of(Style style, std::string sender_field, Call call, std::shared_ptr<const Policy> policy);
+    // The document that the call's body is; the body is let go.
+    std::expected<void, Error> parse();
     // Before each recipient is read; fails when it is one too many.
     bool room_for_recipient(Reader& reader) const;
     // Of all or of one recipient; fails when it is over max_metadata, holds a control character, or says what

@@ -21,12 +21,8 @@ namespace {
 
 class TransmissionReader {
  public:
-  TransmissionReader(Call call, std::shared_ptr<const Policy> policy) {
-    plan_.style = Style::transmissions;
-    plan_.call = std::move(call);
-    plan_.policy = std::move(policy);
-    plan_.sender_field = "return_path";
-  }
+  TransmissionReader(Call call, std::shared_ptr<const Policy> policy)
+      : plan_(Mailing::Plan::of(Style::transmissions, "return_path", std::move(call), std::move(policy))) {}
 
   MadeJob read();
 
@@ -51,10 +47,7 @@ class TransmissionReader {
 MadeJob TransmissionReader::read() {
   if (auto done = expect_json(plan_.call); !done) return std::unexpected(done.error());
   if (auto done = query(); !done) return std::unexpected(done.error());
-  auto json = Json::parse(plan_.call.body);
-  if (!json) return std::unexpected(std::move(json.error()));
-  plan_.json = std::move(*json);
-  std::string().swap(plan_.call.body);  // the document has copies
+  if (auto done = plan_.parse(); !done) return std::unexpected(done.error());
   const Where top;
   reader_.object(plan_.json->root(), top,
                  {"content", "recipients", "options", "substitution_data", "metadata", "campaign_id", "description",
