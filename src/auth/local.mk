@@ -1,5 +1,6 @@
 noinst_LIBRARIES += libauth.a
 libauth_a_SOURCES = \
+	src/auth/client_mechanisms.h \
 	src/auth/credentials.cc src/auth/credentials.h \
 	src/auth/failure_rate.cc src/auth/failure_rate.h \
 	src/auth/files.cc src/auth/files.h \

@@ -5,7 +5,6 @@
 #include <gsasl.h>
 
 #include <algorithm>
-#include <array>
 #include <utility>
 
 namespace impulse::auth {
@@ -13,8 +12,6 @@ namespace impulse::auth {
 namespace {
 
 constexpr int most_steps = 8;
-constexpr std::array<std::string_view, 6> mechanisms = {"SCRAM-SHA-256", "SCRAM-SHA-1", "CRAM-MD5",
-                                                        "PLAIN",         "LOGIN",       "XOAUTH2"};
 
 // Only read once it is there, as Sasl's own.
 Gsasl* library() {
@@ -34,8 +31,6 @@ bool asks_too_much(std::string_view challenge) {
 
 }  // namespace
 
-std::span<const std::string_view> client_mechanisms() { return mechanisms; }
-
 SaslClient::SaslClient(std::string_view mechanism, ClientIdentity identity)
     : mechanism_(mechanism), identity_(std::move(identity)) {}
 
@@ -44,8 +39,9 @@ SaslClient::~SaslClient() {
 }
 
 Result<std::unique_ptr<SaslClient>> SaslClient::begin(std::string_view mechanism, ClientIdentity identity) {
-  const auto found = std::ranges::find_if(mechanisms, [&](std::string_view each) { return iequals(each, mechanism); });
-  if (found == mechanisms.end()) return fail(Errc::unavailable, "there is no mechanism {}", escape_line(mechanism, 40));
+  const auto known = client_mechanisms();
+  const auto found = std::ranges::find_if(known, [&](std::string_view each) { return iequals(each, mechanism); });
+  if (found == known.end()) return fail(Errc::unavailable, "there is no mechanism {}", escape_line(mechanism, 40));
   std::unique_ptr<SaslClient> made(new SaslClient(*found, std::move(identity)));
   if (*found == "XOAUTH2") return made;
   if (library() == nullptr || gsasl_client_start(library(), found->data(), &made->session_) != GSASL_OK)

@@ -2,21 +2,17 @@
 // Bytes are raw here; base64 is the carrying protocol's.
 #pragma once
 
+#include "auth/client_mechanisms.h"
 #include "base/result.h"
 
 #include <cstddef>
 #include <memory>
-#include <span>
 #include <string>
 #include <string_view>
 
 struct Gsasl_session;
 
 namespace impulse::auth {
-
-// "SCRAM-SHA-256", "SCRAM-SHA-1", "CRAM-MD5", "PLAIN", "LOGIN" and "XOAUTH2" (whose
-// password is the token), the one to prefer first.
-std::span<const std::string_view> client_mechanisms();
 
 // Who logs in.
 struct ClientIdentity {

@@ -1,6 +1,6 @@
 #include "smtp/client_offers.h"
 
-#include "auth/sasl_client.h"
+#include "auth/client_mechanisms.h"
 #include "base/text.h"
 
 #include <algorithm>
