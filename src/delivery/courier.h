@@ -2,15 +2,24 @@
 // ecstream_courier.h), as its owner sees it. Loop thread.
 #pragma once
 
+#include "base/endpoint.h"
+#include "base/result.h"
+#include "delivery/letter.h"
 #include "delivery/route.h"
+#include "delivery/workers.h"
+#include "message/body_source.h"
+#include "net/loop.h"
 #include "smtp/client_session.h"
-#include "spool/spool.h"
 #include "telemetry/record.h"
+#include "telemetry/smtp_trace.h"
 
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace impulse::delivery {
@@ -25,17 +34,6 @@ struct Target {
 std::optional<smtp::ClientLogin> login_at(const Route& route, const Target& target);
 // When TLS fails there: the mail may go without.
 bool may_go_plain(const Route& route, const Target& target);
-
-// A message as it was read for a connection.
-struct Letter {
-  spool::Stored stored;
-  // Where the other side takes 7 bits only and the message has more: its body for there, or why there is none.
-  std::optional<Result<std::string>> seven_bit;
-  smtp::DataMeasure measured{};  // of the body that is sent
-  telemetry::NotePtr note{};     // where the logs want one
-};
-// From any thread; blocks. `streams`: the rest of a large body may stay on the disk (Stored::rest).
-Result<Letter> read_letter(const spool::Spool& spool, MessageId id, const smtp::ClientOffers& offers, bool streams);
 
 class Courier;
 
@@ -66,7 +64,19 @@ class CourierHost {
 
 class Courier {
  public:
+  struct Setup {
+    uint64_t number;
+    net::Loop& loop;
+    CourierHost& host;
+    Workers& streamers;  // read what is sent in pieces
+    RoutePtr route;
+    Target target;
+    std::string plain_because{};  // not empty: without TLS, whatever the route says, and why (a handshake that failed)
+  };
+  explicit Courier(Setup setup);
   virtual ~Courier() = default;
+  Courier(const Courier&) = delete;
+  Courier& operator=(const Courier&) = delete;
 
   // Begins to connect; an error that shows at once is returned and nothing
   // else is called.
@@ -80,11 +90,11 @@ class Courier {
   virtual void quit() = 0;   // when what is under way is answered
   virtual void close() = 0;  // at once; courier_ended follows
   // Who is told what is said, from now on; null: nobody.
-  virtual void trace(telemetry::SessionTracePtr trace) = 0;
+  virtual void trace(telemetry::SessionTracePtr trace) { trace_ = std::move(trace); }
 
-  virtual uint64_t number() const = 0;
-  virtual const Target& target() const = 0;
-  virtual bool resting() const = 0;
+  uint64_t number() const { return number_; }
+  const Target& target() const { return target_; }
+  bool resting() const { return resting_; }
   virtual bool takes_more() const = 0;  // though something is under way
   virtual bool streams() const = 0;     // takes a Letter whose body has a rest
   virtual bool usable() const = 0;      // not on its way to courier_ended
@@ -95,12 +105,34 @@ class Courier {
   // hand, or before the first.
   virtual telemetry::Stage stage() const = 0;
   virtual uint64_t bytes() const = 0;
-  virtual const std::shared_ptr<const telemetry::TlsFacts>& tls() const = 0;  // null: none
-  virtual const smtp::ClientOffers& offers() const = 0;                       // once ready
+  const std::shared_ptr<const telemetry::TlsFacts>& tls() const { return tls_; }  // null: none
+  virtual const smtp::ClientOffers& offers() const = 0;                           // once ready
   // Once ready: why messages with REQUIRETLS cannot go by it; 450 when that may
   // pass, 550 when it is so.
-  virtual std::optional<smtp::Reply> unprotected() const = 0;
+  std::optional<smtp::Reply> unprotected() const;
   virtual std::string_view protocol() const = 0;
+
+ protected:
+  virtual smtp::Protection protection() const = 0;
+  // The next piece of a large body, which is read away from the loop.
+  void read_on(std::shared_ptr<message::BodyReader> reader);
+  virtual void have_read(const std::shared_ptr<message::BodyReader>& reader, const Result<std::string_view>& piece) = 0;
+  // From the loop, when what runs now has returned, unless this is gone by then.
+  void later(std::function<void()> what);
+
+  const uint64_t number_;
+  net::Loop& loop_;
+  CourierHost& host_;
+  Workers& streamers_;
+  const RoutePtr route_;
+  const Target target_;
+  const std::string plain_because_;
+  bool resting_ = false;
+  telemetry::SessionTracePtr trace_;
+  std::shared_ptr<const telemetry::TlsFacts> tls_;
+
+ private:
+  std::shared_ptr<char> alive_ = std::make_shared<char>();
 };
 
 }  // namespace impulse::delivery

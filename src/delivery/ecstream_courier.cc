@@ -50,22 +50,12 @@ std::string safe(std::string_view text) { return escape_line(text, 512); }
 
 }  // namespace
 
-EcstreamCourier::EcstreamCourier(uint64_t number, net::Loop& loop, CourierHost& host, RoutePtr route, Target target,
-                                 std::string plain_because)
-    : number_(number),
-      loop_(loop),
-      host_(host),
-      route_(std::move(route)),
-      target_(std::move(target)),
-      plain_because_(std::move(plain_because)),
+EcstreamCourier::EcstreamCourier(Setup setup)
+    : Courier(std::move(setup)),
       offers_(stream_offers()),
       stream_(ecstream::ClientStream::fresh(stream_name())),
-      timer_(loop, [this] { try_again(); }) {
-  if (!route_->login) return;
-  smtp::ClientLogin login = *route_->login;
-  const Endpoint& to = target_.endpoint;
-  if (to.is_unix() || to.address().is_loopback()) login.requires_tls = false;  // nobody else listens there
-  login_.emplace(std::move(login));
+      timer_(loop_, [this] { try_again(); }) {
+  if (auto login = login_at(*route_, target_)) login_.emplace(std::move(*login));
 }
 
 EcstreamCourier::~EcstreamCourier() = default;
@@ -101,8 +91,7 @@ bool EcstreamCourier::takes_more() const {
 void EcstreamCourier::send(std::shared_ptr<const Letter> letter, const std::vector<uint32_t>& recipients) {
   resting_ = false;
   ++given_;
-  const smtp::Protection protection{tls_ != nullptr, verified_, plain_because_};
-  Parcel parcel = make_parcel(*letter, recipients, protection, session_->server());
+  Parcel parcel = make_parcel(*letter, recipients, protection(), session_->server());
   Job& job = jobs_.emplace_back();
   job.replies = std::move(parcel.replies);
   if (!parcel.asked.empty()) {
@@ -154,18 +143,7 @@ void EcstreamCourier::close() {
   end(End::orderly, "closed");
   if (connection_) return connection_->close();
   timer_.stop();
-  loop_.post([this, weak = std::weak_ptr(alive_)] {
-    if (!weak.expired()) give_up();
-  });
-}
-
-std::optional<smtp::Reply> EcstreamCourier::unprotected() const {
-  const smtp::Protection protection{tls_ != nullptr, verified_, plain_because_};
-  auto why = smtp::protection_objection(protection, offers_);
-  // Certificates are verified for names: without one that will not pass.
-  if (why && !why->permanent() && protection.tls && (target_.endpoint.is_unix() || IpAddress::parse(target_.host)))
-    return smtp::Reply{550, "5.7.10 the message needs REQUIRETLS, and the next server is known by its address only"};
-  return why;
+  later([this] { give_up(); });
 }
 
 // --- what comes --------------------------------------------------------------
@@ -223,6 +201,10 @@ void EcstreamCourier::on_drained() {
   count_unsent();
   tell();
 }
+
+// It takes whole bodies only.
+void EcstreamCourier::have_read(const std::shared_ptr<message::BodyReader>& /*reader*/,
+                                const Result<std::string_view>& /*piece*/) {}
 
 void EcstreamCourier::write_more() {
   if (open_ && !fault_ && connection_ && connection_->unsent() < most_unsent) session_->send(out_);
@@ -356,8 +338,7 @@ void EcstreamCourier::take_events() {
 // From inside a call of the host's: it hears of it from the loop.
 void EcstreamCourier::tell_later() {
   if (std::exchange(posted_, true)) return;
-  loop_.post([this, weak = std::weak_ptr(alive_)] {
-    if (weak.expired()) return;
+  later([this] {
     posted_ = false;
     tell();
   });

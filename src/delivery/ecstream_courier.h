@@ -24,9 +24,7 @@ namespace impulse::delivery {
 
 class EcstreamCourier final : public Courier, private net::ConnectionHandler {
  public:
-  // `plain_because`: not empty: without TLS, and why (a handshake that failed).
-  EcstreamCourier(uint64_t number, net::Loop& loop, CourierHost& host, RoutePtr route, Target target,
-                  std::string plain_because = {});
+  explicit EcstreamCourier(Setup setup);
   ~EcstreamCourier() override;
 
   Result<> start() override;
@@ -35,11 +33,7 @@ class EcstreamCourier final : public Courier, private net::ConnectionHandler {
   void hold() override;
   void quit() override;
   void close() override;
-  void trace(telemetry::SessionTracePtr trace) override { trace_ = std::move(trace); }
 
-  uint64_t number() const override { return number_; }
-  const Target& target() const override { return target_; }
-  bool resting() const override { return resting_; }
   bool takes_more() const override;
   bool streams() const override { return false; }
   bool usable() const override { return !end_ && !farewell_; }
@@ -48,9 +42,7 @@ class EcstreamCourier final : public Courier, private net::ConnectionHandler {
   int fd() const override { return connection_ ? connection_->fd() : -1; }
   telemetry::Stage stage() const override { return stage_; }
   uint64_t bytes() const override { return 0; }
-  const std::shared_ptr<const telemetry::TlsFacts>& tls() const override { return tls_; }
   const smtp::ClientOffers& offers() const override { return offers_; }
-  std::optional<smtp::Reply> unprotected() const override;
   std::string_view protocol() const override { return route_->protocol(tls_ != nullptr); }
 
  private:
@@ -70,6 +62,9 @@ class EcstreamCourier final : public Courier, private net::ConnectionHandler {
   void on_deadline() override;
   void on_drained() override;
   void on_closed(net::CloseReason reason, std::string_view detail) override;
+
+  smtp::Protection protection() const override { return {tls_ != nullptr, verified_, plain_because_}; }
+  void have_read(const std::shared_ptr<message::BodyReader>& reader, const Result<std::string_view>& piece) override;
 
   Result<> connect();
   bool by_tls() const;
@@ -100,12 +95,6 @@ class EcstreamCourier final : public Courier, private net::ConnectionHandler {
   void try_again();
   void give_up();
 
-  const uint64_t number_;
-  net::Loop& loop_;
-  CourierHost& host_;
-  const RoutePtr route_;
-  const Target target_;
-  const std::string plain_because_;
   const smtp::ClientOffers offers_;
   std::optional<StreamLogin> login_;
   ecstream::ClientStream stream_;
@@ -134,15 +123,11 @@ class EcstreamCourier final : public Courier, private net::ConnectionHandler {
   bool was_open_ = false;
   bool verified_ = false;  // certificate and name
   bool ready_ = false;     // the host is to be asked for more
-  bool resting_ = false;
   bool hopeless_ = false;  // a new connection would be no better
   bool posted_ = false;
   unsigned attempts_ = 0;  // to go on, since there was an answer
   SteadyTime give_up_at_{};
   net::Timer timer_;  // until the next one
-  telemetry::SessionTracePtr trace_;
-  std::shared_ptr<const telemetry::TlsFacts> tls_;
-  std::shared_ptr<char> alive_ = std::make_shared<char>();
 };
 
 }  // namespace impulse::delivery

@@ -124,13 +124,11 @@ void Hop::connect(const std::shared_ptr<Opening>& opening, const Target& target,
   entry->opening = opening;
   entry->plain = !plain_because.empty();
   const uint64_t number = ++office_.last_connection;
-  auto& host = static_cast<CourierHost&>(*this);
+  Courier::Setup setup{number, office_.parts.loop, *this, office_.streamers, opening->route, target, plain_because};
   if (opening->route->ecstream)
-    entry->courier =
-        std::make_unique<EcstreamCourier>(number, office_.parts.loop, host, opening->route, target, plain_because);
+    entry->courier = std::make_unique<EcstreamCourier>(std::move(setup));
   else
-    entry->courier = std::make_unique<SmtpCourier>(number, office_.parts.loop, host, opening->route, target,
-                                                   office_.streamers, plain_because);
+    entry->courier = std::make_unique<SmtpCourier>(std::move(setup));
   if (opening->needs_protection && !needy_.empty())
     trace(*entry->courier, needy_.front().domain);
   else if (!wanting_.empty())

@@ -19,6 +19,7 @@ libdelivery_a_SOURCES = \
 	src/delivery/ledger.cc src/delivery/ledger.h \
 	src/delivery/ledger_impl.h \
 	src/delivery/ledger_reports.cc \
+	src/delivery/letter.cc src/delivery/letter.h \
 	src/delivery/maildir.cc src/delivery/maildir.h \
 	src/delivery/maildir_path.cc src/delivery/maildir_path.h \
 	src/delivery/mailroom.cc src/delivery/mailroom.h \

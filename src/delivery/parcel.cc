@@ -1,7 +1,6 @@
 #include "delivery/parcel.h"
 
 #include "base/text.h"
-#include "delivery/ages.h"
 #include "smtp/client_envelope.h"
 
 #include <algorithm>
@@ -16,19 +15,6 @@ namespace {
 constexpr int64_t most_seconds = 999999999;  // RFC 2852 §4
 constexpr size_t field_head = 3;             // tag and length
 constexpr size_t small_fields = 256;         // all that have a fixed size
-
-smtp::Job job_of(const message::Envelope& envelope, const spool::Stored& stored) {
-  smtp::Job job;
-  job.sender = envelope.sender;
-  job.body_type = envelope.body_type;
-  job.smtputf8 = envelope.smtputf8;
-  job.require_tls = envelope.require_tls;
-  job.deliver_by = envelope.deliver_by;
-  job.now = now_of_mail(envelope.received);
-  job.trace = stored.trace;
-  job.body = stored.body;
-  return job;
-}
 
 // As smtp::DataEncoder does it.
 void append_lines(std::string& out, std::string_view text) {
@@ -82,7 +68,7 @@ Parcel make_parcel(const Letter& letter, const std::vector<uint32_t>& recipients
                    const ecstream::Hello& server) {
   const spool::Stored& stored = letter.stored;
   const message::Envelope& envelope = stored.envelope;
-  smtp::Job job = job_of(envelope, stored);
+  smtp::Job job = job_of(letter, {});
   const smtp::MessageShape shape = smtp::shape_of(job);
   smtp::ClientOffers offers = stream_offers();
   offers.max_size = server.max_message;

@@ -1,10 +1,6 @@
 // Moves bytes between a connection and a client session, and keeps the time.
 #include "delivery/smtp_courier.h"
 
-#include "compose/seven_bit.h"
-#include "delivery/ages.h"
-#include "smtp/client_envelope.h"
-
 #include <algorithm>
 #include <utility>
 
@@ -51,15 +47,9 @@ smtp::JobClient client_of(const spool::Stored& stored) {
 
 }  // namespace
 
-SmtpCourier::SmtpCourier(uint64_t number, net::Loop& loop, CourierHost& host, RoutePtr route, Target target,
-                         Workers& streamers, std::string plain_because)
-    : number_(number),
-      loop_(loop),
-      host_(host),
-      streamers_(streamers),
-      route_(std::move(route)),
-      target_(std::move(target)),
-      session_(session_settings(*route_, target_, std::move(plain_because)), route_->timeouts, *this) {}
+SmtpCourier::SmtpCourier(Setup setup)
+    : Courier(std::move(setup)),
+      session_(session_settings(*route_, target_, plain_because_), route_->timeouts, *this) {}
 
 SmtpCourier::~SmtpCourier() = default;
 
@@ -71,84 +61,19 @@ Result<> SmtpCourier::start() {
   return {};
 }
 
-namespace {
-
-Result<smtp::DataMeasure> measure_body(const spool::Stored& stored) {
-  smtp::Measurer measurer;
-  measurer.add(stored.body);
-  if (!stored.rest) return measurer.result();
-  const auto reader = stored.rest->reader();
-  for (;;) {
-    const auto piece = reader->next();
-    if (!piece) return std::unexpected(piece.error());
-    if (piece->empty()) return measurer.result();
-    measurer.add(*piece);
-  }
-}
-
-}  // namespace
-
-Result<Letter> read_letter(const spool::Spool& spool, MessageId id, const smtp::ClientOffers& offers, bool streams) {
-  auto stored = streams ? spool.open(id) : spool.read(id);
-  if (!stored) return std::unexpected(std::move(stored.error()));
-  auto measured = measure_body(*stored);
-  if (!measured) return std::unexpected(std::move(measured.error()));
-  const message::BodyType type = stored->envelope.body_type;
-  const bool converts = smtp::wants_seven_bit(type, measured->eight_bit, offers);
-  // A conversion looks at all of it.
-  if (converts && stored->rest) stored = spool.read(id);
-  if (!stored) return std::unexpected(std::move(stored.error()));
-  Letter letter{std::move(*stored), {}, *measured};
-  if (converts) letter.seven_bit = compose::seven_bit(letter.stored.body, type == message::BodyType::binary_mime);
-  if (letter.seven_bit && *letter.seven_bit) {
-    letter.stored.body = {};  // one of them is enough
-    letter.measured = smtp::measure({}, **letter.seven_bit);
-  }
-  return letter;
-}
-
 void SmtpCourier::send(std::shared_ptr<const Letter> letter, const std::vector<uint32_t>& recipients) {
   resting_ = false;
   letter_ = std::move(letter);
   const spool::Stored& stored = letter_->stored;
-  const message::Envelope& envelope = stored.envelope;
-  smtp::Job job;
-  job.sender = envelope.sender;
-  for (const uint32_t number : recipients) job.recipients.push_back(envelope.recipients[number]);
-  job.body_type = envelope.body_type;
-  job.smtputf8 = envelope.smtputf8;
-  job.require_tls = envelope.require_tls;
-  job.ret = envelope.ret;
-  job.priority = envelope.priority;
-  job.envid = envelope.envid;
-  job.auth = envelope.auth;
-  job.deliver_by = envelope.deliver_by;
-  job.now = now_of_mail(envelope.received);
+  smtp::Job job = job_of(*letter_, recipients);
   if (route_->xclient != smtp::XclientUse::no) job.client = client_of(stored);
-  job.trace = stored.trace;
-  job.body = stored.body;
-  job.measured = letter_->measured;
-  reader_.reset();
-  if (stored.rest) {
-    job.rest = stored.rest->size();
-    reader_ = stored.rest->reader();
-  }
-  if (const auto& converted = letter_->seven_bit; converted && *converted) {
-    job.body_type = message::BodyType::seven_bit;
-    job.body = **converted;
-  } else if (converted) {
-    job.unconvertible = converted->error().message;
-  }
+  reader_ = stored.rest ? stored.rest->reader() : nullptr;
   smtp::ClientOutput out;
   session_.send(job, out);
   carry_out(out);
   // What cannot be sent at all is done at once; the host hears of it from the
   // loop, not from inside its own call.
-  if (replies_ || ready_ || end_) {
-    loop_.post([this, weak = std::weak_ptr(alive_)] {
-      if (!weak.expired()) tell();
-    });
-  }
+  if (replies_ || ready_ || end_) later([this] { tell(); });
 }
 
 void SmtpCourier::rest() {
@@ -182,7 +107,7 @@ void SmtpCourier::close() {
 void SmtpCourier::trace(telemetry::SessionTracePtr trace) {
   if (trace == trace_) return;
   session_.trace(trace);
-  trace_ = std::move(trace);
+  Courier::trace(std::move(trace));
 }
 
 std::string SmtpCourier::local() const { return connection_ ? connection_->local().to_string() : std::string(); }
@@ -200,15 +125,6 @@ telemetry::Stage SmtpCourier::stage() const {
 uint64_t SmtpCourier::bytes() const {
   if (end_) return end_bytes_;
   return connected_ ? session_.bytes() - std::min(session_.bytes(), unsent()) : 0;
-}
-
-std::optional<smtp::Reply> SmtpCourier::unprotected() const {
-  const smtp::Protection& protection = session_.protection();
-  auto why = smtp::protection_objection(protection, session_.offers());
-  // Certificates are verified for names: without one that will not pass.
-  if (why && !why->permanent() && protection.tls && (target_.endpoint.is_unix() || IpAddress::parse(target_.host)))
-    return smtp::Reply{550, "5.7.10 the message needs REQUIRETLS, and the next server is known by its address only"};
-  return why;
 }
 
 size_t SmtpCourier::on_data(std::string_view bytes) {
@@ -313,13 +229,7 @@ void SmtpCourier::carry_out(const smtp::ClientOutput& out) {
 
 // What is in memory of a large body is one piece, and what has not left yet of one before.
 void SmtpCourier::on_drained() {
-  if (!fetching_ || !reader_ || !usable()) return;
-  streamers_.post([this, weak = std::weak_ptr(alive_), &loop = loop_, reader = reader_] {
-    auto piece = reader->next();
-    loop.post([this, weak, reader, piece = std::move(piece)] {
-      if (!weak.expired()) have_read(reader, piece);
-    });
-  });
+  if (fetching_ && reader_ && usable()) read_on(reader_);
 }
 
 void SmtpCourier::have_read(const std::shared_ptr<message::BodyReader>& reader, const Result<std::string_view>& piece) {

@@ -3,7 +3,6 @@
 #pragma once
 
 #include "delivery/courier.h"
-#include "delivery/workers.h"
 #include "message/body_source.h"
 #include "net/connection.h"
 #include "smtp/client_session.h"
@@ -19,10 +18,7 @@ namespace impulse::delivery {
 
 class SmtpCourier final : public Courier, private net::ConnectionHandler, private smtp::ClientHost {
  public:
-  // `streamers` read what is sent in pieces. `plain_because`: not empty: without STARTTLS, whatever the route says, and
-  // why (a handshake that failed).
-  SmtpCourier(uint64_t number, net::Loop& loop, CourierHost& host, RoutePtr route, Target target, Workers& streamers,
-              std::string plain_because = {});
+  explicit SmtpCourier(Setup setup);
   ~SmtpCourier() override;
 
   Result<> start() override;
@@ -33,9 +29,6 @@ class SmtpCourier final : public Courier, private net::ConnectionHandler, privat
   void close() override;
   void trace(telemetry::SessionTracePtr trace) override;
 
-  uint64_t number() const override { return number_; }
-  const Target& target() const override { return target_; }
-  bool resting() const override { return resting_; }
   bool takes_more() const override { return false; }
   bool streams() const override { return true; }
   bool usable() const override { return !end_; }
@@ -44,9 +37,7 @@ class SmtpCourier final : public Courier, private net::ConnectionHandler, privat
   int fd() const override { return connection_ ? connection_->fd() : -1; }
   telemetry::Stage stage() const override;
   uint64_t bytes() const override;
-  const std::shared_ptr<const telemetry::TlsFacts>& tls() const override { return tls_; }
   const smtp::ClientOffers& offers() const override { return session_.offers(); }
-  std::optional<smtp::Reply> unprotected() const override;
   std::string_view protocol() const override { return route_->protocol(session_.tls_active()); }
 
  private:
@@ -61,18 +52,13 @@ class SmtpCourier final : public Courier, private net::ConnectionHandler, privat
   void failed(const smtp::Reply& reason) override;
 
   void carry_out(const smtp::ClientOutput& out);
-  void have_read(const std::shared_ptr<message::BodyReader>& reader, const Result<std::string_view>& piece);
+  smtp::Protection protection() const override { return session_.protection(); }
+  void have_read(const std::shared_ptr<message::BodyReader>& reader, const Result<std::string_view>& piece) override;
   void tell();  // the host, what the session said meanwhile
   void arm(Duration after);
   uint64_t unsent() const;
   void end(CourierHost::End end, std::string why);
 
-  const uint64_t number_;
-  net::Loop& loop_;
-  CourierHost& host_;
-  Workers& streamers_;
-  const RoutePtr route_;
-  const Target target_;
   smtp::ClientSession session_;
   std::unique_ptr<net::Connection> connection_;
   std::shared_ptr<const Letter> letter_;         // while a job is under way
@@ -86,14 +72,10 @@ class SmtpCourier final : public Courier, private net::ConnectionHandler, privat
   Duration period_{0};       // of the deadline
   bool connected_ = false;
   bool ready_ = false;
-  bool resting_ = false;
   bool quitting_ = false;
   bool handshaking_ = false;
-  telemetry::SessionTracePtr trace_;
-  std::shared_ptr<const telemetry::TlsFacts> tls_;
   telemetry::Stage end_stage_ = telemetry::Stage::unknown;
   uint64_t end_bytes_ = 0;
-  std::shared_ptr<char> alive_ = std::make_shared<char>();
 };
 
 }  // namespace impulse::delivery
