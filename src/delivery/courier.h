@@ -96,7 +96,6 @@ class Courier {
   const Target& target() const { return target_; }
   bool resting() const { return resting_; }
   virtual bool takes_more() const = 0;  // though something is under way
-  virtual bool streams() const = 0;     // takes a Letter whose body has a rest
   virtual bool usable() const = 0;      // not on its way to courier_ended
   virtual uint64_t jobs() const = 0;    // messages it has carried
   virtual std::string local() const = 0;

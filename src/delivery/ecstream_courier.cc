@@ -23,6 +23,7 @@ using telemetry::Stage;
 // What may be under way on a connection. A crash of ours repeats so much at most.
 constexpr size_t most_messages = 100;
 constexpr size_t most_bytes = 8 << 20;
+constexpr size_t most_rests = 8;           // messages with a descriptor open
 constexpr size_t most_unsent = 256 << 10;  // in the connection's buffer, before the next message is added
 // A next host that takes less in a whole Body_Timeout, and answers nothing, is as good as dead.
 constexpr uint64_t least_progress = 64 << 10;
@@ -67,6 +68,7 @@ Result<> EcstreamCourier::connect() {
   out_ = {};
   fault_.reset();
   connected_ = handshaking_ = authenticated_ = open_ = farewell_ = finished_ = false;
+  noted_ = 0;
   again_ = ecstream::Again::at_once;
   auto connection = net::Connection::connect(loop_, target_.endpoint, route_->source, *this);
   if (!connection) return std::unexpected(std::move(connection.error()));
@@ -85,24 +87,30 @@ void EcstreamCourier::arm(Duration after) {
 }
 
 bool EcstreamCourier::takes_more() const {
-  return open_ && usable() && jobs_.size() < most_messages && stream_.bytes() < most_bytes;
+  return open_ && usable() && jobs_.size() < most_messages && rests_ < most_rests &&
+         stream_.bytes() + rest_bytes_ < most_bytes;
 }
 
 void EcstreamCourier::send(std::shared_ptr<const Letter> letter, const std::vector<uint32_t>& recipients) {
   resting_ = false;
   ++given_;
-  Parcel parcel = make_parcel(*letter, recipients, protection(), session_->server());
-  Job& job = jobs_.emplace_back();
-  job.replies = std::move(parcel.replies);
+  Parcel parcel = make_parcel(*letter, recipients, protection(), limits_);
   if (!parcel.asked.empty()) {
-    auto sequence = stream_.add(parcel.head, std::move(parcel.body), true);
+    auto sequence = stream_.add(parcel.head, std::move(parcel.body), true, parcel.rest);
     if (sequence) {
-      job.sequence = *sequence;
-      job.asked = std::move(parcel.asked);
+      jobs_.emplace_back(std::move(parcel.replies)).goes(*sequence, parcel, letter->stored.rest);
+      if (const auto& rest = letter->stored.rest) {
+        ++rests_;
+        rest_bytes_ += rest->size();
+      }
       if (trace_) trace_->note(fmt::format("MESSAGE {}", *sequence));
     } else {
-      for (const uint32_t each : parcel.asked) job.replies[each] = {550, "5.6.0 " + safe(sequence.error().message)};
+      for (const uint32_t each : parcel.asked)
+        parcel.replies[each] = {550, "5.6.0 " + safe(sequence.error().message), Stage::idle};
+      jobs_.emplace_back(std::move(parcel.replies));
     }
+  } else {
+    jobs_.emplace_back(std::move(parcel.replies));
   }
   const bool first = jobs_.size() == answered_ + 1;
   write_more();
@@ -156,19 +164,16 @@ bool EcstreamCourier::by_tls() const {
 
 void EcstreamCourier::on_connected() {
   connected_ = true;
-  stage_ = Stage::unknown;
   local_ = connection_->local().to_string();
   if (trace_) trace_->note(fmt::format("connected from {}", local_));
   if (!by_tls()) return begin();
   handshaking_ = true;
-  stage_ = Stage::tls_handshake;
   arm(std::min(handshake_patience, route_->timeouts.ehlo));
   connection_->start_tls_client(route_->tls_context, target_.host, route_->tls_verify_name);
 }
 
 void EcstreamCourier::on_tls(const net::TlsInfo& info) {
   handshaking_ = false;
-  stage_ = Stage::unknown;
   if (was_open_ && verified_ && !info.name_verified) {  // what is under way may need it
     fault(End::tls, "the certificate of the next server is not verified any more");
     return connection_->close();
@@ -198,18 +203,29 @@ size_t EcstreamCourier::on_data(std::string_view bytes) {
 
 void EcstreamCourier::on_drained() {
   write_more();
+  if (fetch_ == Fetch::when_drained && connection_ && connection_->unsent() == 0) read_rest();
   count_unsent();
   tell();
 }
 
-// It takes whole bodies only.
-void EcstreamCourier::have_read(const std::shared_ptr<message::BodyReader>& /*reader*/,
-                                const Result<std::string_view>& /*piece*/) {}
-
 void EcstreamCourier::write_more() {
   if (open_ && !fault_ && connection_ && connection_->unsent() < most_unsent) session_->send(out_);
+  note_places();
   if (!out_.events.empty()) take_events();  // what the server would not take
   carry_out();
+  if (fetch_ == Fetch::no && connection_ && !fault_ && session_->wants() != 0) {
+    fetch_ = Fetch::when_drained;
+    connection_->want_drained();
+  }
+}
+
+// An acknowledgement of what was written comes later than this.
+void EcstreamCourier::note_places() {
+  if (!open_) return;
+  const uint64_t whole = session_->sent();
+  for (auto job = jobs_.rbegin(); job != jobs_.rend() && (job->sequence() == 0 || job->sequence() > noted_); ++job)
+    if (job->sequence() != 0) job->stands(stream_.span(job->sequence()), job->sequence() <= whole);
+  noted_ = whole;
 }
 
 void EcstreamCourier::carry_out() {
@@ -240,13 +256,23 @@ void EcstreamCourier::on_deadline() {
     fault(End::unreachable, fmt::format("connection to {} timed out", to));
   else if (handshaking_)
     fault(End::tls, "TLS handshake timed out");
+  else if (fetch_ == Fetch::reading && connection_->unsent() == 0)
+    fault(End::lost, "the rest of the body was not read from the disk in time");
   else
-    fault(End::lost, fmt::format("timed out waiting for {}", to));
+    fault(End::lost, fmt::format("timed out waiting for {} ({})", to, session_->state()));
   connection_->close();
 }
 
-EcstreamCourier::Job* EcstreamCourier::find(uint64_t sequence) {
-  const auto found = std::ranges::find(jobs_, sequence, &Job::sequence);
+Stage EcstreamCourier::stage() const {
+  if (!connection_) return end_stage_;
+  if (!connected_) return Stage::not_connected;
+  if (handshaking_) return Stage::tls_handshake;
+  if (open_) return Stage::idle;
+  return connection_->unsent() > 0 ? Stage::during_ehlo : Stage::after_ehlo;
+}
+
+StreamJob* EcstreamCourier::find(uint64_t sequence) {
+  const auto found = std::ranges::find(jobs_, sequence, &StreamJob::sequence);
   return found == jobs_.end() ? nullptr : &*found;
 }
 
@@ -257,6 +283,7 @@ void EcstreamCourier::opened(const ecstream::ClientEvent& event) {
     return connection_->close();
   }
   open_ = was_open_ = ready_ = true;
+  limits_ = session_->server();
   if (trace_) trace_->note(fmt::format("OPENED {}", event.sequence));
   acknowledged(event.sequence);
 }
@@ -264,21 +291,27 @@ void EcstreamCourier::opened(const ecstream::ClientEvent& event) {
 // A message is taken for all of its recipients or none: where one was refused
 // the others have not been tried.
 void EcstreamCourier::refused(const ecstream::ClientEvent& event) {
-  Job* const job = find(event.sequence);
+  StreamJob* const job = find(event.sequence);
   if (job == nullptr) return;
   smtp::Reply reply{event.code, safe(event.enhanced.empty() ? event.text : event.enhanced + ' ' + event.text)};
   if (trace_) trace_->note(fmt::format("NAK {}: {} {}", event.sequence, reply.code, reply.text));
-  job->refused = true;
-  const bool too_many = event.enhanced == "5.5.3";  // than it said at first: its next HELLO says how many
-  if (too_many) reply.code = 452;
-  const bool one = !too_many && event.recipient < job->asked.size();
-  for (size_t i = 0; i < job->asked.size(); ++i)
-    job->replies[job->asked[i]] = one && i != event.recipient ? smtp::Reply{CourierHost::not_tried, {}} : reply;
+  const bool one = event.recipient < job->asked();
+  if (event.enhanced == "5.5.3") {
+    // Too many, from that one on: its limit is another one since it said HELLO.
+    if (one && event.recipient > 0) {
+      limits_.max_recipients = event.recipient;
+      reply = {CourierHost::not_tried, {}};
+    } else {
+      reply.code = 452;
+    }
+    return job->refused(reply);
+  }
+  one ? job->refused(event.recipient, reply) : job->refused(reply);
 }
 
 void EcstreamCourier::acknowledged(uint64_t sequence) {
   const size_t before = answered_;
-  while (answered_ < jobs_.size() && jobs_[answered_].sequence <= sequence) ++answered_;
+  while (answered_ < jobs_.size() && jobs_[answered_].sequence() <= sequence) ++answered_;
   if (answered_ > before) attempts_ = 0;
   if (trace_ && answered_ > before) trace_->note(fmt::format("ACK {}", sequence));
   watch();
@@ -286,7 +319,7 @@ void EcstreamCourier::acknowledged(uint64_t sequence) {
 
 // Those that need no answer.
 void EcstreamCourier::count_unsent() {
-  while (answered_ < jobs_.size() && jobs_[answered_].sequence == 0) ++answered_;
+  while (answered_ < jobs_.size() && jobs_[answered_].sequence() == 0) ++answered_;
 }
 
 // It answers what it has, and closes.
@@ -312,7 +345,7 @@ void EcstreamCourier::take_events() {
         opened(event);
         break;
       case Kind::id:
-        if (Job* const job = find(event.sequence)) job->id = safe(event.text);
+        if (StreamJob* const job = find(event.sequence)) job->called(safe(event.text));
         break;
       case Kind::refused:
         refused(event);
@@ -344,17 +377,18 @@ void EcstreamCourier::tell_later() {
   });
 }
 
-void EcstreamCourier::done(Job& job) {
-  if (!job.refused) {
-    const std::string taken = job.id.empty() ? "2.0.0 taken" : "2.0.0 taken as " + job.id;
-    for (const uint32_t each : job.asked) job.replies[each] = {250, taken};
+void EcstreamCourier::done(StreamJob& job) {
+  if (connection_) job.has_left(connection_->bytes_out());
+  if (job.rest()) {
+    --rests_;
+    rest_bytes_ -= job.rest()->size();
   }
-  host_.courier_done(*this, std::move(job.replies), false);
+  host_.courier_done(*this, std::move(job).replies(), false);
 }
 
 void EcstreamCourier::tell_answers() {
   while (answered_ > 0) {
-    Job job = std::move(jobs_.front());
+    StreamJob job = std::move(jobs_.front());
     jobs_.pop_front();
     --answered_;
     ready_ = true;
@@ -393,6 +427,10 @@ void EcstreamCourier::on_closed(net::CloseReason reason, std::string_view detail
   else
     fault(open_ ? End::lost : End::refused, fmt::format("{}: {}", to, why));
   if (trace_) trace_->note(fault_->second);
+  for (StreamJob& job : jobs_) job.has_left(connection_->bytes_out());
+  stop_reading();
+  end_stage_ = stage();
+  end_bytes_ = bytes();
   open_ = resting_ = false;
   connection_.reset();
   most_sent_ = std::max(most_sent_, session_->sent());
@@ -426,13 +464,10 @@ void EcstreamCourier::try_again() {
 void EcstreamCourier::give_up() {
   const std::string why = fault_ ? fault_->second : "closed";
   end(fault_ ? fault_->first : End::lost, why);
-  for (Job& job : std::exchange(jobs_, {})) {
+  for (StreamJob& job : std::exchange(jobs_, {})) {
     // What had not left in whole cannot have been taken: no fault of its, where others were.
-    const bool untouched = job.sequence > most_sent_ && stream_.acknowledged() > 0;
-    const smtp::Reply reply = untouched ? smtp::Reply{CourierHost::not_tried, {}} : smtp::Reply{0, "no answer: " + why};
-    if (!job.refused)
-      for (const uint32_t each : job.asked) job.replies[each] = reply;
-    job.refused = true;  // `replies` is all there is to say
+    const bool untouched = job.sequence() > most_sent_ && stream_.acknowledged() > 0;
+    job.refused(untouched ? smtp::Reply{CourierHost::not_tried, {}} : smtp::Reply{0, "no answer: " + why});
     done(job);
   }
   host_.courier_ended(*this, end_->first, end_->second);

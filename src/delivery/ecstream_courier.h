@@ -7,9 +7,13 @@
 #pragma once
 
 #include "delivery/courier.h"
+#include "delivery/parcel.h"
+#include "delivery/stream_job.h"
 #include "delivery/stream_login.h"
 #include "ecstream/client_session.h"
 #include "ecstream/client_stream.h"
+#include "ecstream/hello.h"
+#include "message/body_source.h"
 #include "net/connection.h"
 #include "net/loop.h"
 
@@ -35,27 +39,17 @@ class EcstreamCourier final : public Courier, private net::ConnectionHandler {
   void close() override;
 
   bool takes_more() const override;
-  bool streams() const override { return false; }
-  bool usable() const override { return !end_ && !farewell_; }
+  bool usable() const override { return !end_ && !farewell_ && !hopeless_; }
   uint64_t jobs() const override { return given_; }
   std::string local() const override { return local_; }
   int fd() const override { return connection_ ? connection_->fd() : -1; }
-  telemetry::Stage stage() const override { return stage_; }
-  uint64_t bytes() const override { return 0; }
+  telemetry::Stage stage() const override;
+  uint64_t bytes() const override { return connection_ ? connection_->bytes_out() : end_bytes_; }
   const smtp::ClientOffers& offers() const override { return offers_; }
   std::string_view protocol() const override { return route_->protocol(tls_ != nullptr); }
 
  private:
   using End = CourierHost::End;
-  // A message that was handed over.
-  struct Job {
-    uint64_t sequence = 0;        // 0: it did not go; `replies` is all there is to say
-    std::vector<uint32_t> asked;  // of the recipients, those it goes for
-    std::vector<smtp::Reply> replies;
-    std::string id;  // that the other server gave it
-    bool refused = false;
-  };
-
   size_t on_data(std::string_view bytes) override;
   void on_tls(const net::TlsInfo& info) override;
   void on_connected() override;
@@ -70,6 +64,7 @@ class EcstreamCourier final : public Courier, private net::ConnectionHandler {
   bool by_tls() const;
   void begin();
   void arm(Duration after);
+  void note_places();
   void write_more();  // what there is, as much as window and buffer let through
   void carry_out();
   void take_events();
@@ -77,17 +72,22 @@ class EcstreamCourier final : public Courier, private net::ConnectionHandler {
   void refused(const ecstream::ClientEvent& event);
   void acknowledged(uint64_t sequence);
   void goes_away(const ecstream::ClientEvent& event);
-  Job* find(uint64_t sequence);
+  StreamJob* find(uint64_t sequence);
   void count_unsent();
   void tell_later();
   void tell();  // the host, what came meanwhile
   void tell_answers();
-  void done(Job& job);
+  void done(StreamJob& job);
   void leave();  // when all is answered
   void watch();  // sets the deadline for what is waited for
   void end(End end, std::string why);
   // Of this connection; the first counts.
   void fault(End end, std::string why);
+
+  // --- ecstream_bodies.cc
+  void read_rest();
+  void cannot_read(const std::string& why);
+  void stop_reading();
 
   // --- the connection has gone
   bool in_doubt() const;
@@ -102,10 +102,12 @@ class EcstreamCourier final : public Courier, private net::ConnectionHandler {
   ecstream::ClientOutput out_;
   std::unique_ptr<net::Connection> connection_;
   std::string local_;
-  std::deque<Job> jobs_;
+  std::deque<StreamJob> jobs_;
   size_t answered_ = 0;  // of these, from the front: there is an answer, which the host has not heard
   std::optional<std::pair<End, std::string>> end_;  // the first reason counts
   uint64_t given_ = 0;
+  uint64_t rest_bytes_ = 0;  // of bodies that stay on the disk, of these jobs
+  size_t rests_ = 0;
   uint64_t most_sent_ = 0;   // sequence, on earlier connections
   uint64_t marked_out_ = 0;  // bytes that had left when the deadline was set
 
@@ -118,8 +120,19 @@ class EcstreamCourier final : public Courier, private net::ConnectionHandler {
   bool farewell_ = false;  // the other side has said GOAWAY
   bool finished_ = false;  // nothing more is written
   ecstream::Again again_ = ecstream::Again::at_once;
-  telemetry::Stage stage_ = telemetry::Stage::not_connected;
+  ecstream::Hello limits_;  // what the other side takes
+  uint64_t noted_ = 0;      // sequence: behind it, jobs do not know yet where they stand
 
+  // The rest of a large body, a piece at a time.
+  enum class Fetch : uint8_t { no, when_drained, reading };
+  Fetch fetch_ = Fetch::no;
+  uint64_t reading_ = 0;  // sequence; 0: none
+  std::shared_ptr<message::BodyReader> reader_;
+  BodyLines lines_;
+  uint64_t left_ = 0;  // of what reader_ gives
+
+  telemetry::Stage end_stage_ = telemetry::Stage::not_connected;  // of the last connection
+  uint64_t end_bytes_ = 0;
   bool was_open_ = false;
   bool verified_ = false;  // certificate and name
   bool ready_ = false;     // the host is to be asked for more

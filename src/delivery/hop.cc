@@ -252,8 +252,8 @@ void Hop::fetch(Entry& entry) {
   if (lessens_) entry.read_for.eight_bit_mime = entry.read_for.binary_mime = false;
   office_.readers.post([this, weak = std::weak_ptr(alive_), &spool = office_.parts.spool, &loop = office_.parts.loop,
                         number = entry.courier->number(), id = entry.items.front().id, offers = entry.read_for,
-                        streams = entry.courier->streams(), choice = office_.parts.mainlog.choice()] {
-    auto letter = std::make_shared<Result<Letter>>(read_letter(spool, id, offers, streams));
+                        choice = office_.parts.mainlog.choice()] {
+    auto letter = std::make_shared<Result<Letter>>(read_letter(spool, id, offers));
     if (choice && *letter) (*letter)->note = telemetry::note_of(*choice, (*letter)->stored.envelope);
     loop.post([this, weak, number, letter] {
       if (!weak.expired()) fetched(number, std::move(*letter));

@@ -25,8 +25,8 @@ Result<smtp::DataMeasure> measure_body(const spool::Stored& stored) {
 
 }  // namespace
 
-Result<Letter> read_letter(const spool::Spool& spool, MessageId id, const smtp::ClientOffers& offers, bool streams) {
-  auto stored = streams ? spool.open(id) : spool.read(id);
+Result<Letter> read_letter(const spool::Spool& spool, MessageId id, const smtp::ClientOffers& offers) {
+  auto stored = spool.open(id);
   if (!stored) return std::unexpected(std::move(stored.error()));
   auto measured = measure_body(*stored);
   if (!measured) return std::unexpected(std::move(measured.error()));

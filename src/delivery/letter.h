@@ -21,8 +21,8 @@ struct Letter {
   smtp::DataMeasure measured{};  // of the body that is sent
   telemetry::NotePtr note{};     // where the logs want one
 };
-// From any thread; blocks. `streams`: the rest of a large body may stay on the disk (Stored::rest).
-Result<Letter> read_letter(const spool::Spool& spool, MessageId id, const smtp::ClientOffers& offers, bool streams);
+// From any thread; blocks. The rest of a large body stays on the disk (Stored::rest), unless it has to be converted.
+Result<Letter> read_letter(const spool::Spool& spool, MessageId id, const smtp::ClientOffers& offers);
 
 // What it asks of the next server, for the recipients of these numbers in the envelope. Without JobClient.
 // Borrows from the letter.

@@ -8,6 +8,7 @@ libdelivery_a_SOURCES = \
 	src/delivery/clerk.cc src/delivery/clerk.h \
 	src/delivery/courier.cc src/delivery/courier.h \
 	src/delivery/dispatcher.cc src/delivery/dispatcher.h \
+	src/delivery/ecstream_bodies.cc \
 	src/delivery/ecstream_courier.cc src/delivery/ecstream_courier.h \
 	src/delivery/errand.h \
 	src/delivery/durable_names.cc src/delivery/durable_names.h \
@@ -30,6 +31,7 @@ libdelivery_a_SOURCES = \
 	src/delivery/rerouting.cc src/delivery/rerouting.h \
 	src/delivery/router.cc src/delivery/router.h \
 	src/delivery/smtp_courier.cc src/delivery/smtp_courier.h \
+	src/delivery/stream_job.cc src/delivery/stream_job.h \
 	src/delivery/stream_login.cc src/delivery/stream_login.h \
 	src/delivery/throttles.cc src/delivery/throttles.h \
 	src/delivery/token_bucket.cc src/delivery/token_bucket.h \

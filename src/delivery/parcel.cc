@@ -16,31 +16,17 @@ constexpr int64_t most_seconds = 999999999;  // RFC 2852 §4
 constexpr size_t field_head = 3;             // tag and length
 constexpr size_t small_fields = 256;         // all that have a fixed size
 
-// As smtp::DataEncoder does it.
-void append_lines(std::string& out, std::string_view text) {
-  char before = 0;
-  for (const char c : text) {
-    if (before == '\r' && c != '\n') out += '\n';
-    if (c == '\n' && before != '\r') out += '\r';
-    out += c;
-    before = c;
-  }
-  if (before == '\r')
-    out += '\n';
-  else if (before != '\n')
-    out += "\r\n";
-}
-
 // As the stream has it: the server refuses a CR or LF alone, SMTP's client never sends one.
-std::string body_of(const spool::Stored& stored, const smtp::MessageShape& shape) {
-  std::string whole;
-  whole.reserve(static_cast<size_t>(shape.measured.size));
-  whole += stored.trace;
-  if (shape.measured.size == stored.trace.size() + stored.body.size())
-    whole += stored.body;
+void add_body(Parcel& parcel, const spool::Stored& stored, uint64_t size) {
+  parcel.body.reserve(stored.trace.size() + stored.body.size() + 2);
+  parcel.body += stored.trace;
+  parcel.lines = BodyLines(size == stored.size());
+  parcel.lines.add(stored.body, parcel.body);
+  if (stored.rest)
+    parcel.rest = size - parcel.body.size();
   else
-    append_lines(whole, stored.body);
-  return whole;
+    parcel.lines.finish(parcel.body);
+  parcel.head.size = size;
 }
 
 size_t size_of(const message::Recipient& recipient) {
@@ -56,6 +42,25 @@ std::optional<ecstream::MessageHead::By> by_of(const smtp::Job& job) {
 }
 
 }  // namespace
+
+void BodyLines::add(std::string_view part, std::string& out) {
+  if (as_is_) {
+    out += part;
+    return;
+  }
+  for (const char c : part) {
+    if (before_ == '\r' && c != '\n') out += '\n';
+    if (c == '\n' && before_ != '\r') out += '\r';
+    out += c;
+    before_ = c;
+  }
+}
+
+void BodyLines::finish(std::string& out) {
+  if (as_is_ || before_ == '\n') return;
+  out += before_ == '\r' ? "\n" : "\r\n";
+  before_ = '\n';
+}
 
 smtp::ClientOffers stream_offers() {
   smtp::ClientOffers offers;
@@ -74,6 +79,7 @@ Parcel make_parcel(const Letter& letter, const std::vector<uint32_t>& recipients
   offers.max_size = server.max_message;
   Parcel parcel;
   if (auto why = smtp::objection(job, shape, offers, protection)) {
+    why->stage = telemetry::Stage::idle;
     parcel.replies.assign(recipients.size(), *why);
     return parcel;
   }
@@ -85,6 +91,7 @@ Parcel make_parcel(const Letter& letter, const std::vector<uint32_t>& recipients
   for (uint32_t i = 0; i < recipients.size() && parcel.asked.size() < most; ++i) {
     const message::Recipient& recipient = envelope.recipients[recipients[i]];
     if (auto why = smtp::objection(recipient, offers)) {
+      why->stage = telemetry::Stage::idle;
       parcel.replies[i] = std::move(*why);
       continue;
     }
@@ -109,8 +116,7 @@ Parcel make_parcel(const Letter& letter, const std::vector<uint32_t>& recipients
   head.deliver_by = by_of(job);
   head.priority = envelope.priority;
   head.require_tls = envelope.require_tls;
-  parcel.body = body_of(stored, shape);
-  head.size = parcel.body.size();
+  add_body(parcel, stored, shape.measured.size);
   return parcel;
 }
 

@@ -129,7 +129,8 @@ bool read_hosts(Route& route, const Options& options, const config::Snapshot& sn
   return true;
 }
 
-// RFC 2033 §5: who listens there takes it for SMTP, and may relay or repeat what LMTP leaves to the client.
+// RFC 2033 §5: who listens there takes it for SMTP, and may relay or repeat what LMTP leaves to the client. ECStream
+// would find nobody there who knows it.
 bool wants_smtp(const Route& route) {
   constexpr uint16_t smtp_port = 25;
   return std::ranges::any_of(
@@ -173,8 +174,8 @@ bool read_login(Route& route, const Options& options) {
 
 void read_smtp(Route& route, const Options& options, const config::Snapshot& snapshot, const Contexts& contexts) {
   if (!read_hosts(route, options, snapshot)) return;
-  if (route.lmtp && wants_smtp(route)) {
-    route.problem = "no route: LMTP is not for port 25, which is SMTP's";
+  if ((route.lmtp || route.ecstream) && wants_smtp(route)) {
+    route.problem = fmt::format("no route: {} is not for port 25, which is SMTP's", route.lmtp ? "LMTP" : "ECStream");
     return;
   }
   if (route.ecstream &&

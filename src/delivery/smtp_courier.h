@@ -30,7 +30,6 @@ class SmtpCourier final : public Courier, private net::ConnectionHandler, privat
   void trace(telemetry::SessionTracePtr trace) override;
 
   bool takes_more() const override { return false; }
-  bool streams() const override { return true; }
   bool usable() const override { return !end_; }
   uint64_t jobs() const override { return jobs_; }
   std::string local() const override;

@@ -27,7 +27,11 @@ ClientSession::ClientSession(ClientSettings settings, ClientStream& stream, Auth
       authenticator_(authenticator),
       reader_(Side::server, smallest_max_frame) {}
 
-void ClientSession::write(const Frame& frame, ClientOutput& out) const { append_frame(out.reply, frame, checksums_); }
+void ClientSession::write(const Frame& frame, ClientOutput& out) {
+  const size_t from = out.reply.size();
+  append_frame(out.reply, frame, checksums_);
+  written_ += out.reply.size() - from;
+}
 
 void ClientSession::write_parts(const Frame& frame, std::initializer_list<std::string_view> parts, ClientOutput& out) {
   size_t length = checksums_ ? checksum_size : 0;
@@ -36,7 +40,7 @@ void ClientSession::write_parts(const Frame& frame, std::initializer_list<std::s
   append_frame_header(out.reply, frame, static_cast<uint32_t>(length));
   for (const std::string_view part : parts) out.reply += part;
   if (checksums_) put(out.reply, crc32c(0, std::string_view(out.reply).substr(from)));
-  sent_bytes_ += out.reply.size() - from;
+  written_ += out.reply.size() - from;
 }
 
 void ClientSession::fail_with(GoAway code, std::string_view text, ClientOutput& out, uint16_t auth_code) {
@@ -170,6 +174,7 @@ void ClientSession::on_opened(const Frame& frame, ClientOutput& out) {
   stream_.fresh_ = false;
   stream_.furthest_ = std::max(stream_.furthest_.value_or(0), frame.sequence);
   stream_.done(frame.sequence);
+  for (ClientStream::Entry& entry : stream_.entries_) entry.span = {};
   if (!std::exchange(stream_.numbered_, true)) stream_.next_ = stream_.done_ + 1;
   sent_ = frame.sequence;
   raise_limit();
@@ -258,13 +263,10 @@ bool ClientSession::send_next(ClientOutput& out) {
   const uint64_t sequence = sent_ + 1;
   ClientStream::Entry* const entry = sequence <= limit_ ? stream_.find(sequence) : nullptr;
   if (entry == nullptr) return false;
-  if (within_) {
-    send_chunk(*entry, out);
-    return true;
-  }
+  if (within_) return send_chunk(*entry, out);
   const uint64_t fixed = sizeof(uint32_t) + entry->envelope.size();
-  if (!entry->skip &&
-      (fixed > server_.max_frame || (server_.max_message != 0 && entry->body.size() > server_.max_message))) {
+  const uint64_t whole = entry->body.size() + entry->rest;
+  if (!entry->skip && (fixed > server_.max_frame || (server_.max_message != 0 && whole > server_.max_message))) {
     // It can only be refused; so it does not go.
     entry->refused = true;
     ClientEvent& event = tell(out, Kind::refused);
@@ -280,31 +282,62 @@ bool ClientSession::send_next(ClientOutput& out) {
     has_gone(sequence);
     return true;
   }
-  const size_t room = server_.max_frame - static_cast<size_t>(fixed);
+  const size_t room = most_frame() - std::min(most_frame(), static_cast<size_t>(fixed));
   const std::string_view part = std::string_view(entry->body).substr(0, room);
   std::string size;
   put(size, static_cast<uint32_t>(entry->envelope.size()));
-  within_ = part.size() < entry->body.size();
+  within_ = part.size() < whole;
+  entry->span.from = written_;
   const auto flags = static_cast<uint8_t>((within_ ? flag::more : 0) | (entry->want_id ? flag::message_want_id : 0));
   write_parts({FrameType::message, flags, sequence, {}}, {size, entry->envelope, part}, out);
+  entry->span.to = written_;
   body_sent_ = part.size();
   if (!within_) has_gone(sequence);
   return true;
 }
 
-void ClientSession::send_chunk(ClientStream::Entry& entry, ClientOutput& out) {
+size_t ClientSession::most_frame() const { return std::min(server_.max_frame, settings_.most_frame); }
+
+bool ClientSession::send_chunk(ClientStream::Entry& entry, ClientOutput& out) {
   const uint64_t sequence = sent_ + 1;
   if (entry.skip) {  // refused, or given up, on its way
     write({FrameType::chunk, flag::chunk_abort, sequence, {}}, out);
     within_ = false;
     has_gone(sequence);
-    return;
+    return true;
   }
-  const std::string_view part = std::string_view(entry.body).substr(body_sent_, server_.max_frame);
+  if (body_sent_ >= entry.body.size()) return false;  // more() has it
+  write_chunk(entry, std::string_view(entry.body).substr(static_cast<size_t>(body_sent_), most_frame()), out);
+  return true;
+}
+
+void ClientSession::write_chunk(ClientStream::Entry& entry, std::string_view part, ClientOutput& out) {
   body_sent_ += part.size();
-  within_ = body_sent_ < entry.body.size();
-  write_parts({FrameType::chunk, within_ ? flag::more : uint8_t{0}, sequence, {}}, {part}, out);
-  if (!within_) has_gone(sequence);
+  within_ = body_sent_ < entry.body.size() + entry.rest;
+  write_parts({FrameType::chunk, within_ ? flag::more : uint8_t{0}, sent_ + 1, {}}, {part}, out);
+  entry.span.to = written_;
+  if (!within_) has_gone(sent_ + 1);
+}
+
+uint64_t ClientSession::wants() const {
+  const ClientStream::Entry* const entry = at_ == At::open && within_ ? stream_.find(sent_ + 1) : nullptr;
+  return entry == nullptr || entry->skip || body_sent_ < entry->body.size() ? 0 : sent_ + 1;
+}
+
+void ClientSession::more(std::string_view piece, ClientOutput& out) {
+  const uint64_t sequence = wants();
+  while (!piece.empty() && sequence != 0 && wants() == sequence) {
+    ClientStream::Entry& entry = *stream_.find(sequence);
+    const uint64_t left = entry.body.size() + entry.rest - body_sent_;
+    const std::string_view part = piece.substr(0, static_cast<size_t>(std::min<uint64_t>(left, most_frame())));
+    piece.remove_prefix(part.size());
+    write_chunk(entry, part, out);
+  }
+}
+
+std::string_view ClientSession::state() const {
+  static constexpr std::string_view names[] = {"start", "hello", "auth", "opening", "open", "leaving", "ended"};
+  return names[static_cast<size_t>(at_)];
 }
 
 void ClientSession::flush(ClientOutput& out) {

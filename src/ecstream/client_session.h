@@ -6,6 +6,7 @@
 //   session.start(out);
 //   session.feed(bytes, out);   // as bytes come
 //   session.send(out);          // after stream.add(), and whenever out.reply has drained
+//   session.more(piece, out);   // while it wants() the rest of a message
 //
 // After each call: send out.reply, look at out.events.
 #pragma once
@@ -42,6 +43,8 @@ struct ClientSettings {
   std::string agent;                       // field 6
   bool checksums = false;                  // ask for CRC-32C
   size_t reply_limit = size_t{256} << 10;  // send() stops when so much is in out.reply
+  // Payload of MESSAGE (but for its envelope) and CHUNK, octets, if the server takes more.
+  uint32_t most_frame = uint32_t{256} << 10;
 };
 
 struct ClientEvent {
@@ -83,6 +86,10 @@ class ClientSession {
   void feed(std::string_view bytes, ClientOutput& out);
   // Messages of the stream, as far as window and reply_limit let them through.
   void send(ClientOutput& out);
+  // The message whose rest is waited for; nothing behind it goes before. 0: none.
+  uint64_t wants() const;
+  // The next piece of that, not empty; what is beyond its end is ignored.
+  void more(std::string_view piece, ClientOutput& out);
   void flush(ClientOutput& out);  // behind everything that was added: sent when it has its turn
   void ping(std::string_view payload, ClientOutput& out);  // at most 64 octets; behind HELLO
   void finish(ClientOutput& out);                          // GOAWAY done
@@ -94,7 +101,8 @@ class ClientSession {
   uint64_t limit() const { return limit_; }        // the highest sequence that may be sent
   uint64_t sent() const { return sent_; }          // the highest that was
   const Hello& server() const { return server_; }  // its limits
-  uint64_t sent_bytes() const { return sent_bytes_; }
+  uint64_t written() const { return written_; }    // octets, of all frames
+  std::string_view state() const;                  // "hello", "auth", "opening", "open", …
 
  private:
   enum class At : uint8_t { start, hello, auth, opening, open, leaving, ended };
@@ -112,9 +120,11 @@ class ClientSession {
   void raise_limit();
   bool send_next(ClientOutput& out);
   void has_gone(uint64_t sequence);
-  void send_chunk(ClientStream::Entry& entry, ClientOutput& out);
+  bool send_chunk(ClientStream::Entry& entry, ClientOutput& out);
+  void write_chunk(ClientStream::Entry& entry, std::string_view part, ClientOutput& out);
+  size_t most_frame() const;
   void write_parts(const Frame& frame, std::initializer_list<std::string_view> parts, ClientOutput& out);
-  void write(const Frame& frame, ClientOutput& out) const;
+  void write(const Frame& frame, ClientOutput& out);
   // The server, or we, broke the rules: GOAWAY, and the end.
   void fail_with(GoAway code, std::string_view text, ClientOutput& out, uint16_t auth_code = 0);
 
@@ -130,9 +140,9 @@ class ClientSession {
   uint64_t sent_ = 0;
   uint64_t flush_at_ = 0;  // FLUSH goes behind that sequence
   bool flush_waits_ = false;
-  size_t body_sent_ = 0;  // of the message behind sent_, which goes in chunks
-  bool within_ = false;   // … and has begun
-  uint64_t sent_bytes_ = 0;
+  uint64_t body_sent_ = 0;  // of the message behind sent_, which goes in chunks
+  bool within_ = false;     // … and has begun
+  uint64_t written_ = 0;
 };
 
 }  // namespace impulse::ecstream

@@ -20,10 +20,11 @@ ClientStream::ClientStream(std::string name, std::optional<uint64_t> acknowledge
 ClientStream ClientStream::fresh(std::string name) {
   ClientStream stream(std::move(name), 0);
   stream.fresh_ = !stream.name_.empty();
+  stream.furthest_ = 0;  // a server that has something of it has another's
   return stream;
 }
 
-Result<uint64_t> ClientStream::add(const MessageHead& head, std::string body, bool want_id) {
+Result<uint64_t> ClientStream::add(const MessageHead& head, std::string body, bool want_id, uint64_t rest) {
   if (!numbered_) return fail(Errc::busy, "the stream is not open yet");
   auto envelope = encode(head);
   if (!envelope) return std::unexpected(std::move(envelope.error()));
@@ -32,6 +33,7 @@ Result<uint64_t> ClientStream::add(const MessageHead& head, std::string body, bo
   Entry entry;
   entry.envelope = std::move(*envelope);
   entry.body = std::move(body);
+  entry.rest = rest;
   entry.want_id = want_id;
   entries_.push_back(std::move(entry));
   return next_++;
@@ -52,7 +54,13 @@ void ClientStream::clear(Entry& entry) {
   bytes_ -= entry.envelope.size() + entry.body.size();
   entry.envelope = {};
   entry.body = {};
+  entry.rest = 0;
   entry.skip = true;
+}
+
+ClientStream::Span ClientStream::span(uint64_t sequence) {
+  const Entry* const entry = find(sequence);
+  return entry == nullptr ? Span{} : entry->span;
 }
 
 void ClientStream::done(uint64_t sequence) {

@@ -25,9 +25,11 @@ class ClientStream {
   static ClientStream fresh(std::string name);
 
   // Takes a message; its sequence. The body is kept until it is acknowledged; not
-  // at all when the server has that sequence already (it was told by OPENED).
+  // at all when the server has that sequence already (it was told by OPENED). `rest`:
+  // octets of the body that follow, and are given to ClientSession::more() whenever it
+  // wants them: on each connection from the beginning.
   // Errc::invalid: an envelope that no frame can carry; Errc::busy: OPENED has to come first.
-  Result<uint64_t> add(const MessageHead& head, std::string body, bool want_id);
+  Result<uint64_t> add(const MessageHead& head, std::string body, bool want_id, uint64_t rest = 0);
   // Its sequence is used up all the same (SKIP), unless it is acknowledged already.
   void give_up(uint64_t sequence);
 
@@ -37,12 +39,21 @@ class ClientStream {
   size_t waiting() const { return entries_.size(); }  // messages not acknowledged, refused ones included
   size_t bytes() const { return bytes_; }             // of memory for them
   bool numbered() const { return numbered_; }         // add() can be called
+  // Where the frames of a message that is not acknowledged stand in what the latest
+  // session has written, octets from its start. Empty: it has written none of them.
+  struct Span {
+    uint64_t from = 0;
+    uint64_t to = 0;
+  };
+  Span span(uint64_t sequence);
 
  private:
   friend class ClientSession;
   struct Entry {
     std::string envelope;  // encoded
     std::string body;
+    uint64_t rest = 0;  // octets behind it, that others have
+    Span span{};
     bool want_id = false;
     bool skip = false;     // refused, or given up: SKIP stands in its place
     bool refused = false;  // … by the server, which was told to the application

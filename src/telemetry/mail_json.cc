@@ -63,7 +63,8 @@ void add_response(JsonLine& line, const Record& record) {
   }
   line.text("content", parts.text);
   const std::string_view command = command_of(record.stage);
-  if (parts.code != 0 && !command.empty()) line.text("command", command);
+  // By ECStream there are none.
+  if (parts.code != 0 && !command.empty() && !record.protocol.starts_with("ECSTREAM")) line.text("command", command);
   line.end('}');
 }
 

@@ -22,13 +22,18 @@ MESSAGE = b"From: a@client.example\r\nSubject: hello\r\n\r\nbody\r\n"
 class Pair(TestCase):
     """Two daemons: `near` passes on what `far` keeps."""
 
-    def begin(self, courier="TLS = no\n", listener="", far=""):
+    def begin(self, courier="TLS = no\n", listener="", far="", files=(), near=""):
+        """`files`: for the far one, by name; `near`: of the near one's ESMTP_Listener."""
         port = free_port()
         self.far = Daemon(self, BASE_CONFIG, more=AS_IT_CAME + LISTENER + "Relay_Hosts = ( 127.0.0.0/8 )\n" + far, ecs=port,
                           options=listener, listen="", listens="")
+        for name, text in dict(files).items():
+            (self.far.dir / name).write_text(text)
+            (self.far.dir / name).chmod(0o600)
         self.far.start()
         # local.example is the far one's.
         config = BASE_CONFIG[:BASE_CONFIG.index('Domain "local.example"')] + "@more@\n"
+        config = config.replace("ESMTP_Listener {", "ESMTP_Listener {\n" + near, 1)
         self.near = Daemon(self, config, more=AS_IT_CAME + COURIER + courier, far=port)
         self.near.start()
 

@@ -20,6 +20,16 @@ def body(mebibytes):
     return HEADER + MEBIBYTE * mebibytes
 
 
+def damage_large(daemon):
+    """A bit near the end of the one large body that it has."""
+    path, = (daemon.dir / "spool" / "large").iterdir()
+    with open(path, "r+b") as file:
+        file.seek(path.stat().st_size - 5)
+        byte = file.read(1)
+        file.seek(-1, 1)
+        file.write(bytes([byte[0] ^ 1]))
+
+
 class Large(TestCase):
     def files(self, daemon):
         return list((daemon.dir / "spool" / "large").iterdir())
@@ -213,12 +223,7 @@ class Onward(TestCase):
 
         def spoil(session, verb, line):
             if verb == "DATA" and not spoiled:
-                path, = (self.server.dir / "spool" / "large").iterdir()
-                with open(path, "r+b") as file:
-                    file.seek(path.stat().st_size - 5)
-                    byte = file.read(1)
-                    file.seek(-1, 1)
-                    file.write(bytes([byte[0] ^ 1]))
+                damage_large(self.server)
                 spoiled.append(session)
 
         self.sinks["plain"].script = spoil

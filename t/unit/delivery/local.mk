@@ -1,5 +1,6 @@
 check_PROGRAMS += t/unit/delivery_tests
 t_unit_delivery_tests_SOURCES = t/unit/main.cc \
+	t/unit/delivery/acceptor.h \
 	t/unit/delivery/ages_test.cc \
 	t/unit/delivery/backlog_test.cc \
 	t/unit/delivery/binding_test.cc \
@@ -26,6 +27,10 @@ t_unit_delivery_tests_SOURCES = t/unit/main.cc \
 	t/unit/delivery/reroute_test.cc \
 	t/unit/delivery/sink.h \
 	t/unit/delivery/stream_test.cc \
+	t/unit/delivery/stream_outcome_test.cc \
+	t/unit/delivery/stream_safety_test.cc \
+	t/unit/delivery/stream_sink.h \
+	t/unit/delivery/stream_trouble_test.cc \
 	t/unit/delivery/tenant_test.cc \
 	t/unit/delivery/throttle_test.cc \
 	t/unit/delivery/token_bucket_test.cc
