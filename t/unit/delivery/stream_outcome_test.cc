@@ -304,7 +304,7 @@ class StreamOutcomeTest : public CppUnit::TestFixture {
                    envelope.ret = message::Ret::hdrs;
                    envelope.envid = "QQ314159";
                    envelope.auth = "who@x.example";
-                   envelope.priority = -3;
+                   envelope.priority = 3;  // it goes first
                    envelope.deliver_by = {wall_now() + 1h, 'N', false};
                  });
     house.submit("s\xC3\xBC@x.example", {"\xC3\xA4@y.example"}, "Subject: h\xC3\xB6\r\n\r\nb\xC3\xB6\r\n", Duration{0},
@@ -313,7 +313,9 @@ class StreamOutcomeTest : public CppUnit::TestFixture {
                    envelope.body_type = message::BodyType::eight_bit_mime;
                    envelope.recipients[0].orcpt = "utf-8;\xC3\xA4@y.example";
                  });
-    const std::string binary = "Subject: binary\r\n\r\na\nb\rc\0d without an end";
+    std::string binary = "Subject: binary\r\n\r\na\nb\rc";
+    binary += '\0';
+    binary += "d without an end";
     house.submit("s@x.example", {"c@y.example"}, binary, Duration{0},
                  [](message::Envelope& envelope) { envelope.body_type = message::BodyType::binary_mime; });
     house.run_until_empty();
@@ -327,7 +329,7 @@ class StreamOutcomeTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT_EQUAL(std::string("rfc822;first+2Bhand@z.example"), plain.recipients[0].orcpt);
     CPPUNIT_ASSERT_EQUAL(int{message::notify::never}, int{plain.recipients[1].notify});
     CPPUNIT_ASSERT(plain.ret == message::Ret::hdrs && plain.envid == "QQ314159" && plain.auth == "who@x.example");
-    CPPUNIT_ASSERT(plain.priority == -3 && !plain.smtputf8 && !plain.require_tls);
+    CPPUNIT_ASSERT(plain.priority == 3 && !plain.smtputf8 && !plain.require_tls);
     CPPUNIT_ASSERT(plain.body_type == message::BodyType::seven_bit);
     CPPUNIT_ASSERT(plain.deliver_by && plain.deliver_by->mode == 'N' && !plain.deliver_by->trace);
     CPPUNIT_ASSERT(plain.deliver_by->seconds > 3000 && plain.deliver_by->seconds <= 3600);

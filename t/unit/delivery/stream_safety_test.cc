@@ -18,6 +18,7 @@ constexpr const char* login = "Outbound_SMTP_AUTH_User = alice\nOutbound_SMTP_AU
 class StreamSafetyTest : public CppUnit::TestFixture {
   CPPUNIT_TEST_SUITE(StreamSafetyTest);
   CPPUNIT_TEST(over_tls);
+  CPPUNIT_TEST(require_tls_needs_a_name_that_is_verified);
   CPPUNIT_TEST(a_stream_that_was_safe_goes_on_safely_or_not_at_all);
   CPPUNIT_TEST(no_tls_where_it_is_required);
   CPPUNIT_TEST(logs_in);
@@ -68,6 +69,22 @@ class StreamSafetyTest : public CppUnit::TestFixture {
     size_t protected_ones = 0;
     for (const auto& message : sink.taken()) protected_ones += message.head.require_tls ? 1 : 0;
     CPPUNIT_ASSERT_EQUAL(size_t{1}, protected_ones);
+  }
+
+  void require_tls_needs_a_name_that_is_verified() {
+    net::test::Identity::Options options;
+    options.common_name = "another.example";
+    options.alt_names = "DNS:another.example";
+    identity_ = net::test::Identity(options);
+    StreamSink sink(safe());
+    House house(conf(sink, "TLS = required\nTLS_Verify = ca\nRetry_Interval = 1h"));
+    house.dispatcher->start();
+    submit_protected(house);
+    house.run_until([&] { return house.lines('T') + house.lines('D') > 0; }, "an outcome");
+    CPPUNIT_ASSERT_MESSAGE(house.mails(), holds(house.mails(), "4.7.5"));
+    CPPUNIT_ASSERT(sink.taken().empty());
+    house.submit("", {"b@y.example"});  // others go
+    house.run_until([&] { return house.lines('D') == 1; }, "a delivery");
   }
 
   // Behind a lost connection another one comes whose certificate is somebody else's.
