@@ -56,7 +56,8 @@ class StreamTroubleTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT_EQUAL_MESSAGE(name, 1, house.lines('D'));
     CPPUNIT_ASSERT_EQUAL_MESSAGE(name, 0, house.lines('P'));
     if (said.empty()) {
-      CPPUNIT_ASSERT_EQUAL_MESSAGE(name + house.mails(), 0, house.lines('T'));
+      // What comes in one piece with OPENED ends a connection that was not ready yet.
+      CPPUNIT_ASSERT_MESSAGE(name + house.mails(), house.lines('T') <= (upto == Upto::opened ? 1 : 0));
     } else {
       CPPUNIT_ASSERT_MESSAGE(name + house.mails(), house.lines('T') == 1);
       CPPUNIT_ASSERT_MESSAGE(name + house.mails(), holds(house.mails(), std::string(said)));
