@@ -68,7 +68,7 @@ Result<std::unique_ptr<Loop>> Loop::create(std::string name) {
   }
   errno = 0;
   event_base* base = event_base_new_with_config(config.get());
-  if (base == nullptr) return fail(Errc::no_space, "event loop: {}", errno_text(errno != 0 ? errno : ENOMEM));
+  if (base == nullptr) return fail_errno(errno != 0 ? errno : ENOMEM, "event loop");
   auto loop = std::make_unique<EventLoop>(std::move(name), base, std::move(wake));
   if (auto watching = loop->start_watching(); !watching) return std::unexpected(watching.error());
   return loop;

@@ -8,13 +8,13 @@ namespace {
 
 Made inject(std::string body) { return make(Style::inject, std::move(body)); }
 
-std::string patched(const nlohmann::json& patch) {
+std::string injection(const nlohmann::json& patch) {
   auto body = nlohmann::json::parse(R"({"envelope_sender": "noreply@example.com",
       "content": "Subject: hello\n\nHello there", "recipients": [{"email": "recipient@example.com"}]})");
   body.merge_patch(patch);
   return body.dump();
 }
-std::string with(std::string_view patch) { return patched(nlohmann::json::parse(patch)); }
+std::string injection_with(std::string_view patch) { return injection(nlohmann::json::parse(patch)); }
 
 class InjectTest : public CppUnit::TestFixture {
   CPPUNIT_TEST_SUITE(InjectTest);
@@ -31,7 +31,7 @@ class InjectTest : public CppUnit::TestFixture {
   CPPUNIT_TEST_SUITE_END();
 
   void documented_requests() {
-    const Made made = inject(with("{}"));
+    const Made made = inject(injection_with("{}"));
     const spool::Incoming incoming = built(made);
     CPPUNIT_ASSERT_EQUAL(std::string("Subject: hello\r\n\r\nHello there"), incoming.body.to_string());
     CPPUNIT_ASSERT_EQUAL(std::string("noreply@example.com"), incoming.envelope.sender);
@@ -90,19 +90,19 @@ class InjectTest : public CppUnit::TestFixture {
   }
 
   void precedence() {
-    contains(built(inject(with(R"({"content": "A: b\n\n{{ x }} {{ y }} {{ name }} {{ email }} {{ to_header }}",
+    contains(built(inject(injection_with(R"({"content": "A: b\n\n{{ x }} {{ y }} {{ name }} {{ email }} {{ to_header }}",
         "substitutions": {"x": "all", "y": "all", "name": "all"},
         "recipients": [{"email": "r@b.example", "name": "Jo, S", "substitutions": {"x": "own"}}]})"))),
              "\r\nown all Jo, S r@b.example \"Jo, S\" <r@b.example>");
-    contains(built(inject(with(R"({"content": "A: b\n\n{{ name }}", "recipients": [
+    contains(built(inject(injection_with(R"({"content": "A: b\n\n{{ name }}", "recipients": [
         {"email": "r@b.example", "name": "x", "substitutions": {"name": "own"}}]})"))),
              "\r\nown");
-    contains(built(inject(with(R"({"content": "A: {{ b }}\n\n{% if %}", "template_dialect": "Static"})"))),
+    contains(built(inject(injection_with(R"({"content": "A: {{ b }}\n\n{% if %}", "template_dialect": "Static"})"))),
              "A: {{ b }}\r\n\r\n{% if %}");
   }
 
   void supplemental_header() {
-    const spool::Incoming incoming = built(inject(with(R"({"trace_headers": {"supplemental_header": true,
+    const spool::Incoming incoming = built(inject(injection_with(R"({"trace_headers": {"supplemental_header": true,
         "include_meta_names": ["tenant", "none"]}, "recipients": [{"email": "test@example.com",
         "metadata": {"tenant": "acme", "secret": "x"}}]})")));
     const std::string body = incoming.body.to_string();
@@ -110,7 +110,7 @@ class InjectTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT_EQUAL(std::string(R"({"_@_":"\\_/","recipient":"test@example.com","tenant":"acme"})"),
                          *compose::base64_decoded(std::string_view(body).substr(11, body.find("\r\nSubject") - 11)));
     const auto named = [](std::string_view name, bool added) {
-      return outcome(inject(patched({{"trace_headers", {{"supplemental_header", added}, {"header_name", name}}}})));
+      return outcome(inject(injection({{"trace_headers", {{"supplemental_header", added}, {"header_name", name}}}})));
     };
     // A field that may stand but once, or that others sign and believe, is none to add.
     for (const std::string_view bad : {"a b", "X", "X-", "x_a", "X-a:", "X-\u00e9", "", "From", "Subject", "Date", "To",
@@ -124,12 +124,12 @@ class InjectTest : public CppUnit::TestFixture {
 
   void failed_recipients() {
     const Made made =
-        inject(with(R"({"recipients": [{"email": "bad"}, {"email": "good@b.example"}, {"email": "also bad@b"}]})"));
+        inject(injection_with(R"({"recipients": [{"email": "bad"}, {"email": "good@b.example"}, {"email": "also bad@b"}]})"));
     CPPUNIT_ASSERT_EQUAL(std::string("ok"), outcome(made));
     const nlohmann::json answer = answered(made);
     CPPUNIT_ASSERT(answer["success_count"] == 1 && answer["fail_count"] == 2 && answer["errors"].size() == 2);
     CPPUNIT_ASSERT_EQUAL(std::string(R"(["bad","also bad@b"])"), answer["failed_recipients"].dump());
-    const Made none = inject(with(R"({"recipients": [{"email": "bad"}]})"));
+    const Made none = inject(injection_with(R"({"recipients": [{"email": "bad"}]})"));
     CPPUNIT_ASSERT_EQUAL(size_t{0}, (*none)->total());
     CPPUNIT_ASSERT(answered(none)["fail_count"] == 1 && answered(none)["success_count"] == 0);
   }
@@ -146,7 +146,7 @@ class InjectTest : public CppUnit::TestFixture {
         {R"({"x": 1})", "x"},
     };
     for (const auto& [patch, field] : table)
-      CPPUNIT_ASSERT_EQUAL("422 unsupported " + field, outcome(inject(with(patch))));
+      CPPUNIT_ASSERT_EQUAL("422 unsupported " + field, outcome(inject(injection_with(patch))));
   }
 
   void wrong_requests() {
@@ -168,11 +168,11 @@ class InjectTest : public CppUnit::TestFixture {
         {R"({"content": {"text_body": "x", "attachments": [{"data": "*", "base64": true, "content_type": "a/b"}]}})",
          "422 invalid_value content.attachments[0].data"},
     };
-    for (const auto& [patch, expected] : table) CPPUNIT_ASSERT_EQUAL(expected, outcome(inject(with(patch))));
+    for (const auto& [patch, expected] : table) CPPUNIT_ASSERT_EQUAL(expected, outcome(inject(injection_with(patch))));
   }
 
   void html_is_escaped() {
-    const spool::Incoming incoming = built(inject(with(R"({"content": {"text_body": "{{ v }}", "html_body": "{{ v }}",
+    const spool::Incoming incoming = built(inject(injection_with(R"({"content": {"text_body": "{{ v }}", "html_body": "{{ v }}",
         "from": {"email": "a@b.example"}}, "substitutions": {"v": "<b>"}})")));
     contains(incoming, "\r\n\r\n<b>\r\n");
     contains(incoming, "\r\n\r\n&lt;b&gt;\r\n");

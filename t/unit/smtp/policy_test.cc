@@ -5,6 +5,7 @@
 #include "config/loader.h"
 #include "config/snapshot.h"
 #include "config/tree.h"
+#include "message/limits.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 
@@ -45,6 +46,7 @@ class PolicyTest : public CppUnit::TestFixture {
     Policy expected = usual_policy();
     expected.relay_hosts = NetworkList({*IpPrefix::parse("127.0.0.0/8"), *IpPrefix::parse("::1")});
     expected.smtputf8 = expected.chunking = expected.dsn = true;
+    expected.max_recipients = message::most_recipients;
     CPPUNIT_ASSERT(made == expected);
   }
 

@@ -399,7 +399,7 @@ class CompactionTest : public CppUnit::TestFixture {
     settings_.compaction_rate = 0;
     spool->set_live_settings(settings_);
     rounds_until(*spool, [&] { return spool->status().segments <= 3; });
-    CPPUNIT_ASSERT(spool->status().copied >= 4);
+    CPPUNIT_ASSERT(spool->status().copied > 1);
     check(kept, spool, false);
   }
 
