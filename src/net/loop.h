@@ -18,7 +18,7 @@ namespace impulse::net {
 
 class Loop {
  public:
-  // Errc::no_space when the kernel gives no descriptors.
+  // Errc::no_files when the kernel gives no descriptors.
   static Result<std::unique_ptr<Loop>> create(std::string name);
   virtual ~Loop() = default;
 
