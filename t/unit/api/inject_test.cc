@@ -90,10 +90,11 @@ class InjectTest : public CppUnit::TestFixture {
   }
 
   void precedence() {
-    contains(built(inject(injection_with(R"({"content": "A: b\n\n{{ x }} {{ y }} {{ name }} {{ email }} {{ to_header }}",
+    contains(
+        built(inject(injection_with(R"({"content": "A: b\n\n{{ x }} {{ y }} {{ name }} {{ email }} {{ to_header }}",
         "substitutions": {"x": "all", "y": "all", "name": "all"},
         "recipients": [{"email": "r@b.example", "name": "Jo, S", "substitutions": {"x": "own"}}]})"))),
-             "\r\nown all Jo, S r@b.example \"Jo, S\" <r@b.example>");
+        "\r\nown all Jo, S r@b.example \"Jo, S\" <r@b.example>");
     contains(built(inject(injection_with(R"({"content": "A: b\n\n{{ name }}", "recipients": [
         {"email": "r@b.example", "name": "x", "substitutions": {"name": "own"}}]})"))),
              "\r\nown");
@@ -123,8 +124,8 @@ class InjectTest : public CppUnit::TestFixture {
   }
 
   void failed_recipients() {
-    const Made made =
-        inject(injection_with(R"({"recipients": [{"email": "bad"}, {"email": "good@b.example"}, {"email": "also bad@b"}]})"));
+    const Made made = inject(
+        injection_with(R"({"recipients": [{"email": "bad"}, {"email": "good@b.example"}, {"email": "also bad@b"}]})"));
     CPPUNIT_ASSERT_EQUAL(std::string("ok"), outcome(made));
     const nlohmann::json answer = answered(made);
     CPPUNIT_ASSERT(answer["success_count"] == 1 && answer["fail_count"] == 2 && answer["errors"].size() == 2);
@@ -172,7 +173,8 @@ class InjectTest : public CppUnit::TestFixture {
   }
 
   void html_is_escaped() {
-    const spool::Incoming incoming = built(inject(injection_with(R"({"content": {"text_body": "{{ v }}", "html_body": "{{ v }}",
+    const spool::Incoming incoming =
+        built(inject(injection_with(R"({"content": {"text_body": "{{ v }}", "html_body": "{{ v }}",
         "from": {"email": "a@b.example"}}, "substitutions": {"v": "<b>"}})")));
     contains(incoming, "\r\n\r\n<b>\r\n");
     contains(incoming, "\r\n\r\n&lt;b&gt;\r\n");
