@@ -1,7 +1,7 @@
 """kill -9 in the middle of fifty clients at full speed, and at each call with
-which the daemon changes its disk. What was answered with 250 is delivered;
-nothing is damaged; nothing is invented; and nothing comes twice that was not
-being delivered when it happened."""
+which the daemon changes its disk. What was answered with 250 is delivered, or
+its sender gets one report; nothing is damaged; nothing is invented; and nothing
+comes twice that was not being delivered when it happened."""
 
 import collections
 import os
@@ -11,6 +11,7 @@ import shutil
 import signal
 import time
 import unittest
+import zlib
 from pathlib import Path
 
 from client import Smtp
@@ -24,44 +25,76 @@ CALLS = int(os.environ.get("IMPULSE_CRASH_CALLS", "12"))  # to die at; 0: at eac
 CLIENTS = 50
 
 
-def names_of(records):
-    """A torn record has none."""
-    found = [re.search(rb"X-Name: (\S+)\r\n", record) for record in records.values()]
+# Reports come back to the sender of all the messages here.
+REPORTS = """
+Domain "client.example" {
+  Delivery_Method = maildir
+  Maildir_Path = "@dir@/mail/%{domain}/%{localpart}"
+}
+"""
+
+
+def names_of(records, reports=False):
+    """Of the messages, or of those that the reports among them are about. A torn record has none."""
+    found = [re.search(rb"X-Name: (\S+)\r\n", record) for record in records.values()
+             if (b"multipart/report" in record) == reports]
     return {match[1].decode() for match in found if match}
 
 
 class Arrivals:
-    """How often each message arrived; each is read once, and damage fails."""
+    """How often each message arrived, and each report by (name of what it is about, its Message-ID); each is read
+    once, and damage fails."""
 
     def __init__(self, daemon, sink):
         self.daemon, self.sink = daemon, sink
         self.files = set()
         self.relayed = 0
-        self.found = collections.Counter()
+        self.found, self.reports = collections.Counter(), collections.Counter()
 
     def count(self):
-        for client in range(CLIENTS):
-            folder = self.daemon.dir / "mail" / "local.example" / f"u{client}" / "new"
-            new = {entry.path for entry in os.scandir(folder)} - self.files if folder.is_dir() else set()
-            self.files |= new
-            self.found.update(check_numbered(Path(path).read_bytes()) for path in new)
+        for domain in (self.daemon.dir / "mail").glob("*"):
+            for folder in domain.glob("*/new"):
+                new = {entry.path for entry in os.scandir(folder)} - self.files
+                self.files |= new
+                if domain.name == "client.example":
+                    self.reports.update(self.told(Path(path).read_bytes()) for path in new)
+                else:
+                    self.found.update(check_numbered(Path(path).read_bytes()) for path in new)
         relayed = self.sink.messages[self.relayed:]
         self.relayed += len(relayed)
         self.found.update(check_numbered(message.data) for message in relayed)
         return self.found
+
+    @staticmethod
+    def told(report):
+        head, _, rest = report.partition(b"\n\n")
+        found = re.search(rb"^X-Name: (\S+)", rest, re.M), re.search(rb"^Message-ID: (\S+)", head, re.M)
+        if not all(found) or b"\nAction: failed\n" not in rest:
+            raise AssertionError(f"not the report of a failure: {report!r}")
+        return tuple(match[1].decode() for match in found)
+
+    def reported(self):
+        """Names of what there are reports about."""
+        return {name for name, _ in self.reports}
+
+    def told_twice(self):
+        """Of what there are several reports; and those that are there more often than once, as names."""
+        about = collections.Counter(name for name, _ in self.reports)
+        return [name for name, count in about.items() if count > 1], collections.Counter(
+            {name: count - 1 for (name, _), count in self.reports.items() if count > 1})
 
 
 class Kill(TestCase):
     @heavy
     @timeout(120 + 30 * ROUNDS)
     def test_fifty_clients(self):
-        sink = SmtpSink(self)
-        daemon = self.daemon(more='Domain "remote.example" { Gateway = "127.0.0.1:@sink@" }\nSpool_Segment_Size = 4M',
-                             sink=sink.port)
+        sink = SmtpSink(self, script=self.judge)
+        daemon = self.daemon(more='Domain "remote.example" { Gateway = "127.0.0.1:@sink@" }\nSpool_Segment_Size = 4M\n' +
+                             REPORTS, sink=sink.port)
         chance = random.Random(int(os.environ.get("IMPULSE_CRASH_SEED", "1")))
         arrivals = Arrivals(daemon, sink)
         promised, sent = set(), set()
-        in_flight, most = collections.Counter(), 0
+        in_flight, reports_in_flight, most = collections.Counter(), collections.Counter(), 0
 
         def recipient(client):
             return f"u{client}@{'remote' if client % 4 == 0 else 'local'}.example"
@@ -78,22 +111,57 @@ class Kill(TestCase):
             sent |= senders.sent
             # Delivered, and nothing in the spool says so: these, and no others, come again.
             wait_for(lambda: not sink.open, "the end of the sink's sessions")
-            now = names_of(unfinished(daemon.dir / "spool")) & arrivals.count().keys()
-            most = max(most, len(now))
+            left = unfinished(daemon.dir / "spool")
+            now = names_of(left) & arrivals.count().keys()
+            reports = names_of(left, reports=True) & arrivals.reported()
+            most = max(most, len(now) + len(reports))
             in_flight.update(now)
+            reports_in_flight.update(reports)
             daemon.start()
         wait_for(lambda: daemon.counters()["Total Queue Size"] == 0, lambda: f"an empty queue: {daemon.counters()}", 120)
         daemon.stop()
 
-        arrived = Arrivals(daemon, sink).count()  # all of it once more, as it is now
+        arrivals = Arrivals(daemon, sink)  # all of it once more, as it is now
+        arrived = arrivals.count()
         self.assertEqual([], sink.errors)
-        missing = promised - arrived.keys()
+        if ROUNDS >= 200:
+            self.assertGreaterEqual(len(promised), 20000)
+        refused = {name for name in sent if self.is_refused(int(name.split("-")[1]))}
+        missing = promised - refused - arrived.keys()
         self.assertEqual(set(), missing, f"{len(missing)} of {len(promised)} promised messages are lost")
-        self.assertEqual(set(), arrived.keys() - sent)
+        self.assertEqual(set(), arrived.keys() - (sent - refused))
         twice = arrived - collections.Counter(arrived.keys())
         self.assertEqual({}, dict(twice - in_flight))
-        print(f"{ROUNDS} kills: {len(promised)} promised, {sum(arrived.values())} arrived, {sum(twice.values())} of them "
-              f"again; {sum(in_flight.values())} deliveries were in flight, at most {most} at a kill")
+        # Who is refused is not forgotten either: there is one report, which may be delivered once more itself.
+        unreported = promised & refused - arrivals.reported()
+        self.assertEqual(set(), unreported, f"nobody was told of {len(unreported)} failures")
+        self.assertEqual(set(), arrivals.reported() - refused)
+        of_one, again = arrivals.told_twice()
+        self.assertEqual([], of_one)
+        self.assertEqual({}, dict(again - reports_in_flight))
+        self.assertGreater(len(self.delayed & promised), 0)
+        print(f"{ROUNDS} kills: {len(promised)} promised, {sum(arrived.values())} arrived ({len(self.delayed)} of them later), "
+              f"{sum(twice.values())} of them again; {len(arrivals.reported())} failed and were reported, "
+              f"{sum(again.values())} of the reports came again; {sum((in_flight + reports_in_flight).values())} deliveries "
+              f"were in flight, at most {most} at a kill")
+
+    def setUp(self):
+        self.delayed = set()
+
+    @staticmethod
+    def is_refused(client):
+        return client % 12 == 0  # each of these is at remote.example
+
+    def judge(self, session, verb, line):
+        """Refuses some recipients for good, and one message in eight once."""
+        if verb == "RCPT" and self.is_refused(int(re.search(r"u(\d+)@", line)[1])):
+            return "550 5.1.1 no such user"
+        if verb == "END":
+            name = check_numbered(line)
+            if zlib.crc32(name.encode()) % 8 == 0 and name not in self.delayed:
+                self.delayed.add(name)
+                return "451 4.7.1 come again"
+        return None
 
     @heavy
     @timeout(240)
@@ -134,7 +202,7 @@ class Kill(TestCase):
 
 class EveryCall(TestCase):
     """A short life that is cut at one call after the other: in front of it, in the middle of what it writes, behind
-    it; start-up with its recovery, small and large messages, outcomes, removal, and the end."""
+    it; start-up with its recovery, small and large messages, outcomes of all kinds, a report, removal, and the end."""
 
     CONFIG = BASE_CONFIG.replace("@dir@/spool", "@dir@/disk/spool") + """
 Spool_Segment_Size = 1M
@@ -144,14 +212,17 @@ Domain "held.example" {
   Maildir_Path = "@dir@/mail/%{domain}/%{localpart}"
   Suspend_Delivery = @held@
 }
-"""
+Domain "remote.example" { Gateway = "127.0.0.1:@sink@" }
+""" + REPORTS
     LIFE = [("a", 300, "u@local.example"), ("b", 900000, "u@held.example"), ("c", 3000, "u@held.example"),
+            ("g", 400, "gone@remote.example"), ("h", 400, "late@remote.example"),
             ("d", 200000, "u@local.example"), ("e", 500000, "u@local.example"), ("f", 100, "u@held.example")]
 
     @heavy
     @timeout(900 if CALLS else 7200)
     def test_nothing_promised_is_lost(self):
-        daemon = ShimDaemon(self, self.CONFIG, held="true")
+        self.sink = SmtpSink(self, script=self.judge)
+        daemon = ShimDaemon(self, self.CONFIG, held="true", sink=self.sink.port)
         # What the life begins with: a spool that has mail in it and was not closed.
         daemon.start()
         before, _ = self.live(daemon, "before-", "u@held.example")
@@ -188,6 +259,9 @@ Domain "held.example" {
         shutil.rmtree(daemon.disk, ignore_errors=True)
         shutil.rmtree(daemon.dir / "mail", ignore_errors=True)
         shutil.copytree(start, daemon.disk)
+        wait_for(lambda: not self.sink.open, "the end of the sink's sessions")
+        self.sink.messages.clear()
+        self.late = 0
         daemon.configure(self.CONFIG, held="true")
         daemon.shim.calls, daemon.shim.die_at, daemon.shim.die_how = 0, point, how
         daemon.spawn()
@@ -200,16 +274,28 @@ Domain "held.example" {
         if point == 0:
             self.assertEqual((0, len(self.LIFE)), (status, len(promised)), daemon.complaints())
         calls, daemon.shim.die_at = daemon.shim.calls, 0
-        in_flight = names_of(unfinished(daemon.disk / "spool")) & self.arrived(daemon).keys()
+        wait_for(lambda: not self.sink.open, "the end of the sink's sessions")
+        left, arrivals = unfinished(daemon.disk / "spool"), Arrivals(daemon, self.sink)
+        in_flight = names_of(left) & arrivals.count().keys()
+        reports_in_flight = names_of(left, reports=True) & arrivals.reported()
         daemon.configure(self.CONFIG, held="false")
         daemon.start()
         promised = promised | before
-        wait_for(lambda: promised <= self.arrived(daemon).keys(),
-                 lambda: f"{what}: {promised - self.arrived(daemon).keys()} are lost")
+        failed = promised & {"then-g"}
+        if "then-h" in promised:  # its next attempt is not waited for
+            wait_for(lambda: self.late > 0, "an attempt")
+            daemon.console("flush", "domain", "remote.example", status=None)
+        wait_for(lambda: promised - failed <= arrivals.count().keys(),
+                 lambda: f"{what}: {promised - failed - arrivals.found.keys()} are lost")
+        wait_for(lambda: arrivals.count() and failed <= arrivals.reported(), f"{what}: nobody was told of {failed}")
         wait_for(lambda: daemon.counters()["Total Queue Size"] == 0, "an empty queue")
-        arrived = self.arrived(daemon)
-        self.assertEqual(set(), arrived.keys() - sent - before, what)
+        arrived = arrivals.count()
+        self.assertEqual(set(), arrived.keys() - (sent - {"then-g"}) - before, what)
         self.assertEqual(set(), {name for name, count in arrived.items() if count > 1} - in_flight, what)
+        self.assertEqual(set(), arrivals.reported() - (sent & {"then-g"}), what)
+        of_one, again = arrivals.told_twice()
+        self.assertEqual([], of_one, what)
+        self.assertEqual(set(), again.keys() - reports_in_flight, what)
         daemon.kill9()
         return calls
 
@@ -221,9 +307,13 @@ Domain "held.example" {
         except OSError:
             return False
 
-    @staticmethod
-    def arrived(daemon):
-        return collections.Counter(check_numbered(path.read_bytes()) for path in daemon.dir.glob("mail/*/*/new/*"))
+    def judge(self, session, verb, line):
+        if verb == "RCPT" and "<gone@" in line:
+            return "550 5.1.1 no such user"
+        if verb == "RCPT" and "<late@" in line:
+            self.late += 1
+            return "451 4.2.0 come again" if self.late == 1 else None
+        return None
 
 
 if __name__ == "__main__":
