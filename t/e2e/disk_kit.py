@@ -23,7 +23,7 @@ SECTOR = 512
 OPEN, WRITE, SYNC, SYNCED, TRUNCATE, UNLINK, RENAME, LINK, MKDIR, SEND = range(1, 11)
 BEFORE, MIDWAY, AFTER = range(3)
 FIELDS = ["calls", "die_at", "die_how", "fail_ops", "fail_errno", "fail_left", "failed", "sync_delay", "syncs", "hold_reads",
-          "reads_left", "held_reads"]
+          "reads_left", "held_reads", "bad_inode", "bad_from", "bad_to"]
 ENTRY = struct.Struct("<IIIIQqq")
 Entry = namedtuple("Entry", "op handle offset result first second data")
 FOREVER = 2**64 - 1
@@ -81,6 +81,15 @@ class Shim:
         """The reads of that thread wait, from now on or behind so many more; "": none does any more."""
         self.reads_left = after
         self.hold_reads = int.from_bytes(thread.encode()[:8].ljust(8, b"\0"), "little") if thread else 0
+
+    def bad_sector(self, path, start, end):
+        """Those bytes of a file cannot be read from now on."""
+        self.bad_inode = 0
+        self.bad_from, self.bad_to = start, end
+        self.bad_inode = os.stat(path).st_ino
+
+    def good_again(self):
+        self.bad_inode = self.bad_to = 0
 
     def read_only(self):
         self.fail(errno.EROFS, OPEN, WRITE, TRUNCATE, UNLINK, RENAME, LINK, MKDIR)
@@ -292,15 +301,45 @@ class Disk:
 # --- what a spool's bytes say ------------------------------------------------
 
 RECORD = 40  # bytes of a record's header, doc/spool-format.md
-ANSWER = re.compile(rb"(?:^|\r\n)250 2\.0\.0 OK: queued as ([0-9A-F]{8})/([0-9A-F]{8})-")
+IDENT = re.compile(r"([0-9A-F]{8})/([0-9A-F]{8})-")
+ANSWERS = (re.compile(rb"(?:^|\r\n)250 2\.0\.0 OK: queued as ([0-9A-F]{8}/[0-9A-F]{8}-)"),  # SMTP, LMTP
+           re.compile(rb'"id":"([0-9A-F]{8}/[0-9A-F]{8}-)'))  # HTTP
+FRAME = struct.Struct(">IBBHQ")  # of ECStream, doc/ecstream.md
+OPENED, ACK = 0x05, 0x18
+
+
+def idents(text):
+    """(segment, offset) of each id."""
+    return [(int(segment, 16), int(offset, 16)) for segment, offset in IDENT.findall(text)]
+
+
+def streamed(entry):
+    """(OPENED or ACK, the sequence up to which all is done, {sequence: id} of those it names) of each that is sent."""
+    at = 0
+    while entry.op == SEND and at + FRAME.size <= len(entry.data):
+        length, kind, _, zero, done = FRAME.unpack_from(entry.data, at)
+        if zero or length > 16384:
+            return  # not ECStream
+        at += FRAME.size
+        payload, ids = entry.data[at:at + length], {}
+        at += length
+        while kind == ACK and payload:
+            sequence, size = struct.unpack_from(">QB", payload)
+            ids[sequence], = idents(payload[9:9 + size].decode())
+            payload = payload[9 + size:]
+        if kind in (OPENED, ACK):
+            yield kind, done, ids
 
 
 def answered(entry):
     """The ids (segment, offset) of messages that are accepted by what is sent there."""
-    return [(int(a, 16), int(b, 16)) for a, b in ANSWER.findall(entry.data)] if entry.op == SEND else []
+    if entry.op != SEND:
+        return []
+    told = [ident for answer in ANSWERS for text in answer.findall(entry.data) for ident in idents(text.decode())]
+    return told + [ident for _, _, ids in streamed(entry) for ident in ids.values()]
 
 
-MESSAGE, JOURNAL, CHECKPOINT, COPY = 1, 2, 3, 8
+MESSAGE, JOURNAL, CHECKPOINT, COMMIT, COPY = 1, 2, 3, 6, 8
 PENDING, DELIVERED = 0, 1
 
 
@@ -326,8 +365,12 @@ def outcomes(meta):
         yield (segment, offset), recipient, state
 
 
+Message = namedtuple("Message", "path start end content large batch recipients")
+
+
 def record_of(disk, spool, ident):
-    """(path, start, end, bytes, large) of a message's record; large: path of the rest of its body, or None."""
+    """Of a message's record: where it is, its bytes, the path of the rest of its body, or None, the number of its
+    batch, or None, and its recipients."""
     path = f"{spool}/{ident[0]:08X}.seg"
     start = ident[1]
     node = disk.find(f"{disk.root}/{path}")
@@ -335,7 +378,7 @@ def record_of(disk, spool, ident):
         return None
     meta, body = struct.unpack_from("<II", node.now, start + 20)
     end = start + RECORD + meta + body
-    at, large = start + RECORD, None
+    at, large, batch, recipients = start + RECORD, None, None, []
     while at < start + RECORD + meta:
         tag, at = node.now[at], at + 1
         length = shift = 0
@@ -345,11 +388,57 @@ def record_of(disk, spool, ident):
             shift += 7
             if byte < 128:
                 break
-        if tag == 129:
+        if tag == 2:
+            recipients.append(node.now[at:at + length].decode())
+        elif tag == 129:
             number, = struct.unpack_from("<Q", node.now, at)
             large = f"{spool}/large/{number:016X}.body"
+        elif tag == 130:
+            batch, = struct.unpack_from("<Q", node.now, at)
         at += length
-    return path, start, end, bytes(node.now[start:end]), large
+    return Message(path, start, end, bytes(node.now[start:end]), large, batch, recipients)
+
+
+class SpoolDisk(Disk):
+    """Knows of a spool on it what makes a message count."""
+
+    def __init__(self, root, spool="spool"):
+        super().__init__(root)
+        self.spool = spool
+        self.commits = {}  # by the batch: where it is
+
+    def follow(self, entry):
+        super().follow(entry)
+        if entry.op == WRITE and entry.data[:4] == b"IMPR":
+            for kind, at, meta, body in records(entry.data):
+                if kind == COMMIT:
+                    segment, = struct.unpack_from("<I", entry.data, at + 8)
+                    batch, = struct.unpack_from("<Q", meta)
+                    start = entry.offset + at
+                    self.commits[batch] = (f"{self.spool}/{segment:08X}.seg", start,
+                                           start + RECORD + len(meta) + len(body))
+
+    def message(self, ident):
+        return record_of(self, self.spool, ident)
+
+    def messages(self):
+        """All whose first record is there."""
+        for name, node in self.find(f"{self.root}/{self.spool}").now.items():
+            if name.endswith(".seg"):
+                for kind, at, _, _ in records(bytes(node.now)):
+                    if kind == MESSAGE:
+                        yield self.message((int(name[:8], 16), at))
+
+    def keeps(self, message):
+        """Whether it is there whatever a power cut takes now: its record, the rest of its body, its batch's commit."""
+        places = [(message.path, message.start, message.end)]
+        if message.large:
+            places.append((message.large, 0, len(self.find(f"{self.root}/{message.large}").now)))
+        if message.batch is not None:
+            if message.batch not in self.commits:
+                return False
+            places.append(self.commits[message.batch])
+        return all(self.is_durable(*place) for place in places)
 
 
 def unfinished(spool):

@@ -61,6 +61,9 @@ struct Control {
   std::atomic<uint64_t> hold_reads;  // reads by the thread of that name (its first 8 bytes) wait while it is set,
   std::atomic<uint64_t> reads_left;  // behind so many that do not
   std::atomic<uint64_t> held_reads;  // that wait now
+  std::atomic<uint64_t> bad_inode;   // reads of that file fail with EIO that touch
+  std::atomic<uint64_t> bad_from;    // these bytes
+  std::atomic<uint64_t> bad_to;      // (up to there); 0: none does
 };
 
 struct Entry {
@@ -289,7 +292,14 @@ int sync(int fd, long number) {
   return static_cast<int>(turn.end(result));
 }
 
-// A disk that is slow for one thread alone: what the others do meanwhile can be seen.
+bool is_bad_sector(int fd, uint64_t from, uint64_t to) {
+  const uint64_t inode = control->bad_inode;
+  if (inode == 0 || handle_of(fd) == 0 || from >= control->bad_to || to <= control->bad_from) return false;
+  struct stat about = {};
+  return syscall(SYS_fstat, fd, &about) == 0 && about.st_ino == inode;
+}
+
+// A disk that is slow for one thread alone: what the others do meanwhile can be seen. And one with a bad sector.
 ssize_t read_file(int fd, void* bytes, size_t size, off_t offset) {
   if (handle_of(fd) != 0 && control->hold_reads != 0) {
     char name[16] = {};
@@ -305,6 +315,10 @@ ssize_t read_file(int fd, void* bytes, size_t size, off_t offset) {
       syscall(SYS_nanosleep, &pause, nullptr);
     }
     if (waits) --control->held_reads;
+  }
+  if (is_bad_sector(fd, static_cast<uint64_t>(offset), static_cast<uint64_t>(offset) + size)) {
+    errno = EIO;
+    return -1;
   }
   return syscall(SYS_pread64, fd, bytes, size, offset);
 }

@@ -36,10 +36,11 @@ def check_numbered(arrived):
 
 class Senders:
     """Sessions that send message after message as fast as they are answered.
-    `promised` are the names of the messages that got 250."""
+    `promised` are the names of the messages that got 250. `greeting`: LHLO for LMTP."""
 
     def __init__(self, port, count, prefix="", sizes=(500, 5000), recipient=lambda client: f"u{client}@local.example",
-                 tolerant=False):
+                 tolerant=False, greeting="EHLO"):
+        self.greeting = greeting
         self.port, self.sizes, self.prefix, self.recipient = port, sizes, prefix, recipient
         self.tolerant = tolerant   # the server may vanish (kill -9)
         self.promised = set()
@@ -62,7 +63,7 @@ class Senders:
         while not self.end.is_set():
             try:
                 with Smtp(self.port) as smtp:
-                    smtp.ehlo()
+                    smtp.expect(250, f"{self.greeting} client.example")
                     while not self.end.is_set():
                         name = f"{self.prefix}{number}-{serial}"
                         serial += 1

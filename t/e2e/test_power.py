@@ -1,6 +1,7 @@
-"""What a power cut may take: nothing that was answered with 250. A shim writes down all
-that the daemon does to its disk, and what it answers. An order oracle reads that:
-each answer comes behind the sync of its bytes and names. And the disk is made
+"""What a power cut may take: nothing that was answered, with 250 by SMTP and LMTP, 200 by
+HTTP, ACK or OPENED by ECStream. A shim writes down all that the daemon does to its
+disk, and what it answers. An order oracle reads that: each answer comes behind the
+sync of its bytes and names, and of the commit of its batch. And the disk is made
 again as cuts at random instants may have left it (any part of what was not
 synced, names of files too), and the daemon started on it."""
 
@@ -11,8 +12,9 @@ import shutil
 import signal
 
 import disk_kit
-from disk_kit import DELIVERED, JOURNAL, LINK, WRITE, ShimDaemon, answered, outcomes, record_of, records
-from harness import BASE_CONFIG, TestCase, heavy, timeout, wait_for
+from disk_kit import DELIVERED, JOURNAL, LINK, OPENED, WRITE, ShimDaemon, answered, idents, outcomes, records, streamed
+from doors import Poster, Streamer
+from harness import BASE_CONFIG, TestCase, free_port, heavy, timeout, wait_for
 from load import Senders, check_numbered
 
 POINTS = int(os.environ.get("IMPULSE_POWER_POINTS", "10"))
@@ -20,6 +22,12 @@ CONFIG = BASE_CONFIG.replace("@dir@/spool", "@dir@/disk/spool").replace("@dir@/m
 Spool_Segment_Size = 1M
 Large_Message_Threshold = 32K
 Force_Fsync = @fsync@
+LMTP_Listener { Listen "127.0.0.1:@lmtp@" { } }
+HTTP_Listener {
+  HTTP_Modules = ( inject )
+  Listen "127.0.0.1:@http@" { }
+}
+ECStream_Listener { Listen "127.0.0.1:@ecs@" { } }
 Domain "held.example" {
   Delivery_Method = maildir
   Maildir_Path = "@dir@/disk/mail/%{domain}/%{localpart}"
@@ -29,30 +37,49 @@ Domain "held.example" {
 CLIENTS = 6
 
 
+STREAM = "ecs-"
+
+
+def ports():
+    return {name: free_port() for name in ("lmtp", "http", "ecs")}
+
+
+def name_of(message):
+    return re.search(rb"X-Name: (\S+)", message.content)[1].decode()
+
+
 class PowerCase(TestCase):
     def recorded(self, goal, fsync="true"):
         """A daemon that has had two lives, with a kill -9 between them; and the names it promised, by their ids."""
-        daemon = ShimDaemon(self, CONFIG, log=True, fsync=fsync, held="true")
+        daemon = ShimDaemon(self, CONFIG, log=True, fsync=fsync, held="true", **ports())
         names = {}
         self.sent = set()
         for life in range(2):
             daemon.start()
-            senders = Senders(daemon.smtp_port, CLIENTS, f"life{life}-", (200, 4000),
-                              lambda client: f"u{client}@{'held' if client % 2 else 'local'}.example", tolerant=True)
-            large = Senders(daemon.smtp_port, 1, f"large{life}-", (40000, 200000),
-                            lambda client: "large@held.example", tolerant=True)
-            wait_for(lambda: len(senders.promised) >= goal and len(large.promised) >= 5 or senders.threads.errors,
-                     f"{goal} messages", 90)
+            some = max(5, goal // 10)
+            doors = [(goal, Senders(daemon.smtp_port, CLIENTS, f"life{life}-", (200, 4000),
+                                    lambda client: f"u{client}@{'held' if client % 2 else 'local'}.example", tolerant=True)),
+                     (5, Senders(daemon.smtp_port, 1, f"large{life}-", (40000, 200000),
+                                 lambda client: "large@held.example", tolerant=True)),
+                     (some, Senders(daemon.values["lmtp"], 1, f"lmtp{life}-", (200, 4000),
+                                    lambda client: "l@held.example", tolerant=True, greeting="LHLO")),
+                     (some, Poster(daemon.values["http"], f"http{life}-")),
+                     (some, Streamer(daemon.values["ecs"], STREAM))]
+            before = len(self.sent)
+            wait_for(lambda: all(len(door.promised) >= least for least, door in doors) or
+                     any(door.threads.errors for _, door in doors), f"{goal} messages", 90)
             if life == 0:  # by the shim: so that its log has all that was done
                 daemon.shim.die_at = daemon.shim.calls + 1
                 self.assertEqual(-signal.SIGKILL, daemon.wait())
                 daemon.shim.die_at = 0
-            for each in (senders, large):
-                each.stop()
-                self.sent |= each.sent
-                for name, text in each.answers.items():
-                    ident = re.search(r" ([0-9A-F]{8})/([0-9A-F]{8})-", text)
-                    names[int(ident[1], 16), int(ident[2], 16)] = name
+            for _, door in doors:
+                door.stop()
+                self.sent |= door.sent
+                if isinstance(door, Senders):
+                    names.update((idents(text)[0], name) for name, text in door.answers.items())
+                else:
+                    names.update(door.ids)
+            self.assertGreater(len(self.sent), before + goal)
         daemon.stop()
         self.assertGreater(len(names), 2 * goal)
         return daemon, names
@@ -61,31 +88,42 @@ class PowerCase(TestCase):
 class Order(PowerCase):
     def early(self, daemon, names):
         """Answers that left before what they promise was durable; each message that was promised is looked at."""
-        disk = disk_kit.Disk(daemon.disk)
-        early, seen = [], {}
+        disk = disk_kit.SpoolDisk(daemon.disk)
+        early, seen, listed = [], {}, 0
+
+        def look(message):
+            self.larges += message.large is not None
+            if not disk.keeps(message):
+                early.append(name_of(message))
+
         for entry in daemon.shim.entries():
             disk.follow(entry)
             for ident in answered(entry):
-                path, start, end, content, large = record_of(disk, "spool", ident)
-                seen[ident] = re.search(rb"X-Name: (\S+)", content)[1].decode()
-                good = disk.is_durable(path, start, end)
-                if large:
-                    self.larges += 1
-                    good = good and disk.is_durable(large, 0, len(disk.find(f"{disk.root}/{large}").now))
-                if not good:
-                    early.append(seen[ident])
+                message = disk.message(ident)
+                seen[ident] = name_of(message)
+                look(message)
+            for kind, done, ids in streamed(entry):
+                if kind == OPENED:  # this is an answer too, to what was sent before the connection broke
+                    self.opened.append(done)
+                    for message in disk.messages() if done else ():
+                        name = name_of(message)
+                        if name.startswith(STREAM) and int(name[len(STREAM):]) <= done:
+                            look(message)
+                listed = max([listed, *ids]) if kind != OPENED else done
+                self.assertLessEqual(done, listed)  # all that it says is done was named, and looked at
         # The clients and the disk say the same, but for answers that a kill kept from its client.
         self.assertEqual(names, {ident: seen.get(ident) for ident in names})
         return early
 
     def setUp(self):
-        self.larges = 0
+        self.larges, self.opened = 0, []
 
     @heavy
     def test_no_answer_before_its_sync(self):
         daemon, names = self.recorded(300)
         self.assertEqual([], self.early(daemon, names))
         self.assertGreaterEqual(self.larges, 10)
+        self.assertGreater(max(self.opened), 0)
         print(f"{len(names)} answers, each behind its sync")
 
     @heavy
@@ -112,7 +150,8 @@ class Order(PowerCase):
     @heavy
     def test_the_oracle_sees_what_is_early(self):
         daemon, names = self.recorded(50, fsync="false")
-        self.assertNotEqual([], self.early(daemon, names))
+        early = {re.match("[a-z]+", name)[0] for name in self.early(daemon, names)}
+        self.assertEqual({"life", "large", "lmtp", "http", "ecs"}, early)
 
 
 class Cut(PowerCase):
@@ -126,15 +165,16 @@ class Cut(PowerCase):
         answers = [number for number, entry in enumerate(entries) if answered(entry)]
         points = [chance.randrange(len(entries)) for _ in range(POINTS // 2)]
         points += [chance.choice(answers) for _ in range(POINTS - len(points))]
-        after = ShimDaemon(self, CONFIG, fsync="true", held="false")
+        after = ShimDaemon(self, CONFIG, fsync="true", held="false", **ports())
         after.environment = {}
-        disk, promised, twice, last = disk_kit.Disk(daemon.disk), set(), 0, -1
+        disk, promised, twice, last = disk_kit.SpoolDisk(daemon.disk), set(), 0, -1
         for point in sorted(points):
             for entry in entries[last + 1:point + 1]:
                 disk.follow(entry)
-                for ident in answered(entry):
-                    content = record_of(disk, "spool", ident)[3]
-                    promised.add(re.search(rb"X-Name: (\S+)", content)[1].decode())
+                for message in map(disk.message, answered(entry)):
+                    promised.update((name_of(message), to.split("@")[0]) for to in message.recipients)
+                for _, done, _ in streamed(entry):
+                    promised.update((f"{STREAM}{sequence}", "e") for sequence in range(1, done + 1))
             last = point
             shutil.rmtree(after.disk)
             disk.write_out(after.disk, chance)
@@ -151,15 +191,15 @@ class Cut(PowerCase):
             shutil.copytree(after.disk, after.dir / "lost")
             raise
         arrived = self.arrived(after)
-        self.assertEqual(set(), arrived.keys() - self.sent, what)
+        self.assertEqual(set(), {name for name, _ in arrived} - self.sent, what)
         after.kill9()
         return sum(count - 1 for count in arrived.values())
 
     @staticmethod
     def arrived(daemon):
-        """How often each message is in a Maildir; damage fails."""
+        """How often each message, (name, user), is in a Maildir; damage fails."""
         found = {}
         for path in daemon.disk.glob("mail/*/*/new/*"):
-            name = check_numbered(path.read_bytes())
-            found[name] = found.get(name, 0) + 1
+            key = check_numbered(path.read_bytes()), path.parent.parent.name
+            found[key] = found.get(key, 0) + 1
         return found
