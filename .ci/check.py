@@ -18,6 +18,10 @@ LOGS = TOP / "build" / "check"
 # optimised, and have line numbers, but no variables, for the debugger.
 QUICK = ["CXXFLAGS=-O0 -g1", "PCH=quick"]
 
+# What ./check tries a few of, tried as often as "nothing is lost" wants it.
+PROOF = ["IMPULSE_CRASH_ROUNDS=200", "IMPULSE_CRASH_CALLS=0", "IMPULSE_POWER_POINTS=500", "IMPULSE_DAMAGE_FLIPS=1000",
+         "IMPULSE_DAMAGE_BYTES=0"]
+
 
 class Stage(NamedTuple):
     name: str
@@ -25,6 +29,7 @@ class Stage(NamedTuple):
     commands: list  # of lists of words
     needs: str = ""  # the stage that has to be good before
     lane: str = "test"  # see Lanes
+    asked: bool = False  # runs only when it is named
 
 
 STAGES = [
@@ -57,6 +62,10 @@ STAGES = [
     Stage("fuzz", "fuzz targets over their seeds, and some seconds beyond", [["fuzz/run"]], needs="build-asan",
           lane="build"),
     Stage("tidy", "clang-tidy's enforced checks", [["t/style/tidy"]], needs="build", lane="build"),
+    Stage("proof", "crashes, power cuts and damage at their full sizes (bench/README.md), release build",
+          [["env", *PROOF, "t/e2e/run", "--bindir", "build", "test_crash", "test_power", "test_damage", "test_sick_disk"],
+           ["build/t/unit/spool_tests"]],
+          needs="build", asked=True),
 ]
 
 BRIEF = 50  # lines of what failed in a stage, repeated at the end
@@ -141,9 +150,9 @@ def main():
     names = [stage.name for stage in STAGES]
     if sys.argv[1:] == ["--list"]:
         for stage in STAGES:
-            print(f"{stage.name:12} {stage.shows}")
+            print(f"{stage.name:12} {stage.shows}{' (only when it is named)' if stage.asked else ''}")
         return 0
-    wanted = sys.argv[1:] or names
+    wanted = sys.argv[1:] or [stage.name for stage in STAGES if not stage.asked]
     unknown = [name for name in wanted if name not in names]
     if unknown:
         print(f"no such stage: {', '.join(unknown)}; ./check --list shows them", file=sys.stderr)
