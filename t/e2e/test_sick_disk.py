@@ -12,14 +12,17 @@ import unittest
 import disk_kit
 from client import Smtp, stuffed
 from disk_kit import ShimDaemon
-from harness import BASE_CONFIG, TestCase, free_port, timeout, wait_for
+from ecstream_kit import ecstream
+from harness import BASE_CONFIG, SCALE, TestCase, free_port, timeout, wait_for
 from http_kit import Client, transmission
 from load import check_numbered, numbered_message
 from test_faults import Limit, without_descriptors
 
-CONFIG = BASE_CONFIG.replace("@dir@/spool", "@dir@/disk/spool") + """
+CONFIG = BASE_CONFIG.replace("@dir@/spool", "@dir@/disk/spool").replace("Free = 0", "Free = @free@") + """
 Spool_Segment_Size = 1M
 Large_Message_Threshold = 64K
+LMTP_Listener { Listen "127.0.0.1:@lmtp@" { } }
+ECStream_Listener { Listen "127.0.0.1:@ecs@" { } }
 HTTP_Listener {
   HTTP_Modules = ( inject health )
   Listen "127.0.0.1:@http@" { }
@@ -36,7 +39,8 @@ mounts = unittest.skipIf(os.geteuid() != 0, "only root can mount a file system")
 
 class SickDisk(TestCase):
     def setUp(self):
-        self.daemon_ = ShimDaemon(self, CONFIG, held="true", http=free_port())
+        self.daemon_ = ShimDaemon(self, CONFIG, held="true", free="0",
+                                  **{door: free_port() for door in ("http", "lmtp", "ecs")})
         self.promised, self.sent = set(), 0
 
     # --- what is asked of it
@@ -60,6 +64,28 @@ class SickDisk(TestCase):
             self.promised.add(name)
         return code, text.split()[0]
 
+    def by_lmtp(self, size=SMALL):
+        with Smtp(self.daemon_.values["lmtp"]) as lmtp:
+            lmtp.expect(250, "LHLO client.example")
+            return self.send(size, smtp=lmtp)
+
+    def by_ecstream(self, size=SMALL):
+        """By the client that is installed: ACK is 250."""
+        self.sent += 1
+        name = f"m{self.sent}"
+        client = ecstream.Client(f"127.0.0.1:{self.daemon_.values['ecs']}", timeout=60 * SCALE, reconnect=False)
+        try:
+            client.send("alice@client.example", ["u@held.example"], numbered_message(name, size))
+            client.drain()
+        except (ecstream.Error, ecstream.Lost):  # behind a batch that could not be stored
+            self.assertEqual(1, len(client.refused), client.gone)
+        finally:
+            client.close()
+        if client.refused:
+            return client.refused[0].code, client.refused[0].enhanced
+        self.promised.add(name)
+        return 250, "2.0.0"
+
     def by_http(self):
         client = Client(self.daemon_.values["http"])
         try:
@@ -77,12 +103,14 @@ class SickDisk(TestCase):
     def refused(self, codes, statuses, size=SMALL):
         """At each door, as often as it is tried."""
         for _ in range(3):
-            self.assertIn(self.send(size), codes)
+            for door in (self.send, self.by_lmtp, self.by_ecstream):
+                self.assertIn(door(size), codes, door)
             self.assertIn(self.by_http(), statuses)
 
     def well_again(self):
-        wait_for(lambda: self.send()[0] == 250, "mail is accepted again")
-        self.assertEqual(250, self.send(LARGE)[0])
+        for door in (self.send, self.by_lmtp, self.by_ecstream):
+            wait_for(lambda door=door: door()[0] == 250, "mail is accepted again")
+            self.assertEqual(250, door(LARGE)[0])
         wait_for(lambda: self.by_http() in (200, 202), "HTTP accepts again")
         wait_for(lambda: self.ready() == 200, "ready again")
 
@@ -219,6 +247,53 @@ class SickDisk(TestCase):
             path.unlink()
         self.well_again()
         self.nothing_is_lost()
+
+    def free(self):
+        """Bytes, inodes."""
+        space = os.statvfs(self.daemon_.disk)
+        return space.f_bavail * space.f_frsize, space.f_ffree
+
+    def filled_to(self, mark):
+        """Mail comes until there is less free than Spool_Min_Free: then each door refuses it, and the rest of the disk
+        is for what was promised."""
+        self.daemon_.configure(CONFIG, free=mark)
+        self.daemon_.start()
+        codes = collections.Counter()
+        wait_for(lambda: codes.update([self.send(LARGE)]) or codes[452, "4.3.1"], lambda: str(codes), 60)
+        self.assertEqual({(250, "2.0.0"), (452, "4.3.1")} | set(codes), {(250, "2.0.0"), (452, "4.3.1")})
+        self.refused([(452, "4.3.1")], [507])
+        self.assertEqual(503, self.ready())
+        self.daemon_.wait_log("new mail is refused")
+
+    def has_room_again(self):
+        """What is delivered makes room: there was some for the outcomes."""
+        self.nothing_is_lost(end=None)
+        self.well_again()
+        self.daemon_.wait_log("new mail is accepted")
+        self.nothing_is_lost(ShimDaemon.stop)
+
+    @mounts
+    @timeout(240)
+    def test_less_than_min_free(self):
+        self.mounted("size=32m")
+        self.filled_to("16M")
+        free, _ = self.free()
+        # The mark, and what may come between two looks.
+        self.assertLess(free, (16 << 20) + (16 << 20) // 64)
+        self.assertGreater(free, 8 << 20)
+        self.has_room_again()
+
+    @mounts
+    @timeout(240)
+    def test_less_than_min_free_of_inodes(self):
+        self.mounted("size=64m", "nr_inodes=100")
+        self.filled_to("50%")
+        free, inodes = self.free()
+        self.assertLess(inodes, 52)
+        self.assertGreater(inodes, 20)
+        self.assertGreater(free, 40 << 20)
+        self.assertIn("inodes are free, Spool_Min_Free is 50", self.daemon_.log())
+        self.has_room_again()
 
     @mounts
     @timeout(240)
