@@ -76,6 +76,17 @@ class ManPages(TestCase):
         self.assertEqual(["authenticate", "complete"], [name for name in names if not set(name.split()) <= known])
 
 
+class Examples(TestCase):
+    def test_consoles_go_where_the_shipped_file_listens(self):
+        shipped = re.search(r'Control_Listener \{.*?Listen "([^"]+)"', (TOP / "conf/impulse.conf").read_text(), re.S)[1]
+        stem = shipped.removesuffix(".sock")
+        named = {(page.name, path.rstrip("."))
+                 for page in sorted((TOP / "doc").iterdir()) if page.suffix in (".md", ".1", ".5", ".8")
+                 for path in re.findall(rf"{stem}[\w./-]*", page.read_text().replace("\\", ""))}
+        self.assertGreater(len(named), 3)
+        self.assertEqual([], [(page, path) for page, path in sorted(named) if path != shipped])
+
+
 class ValidateConfig(TestCase):
     def validate(self, daemon, *arguments):
         program = daemon.dir / "validate_config"
