@@ -9,13 +9,13 @@ from harness import SCALE
 class Acceptor:
     """Calls `serve(connection)` of the class that derives from it, on a thread of its own;
     `accepted` is called before that, with the lock, one connection at a time.
-    `path`: a Unix socket in place of the port."""
+    `host`: an address of either family; `path`: a Unix socket in place of the port."""
 
     def __init__(self, test, port, host="127.0.0.1", path=None):
         self.port = port
         self.lock = threading.Lock()
-        self.socket = socket.create_server(str(path) if path else (host, port), backlog=100,
-                                           family=socket.AF_UNIX if path else socket.AF_INET)
+        family = socket.AF_UNIX if path else socket.AF_INET6 if ":" in host else socket.AF_INET
+        self.socket = socket.create_server(str(path) if path else (host, port), backlog=100, family=family)
         threading.Thread(target=self._accept, daemon=True).start()
         test.addCleanup(self.stop)
 

@@ -12,7 +12,7 @@ from client import Smtp
 from ecstream_kit import HELLO, LISTENER
 from harness import (BASE_CONFIG, SCALE, Daemon, TestCase, free_port, make_certificate, timeout, wait_for, with_crlf,
                      with_lf)
-from load import Senders, check_numbered
+from load import Senders, check_numbered, ipv6_works
 
 AS_IT_CAME = "RFC2822_Date_Header = never RFC2822_MessageID_Header = never RFC2822_Missing_Headers = accept\n"
 COURIER = 'Delivery_Method = ecstream\nGateway = "127.0.0.1:@far@"\n'
@@ -58,6 +58,24 @@ class Relay(Pair):
         one = self.near.mainlog("D")[0]
         self.assertEqual("ecstream", one["protocol"])
         self.assertRegex(one["response"], r"^250 2\.0\.0 taken as [0-9A-F]+/[0-9A-F]+-node1$")
+        self.assertEqual([], self.near.mainlog("T"))
+
+    def test_its_port_is_an_option(self):
+        """ECStream_Port is that of next hosts without one; over IPv6, too."""
+        six = ipv6_works()
+        self.begin('TLS = no\nECStream_Port = @far@\nDomain "local.example" { Gateway = "127.0.0.1" }\n'
+                   'Domain "six.example" { Gateway = "::1" }\n', 'Relay_Hosts = ( 127.0.0.0/8 ::1 ) Listen "[::1]:@ecs@" { }' if six else "",
+                   'Domain "six.example" { Delivery_Method = maildir Maildir_Path = "@dir@/mail/%{domain}/%{localpart}" }\n')
+        with Smtp(self.near.smtp_port) as smtp:
+            smtp.ehlo()
+            smtp.message(MESSAGE, recipients=["bob@local.example", *(["bob@six.example"] if six else [])])
+        self.far.wait_mail("bob")
+        port = self.near.values["far"]
+        peers = {"local.example": f"127.0.0.1:{port}"}
+        if six:
+            self.far.wait_mail("bob", domain="six.example")
+            peers["six.example"] = f"[::1]:{port}"
+        self.assertEqual(peers, {line["domain"]: line["peer"] for line in self.near.wait_mainlog("D", len(peers))})
         self.assertEqual([], self.near.mainlog("T"))
 
     def test_tls(self):
