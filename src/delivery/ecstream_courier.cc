@@ -28,10 +28,6 @@ constexpr size_t most_unsent = 256 << 10;  // in the connection's buffer, before
 // A next host that takes less in a whole Body_Timeout, and answers nothing, is as good as dead.
 constexpr uint64_t least_progress = 64 << 10;
 constexpr Duration handshake_patience = std::chrono::seconds(60);
-// How long a broken connection's messages wait for another one.
-constexpr Duration resume_patience = std::chrono::seconds(60);
-constexpr Duration first_wait = std::chrono::seconds(1);
-constexpr Duration longest_wait = std::chrono::seconds(8);
 
 ecstream::ClientSettings session_settings(const Route& route) {
   ecstream::ClientSettings settings;
@@ -412,65 +408,6 @@ void EcstreamCourier::end(End end, std::string why) {
 
 void EcstreamCourier::fault(End end, std::string why) {
   if (!fault_) fault_.emplace(end, std::move(why));
-}
-
-// --- the connection has gone -------------------------------------------------
-
-void EcstreamCourier::on_closed(net::CloseReason reason, std::string_view detail) {
-  std::string why(detail);
-  if (why.empty()) why = reason == net::CloseReason::peer_closed ? "connection closed by the other side" : "closed";
-  const std::string to = target_.endpoint.to_string();
-  if (!connected_)
-    fault(End::unreachable, fmt::format("cannot connect to {}: {}", to, why));
-  else if (handshaking_ || reason == net::CloseReason::tls_failed)
-    fault(End::tls, "TLS: " + why);
-  else
-    fault(open_ ? End::lost : End::refused, fmt::format("{}: {}", to, why));
-  if (trace_) trace_->note(fault_->second);
-  for (StreamJob& job : jobs_) job.has_left(connection_->bytes_out());
-  stop_reading();
-  end_stage_ = stage();
-  end_bytes_ = bytes();
-  open_ = resting_ = false;
-  connection_.reset();
-  most_sent_ = std::max(most_sent_, session_->sent());
-  tell_answers();
-  resume();
-}
-
-// Something was sent of which nobody knows whether it was taken.
-bool EcstreamCourier::in_doubt() const { return was_open_ && !jobs_.empty() && most_sent_ > stream_.acknowledged(); }
-
-void EcstreamCourier::resume() {
-  if (hopeless_ || !in_doubt()) return give_up();
-  const SteadyTime now = steady_now();
-  if (attempts_ == 0) give_up_at_ = now + std::min(resume_patience, route_->timeouts.body);
-  if (now >= give_up_at_) return give_up();
-  Duration wait = again_ == ecstream::Again::at_once ? Duration{0} : first_wait;
-  if (attempts_ > 0) wait = std::min(longest_wait, first_wait * (1U << std::min(attempts_ - 1, 8U)));
-  ++attempts_;
-  // The last attempt is made when the time is nearly up.
-  timer_.start(std::max(Duration{1}, std::min(wait, std::chrono::floor<Duration>(give_up_at_ - now))));
-}
-
-void EcstreamCourier::try_again() {
-  host_.courier_resumes(*this);
-  if (auto started = connect(); !started) {
-    fault(End::unreachable, started.error().message);
-    resume();
-  }
-}
-
-void EcstreamCourier::give_up() {
-  const std::string why = fault_ ? fault_->second : "closed";
-  end(fault_ ? fault_->first : End::lost, why);
-  for (StreamJob& job : std::exchange(jobs_, {})) {
-    // What had not left in whole cannot have been taken: no fault of its, where others were.
-    const bool untouched = job.sequence() > most_sent_ && stream_.acknowledged() > 0;
-    job.refused(untouched ? smtp::Reply{CourierHost::not_tried, {}} : smtp::Reply{0, "no answer: " + why});
-    done(job);
-  }
-  host_.courier_ended(*this, end_->first, end_->second);
 }
 
 }  // namespace impulse::delivery

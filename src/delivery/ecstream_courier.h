@@ -89,7 +89,7 @@ class EcstreamCourier final : public Courier, private net::ConnectionHandler {
   void cannot_read(const std::string& why);
   void stop_reading();
 
-  // --- the connection has gone
+  // --- ecstream_ends.cc
   bool in_doubt() const;
   void resume();  // later, in a new connection
   void try_again();

@@ -10,6 +10,7 @@ libdelivery_a_SOURCES = \
 	src/delivery/dispatcher.cc src/delivery/dispatcher.h \
 	src/delivery/ecstream_bodies.cc \
 	src/delivery/ecstream_courier.cc src/delivery/ecstream_courier.h \
+	src/delivery/ecstream_ends.cc \
 	src/delivery/errand.h \
 	src/delivery/durable_names.cc src/delivery/durable_names.h \
 	src/delivery/failures.cc src/delivery/failures.h \
