@@ -67,8 +67,9 @@ void EcstreamCourier::give_up() {
   const std::string why = fault_ ? fault_->second : "closed";
   end(fault_ ? fault_->first : End::lost, why);
   for (StreamJob& job : std::exchange(jobs_, {})) {
-    // What had not left in whole cannot have been taken: no fault of its, where others were.
-    const bool untouched = job.sequence() > most_sent_ && stream_.acknowledged() > 0;
+    // Of which nothing has left, that cannot have been taken: no fault of its, where others were. One that
+    // was cut in its middle has had its attempt: else it would go again at once, and without end.
+    const bool untouched = !job.begun() && job.sequence() > most_sent_ && stream_.acknowledged() > 0;
     job.refused(untouched ? smtp::Reply{CourierHost::not_tried, {}} : smtp::Reply{0, "no answer: " + why});
     done(job);
   }

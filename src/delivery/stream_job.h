@@ -31,6 +31,7 @@ class StreamJob {
   void stands(ecstream::ClientStream::Span span, bool whole);
   // So much of the output has left, and no more will on this connection, or nobody asks.
   void has_left(uint64_t octets);
+  bool begun() const { return bytes_ > 0; }  // some of it has left, on whatever connection
 
   // The server's answer, before its acknowledgement. The first counts.
   void refused(const smtp::Reply& reply);
