@@ -353,7 +353,11 @@ void EcstreamCourier::take_events() {
         goes_away(event);
         break;
       case Kind::failed: {
-        hopeless_ = true;
+        // A login that does not work for now is asked for again: the doubt is not decided by it.
+        if (event.code / 100 == 4)
+          again_ = ecstream::Again::in_a_while;
+        else
+          hopeless_ = true;
         const bool login = event.goaway == ecstream::GoAway::auth_failed;
         fault(open_ ? End::lost : End::refused, (login ? "cannot authenticate: " : "") + safe(event.text));
         break;

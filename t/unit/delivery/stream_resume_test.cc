@@ -14,6 +14,7 @@ using Talk = StreamSink::Talk;
 class StreamResumeTest : public CppUnit::TestFixture {
   CPPUNIT_TEST_SUITE(StreamResumeTest);
   CPPUNIT_TEST(cut_in_its_middle);
+  CPPUNIT_TEST(a_login_that_does_not_work_for_now);
   CPPUNIT_TEST_SUITE_END();
 
   // A message of which a part had left has had its attempt, whoever was answered before it.
@@ -37,6 +38,34 @@ class StreamResumeTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT_EQUAL(1, house.lines('T'));
     CPPUNIT_ASSERT_EQUAL(2, house.lines('D'));
     CPPUNIT_ASSERT_EQUAL(size_t{2}, sink.taken().size());
+  }
+
+  // The mail that may be there is asked for again, as long as that may pass.
+  void a_login_that_does_not_work_for_now() {
+    for (const uint16_t code : {454, 535}) {
+      StreamSink sink([&](Talk& talk) {
+        ecstream::Hello hello = Talk::hello();
+        hello.mechanisms = "PLAIN";
+        talk.greet(hello);
+        talk.next(FrameType::auth);
+        const bool works = talk.connection != 2;
+        talk.send(FrameType::auth_reply, 0,
+                  ecstream::encode(works ? ecstream::AuthReply{ecstream::AuthState::success, {}, 235, "2.7.0", "hello"}
+                                         : ecstream::AuthReply{ecstream::AuthState::failure, {}, code, "", "not now"}));
+        if (!works) return talk.mute();
+        talk.next(FrameType::open);
+        talk.send(FrameType::opened, talk.connection == 1 ? 0 : 1, {}, talk.connection == 1 ? 0 : 1);
+        talk.message();  // of the first connection: OPENED has it
+      });
+      House house(
+          by_stream(sink, "Outbound_SMTP_AUTH_User = alice\nOutbound_SMTP_AUTH_Pass = sesame\nRetry_Interval = 1h"));
+      house.dispatcher->start();
+      house.submit("s@x.example", {"a@y.example"});
+      house.run_until([&] { return house.lines('D') + house.lines('T') == 1; }, "an outcome");
+      const bool passes = code < 500;
+      CPPUNIT_ASSERT_EQUAL_MESSAGE(house.mails(), passes ? 1 : 0, house.lines('D'));
+      CPPUNIT_ASSERT_EQUAL(passes ? 3 : 2, sink.connections());
+    }
   }
 };
 
