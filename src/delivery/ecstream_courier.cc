@@ -291,6 +291,8 @@ void EcstreamCourier::refused(const ecstream::ClientEvent& event) {
   if (job == nullptr) return;
   smtp::Reply reply{event.code, safe(event.enhanced.empty() ? event.text : event.enhanced + ' ' + event.text)};
   if (trace_) trace_->note(fmt::format("NAK {}: {} {}", event.sequence, reply.code, reply.text));
+  // It was made for what the server took on an earlier connection: smaller parts of it may do.
+  if (event.here && job->asked() > 1) return job->refused({CourierHost::not_tried, {}});
   const bool one = event.recipient < job->asked();
   if (event.enhanced == "5.5.3") {
     // Too many, from that one on: its limit is another one since it said HELLO.

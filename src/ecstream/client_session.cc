@@ -274,6 +274,7 @@ bool ClientSession::send_next(ClientOutput& out) {
     event.code = 552;
     event.enhanced = "5.3.4";
     event.recipient = UINT32_MAX;
+    event.here = true;
     event.text = fixed > server_.max_frame ? "Envelope too big for the server" : "Message too big for the server";
     stream_.clear(*entry);
   }

@@ -66,6 +66,7 @@ struct ClientEvent {
   std::string enhanced{};
   uint32_t recipient = 0;
   bool repeated = false;
+  bool here = false;       // refused: by this side, as the server would take nothing so large; it has not been sent
   bool forgotten = false;  // the server does not remember the stream any more: what was on its way may be stored twice
   GoAway goaway = GoAway::done;
   std::string text{};

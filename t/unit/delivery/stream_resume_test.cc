@@ -4,6 +4,7 @@
 #include "stream_sink.h"
 
 #include <string>
+#include <vector>
 
 namespace impulse::delivery {
 namespace {
@@ -15,7 +16,14 @@ class StreamResumeTest : public CppUnit::TestFixture {
   CPPUNIT_TEST_SUITE(StreamResumeTest);
   CPPUNIT_TEST(cut_in_its_middle);
   CPPUNIT_TEST(a_login_that_does_not_work_for_now);
+  CPPUNIT_TEST(limits_that_have_become_smaller);
   CPPUNIT_TEST_SUITE_END();
+
+  static std::vector<std::string> many(int count, const std::string& domain = "y.example") {
+    std::vector<std::string> found;
+    for (int i = 0; i < count; ++i) found.push_back(fmt::format("u{}@{}", i, domain));
+    return found;
+  }
 
   // A message of which a part had left has had its attempt, whoever was answered before it.
   void cut_in_its_middle() {
@@ -66,6 +74,32 @@ class StreamResumeTest : public CppUnit::TestFixture {
       CPPUNIT_ASSERT_EQUAL_MESSAGE(house.mails(), passes ? 1 : 0, house.lines('D'));
       CPPUNIT_ASSERT_EQUAL(passes ? 3 : 2, sink.connections());
     }
+  }
+
+  // What was cut for larger frames goes in more messages, and is not too big for anybody.
+  void limits_that_have_become_smaller() {
+    const std::string domain = std::string(60, 'x') + '.' + std::string(60, 'y') + '.' + std::string(60, 'z');
+    StreamSink sink([](Talk& talk) {
+      if (talk.connection == 1) {
+        talk.open();
+        talk.message();
+        return;
+      }
+      ecstream::Hello hello = Talk::hello();
+      hello.max_frame = ecstream::smallest_max_frame;
+      talk.open(hello, 0);
+      talk.take_all();
+    });
+    House house(by_stream(sink, "Generate_Bounces = false"));
+    house.dispatcher->start();
+    house.submit("s@x.example", many(95, domain));
+    house.run_until_empty();
+    CPPUNIT_ASSERT_EQUAL_MESSAGE(house.mails(), 0, house.lines('P'));
+    CPPUNIT_ASSERT_EQUAL(95, house.lines('D'));
+    CPPUNIT_ASSERT_EQUAL(0, house.lines('T'));
+    CPPUNIT_ASSERT_EQUAL(size_t{1}, sink.frames(FrameType::skip).size());
+    CPPUNIT_ASSERT_EQUAL(size_t{2}, sink.taken().size());
+    CPPUNIT_ASSERT_EQUAL(2, sink.connections());
   }
 };
 
