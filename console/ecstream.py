@@ -211,6 +211,8 @@ class Client:
         flags, sequence, _ = self._await(OPENED)
         if self.furthest is not None and sequence > self.furthest:
             raise Error(f"the server has message {sequence} of the stream, which was never sent: another writes to it")
+        if not flags & 1 and sequence > self.done:
+            raise Error("the server has something of a stream that it does not know")
         if self.stream and self.done > 0 and not flags & 1:
             self.forgotten = True
         self.furthest = max(self.furthest or 0, sequence)

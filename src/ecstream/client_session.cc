@@ -170,6 +170,8 @@ void ClientSession::on_opened(const Frame& frame, ClientOutput& out) {
     return fail_with(GoAway::sequence, "The server has less than it has acknowledged", out);
   if (stream_.furthest_ && frame.sequence > std::max(*stream_.furthest_, stream_.done_))
     return fail_with(GoAway::sequence, "The server has more of the stream than was sent: another writes to it", out);
+  if ((frame.flags & flag::opened_known) == 0 && frame.sequence > stream_.done_)
+    return fail_with(GoAway::sequence, "The server has something of a stream that it does not know", out);
   const bool forgotten = !stream_.name_.empty() && stream_.done_ > 0 && (frame.flags & flag::opened_known) == 0;
   stream_.fresh_ = false;
   stream_.furthest_ = std::max(stream_.furthest_.value_or(0), frame.sequence);

@@ -17,6 +17,7 @@ class StreamResumeTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(cut_in_its_middle);
   CPPUNIT_TEST(a_login_that_does_not_work_for_now);
   CPPUNIT_TEST(limits_that_have_become_smaller);
+  CPPUNIT_TEST(done_by_a_stream_that_is_not_known);
   CPPUNIT_TEST_SUITE_END();
 
   static std::vector<std::string> many(int count, const std::string& domain = "y.example") {
@@ -100,6 +101,29 @@ class StreamResumeTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT_EQUAL(size_t{1}, sink.frames(FrameType::skip).size());
     CPPUNIT_ASSERT_EQUAL(size_t{2}, sink.taken().size());
     CPPUNIT_ASSERT_EQUAL(2, sink.connections());
+  }
+
+  // Who does not know the stream can have nothing of it.
+  void done_by_a_stream_that_is_not_known() {
+    StreamSink sink([](Talk& talk) {
+      if (talk.connection > 2) return StreamSink::good(talk);
+      if (talk.connection == 1) {
+        talk.open();
+        talk.message();
+        return;
+      }
+      talk.greet();
+      talk.next(FrameType::open);
+      talk.send(FrameType::opened, 1);
+      talk.mute();
+    });
+    House house(by_stream(sink));
+    house.dispatcher->start();
+    house.submit("s@x.example", {"a@y.example"});
+    house.run_until_empty();
+    CPPUNIT_ASSERT_EQUAL(size_t{1}, sink.taken().size());
+    CPPUNIT_ASSERT_EQUAL(1, house.lines('T'));
+    CPPUNIT_ASSERT_EQUAL(1, house.lines('D'));
   }
 };
 

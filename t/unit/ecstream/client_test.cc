@@ -14,6 +14,7 @@ class ClientTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(a_server_that_has_forgotten);
   CPPUNIT_TEST(a_stream_that_another_writes_to);
   CPPUNIT_TEST(a_new_one_is_nobody_elses);
+  CPPUNIT_TEST(who_does_not_know_it_has_nothing_of_it);
   CPPUNIT_TEST(the_rest_of_a_body_comes_later);
   CPPUNIT_TEST(a_rest_that_is_not_wanted_any_more);
   CPPUNIT_TEST_SUITE_END();
@@ -68,6 +69,20 @@ class ClientTest : public CppUnit::TestFixture {
     ClientStream stream = ClientStream::fresh("s");
     const ClientEvent event = connect(stream, 1, false);
     CPPUNIT_ASSERT(event.kind == ClientEvent::Kind::failed && event.goaway == GoAway::sequence);
+  }
+
+  void who_does_not_know_it_has_nothing_of_it() {
+    for (const std::string_view name : {"s", ""}) {
+      ClientStream stream = ClientStream::fresh(std::string(name));
+      add(stream, 3);
+      connect(stream, 0, false, 1);
+      const ClientEvent event = connect(stream, 2, false);
+      CPPUNIT_ASSERT(event.kind == ClientEvent::Kind::failed && event.goaway == GoAway::sequence);
+      CPPUNIT_ASSERT_EQUAL(uint64_t{1}, stream.acknowledged());
+      CPPUNIT_ASSERT(connect(stream, 1, false).kind == ClientEvent::Kind::opened);
+    }
+    ClientStream unnumbered("s", std::nullopt);
+    CPPUNIT_ASSERT(connect(unnumbered, 2, false).kind == ClientEvent::Kind::failed);
   }
 
   // A session that is open, and what it has said since.
