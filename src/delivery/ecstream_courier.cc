@@ -237,16 +237,22 @@ void EcstreamCourier::carry_out() {
   }
 }
 
-// Moved by at most one message between two answers it is alive; PING and PONG do not count.
+// While its messages leave it is alive, though it answers none; it is not for asking, and reading PONGs.
+bool EcstreamCourier::moves() const {
+  const uint64_t pongs = session_->pongs() - marked_pongs_;
+  return open_ && !finished_ && connection_->bytes_out() >= marked_out_ + least_progress + pongs;
+}
+
 void EcstreamCourier::watch() {
   if (!connection_) return;
   marked_out_ = connection_->bytes_out();
+  marked_pongs_ = session_->pongs();
   connection_->deadline(jobs_.size() > answered_ ? route_->timeouts.body : Duration{0});
 }
 
 void EcstreamCourier::on_deadline() {
   if (resting_) return quit();
-  if (open_ && !finished_ && connection_->bytes_out() >= marked_out_ + least_progress) return watch();
+  if (moves()) return watch();
   const std::string to = target_.endpoint.to_string();
   if (!connected_)
     fault(End::unreachable, fmt::format("connection to {} timed out", to));

@@ -80,6 +80,7 @@ class EcstreamCourier final : public Courier, private net::ConnectionHandler {
   void done(StreamJob& job);
   void leave();  // when all is answered
   void watch();  // sets the deadline for what is waited for
+  bool moves() const;
   void end(End end, std::string why);
   // Of this connection; the first counts.
   void fault(End end, std::string why);
@@ -109,7 +110,9 @@ class EcstreamCourier final : public Courier, private net::ConnectionHandler {
   uint64_t rest_bytes_ = 0;  // of bodies that stay on the disk, of these jobs
   size_t rests_ = 0;
   uint64_t most_sent_ = 0;   // sequence, on earlier connections
-  uint64_t marked_out_ = 0;  // bytes that had left when the deadline was set
+  // When the deadline was set: bytes that had left, and PONGs among what was written.
+  uint64_t marked_out_ = 0;
+  uint64_t marked_pongs_ = 0;
 
   // Of this connection.
   std::optional<std::pair<End, std::string>> fault_;

@@ -89,8 +89,7 @@ void ClientSession::on_frame(const Frame& frame, ClientOutput& out) {
     case FrameType::window:
       return streaming ? on_window(frame, out) : unexpected();
     case FrameType::ping:
-      if (frame.payload.size() > max_ping) return fail_with(GoAway::malformed, "PING is too long", out);
-      return write({FrameType::pong, 0, 0, frame.payload}, out);
+      return on_ping(frame, out);
     case FrameType::pong:
       tell(out, Kind::pong).text = frame.payload;
       return;
@@ -104,6 +103,13 @@ void ClientSession::on_frame(const Frame& frame, ClientOutput& out) {
     case FrameType::skip:
       return unexpected();  // the reader refuses them before
   }
+}
+
+void ClientSession::on_ping(const Frame& frame, ClientOutput& out) {
+  if (frame.payload.size() > max_ping) return fail_with(GoAway::malformed, "PING is too long", out);
+  const uint64_t before = written_;
+  write({FrameType::pong, 0, 0, frame.payload}, out);
+  pongs_ += written_ - before;
 }
 
 void ClientSession::on_hello(const Frame& frame, ClientOutput& out) {

@@ -103,6 +103,7 @@ class ClientSession {
   uint64_t sent() const { return sent_; }          // the highest that was
   const Hello& server() const { return server_; }  // its limits
   uint64_t written() const { return written_; }    // octets, of all frames
+  uint64_t pongs() const { return pongs_; }        // … of these, of PONGs
   std::string_view state() const;                  // "hello", "auth", "opening", "open", …
 
  private:
@@ -110,6 +111,7 @@ class ClientSession {
 
   void on_frame(const Frame& frame, ClientOutput& out);
   void on_hello(const Frame& frame, ClientOutput& out);
+  void on_ping(const Frame& frame, ClientOutput& out);
   void begin_auth(ClientOutput& out);
   void on_auth(const Frame& frame, ClientOutput& out);
   void open_stream(ClientOutput& out);
@@ -144,6 +146,7 @@ class ClientSession {
   uint64_t body_sent_ = 0;  // of the message behind sent_, which goes in chunks
   bool within_ = false;     // … and has begun
   uint64_t written_ = 0;
+  uint64_t pongs_ = 0;
 };
 
 }  // namespace impulse::ecstream

@@ -35,6 +35,7 @@ class StreamTroubleTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(nonsense);
   CPPUNIT_TEST(frames_in_pieces);
   CPPUNIT_TEST(more_frames_than_anyone_wants);
+  CPPUNIT_TEST(answers_to_pings_are_no_progress);
   CPPUNIT_TEST(a_server_that_reads_nothing);
   CPPUNIT_TEST(a_frame_is_no_longer_than_is_good_for_us);
   CPPUNIT_TEST_SUITE_END();
@@ -197,6 +198,27 @@ class StreamTroubleTest : public CppUnit::TestFixture {
       // What is in the kernel's buffers on the way there and back, and 256 KiB of ours.
       if (type == FrameType::ping) CPPUNIT_ASSERT_MESSAGE(fmt::format("{} bytes", sent.load()), sent < (64 << 20));
     }
+  }
+
+  // Whatever it asks, and reads the answers: mail under way is not held for it.
+  void answers_to_pings_are_no_progress() {
+    StreamSink sink([](Talk& talk) {
+      if (talk.connection > 1) return StreamSink::good(talk);
+      talk.open();
+      talk.message();
+      std::string many;
+      for (int i = 0; i < 1000; ++i) many += Talk::frame(FrameType::ping, 0, std::string(64, 'x'));
+      for (;;) {
+        talk.raw(many);
+        for (int i = 0; i < 1000; ++i) talk.next(FrameType::pong);
+      }
+    });
+    House house(by_stream(sink, "Body_Timeout = 500ms"));
+    house.dispatcher->start();
+    house.submit("s@x.example", {"a@y.example"});
+    house.run_until_empty();
+    CPPUNIT_ASSERT_EQUAL(size_t{1}, sink.taken().size());
+    CPPUNIT_ASSERT_EQUAL(2, sink.connections());
   }
 
   void a_server_that_reads_nothing() {
