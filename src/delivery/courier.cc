@@ -29,7 +29,8 @@ Courier::Courier(Setup setup)
       streamers_(setup.streamers),
       route_(std::move(setup.route)),
       target_(std::move(setup.target)),
-      plain_because_(std::move(setup.plain_because)) {}
+      plain_because_(std::move(setup.plain_because)),
+      most_recipients_(setup.most_recipients) {}
 
 std::optional<smtp::Reply> Courier::unprotected() const {
   const smtp::Protection given = protection();

@@ -24,6 +24,11 @@
 
 namespace impulse::delivery {
 
+// Of two limits, where 0 is none.
+constexpr uint32_t less_of(uint32_t one, uint32_t other) {
+  return one == 0 || (other != 0 && other < one) ? other : one;
+}
+
 struct Target {
   Endpoint endpoint;
   std::string host;  // as the Gateway names it; for SNI and certificate checks. Of a Unix socket: its path
@@ -71,7 +76,8 @@ class Courier {
     Workers& streamers;  // read what is sent in pieces
     RoutePtr route;
     Target target;
-    std::string plain_because{};  // not empty: without TLS, whatever the route says, and why (a handshake that failed)
+    uint32_t most_recipients = 0;  // of a message, as other connections there have learned; 0: no limit
+    std::string plain_because{};   // not empty: without TLS, whatever the route says, and why (a handshake that failed)
   };
   explicit Courier(Setup setup);
   virtual ~Courier() = default;
@@ -98,6 +104,8 @@ class Courier {
   virtual bool takes_more() const = 0;  // though something is under way
   virtual bool usable() const = 0;      // not on its way to courier_ended
   virtual uint64_t jobs() const = 0;    // messages it has carried
+  // Of a message, whatever the other side said first: a limit that showed; 0: none.
+  uint32_t most_recipients() const { return most_recipients_; }
   virtual std::string local() const = 0;
   virtual int fd() const = 0;
   // How far it has come, at the end: had come; and bytes sent for the message at
@@ -126,6 +134,7 @@ class Courier {
   const RoutePtr route_;
   const Target target_;
   const std::string plain_because_;
+  uint32_t most_recipients_;
   bool resting_ = false;
   telemetry::SessionTracePtr trace_;
   std::shared_ptr<const telemetry::TlsFacts> tls_;

@@ -286,6 +286,7 @@ void EcstreamCourier::opened(const ecstream::ClientEvent& event) {
   }
   open_ = was_open_ = ready_ = true;
   limits_ = session_->server();
+  limits_.max_recipients = less_of(limits_.max_recipients, most_recipients_);
   if (trace_) trace_->note(fmt::format("OPENED {}", event.sequence));
   acknowledged(event.sequence);
 }
@@ -303,7 +304,8 @@ void EcstreamCourier::refused(const ecstream::ClientEvent& event) {
   if (event.enhanced == "5.5.3") {
     // Too many, from that one on: its limit is another one since it said HELLO.
     if (one && event.recipient > 0) {
-      limits_.max_recipients = event.recipient;
+      most_recipients_ = less_of(most_recipients_, event.recipient);
+      limits_.max_recipients = less_of(limits_.max_recipients, most_recipients_);
       reply = {CourierHost::not_tried, {}};
     } else {
       reply.code = 452;

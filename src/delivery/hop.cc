@@ -124,7 +124,8 @@ void Hop::connect(const std::shared_ptr<Opening>& opening, const Target& target,
   entry->opening = opening;
   entry->plain = !plain_because.empty();
   const uint64_t number = ++office_.last_connection;
-  Courier::Setup setup{number, office_.parts.loop, *this, office_.streamers, opening->route, target, plain_because};
+  Courier::Setup setup{number, office_.parts.loop, *this,        office_.streamers, opening->route,
+                       target, most_recipients_,   plain_because};
   if (opening->route->ecstream)
     entry->courier = std::make_unique<EcstreamCourier>(std::move(setup));
   else
@@ -337,6 +338,7 @@ void Hop::courier_done(Courier& courier, std::vector<smtp::Reply> replies, bool 
   const auto& items = load.items;
   const smtp::ClientOffers& offers = courier.offers();
   lessens_ |= entry.read_for.eight_bit_mime > offers.eight_bit_mime || entry.read_for.binary_mime > offers.binary_mime;
+  most_recipients_ = less_of(most_recipients_, courier.most_recipients());
   if (again) return put_back(load.domain, load.route, items);
   const bool some = std::any_of(replies.begin(), replies.end(), [](const auto& reply) { return reply.positive(); });
   std::vector<queue::Item> tried;

@@ -112,6 +112,8 @@ class Hop final : private CourierHost {
   std::unordered_map<uint64_t, std::unique_ptr<Entry>> entries_;
   std::vector<std::unique_ptr<Entry>> ended_;  // until the loop comes round
   std::deque<Needy> needy_;
+  // Of a message: a host has refused more, that had not said so; 0: no such limit.
+  uint32_t most_recipients_ = 0;
   bool protecting_ = false;   // an opening for those is under way, one of openings_
   bool making_room_ = false;  // a connection ends for the sake of that
   // Each holds one of the office's connections.

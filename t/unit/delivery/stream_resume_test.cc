@@ -18,6 +18,7 @@ class StreamResumeTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(a_login_that_does_not_work_for_now);
   CPPUNIT_TEST(limits_that_have_become_smaller);
   CPPUNIT_TEST(done_by_a_stream_that_is_not_known);
+  CPPUNIT_TEST(fewer_recipients_on_each_connection);
   CPPUNIT_TEST_SUITE_END();
 
   static std::vector<std::string> many(int count, const std::string& domain = "y.example") {
@@ -124,6 +125,30 @@ class StreamResumeTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT_EQUAL(size_t{1}, sink.taken().size());
     CPPUNIT_ASSERT_EQUAL(1, house.lines('T'));
     CPPUNIT_ASSERT_EQUAL(1, house.lines('D'));
+  }
+
+  // Each says in HELLO that there is no limit, and ends when it has refused a message for one.
+  void fewer_recipients_on_each_connection() {
+    StreamSink sink([](Talk& talk) {
+      talk.open();
+      for (;;) {
+        const auto message = talk.message();
+        if (message.head.recipients.size() <= 3) {
+          talk.take(message);
+          continue;
+        }
+        talk.nak(message.sequence, 552, "5.5.3", "Too many recipients", 3);
+        talk.ack(message.sequence);
+      }
+    });
+    House house(by_stream(sink, "Retry_Interval = 1h\nMax_Deliveries_Per_Connection = 1"));
+    house.dispatcher->start();
+    house.submit("s@x.example", many(10));
+    house.run_until_empty();
+    CPPUNIT_ASSERT_EQUAL(10, house.lines('D'));
+    CPPUNIT_ASSERT_EQUAL(0, house.lines('T'));
+    CPPUNIT_ASSERT_EQUAL(size_t{4}, sink.taken().size());
+    CPPUNIT_ASSERT_EQUAL(5, sink.connections());
   }
 };
 
