@@ -94,7 +94,7 @@ void EcstreamCourier::send(std::shared_ptr<const Letter> letter, const std::vect
   if (!parcel.asked.empty()) {
     auto sequence = stream_.add(parcel.head, std::move(parcel.body), true, parcel.rest);
     if (sequence) {
-      jobs_.emplace_back(std::move(parcel.replies)).goes(*sequence, parcel, letter->stored.rest);
+      jobs_.emplace_back(std::move(parcel.replies)).goes(*sequence, parcel, letter->stored);
       if (const auto& rest = letter->stored.rest) {
         ++rests_;
         rest_bytes_ += rest->size();
@@ -204,8 +204,27 @@ void EcstreamCourier::on_drained() {
   tell();
 }
 
+// What waited, for the window or for a connection, has less time than when it came. It is not there: OPENED said so.
+void EcstreamCourier::tell_time() {
+  for (auto job = jobs_.rbegin(); job != jobs_.rend(); ++job) {
+    if (job->sequence() == 0) continue;
+    if (job->sequence() <= session_->begun()) break;
+    const auto left = job->time_left();
+    if (!left) continue;
+    if (left->mode == 'R' && left->seconds <= 0) {
+      job->refused(smtp::too_late());
+      stream_.give_up(job->sequence());
+    } else {
+      stream_.set_deliver_by(job->sequence(), left->seconds);
+    }
+  }
+}
+
 void EcstreamCourier::write_more() {
-  if (open_ && !fault_ && connection_ && connection_->unsent() < most_unsent) session_->send(out_);
+  if (open_ && !fault_ && connection_ && connection_->unsent() < most_unsent) {
+    tell_time();
+    session_->send(out_);
+  }
   note_places();
   if (!out_.events.empty()) take_events();  // what the server would not take
   carry_out();

@@ -65,6 +65,7 @@ class EcstreamCourier final : public Courier, private net::ConnectionHandler {
   void begin();
   void arm(Duration after);
   void note_places();
+  void tell_time();
   void write_more();  // what there is, as much as window and buffer let through
   void carry_out();
   void take_events();
@@ -109,7 +110,7 @@ class EcstreamCourier final : public Courier, private net::ConnectionHandler {
   uint64_t given_ = 0;
   uint64_t rest_bytes_ = 0;  // of bodies that stay on the disk, of these jobs
   size_t rests_ = 0;
-  uint64_t most_sent_ = 0;   // sequence, on earlier connections
+  uint64_t most_sent_ = 0;  // sequence, on earlier connections
   // When the deadline was set: bytes that had left, and PONGs among what was written.
   uint64_t marked_out_ = 0;
   uint64_t marked_pongs_ = 0;

@@ -1,6 +1,7 @@
 #include "delivery/parcel.h"
 
 #include "base/text.h"
+#include "delivery/ages.h"
 #include "smtp/client_envelope.h"
 
 #include <algorithm>
@@ -34,13 +35,6 @@ size_t size_of(const message::Recipient& recipient) {
          (recipient.orcpt.empty() ? 0 : field_head + recipient.orcpt.size());
 }
 
-std::optional<ecstream::MessageHead::By> by_of(const smtp::Job& job) {
-  if (!job.deliver_by.given()) return std::nullopt;
-  const auto left = std::chrono::floor<std::chrono::seconds>(job.deliver_by.deadline - job.now).count();
-  return ecstream::MessageHead::By{static_cast<int32_t>(std::clamp<int64_t>(left, -most_seconds, most_seconds)),
-                                   job.deliver_by.mode, job.deliver_by.trace};
-}
-
 }  // namespace
 
 void BodyLines::add(std::string_view part, std::string& out) {
@@ -67,6 +61,13 @@ smtp::ClientOffers stream_offers() {
   offers.size = offers.eight_bit_mime = offers.binary_mime = offers.smtputf8 = offers.dsn = offers.require_tls = true;
   offers.mt_priority = offers.deliver_by = true;
   return offers;
+}
+
+std::optional<ecstream::MessageHead::By> time_left(const message::DeliverBy& deliver_by, WallTime received) {
+  if (!deliver_by.given()) return std::nullopt;
+  const auto left = std::chrono::floor<std::chrono::seconds>(deliver_by.deadline - now_of_mail(received)).count();
+  return ecstream::MessageHead::By{static_cast<int32_t>(std::clamp<int64_t>(left, -most_seconds, most_seconds)),
+                                   deliver_by.mode, deliver_by.trace};
 }
 
 Parcel make_parcel(const Letter& letter, const std::vector<uint32_t>& recipients, const smtp::Protection& protection,
@@ -113,7 +114,7 @@ Parcel make_parcel(const Letter& letter, const std::vector<uint32_t>& recipients
   head.ret = envelope.ret;
   head.envid = envelope.envid;
   if (is_ascii(envelope.auth)) head.auth = envelope.auth;
-  head.deliver_by = by_of(job);
+  head.deliver_by = time_left(envelope.deliver_by, envelope.received);
   head.priority = envelope.priority;
   head.require_tls = envelope.require_tls;
   add_body(parcel, stored, shape.measured.size);

@@ -2,12 +2,15 @@
 // for as many of its recipients as the other server takes at once. Pure.
 #pragma once
 
+#include "base/clock.h"
 #include "delivery/courier.h"
 #include "ecstream/envelope_codec.h"
 #include "ecstream/hello.h"
+#include "message/envelope.h"
 #include "smtp/client_session.h"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -41,6 +44,9 @@ struct Parcel {
 // `recipients`: numbers in the envelope. `server`: what it said of itself.
 Parcel make_parcel(const Letter& letter, const std::vector<uint32_t>& recipients, const smtp::Protection& protection,
                    const ecstream::Hello& server);
+
+// The time that a message has left, received when it says; nullopt: it has all.
+std::optional<ecstream::MessageHead::By> time_left(const message::DeliverBy& deliver_by, WallTime received);
 
 // What a server by ECStream takes: all there is.
 smtp::ClientOffers stream_offers();

@@ -9,11 +9,13 @@ namespace impulse::delivery {
 
 using telemetry::Stage;
 
-void StreamJob::goes(uint64_t sequence, const Parcel& parcel, std::shared_ptr<const message::BodySource> rest) {
+void StreamJob::goes(uint64_t sequence, const Parcel& parcel, const spool::Stored& stored) {
   sequence_ = sequence;
   asked_ = parcel.asked;
   lines_ = parcel.lines;
-  rest_ = std::move(rest);
+  rest_ = stored.rest;
+  deliver_by_ = stored.envelope.deliver_by;
+  received_ = stored.envelope.received;
 }
 
 void StreamJob::stands(ecstream::ClientStream::Span span, bool whole) {

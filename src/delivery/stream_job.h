@@ -2,15 +2,20 @@
 // becomes of it for each of its recipients, and how far it came. Pure.
 #pragma once
 
+#include "base/clock.h"
 #include "delivery/parcel.h"
 #include "ecstream/client_session.h"
 #include "ecstream/client_stream.h"
+#include "ecstream/envelope_codec.h"
 #include "message/body_source.h"
+#include "message/envelope.h"
 #include "smtp/client_session.h"
+#include "spool/spool.h"
 #include "telemetry/stage.h"
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -21,11 +26,13 @@ class StreamJob {
  public:
   explicit StreamJob(std::vector<smtp::Reply> replies) : replies_(std::move(replies)) {}
 
-  // It goes, for those of the parcel.
-  void goes(uint64_t sequence, const Parcel& parcel, std::shared_ptr<const message::BodySource> rest);
+  // It goes, for those of the parcel, which was made of that.
+  void goes(uint64_t sequence, const Parcel& parcel, const spool::Stored& stored);
   uint64_t sequence() const { return sequence_; }  // 0: it does not go
   const std::shared_ptr<const message::BodySource>& rest() const { return rest_; }
   const BodyLines& lines() const { return lines_; }  // behind what is in memory of it
+  // By now; nullopt: it has all.
+  std::optional<ecstream::MessageHead::By> time_left() const { return delivery::time_left(deliver_by_, received_); }
 
   // Where its frames stand in the connection's output; `whole`: these are all.
   void stands(ecstream::ClientStream::Span span, bool whole);
@@ -50,6 +57,8 @@ class StreamJob {
   bool refused_ = false;
   std::shared_ptr<const message::BodySource> rest_;
   BodyLines lines_;
+  message::DeliverBy deliver_by_;
+  WallTime received_{};
   ecstream::ClientStream::Span span_;
   bool whole_ = false;
   telemetry::Stage stage_ = telemetry::Stage::idle;  // how far it came, on whatever connection

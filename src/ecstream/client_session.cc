@@ -218,8 +218,7 @@ void ClientSession::on_nak(const Frame& frame, ClientOutput& out) {
   const bool repeated = (frame.flags & flag::nak_repeated) != 0;
   const auto nak = decode_nak(frame.payload);
   if (!nak) return fail_with(GoAway::malformed, "The server's NAK is none", out);
-  const uint64_t furthest = within_ ? sent_ + 1 : sent_;
-  if (frame.sequence <= stream_.done_ || repeated != (at_ == At::opening) || (!repeated && frame.sequence > furthest))
+  if (frame.sequence <= stream_.done_ || repeated != (at_ == At::opening) || (!repeated && frame.sequence > begun()))
     return fail_with(GoAway::sequence, "The server refuses what was not sent", out);
   if (ClientStream::Entry* const entry = stream_.find(frame.sequence)) {
     if (std::exchange(entry->refused, true)) return;  // it is known already

@@ -99,12 +99,13 @@ class ClientSession {
 
   bool open() const { return at_ == At::open; }
   bool ended() const { return at_ == At::ended; }
-  uint64_t limit() const { return limit_; }        // the highest sequence that may be sent
-  uint64_t sent() const { return sent_; }          // the highest that was
-  const Hello& server() const { return server_; }  // its limits
-  uint64_t written() const { return written_; }    // octets, of all frames
-  uint64_t pongs() const { return pongs_; }        // … of these, of PONGs
-  std::string_view state() const;                  // "hello", "auth", "opening", "open", …
+  uint64_t limit() const { return limit_; }                       // the highest sequence that may be sent
+  uint64_t sent() const { return sent_; }                         // the highest that was
+  uint64_t begun() const { return within_ ? sent_ + 1 : sent_; }  // … of which anything was
+  const Hello& server() const { return server_; }                 // its limits
+  uint64_t written() const { return written_; }                   // octets, of all frames
+  uint64_t pongs() const { return pongs_; }                       // … of these, of PONGs
+  std::string_view state() const;                                 // "hello", "auth", "opening", "open", …
 
  private:
   enum class At : uint8_t { start, hello, auth, opening, open, leaving, ended };

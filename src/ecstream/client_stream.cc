@@ -39,6 +39,11 @@ Result<uint64_t> ClientStream::add(const MessageHead& head, std::string body, bo
   return next_++;
 }
 
+void ClientStream::set_deliver_by(uint64_t sequence, int32_t seconds) {
+  Entry* const entry = find(sequence);
+  if (entry != nullptr && !entry->skip) ecstream::set_deliver_by(entry->envelope, seconds);
+}
+
 void ClientStream::give_up(uint64_t sequence) {
   Entry* const entry = find(sequence);
   if (entry != nullptr) clear(*entry);

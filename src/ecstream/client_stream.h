@@ -30,6 +30,9 @@ class ClientStream {
   // wants them: on each connection from the beginning.
   // Errc::invalid: an envelope that no frame can carry; Errc::busy: OPENED has to come first.
   Result<uint64_t> add(const MessageHead& head, std::string body, bool want_id, uint64_t rest = 0);
+  // The time that it has left by now (deliver_by), seconds; where it has one, and is not refused. Before
+  // any of it is written: ClientSession::begun().
+  void set_deliver_by(uint64_t sequence, int32_t seconds);
   // Its sequence is used up all the same (SKIP), unless it is acknowledged already.
   void give_up(uint64_t sequence);
 

@@ -216,4 +216,16 @@ Result<std::string> encode(const MessageHead& head) {
   return fields;
 }
 
+bool set_deliver_by(std::string& fields, int32_t seconds) {
+  Reader reader(fields);
+  while (const std::optional<Field> field = next_field(reader)) {
+    if (field->tag != tag_deliver_by) continue;
+    std::string octets;
+    put(octets, static_cast<uint32_t>(seconds));
+    fields.replace(static_cast<size_t>(field->value.data() - fields.data()), octets.size(), octets);
+    return true;
+  }
+  return false;
+}
+
 }  // namespace impulse::ecstream

@@ -43,6 +43,9 @@ struct MessageHead {
 // Errc::invalid: something is longer than its field can be.
 Result<std::string> encode(const MessageHead& head);
 
+// Puts another number of seconds into what encode() made of a head with deliver_by; false: it has none.
+bool set_deliver_by(std::string& fields, int32_t seconds);
+
 enum class EnvelopeFault : uint8_t {
   none,
   layout,         // GOAWAY malformed

@@ -152,11 +152,12 @@ std::optional<Reply> objection(const Job& job, const MessageShape& shape, const 
   if (job.deliver_by.given() && job.deliver_by.mode == 'R') {
     if (!offers.deliver_by) return Reply{554, "5.3.3 the message needs DELIVERBY, which the next server does not take"};
     const int64_t left = seconds_left(job);
-    if (left <= 0 || static_cast<uint64_t>(left) < offers.min_by)
-      return Reply{554, "5.4.7 the next server cannot deliver in the time that is left"};
+    if (left <= 0 || static_cast<uint64_t>(left) < offers.min_by) return too_late();
   }
   return std::nullopt;
 }
+
+Reply too_late() { return {554, "5.4.7 the next server cannot deliver in the time that is left"}; }
 
 std::optional<Reply> objection(const message::Recipient& recipient, const ClientOffers& offers) {
   if (recipient.address.empty() || !is_sendable(recipient.address))

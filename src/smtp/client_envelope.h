@@ -38,6 +38,8 @@ std::optional<Reply> protection_objection(const Protection& protection, const Cl
 // Why the server cannot have the message at all.
 std::optional<Reply> objection(const Job& job, const MessageShape& shape, const ClientOffers& offers,
                                const Protection& protection);
+// … as BY (RFC 2852) with mode R leaves it too little time, or none.
+Reply too_late();
 // Why it cannot have it for that recipient.
 std::optional<Reply> objection(const message::Recipient& recipient, const ClientOffers& offers);
 

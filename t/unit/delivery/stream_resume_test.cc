@@ -3,13 +3,16 @@
 #include "house.h"
 #include "stream_sink.h"
 
+#include <chrono>
 #include <string>
+#include <thread>
 #include <vector>
 
 namespace impulse::delivery {
 namespace {
 
 using namespace test;
+using namespace std::chrono_literals;
 using Talk = StreamSink::Talk;
 
 class StreamResumeTest : public CppUnit::TestFixture {
@@ -19,6 +22,7 @@ class StreamResumeTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(limits_that_have_become_smaller);
   CPPUNIT_TEST(done_by_a_stream_that_is_not_known);
   CPPUNIT_TEST(fewer_recipients_on_each_connection);
+  CPPUNIT_TEST(time_runs_on);
   CPPUNIT_TEST_SUITE_END();
 
   static std::vector<std::string> many(int count, const std::string& domain = "y.example") {
@@ -149,6 +153,39 @@ class StreamResumeTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT_EQUAL(0, house.lines('T'));
     CPPUNIT_ASSERT_EQUAL(size_t{4}, sink.taken().size());
     CPPUNIT_ASSERT_EQUAL(5, sink.connections());
+  }
+
+  // BY counts from when a message leaves: behind another one, and once more on another connection.
+  void time_runs_on() {
+    const WallTime deadline = wall_now() + 2s;
+    StreamSink sink([&](Talk& talk) {
+      ecstream::Hello hello = Talk::hello();
+      hello.window = 1;
+      if (talk.connection == 1) {
+        talk.open(hello);
+        CPPUNIT_ASSERT(talk.message().head.deliver_by->seconds <= 2);
+        while (wall_now() <= deadline) std::this_thread::sleep_for(20ms);
+        return;
+      }
+      talk.open(hello, 0);
+      talk.take_all();
+    });
+    House house(by_stream(sink, "Max_Outbound_Connections = 1\nGenerate_Bounces = false"));
+    for (const char mode : {'N', 'R'})
+      house.submit("s@x.example", {fmt::format("{}@y.example", mode)}, "Subject: by\r\n\r\n", Duration{0},
+                   [&](message::Envelope& envelope) { envelope.deliver_by = {deadline, mode, false}; });
+    house.submit("s@x.example", {"plain@y.example"});
+    house.dispatcher->start();
+    house.run_until_empty();
+    CPPUNIT_ASSERT_EQUAL(2, house.lines('D'));
+    CPPUNIT_ASSERT_EQUAL(1, house.lines('P'));
+    CPPUNIT_ASSERT_MESSAGE(house.mails(), holds(house.mails(), "5.4.7"));
+    const auto taken = sink.taken();
+    CPPUNIT_ASSERT_EQUAL(size_t{2}, taken.size());
+    CPPUNIT_ASSERT(taken[0].head.deliver_by && taken[0].head.deliver_by->mode == 'N');
+    CPPUNIT_ASSERT_MESSAGE(fmt::format("{}", taken[0].head.deliver_by->seconds),
+                           taken[0].head.deliver_by->seconds <= 0);
+    CPPUNIT_ASSERT(!taken[1].head.deliver_by);
   }
 };
 

@@ -11,6 +11,7 @@ class CodecTest : public CppUnit::TestFixture {
   CPPUNIT_TEST_SUITE(CodecTest);
   CPPUNIT_TEST(hellos);
   CPPUNIT_TEST(envelopes);
+  CPPUNIT_TEST(another_time);
   CPPUNIT_TEST(answers);
   CPPUNIT_TEST(memories);
   CPPUNIT_TEST_SUITE_END();
@@ -75,6 +76,20 @@ class CodecTest : public CppUnit::TestFixture {
     // What breaks the layout counts before what breaks a value.
     CPPUNIT_ASSERT(decode_envelope(std::string("\x02\0\1x\x01\0\x09y", 8)).fault == EnvelopeFault::layout);
     CPPUNIT_ASSERT(decode_envelope(std::string("\x02\0\1x", 4)).fault == EnvelopeFault::no_sender);
+  }
+
+  void another_time() {
+    MessageHead one = head();
+    one.envid = "\x15\x15\x15";
+    std::string bytes = *encode(one);
+    CPPUNIT_ASSERT(!set_deliver_by(bytes, 7) && bytes == *encode(one));
+    one.deliver_by = MessageHead::By{3600, 'R', true};
+    one.priority = 3;  // behind it
+    bytes = *encode(one);
+    for (const int32_t seconds : {7, -1, -999999999}) {
+      one.deliver_by->seconds = seconds;
+      CPPUNIT_ASSERT(set_deliver_by(bytes, seconds) && decode_envelope(bytes).head == one);
+    }
   }
 
   void answers() {
