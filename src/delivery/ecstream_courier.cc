@@ -65,6 +65,7 @@ Result<> EcstreamCourier::connect() {
   fault_.reset();
   connected_ = handshaking_ = authenticated_ = open_ = farewell_ = finished_ = false;
   noted_ = 0;
+  taken_at_most_.reset();
   again_ = ecstream::Again::at_once;
   auto connection = net::Connection::connect(loop_, target_.endpoint, route_->source, *this);
   if (!connection) return std::unexpected(std::move(connection.error()));
@@ -352,7 +353,11 @@ void EcstreamCourier::goes_away(const ecstream::ClientEvent& event) {
   farewell_ = true;
   resting_ = false;
   again_ = ecstream::again(event.goaway);
-  if (again_ == ecstream::Again::no) hopeless_ = true;
+  if (again_ == ecstream::Again::no) {
+    hopeless_ = true;
+    // Before OPENED it knows nothing of the stream.
+    if (open_) taken_at_most_ = std::max(event.sequence, stream_.acknowledged());
+  }
   fault(open_ ? End::lost : End::refused, fmt::format("GOAWAY {}: {}", name(event.goaway), safe(event.text)));
 }
 

@@ -93,6 +93,7 @@ class EcstreamCourier final : public Courier, private net::ConnectionHandler {
 
   // --- ecstream_ends.cc
   bool in_doubt() const;
+  bool has_failed(const StreamJob& job) const;
   void resume();  // later, in a new connection
   void try_again();
   void give_up();
@@ -123,6 +124,8 @@ class EcstreamCourier final : public Courier, private net::ConnectionHandler {
   bool open_ = false;
   bool farewell_ = false;  // the other side has said GOAWAY
   bool finished_ = false;  // nothing more is written
+  // It is of no use any more, and has taken nothing behind that sequence.
+  std::optional<uint64_t> taken_at_most_;
   ecstream::Again again_ = ecstream::Again::at_once;
   ecstream::Hello limits_;  // what the other side takes
   uint64_t noted_ = 0;      // sequence: behind it, jobs do not know yet where they stand

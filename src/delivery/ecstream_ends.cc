@@ -63,14 +63,20 @@ void EcstreamCourier::try_again() {
   }
 }
 
+// False: it cannot have been taken, and that is no fault of its: it may go again at once.
+bool EcstreamCourier::has_failed(const StreamJob& job) const {
+  // Behind the message that the other side stumbled over.
+  if (taken_at_most_ && job.sequence() > *taken_at_most_ && job.sequence() - *taken_at_most_ > 1) return false;
+  // Where others were taken, and nothing of it has left. One that was cut in its middle has had its attempt:
+  // else it would go again and again.
+  return job.begun() || job.sequence() <= most_sent_ || stream_.acknowledged() == 0;
+}
+
 void EcstreamCourier::give_up() {
   const std::string why = fault_ ? fault_->second : "closed";
   end(fault_ ? fault_->first : End::lost, why);
   for (StreamJob& job : std::exchange(jobs_, {})) {
-    // Of which nothing has left, that cannot have been taken: no fault of its, where others were. One that
-    // was cut in its middle has had its attempt: else it would go again at once, and without end.
-    const bool untouched = !job.begun() && job.sequence() > most_sent_ && stream_.acknowledged() > 0;
-    job.refused(untouched ? smtp::Reply{CourierHost::not_tried, {}} : smtp::Reply{0, "no answer: " + why});
+    job.refused(has_failed(job) ? smtp::Reply{0, "no answer: " + why} : smtp::Reply{CourierHost::not_tried, {}});
     done(job);
   }
   host_.courier_ended(*this, end_->first, end_->second);

@@ -23,6 +23,7 @@ class StreamResumeTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(done_by_a_stream_that_is_not_known);
   CPPUNIT_TEST(fewer_recipients_on_each_connection);
   CPPUNIT_TEST(time_runs_on);
+  CPPUNIT_TEST(what_goaway_does_not_answer);
   CPPUNIT_TEST_SUITE_END();
 
   static std::vector<std::string> many(int count, const std::string& domain = "y.example") {
@@ -186,6 +187,35 @@ class StreamResumeTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT_MESSAGE(fmt::format("{}", taken[0].head.deliver_by->seconds),
                            taken[0].head.deliver_by->seconds <= 0);
     CPPUNIT_ASSERT(!taken[1].head.deliver_by);
+  }
+
+  // Of what stands behind the message that it stumbled over it says that it has not taken it;
+  // before OPENED it says nothing of the kind.
+  void what_goaway_does_not_answer() {
+    for (const bool opens : {true, false}) {
+      StreamSink sink([&](Talk& talk) {
+        if (talk.connection > 2) return StreamSink::good(talk);
+        if (talk.connection == 2 && opens) return StreamSink::good(talk);
+        if (talk.connection == 2) {
+          talk.greet();
+          talk.next(FrameType::open);
+        } else {
+          talk.open();
+          const auto first = talk.message();
+          for (int i = 0; i < 3; ++i) talk.message();
+          talk.take(first);
+          if (!opens) return;
+        }
+        talk.send(FrameType::goaway, opens ? 1 : 0, ecstream::encode_farewell(GoAway::malformed, "what?"));
+      });
+      House house(by_stream(sink, "Max_Outbound_Connections = 1"));
+      for (int i = 0; i < 4; ++i) house.submit("s@x.example", {fmt::format("u{}@y.example", i)});
+      house.dispatcher->start();
+      house.run_until_empty();
+      CPPUNIT_ASSERT_EQUAL(4, house.lines('D'));
+      CPPUNIT_ASSERT_EQUAL_MESSAGE(house.mails(), opens ? 1 : 3, house.lines('T'));
+      CPPUNIT_ASSERT_EQUAL(size_t{4}, sink.taken().size());
+    }
   }
 };
 
