@@ -51,6 +51,7 @@ EcstreamCourier::EcstreamCourier(Setup setup)
     : Courier(std::move(setup)),
       offers_(stream_offers()),
       stream_(ecstream::ClientStream::fresh(stream_name())),
+      resumption_(route_->timeouts.body),
       timer_(loop_, [this] { try_again(); }) {
   if (auto login = login_at(*route_, target_)) login_.emplace(std::move(*login));
 }
@@ -75,13 +76,7 @@ Result<> EcstreamCourier::connect() {
 }
 
 // While messages wait for it, no longer than they do.
-void EcstreamCourier::arm(Duration after) {
-  if (attempts_ > 0) {
-    const auto left = std::chrono::ceil<Duration>(give_up_at_ - steady_now());
-    after = std::clamp(left, Duration{1}, after);
-  }
-  connection_->deadline(after);
-}
+void EcstreamCourier::arm(Duration after) { connection_->deadline(resumption_.at_most(after, steady_now())); }
 
 bool EcstreamCourier::takes_more() const {
   return open_ && usable() && jobs_.size() < most_messages && rests_ < most_rests &&
@@ -338,7 +333,7 @@ void EcstreamCourier::refused(const ecstream::ClientEvent& event) {
 void EcstreamCourier::acknowledged(uint64_t sequence) {
   const size_t before = answered_;
   while (answered_ < jobs_.size() && jobs_[answered_].sequence() <= sequence) ++answered_;
-  if (answered_ > before) attempts_ = 0;
+  if (answered_ > before) resumption_.answered();
   if (trace_ && answered_ > before) trace_->note(fmt::format("ACK {}", sequence));
   watch();
 }

@@ -8,6 +8,7 @@
 
 #include "delivery/courier.h"
 #include "delivery/parcel.h"
+#include "delivery/resumption.h"
 #include "delivery/stream_job.h"
 #include "delivery/stream_login.h"
 #include "ecstream/client_session.h"
@@ -145,8 +146,7 @@ class EcstreamCourier final : public Courier, private net::ConnectionHandler {
   bool ready_ = false;     // the host is to be asked for more
   bool hopeless_ = false;  // a new connection would be no better
   bool posted_ = false;
-  unsigned attempts_ = 0;  // to go on, since there was an answer
-  SteadyTime give_up_at_{};
+  Resumption resumption_;
   net::Timer timer_;  // until the next one
 };
 

@@ -4,19 +4,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <string>
 #include <utility>
 
 namespace impulse::delivery {
-namespace {
-
-// How long a broken connection's messages wait for another one.
-constexpr Duration resume_patience = std::chrono::seconds(60);
-constexpr Duration first_wait = std::chrono::seconds(1);
-constexpr Duration longest_wait = std::chrono::seconds(8);
-
-}  // namespace
 
 void EcstreamCourier::on_closed(net::CloseReason reason, std::string_view detail) {
   std::string why(detail);
@@ -45,14 +36,9 @@ bool EcstreamCourier::in_doubt() const { return was_open_ && !jobs_.empty() && m
 
 void EcstreamCourier::resume() {
   if (hopeless_ || !in_doubt()) return give_up();
-  const SteadyTime now = steady_now();
-  if (attempts_ == 0) give_up_at_ = now + std::min(resume_patience, route_->timeouts.body);
-  if (now >= give_up_at_) return give_up();
-  Duration wait = again_ == ecstream::Again::at_once ? Duration{0} : first_wait;
-  if (attempts_ > 0) wait = std::min(longest_wait, first_wait * (1U << std::min(attempts_ - 1, 8U)));
-  ++attempts_;
-  // The last attempt is made when the time is nearly up.
-  timer_.start(std::max(Duration{1}, std::min(wait, std::chrono::floor<Duration>(give_up_at_ - now))));
+  const auto wait = resumption_.next(steady_now(), again_);
+  if (!wait) return give_up();
+  timer_.start(*wait);
 }
 
 void EcstreamCourier::try_again() {

@@ -29,6 +29,7 @@ libdelivery_a_SOURCES = \
 	src/delivery/office.h \
 	src/delivery/parcel.cc src/delivery/parcel.h \
 	src/delivery/silent_addresses.h \
+	src/delivery/resumption.cc src/delivery/resumption.h \
 	src/delivery/rerouting.cc src/delivery/rerouting.h \
 	src/delivery/router.cc src/delivery/router.h \
 	src/delivery/smtp_courier.cc src/delivery/smtp_courier.h \

@@ -3,6 +3,8 @@
 #include "house.h"
 #include "stream_sink.h"
 
+#include "delivery/resumption.h"
+
 #include <chrono>
 #include <string>
 #include <thread>
@@ -24,6 +26,7 @@ class StreamResumeTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(fewer_recipients_on_each_connection);
   CPPUNIT_TEST(time_runs_on);
   CPPUNIT_TEST(what_goaway_does_not_answer);
+  CPPUNIT_TEST(how_long_another_connection_is_tried);
   CPPUNIT_TEST_SUITE_END();
 
   static std::vector<std::string> many(int count, const std::string& domain = "y.example") {
@@ -216,6 +219,37 @@ class StreamResumeTest : public CppUnit::TestFixture {
       CPPUNIT_ASSERT_EQUAL_MESSAGE(house.mails(), opens ? 1 : 3, house.lines('T'));
       CPPUNIT_ASSERT_EQUAL(size_t{4}, sink.taken().size());
     }
+  }
+
+  // Pure: a minute, and one more whenever the other side asks for it, up to Body_Timeout in all.
+  void how_long_another_connection_is_tried() {
+    const auto until_it_ends = [](Duration most, Duration asks_for) {
+      const SteadyTime began{};
+      SteadyTime now = began;
+      Resumption resumption(most);
+      CPPUNIT_ASSERT(resumption.at_most(1h, now) == Duration(1h));
+      for (auto again = ecstream::Again::at_once;;) {
+        const auto wait = resumption.next(now, again);
+        if (!wait) return std::chrono::round<std::chrono::seconds>(now - began).count();
+        CPPUNIT_ASSERT(*wait > Duration{0} && *wait <= 8s);
+        now += *wait;
+        CPPUNIT_ASSERT(resumption.at_most(1h, now) <= 1min);
+        again = now - began < asks_for ? ecstream::Again::in_a_while : ecstream::Again::at_once;
+      }
+    };
+    CPPUNIT_ASSERT_EQUAL(60L, until_it_ends(10min, 0s));
+    CPPUNIT_ASSERT_EQUAL(20L, until_it_ends(20s, 0s));
+    CPPUNIT_ASSERT_EQUAL(20L, until_it_ends(20s, 1h));
+    CPPUNIT_ASSERT_EQUAL(600L, until_it_ends(10min, 1h));
+    const auto some = until_it_ends(10min, 3min);
+    CPPUNIT_ASSERT_MESSAGE(std::to_string(some), some > 220 && some <= 240);
+    // An answer, and all begins anew.
+    Resumption resumption(10min);
+    const SteadyTime now{};
+    CPPUNIT_ASSERT(resumption.next(now, ecstream::Again::at_once));
+    resumption.answered();
+    CPPUNIT_ASSERT(resumption.next(now + 1h, ecstream::Again::at_once));
+    CPPUNIT_ASSERT(!resumption.next(now + 2h, ecstream::Again::in_a_while));
   }
 };
 
