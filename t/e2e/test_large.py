@@ -1,6 +1,8 @@
 """Messages too large for memory: on the disk while they arrive, whole when
 they are delivered, and gone when they are not wanted."""
 
+import os
+import stat
 import tempfile
 import unittest
 from pathlib import Path
@@ -52,6 +54,19 @@ class Large(TestCase):
         smtp.send(sent)
         wait_for(lambda: self.bytes_on_disk(daemon) > len(sent) / 2, "the beginning on the disk")
         return smtp
+
+    def test_modes_of_its_files(self):
+        mask = os.umask(0)
+        os.umask(mask)
+        for option, mode in (("", 0o640), ("Spool_Mode = 0600", 0o600), ("Spool_Mode = 0664", 0o664)):
+            with self.subTest(option):
+                daemon = self.daemon(CONFIG, more=f"Suspend_Delivery = true\n{option}\n")
+                with Smtp(daemon.smtp_port) as smtp:
+                    smtp.ehlo()
+                    smtp.message(body(1))
+                files = [*self.files(daemon), *(daemon.dir / "spool").glob("*.seg")]
+                self.assertGreater(len(files), 1)
+                self.assertEqual({mode & ~mask}, {stat.S_IMODE(path.stat().st_mode) for path in files})
 
     def test_delivered_as_it_was(self):
         daemon = self.daemon(CONFIG)

@@ -378,6 +378,25 @@ class Rotation(LogCase):
         self.send(daemon, ["bob@local.example"], count=30)
         wait_for(lambda: len(self.rotated(daemon)) == 2 and "@D@" in read(daemon.dir / "mainlog"), "one that is kept")
 
+    def test_by_the_clock(self):
+        daemon = Daemon(self, BASE_CONFIG, more="Log_Compress = false\nLog_Rotate_Interval = 1\n")
+        daemon.start(indexed=False)  # the log that says so is rotated, too
+        self.send(daemon, ["bob@local.example"])
+        wait_for(lambda: len(self.rotated(daemon)) > 1 and "@D@" in "".join(self.texts(daemon)), "a rotated file")
+        first = self.rotated(daemon)[0]
+
+        def another():
+            """One more rotation, of a line that is new."""
+            count = len(self.rotated(daemon))
+            self.send(daemon, ["bob@local.example"])
+            wait_for(lambda: len(self.rotated(daemon)) > count or not first.exists(), "another rotated file")
+
+        daemon.console("config", "set", "Log_Keep_Time", "1h")
+        another()
+        self.assertTrue(first.exists())
+        daemon.console("config", "set", "Log_Keep_Time", "1")
+        wait_for(lambda: not first.exists() or another(), "the end of the first one")
+
     def test_by_order(self):
         daemon = self.daemon(BASE_CONFIG)
         self.send(daemon, ["bob@local.example"], count=2)
