@@ -80,20 +80,27 @@ std::pair<std::string_view, std::string_view> divide_peer(std::string_view peer)
 void add_peer(JsonLine& line, const Record& record) {
   if (record.peer.empty() || record.peer.starts_with('/') || record.protocol == "BLACKHOLE") return;
   line.begin("peer_address", '{');
-  if (!record.peer_name.empty()) line.text("name", record.peer_name);
+  line.text("name", record.peer_name);
   const bool came = record.kind == Kind::reception || record.kind == Kind::out_of_band;
   line.text("addr", came ? std::string_view(record.peer) : divide_peer(record.peer).first);
   line.end('}');
 }
 
-void add_pairs(JsonLine& line, std::string_view name, const Note::Pairs& pairs) {
-  line.begin(name, '{');
+// KumoMTA has both in every record, also where nothing was chosen.
+void add_meta(JsonLine& line, const Record& record) {
+  static const Note::Pairs none;
+  const Note::Pairs& pairs = record.note && record.note->meta ? *record.note->meta
+                             : record.kind == Kind::reception ? record.envelope->context
+                                                              : none;
+  line.begin("meta", '{');
   for (const auto& [key, value] : pairs) line.member(key, value);
   line.end('}');
 }
 
 // A field that is there several times is an array, where its first one stands.
-void add_headers(JsonLine& line, const Note::Pairs& headers) {
+void add_headers(JsonLine& line, const Record& record) {
+  static const Note::Pairs none;
+  const Note::Pairs& headers = record.note && record.note->headers ? *record.note->headers : none;
   line.begin("headers", '{');
   for (auto first = headers.begin(); first != headers.end(); ++first) {
     const auto same = [&](const auto& each) { return iequals(each.first, first->first); };
@@ -154,11 +161,9 @@ void add_json_line(std::string& out, const Record& record, const LineFacts& fact
     line.text("address", record.local);
     line.end('}');
   }
-  if (record.note && record.note->meta)
-    add_pairs(line, "meta", *record.note->meta);
-  else if (reception)
-    add_pairs(line, "meta", record.envelope->context);
-  if (record.note && record.note->headers) add_headers(line, *record.note->headers);
+  line.raw("feedback_report", "null");
+  add_meta(line, record);
+  add_headers(line, record);
   if (!record.protocol.empty()) line.text(reception ? "reception_protocol" : "delivery_protocol", record.protocol);
   if (!record.reception_protocol.empty()) line.text("reception_protocol", record.reception_protocol);
   line.text("nodeid", facts.node);

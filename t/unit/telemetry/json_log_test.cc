@@ -22,6 +22,7 @@ class JsonLogTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(reports_where_there_is_a_bounce_log_only);
   CPPUNIT_TEST(reports_that_find_no_room_are_counted);
   CPPUNIT_TEST(json_of_a_maildir);
+  CPPUNIT_TEST(what_is_always_there);
   CPPUNIT_TEST_SUITE_END();
 
   void json_reception() {
@@ -39,7 +40,8 @@ class JsonLogTest : public CppUnit::TestFixture {
                     R"("timestamp":1064868656,"created":1064868656,"event_time":"2003-09-29T20:50:56.999Z",)"
                     R"("created_time":"2003-09-29T20:50:56.999Z","num_attempts":0,)"
                     R"("bounce_classification":"Uncategorized","egress_pool":"default","egress_source":"default",)"
-                    R"("meta":{"campaign":"spring \"sale\"","a\"b":"x"},"reception_protocol":"ESMTPSA",)"
+                    R"("feedback_report":null,"meta":{"campaign":"spring \"sale\"","a\"b":"x"},"headers":{},)"
+                    R"("reception_protocol":"ESMTPSA",)"
                     R"("nodeid":"node1","session_id":"i18-3F7A1B2C","tenant":"blue","listen":"*:25","user":"alice"})"
                     "\n"),
         house.text("jsonlog"));
@@ -60,7 +62,8 @@ class JsonLogTest : public CppUnit::TestFixture {
                     R"("timestamp":1064868656,"created":1064868638,"event_time":"2003-09-29T20:50:56.999Z",)"
                     R"("created_time":"2003-09-29T20:50:38.999Z","num_attempts":2,)"
                     R"("bounce_classification":"Uncategorized","egress_pool":"default","egress_source":"default",)"
-                    R"("source_address":{"address":"192.0.2.7:47234"},"delivery_protocol":"ESMTPS","nodeid":"node1",)"
+                    R"("source_address":{"address":"192.0.2.7:47234"},"feedback_report":null,"meta":{},"headers":{},)"
+                    R"("delivery_protocol":"ESMTPS","nodeid":"node1",)"
                     R"("tls_cipher":"TLS_AES_256_GCM_SHA384","tls_protocol_version":"TLSv1.3",)"
                     R"("tls_peer_subject_name":["CN=mx.example.fict","O=Fict\\, Inc."],)"
                     R"("session_id":"o7-3F7A1B2C","delay":18.530})"
@@ -79,7 +82,7 @@ class JsonLogTest : public CppUnit::TestFixture {
     one.context = {{"campaign", "spring"}, {"job", "7"}};
     one.headers = {{"Subject", "a \"b\""}, {"X-A", "1"}, {"x\"c", "2"}, {"X-a", "\xE4\r\n3"}};
     house.came(one);
-    has(R"("meta":{"campaign":"spring","job":"7"},"reception)");
+    has(R"("meta":{"campaign":"spring","job":"7"},"headers":{},"reception)");
     house->choose({{"subject", "x*"}, {"job"}});
     CPPUNIT_ASSERT(house->choice() != nullptr);
     house.came(one);
@@ -87,8 +90,8 @@ class JsonLogTest : public CppUnit::TestFixture {
     Record record = sample_out(Kind::delivery);
     record.reception_protocol = "HTTP";
     house->outcome(record);
-    has(R"("egress_source":"default","source_address":{"address":"192.0.2.7:47234"},"delivery_protocol":"ESMTPS",)"
-        R"("reception_protocol":"HTTP","nodeid")");
+    has(R"("egress_source":"default","source_address":{"address":"192.0.2.7:47234"},"feedback_report":null,)"
+        R"("meta":{},"headers":{},"delivery_protocol":"ESMTPS","reception_protocol":"HTTP","nodeid")");
     record.kind = Kind::expiration;
     record.note = telemetry::note_of(*house->choice(), one);
     house->outcome(record);
@@ -96,7 +99,7 @@ class JsonLogTest : public CppUnit::TestFixture {
     house->choose({{"none"}, {}});
     record.note = telemetry::note_of(*house->choice(), one);
     house->outcome(record);
-    has(R"("192.0.2.7:47234"},"headers":{},"delivery_protocol")");
+    has(R"("meta":{},"headers":{},"delivery_protocol")");
     house->choose({});
     CPPUNIT_ASSERT(house->choice() == nullptr);
   }
@@ -192,6 +195,7 @@ class JsonLogTest : public CppUnit::TestFixture {
             R"("timestamp":1064868656,"created":1064868656,"event_time":"2003-09-29T20:50:56.999Z",)"
             R"("created_time":"2003-09-29T20:50:56.999Z","num_attempts":0,)"
             R"("bounce_classification":"Invalid Recipient","egress_pool":"default","egress_source":"default",)"
+            R"("feedback_report":null,"meta":{},"headers":{},)"
             R"("reception_protocol":"ESMTPS","nodeid":"node1","session_id":"i18-3F7A1B2C","tenant":"blue",)"
             R"("original_envelope_id":"Q1","stage":21,"bounce_code":10})"),
         objects[2]);
@@ -268,6 +272,36 @@ class JsonLogTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT(line.find("peer_address") == std::string::npos);
     CPPUNIT_ASSERT(line.find("source_address") == std::string::npos);
     CPPUNIT_ASSERT(line.find("session_id") == std::string::npos);
+  }
+
+  // What a reader may count on, as KumoMTA's record has it whatever happened: JsonLogRecord's
+  // members that are no Option.
+  void what_is_always_there() {
+    House house;
+    message::Envelope one = envelope();
+    one.client_helo.clear();
+    house.came(one, 18, "HTTP");
+    for (const Kind kind : {Kind::delivery, Kind::transient, Kind::bounce, Kind::expiration, Kind::admin_bounce}) {
+      Record record = sample_out(kind);
+      house->outcome(record);
+      record.peer_name.clear();
+      record.response = "";
+      house->outcome(record);
+      record.peer = record.local = record.protocol = "";
+      house->outcome(record);
+    }
+    const auto lines = lines_of(house.text("jsonlog"));
+    CPPUNIT_ASSERT_EQUAL(size_t{16}, lines.size());
+    for (const std::string& line : lines) {
+      for (const char* name :
+           {"type", "id", "sender", "recipient", "queue", "site", "size", "response", "timestamp", "created",
+            "num_attempts", "bounce_classification", "feedback_report", "meta", "headers", "nodeid", "content", "code"})
+        CPPUNIT_ASSERT_MESSAGE(name + (" in " + line),
+                               line.find("\"" + std::string(name) + "\":") != std::string::npos);
+      if (line.find("\"peer_address\"") == std::string::npos) continue;
+      CPPUNIT_ASSERT_MESSAGE(line, line.find(R"("peer_address":{"name":")") != std::string::npos);
+    }
+    CPPUNIT_ASSERT(lines[0].find(R"("peer_address":{"name":"","addr":"10.0.1.1"},)") != std::string::npos);
   }
 };
 CPPUNIT_TEST_SUITE_REGISTRATION(JsonLogTest);
