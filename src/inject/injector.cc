@@ -1,6 +1,7 @@
 #include "inject/injector.h"
 
 #include "message/delivery_report.h"
+#include "message/feedback_report.h"
 #include "queue/name.h"
 
 #include <algorithm>
@@ -39,7 +40,9 @@ std::shared_ptr<const std::string> Injector::report_in(const spool::Incoming& me
     return nullptr;
   const auto parts = message.body.parts();
   const auto type = telemetry::chosen_headers({{"Content-Type"}, {}}, {}, parts);
-  if (type.empty() || !message::announces_report(type.front().second)) return nullptr;
+  if (type.empty()) return nullptr;
+  const std::string& value = type.front().second;
+  if (!message::announces_report(value) && !message::announces_feedback(value)) return nullptr;
   std::string text;
   for (const std::string_view part : parts) text += part.substr(0, most_of_report - text.size());
   return std::make_shared<const std::string>(std::move(text));

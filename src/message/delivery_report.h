@@ -3,6 +3,8 @@
 // in one pass, without recursion: a report within a report is none.
 #pragma once
 
+#include "message/report_parts.h"
+
 #include <cstddef>
 #include <optional>
 #include <string>
@@ -27,7 +29,7 @@ struct DeliveryReport {
   std::string envelope_id;  // of the original, as its sender gave it with ENVID
   std::vector<ReportedRecipient> recipients;
 
-  static constexpr size_t most_text = 1025;  // one more than a field of a log
+  static constexpr size_t most_text = report::most_text;
   static constexpr size_t most_recipients = 1000;
 };
 

@@ -16,10 +16,10 @@ namespace {
 bool is_plain(char c) { return c >= ' ' && c < 0x7F && c != '@' && c != '\\'; }
 
 // Cut between two characters.
-std::string_view cut(std::string_view text) {
-  if (text.size() <= field_limit) return text;
-  size_t end = field_limit;
-  while (end > field_limit - 4 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
+std::string_view cut(std::string_view text, size_t most) {
+  if (text.size() <= most) return text;
+  size_t end = most;
+  while (end > most - 4 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
   return text.substr(0, end);
 }
 
@@ -69,9 +69,9 @@ void JsonLine::name(std::string_view name) {
   text_ += "\":";
 }
 
-void JsonLine::quoted(std::string_view value) {
+void JsonLine::quoted(std::string_view value, size_t most) {
   text_ += '"';
-  const std::string_view kept = cut(value);
+  const std::string_view kept = cut(value, most);
   const bool harmless = is_ascii(kept) || is_utf8(kept);
   for (const char c : kept) {
     const auto byte = static_cast<unsigned char>(c);
@@ -90,6 +90,11 @@ void JsonLine::quoted(std::string_view value) {
 void JsonLine::text(std::string_view name, std::string_view value) {
   this->name(name);
   quoted(value);
+}
+
+void JsonLine::whole(std::string_view name, std::string_view value) {
+  this->name(name);
+  quoted(value, value.size());
 }
 
 void JsonLine::member(std::string_view name, std::string_view value) {

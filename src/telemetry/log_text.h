@@ -31,6 +31,7 @@ class JsonLine {
  public:
   JsonLine() { text_ += '{'; }
   void text(std::string_view name, std::string_view value);
+  void whole(std::string_view name, std::string_view value);  // text() that is not cut: bounded by who calls
   void number(std::string_view name, uint64_t value);
   void member(std::string_view name, std::string_view value);  // text(), and the name is an outsider's
   void raw(std::string_view name, std::string_view json);      // is JSON already
@@ -43,7 +44,7 @@ class JsonLine {
  private:
   void name(std::string_view name);
   void comma();
-  void quoted(std::string_view value);
+  void quoted(std::string_view value, size_t most = field_limit);
   std::string text_;
 };
 

@@ -5,10 +5,15 @@
 
 #include "base/concat.h"
 #include "base/text.h"
+#include "message/feedback_report.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
 
 namespace impulse::telemetry {
 namespace {
@@ -130,6 +135,63 @@ void add_subject(JsonLine& line, std::string_view subject) {
   line.end(']');
 }
 
+void add_optional(JsonLine& line, std::string_view name, const std::optional<std::string>& value) {
+  if (value)
+    line.text(name, *value);
+  else
+    line.raw(name, "null");
+}
+
+void add_list(JsonLine& line, std::string_view name, const std::vector<std::string>& values) {
+  line.begin(name, '[');
+  for (const std::string& value : values) line.element(value);
+  line.end(']');
+}
+
+// The members of KumoMTA's ARFReport, as it spells them.
+void add_feedback(JsonLine& line, const message::FeedbackReport& report) {
+  line.begin("feedback_report", '{');
+  line.text("feedback_type", report.feedback_type);
+  line.text("user_agent", report.user_agent);
+  line.text("version", report.version);
+  if (report.arrival_date)
+    line.text("arrival_date", concat(std::string_view(time_text(*report.arrival_date)).substr(0, 19), "Z"));
+  else
+    line.raw("arrival_date", "null");
+  if (report.incidents)
+    line.number("incidents", *report.incidents);
+  else
+    line.raw("incidents", "null");
+  add_optional(line, "original_envelope_id", report.original_envelope_id);
+  add_optional(line, "original_mail_from", report.original_mail_from);
+  if (report.reporting_mta) {
+    line.begin("reporting_mta", '{');
+    line.text("mta_type", report.reporting_mta->type);
+    line.text("name", report.reporting_mta->name);
+    line.end('}');
+  } else {
+    line.raw("reporting_mta", "null");
+  }
+  add_optional(line, "source_ip", report.source_ip);
+  add_list(line, "authentication_results", report.authentication_results);
+  add_list(line, "original_rcpto_to", report.original_rcpt_to);
+  add_list(line, "reported_domain", report.reported_domain);
+  add_list(line, "reported_uri", report.reported_uri);
+  line.begin("extensions", '{');
+  for (const auto& [name, values] : report.extensions) {
+    line.begin_member(name, '[');
+    for (const std::string& value : values) line.element(value);
+    line.end(']');
+  }
+  line.end('}');
+  if (report.original_message)
+    line.whole("original_message", *report.original_message);
+  else
+    line.raw("original_message", "null");
+  line.raw("supplemental_trace", "null");  // of a field that KumoMTA adds to what it sends
+  line.end('}');
+}
+
 }  // namespace
 
 void add_json_line(std::string& out, const Record& record, const LineFacts& facts) {
@@ -137,7 +199,7 @@ void add_json_line(std::string& out, const Record& record, const LineFacts& fact
   const bool reported = record.kind == Kind::out_of_band;
   const bool given_up = !reception && record.kind != Kind::delivery;
   JsonLine line;
-  line.text("type", type_of(record.kind));
+  line.text("type", record.feedback ? "Feedback" : type_of(record.kind));
   line.text("id", record.id);
   line.text("sender", record.sender);
   line.text("recipient", record.recipient);
@@ -161,7 +223,10 @@ void add_json_line(std::string& out, const Record& record, const LineFacts& fact
     line.text("address", record.local);
     line.end('}');
   }
-  line.raw("feedback_report", "null");
+  if (record.feedback)
+    add_feedback(line, *record.feedback);
+  else
+    line.raw("feedback_report", "null");
   add_meta(line, record);
   add_headers(line, record);
   if (!record.protocol.empty()) line.text(reception ? "reception_protocol" : "delivery_protocol", record.protocol);

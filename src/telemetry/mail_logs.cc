@@ -171,6 +171,31 @@ void MailLogs::add(Lines& lines, const Record& record) const {
   if (json_) add_json_line(lines.json, record, facts_);
 }
 
+void MailLogs::add(Lines& lines, const Reception& reception) const {
+  const bool no_room = reception.report && reception.report->empty();
+  const auto of = reception.report && !no_room ? addressee(*reception.envelope) : std::nullopt;
+  const auto feedback = json_ && of ? feedback_in(reception) : nullptr;
+  const ChoicePtr chosen = choice();
+  const NotePtr note = chosen ? note_of(*chosen, *reception.envelope) : nullptr;
+  for (size_t i = 0; i < reception.envelope->recipients.size(); ++i) {
+    Record record = record_of(reception, i);
+    record.note = note;
+    if (i == of) record.feedback = feedback;
+    add(lines, record);
+    if (lines.main.size() + lines.json.size() >= piece) append(lines);
+  }
+  if (no_room) {
+    if (json_) json_->lose(1);
+    if (bounce_) bounce_->lose(1);
+  }
+  if (!of) return;
+  for (Record& record : out_of_band(reception, *of)) {
+    record.note = note;
+    add(lines, record);
+    if (lines.bounce.size() + lines.json.size() >= piece) append(lines);
+  }
+}
+
 void MailLogs::append(Lines& lines) const {
   const auto pass = [](std::string& text, const std::unique_ptr<LineWriter>& writer) {
     if (!text.empty()) writer->append(text);
@@ -198,25 +223,7 @@ void MailLogs::run() {
       if (const auto* record = std::get_if<Record>(&event)) {
         add(lines, *record);
       } else {
-        const auto& reception = std::get<Reception>(event);
-        const ChoicePtr chosen = choice();
-        const NotePtr note = chosen ? note_of(*chosen, *reception.envelope) : nullptr;
-        for (size_t i = 0; i < reception.envelope->recipients.size(); ++i) {
-          Record record = record_of(reception, i);
-          record.note = note;
-          add(lines, record);
-          if (lines.main.size() + lines.json.size() >= piece) append(lines);
-        }
-        if (reception.report && reception.report->empty()) {
-          if (json_) json_->lose(1);
-          if (bounce_) bounce_->lose(1);
-        } else if (const auto of = reception.report ? addressee(*reception.envelope) : std::nullopt) {
-          for (Record& record : out_of_band(reception, *of)) {
-            record.note = note;
-            add(lines, record);
-            if (lines.bounce.size() + lines.json.size() >= piece) append(lines);
-          }
-        }
+        add(lines, std::get<Reception>(event));
       }
       if (lines.main.size() + lines.bounce.size() + lines.json.size() >= piece) append(lines);
     }

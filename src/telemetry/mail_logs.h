@@ -44,7 +44,7 @@ class MailLogs {
   ChoicePtr choice() const;
 
   // Reports that come in for such a domain are read, and what they say is told as
-  // out-of-band bounces. Null: none are. Any thread.
+  // out-of-band bounces, or as a complaint. Null: none are. Any thread.
   using OfDomain = std::function<bool(std::string_view domain)>;
   void read_reports(OfDomain of_domain);
   // Whether there is such a recipient: then Reception::report is wanted. Any thread, cheap where none are.
@@ -72,6 +72,7 @@ class MailLogs {
   // The number of the first recipient whose reports are read; nothing: there is none.
   std::optional<size_t> addressee(const message::Envelope& envelope) const;
   void add(Lines& lines, const Record& record) const;
+  void add(Lines& lines, const Reception& reception) const;
   void append(Lines& lines) const;
 
   const LineFacts facts_;

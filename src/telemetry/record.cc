@@ -1,6 +1,7 @@
 #include "telemetry/record.h"
 
 #include "message/delivery_report.h"
+#include "message/feedback_report.h"
 
 #include <optional>
 #include <utility>
@@ -49,6 +50,11 @@ std::vector<Record> out_of_band(const Reception& reception, size_t recipient) {
     records.push_back(std::move(record));
   }
   return records;
+}
+
+std::shared_ptr<const message::FeedbackReport> feedback_in(const Reception& reception) {
+  auto feedback = reception.report ? message::read_feedback(*reception.report) : std::nullopt;
+  return feedback ? std::make_shared<const message::FeedbackReport>(std::move(*feedback)) : nullptr;
 }
 
 }  // namespace impulse::telemetry

@@ -15,6 +15,10 @@
 #include <utility>
 #include <vector>
 
+namespace impulse::message {
+struct FeedbackReport;
+}
+
 namespace impulse::telemetry {
 
 // TLS of a connection to a next host.
@@ -63,6 +67,7 @@ struct Record {
   std::shared_ptr<const message::Envelope> envelope{};  // reception
   NotePtr note{};                                       // null: nothing is chosen, or it is not known
   std::string envelope_id;                              // out_of_band: the original's ENVID, as the report gives it
+  std::shared_ptr<const message::FeedbackReport> feedback{};  // reception: the complaint that it is; null: it is none
 };
 
 // One message that came in, and is durable.
@@ -83,5 +88,7 @@ Record record_of(const Reception& reception, size_t recipient);
 // Those of the recipients that its report says are given up, of mail that was sent by its
 // recipient of that number. Of each the time, size and session are those of the report.
 std::vector<Record> out_of_band(const Reception& reception, size_t recipient);
+// The complaint that its report is; null: it is none.
+std::shared_ptr<const message::FeedbackReport> feedback_in(const Reception& reception);
 
 }  // namespace impulse::telemetry

@@ -314,6 +314,57 @@ class Reports(LogCase):
         self.report_in(daemon)
         self.check(daemon, 2)
 
+    # As Yahoo sends it: RFC 5965 with what it leaves out.
+    ARF = (b"From: <feedback@arf.far.example>\r\nTo: x\r\nSubject: FW:hello\r\nMIME-Version: 1.0\r\n"
+           b"Content-Type: multipart/report; boundary=\"arf\"; report-type=feedback-report\r\n\r\n"
+           b"--arf\r\nContent-Type: text/plain\r\n\r\nSomebody complains.\r\n"
+           b"--arf\r\nContent-Type: message/feedback-report\r\n\r\nFeedback-Type: abuse\r\n"
+           b"User-Agent: Far-Feedback/2.0\r\nVersion: 0.1\r\nOriginal-Mail-From: <alice+7@local.example>\r\n"
+           b"Original-Rcpt-To: bob@remote.example\r\nReceived-Date: Thu, 14 Dec 2023 08:16:15 -0800\r\n"
+           b"Reported-Domain: local.example\r\nAuthentication-Results: not available\r\n\r\n"
+           b"--arf\r\nContent-Type: message/rfc822\r\n\r\nSubject: hello\r\nX-Job: 7\r\n\r\n")
+
+    def complain(self, daemon, body, recipients=("abuse@local.example",)):
+        with Smtp(daemon.smtp_port) as smtp:
+            smtp.ehlo("far.example")
+            smtp.message(self.ARF + body, sender="feedback@arf.far.example", recipients=list(recipients))
+
+    def check_complaint(self, record):
+        feedback = record["feedback_report"]
+        original = feedback.pop("original_message")
+        self.assertTrue(original.startswith("Subject: hello\nX-Job: 7\n\nwords\n"), original[:100])
+        self.assertEqual({"feedback_type": "abuse", "user_agent": "Far-Feedback/2.0", "version": "0.1",
+                          "arrival_date": "2023-12-14T16:16:15Z", "incidents": None, "original_envelope_id": None,
+                          "original_mail_from": "alice+7@local.example", "reporting_mta": None, "source_ip": None,
+                          "authentication_results": ["not available"], "original_rcpto_to": ["bob@remote.example"],
+                          "reported_domain": ["local.example"], "reported_uri": [], "extensions": {},
+                          "supplemental_trace": None}, feedback)
+        return original
+
+    def test_a_complaint_is_told_and_delivered(self):
+        daemon = self.start_watching()
+        self.complain(daemon, b"words\r\n--arf--\r\n")
+        record = self.wait_records(daemon, "Feedback")[0]
+        self.check_complaint(record)
+        received = daemon.wait_mainlog("R", 1)[0]
+        self.assertEqual((received["id"], received["connection"], "abuse@local.example", "feedback@arf.far.example"),
+                         tuple(record[name] for name in ("id", "session_id", "recipient", "sender")))
+        self.assertIn(b"Somebody complains.", daemon.wait_mail("abuse")[0])
+        self.wait_records(daemon, "Delivery")
+        # It stands for the reception, and is no bounce.
+        self.assertEqual(["Feedback", "Delivery"], [each["type"] for each in records(daemon)])
+        self.assertEqual([], bounces(daemon))
+
+    def test_a_large_complaint_is_read_by_its_beginning(self):
+        daemon = self.start_watching("Large_Message_Threshold = 64k\n")
+        self.complain(daemon, b"words\r\n" + b"0123456789abcdef\r\n" * 50000 + b"--arf--\r\n",
+                      ["abuse@local.example", "bob@local.example"])
+        original = self.check_complaint(self.wait_records(daemon, "Feedback")[0])
+        self.assertEqual(32768, len(original))
+        # One complaint, however many it came to.
+        self.wait_records(daemon, "Delivery", 2)
+        self.assertEqual(["Delivery", "Delivery", "Feedback", "Reception"], sorted(each["type"] for each in records(daemon)))
+
     def test_our_own_reports_are_not_told_twice(self):
         daemon = self.start_watching('Domain "remote.example" { Max_Retries = 0 Never_Retry = true }\n')
         self.send(daemon, sender="alice@local.example")

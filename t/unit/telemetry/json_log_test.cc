@@ -18,6 +18,9 @@ class JsonLogTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(nothing_is_chosen_without_a_log);
   CPPUNIT_TEST(json_failures);
   CPPUNIT_TEST(out_of_band);
+  CPPUNIT_TEST(complaints);
+  CPPUNIT_TEST(a_complaint_of_which_little_is_known);
+  CPPUNIT_TEST(hostile_complaints_stay_one_line);
   CPPUNIT_TEST(reports_are_read_only_when_asked_for);
   CPPUNIT_TEST(reports_where_there_is_a_bounce_log_only);
   CPPUNIT_TEST(reports_that_find_no_room_are_counted);
@@ -202,6 +205,97 @@ class JsonLogTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT(objects[3].find(R"("peer_address":{"name":"mx.z.example","addr":"10.0.1.1"},)") !=
                    std::string::npos);
     CPPUNIT_ASSERT(objects[3].find(R"("content":"it is full@"})") != std::string::npos);
+  }
+
+  static telemetry::Reception complaint(const std::string& fields, const std::string& original) {
+    telemetry::Reception reception = report("");
+    reception.report = std::make_shared<const std::string>(
+        "Content-Type: multipart/report; report-type=feedback-report; boundary=b\r\n\r\n--b\r\n"
+        "Content-Type: message/feedback-report\r\n\r\n" +
+        fields + "\r\n--b\r\nContent-Type: message/rfc822\r\n\r\n" + original + "\r\n--b--\r\n");
+    return reception;
+  }
+
+  void complaints() {
+    House house;
+    const auto one = complaint(
+        "Feedback-Type: abuse\r\nUser-Agent: Some/1.0\r\nVersion: 1\r\nArrival-Date: 8 Mar 2005 18:00 +0000\r\n"
+        "Incidents: 2\r\nOriginal-Envelope-Id: Q1\r\nOriginal-Mail-From: <a@b.example>\r\n"
+        "Reporting-MTA: dns; mx.far.example\r\nSource-IP: 192.0.2.1\r\nAuthentication-Results: mx; spf=pass\r\n"
+        "Original-Rcpt-To: <c@far.example>\r\nReported-Domain: b.example\r\nReported-URI: http://b.example/\r\n"
+        "Reported-URI: mailto:a@b.example\r\nAbuse-Type: complaint\r\n",
+        "Subject: \"mine\"\r\n\r\nwords\r\n");
+    house->read_reports([](std::string_view domain) { return domain == "elsewhere.example"; });
+    house->reception(one);
+    house->flush();
+    house->read_reports([](std::string_view domain) { return domain == "back.example"; });
+    house->reception(one);
+    CPPUNIT_ASSERT_EQUAL(std::string(), house.text("bouncelog"));
+    // It is mail that came in, in the main log.
+    const auto lines = lines_of(house.main());
+    CPPUNIT_ASSERT_EQUAL(size_t{4}, lines.size());
+    for (const std::string& line : lines) CPPUNIT_ASSERT_MESSAGE(line, line.find("@R@") != std::string::npos);
+    const auto objects = lines_of(house.text("jsonlog"));
+    CPPUNIT_ASSERT_EQUAL(size_t{4}, objects.size());
+    for (const size_t i : {0, 1, 2}) {
+      CPPUNIT_ASSERT_MESSAGE(objects[i], objects[i].starts_with(R"({"type":"Reception",)"));
+      CPPUNIT_ASSERT_MESSAGE(objects[i], objects[i].find(R"("feedback_report":null,)") != std::string::npos);
+    }
+    CPPUNIT_ASSERT_EQUAL(
+        std::string(
+            R"({"type":"Feedback","id":"0000001F/000004D2-node1","sender":"","recipient":"bounces+7@back.example",)"
+            R"("queue":"blue@back.example","site":"","size":2010,"response":{"code":250,"content":""},)"
+            R"("peer_address":{"name":"client.example","addr":"10.0.1.1"},)"
+            R"("timestamp":1064868656,"created":1064868656,"event_time":"2003-09-29T20:50:56.999Z",)"
+            R"("created_time":"2003-09-29T20:50:56.999Z","num_attempts":0,)"
+            R"("bounce_classification":"Uncategorized","egress_pool":"default","egress_source":"default",)"
+            R"("feedback_report":{"feedback_type":"abuse","user_agent":"Some/1.0","version":"1",)"
+            R"("arrival_date":"2005-03-08T18:00:00Z","incidents":2,"original_envelope_id":"Q1",)"
+            R"("original_mail_from":"a@b.example","reporting_mta":{"mta_type":"dns","name":"mx.far.example"},)"
+            R"("source_ip":"192.0.2.1","authentication_results":["mx; spf=pass"],)"
+            R"("original_rcpto_to":["c@far.example"],"reported_domain":["b.example"],)"
+            R"("reported_uri":["http://b.example/","mailto:a@b.example"],)"
+            R"("extensions":{"abuse-type":["complaint"]},)"
+            R"("original_message":"Subject: \"mine\"\u000a\u000awords\u000a","supplemental_trace":null},)"
+            R"("meta":{},"headers":{},"reception_protocol":"ESMTPS","nodeid":"node1",)"
+            R"("session_id":"i18-3F7A1B2C","tenant":"blue","listen":"*:25"})"),
+        objects[3]);
+  }
+
+  void a_complaint_of_which_little_is_known() {
+    House house;
+    house->read_reports([](std::string_view domain) { return domain == "back.example"; });
+    house->reception(complaint("Feedback-Type: other\r\n", ""));
+    const auto objects = lines_of(house.text("jsonlog"));
+    const std::string_view expected =
+        R"("feedback_report":{"feedback_type":"other","user_agent":"","version":"","arrival_date":null,)"
+        R"("incidents":null,"original_envelope_id":null,"original_mail_from":null,"reporting_mta":null,)"
+        R"("source_ip":null,"authentication_results":[],"original_rcpto_to":[],"reported_domain":[],)"
+        R"("reported_uri":[],"extensions":{},"original_message":"","supplemental_trace":null},)";
+    CPPUNIT_ASSERT_MESSAGE(objects.at(1), objects.at(1).find(expected) != std::string::npos);
+    // One that does not say what it is about is mail that came in.
+    house->reception(complaint("User-Agent: x\r\n", ""));
+    CPPUNIT_ASSERT(lines_of(house.text("jsonlog")).back().starts_with(R"({"type":"Reception",)"));
+  }
+
+  void hostile_complaints_stay_one_line() {
+    House house;
+    house->read_reports([](std::string_view domain) { return domain == "back.example"; });
+    std::string evil;
+    for (int c = 0; c < 256; ++c)
+      if (c != '\r' && c != '\n') evil += static_cast<char>(c);
+    std::string fields = "Feedback-Type: " + evil + "\r\n";
+    for (const char* name : {"User-Agent", "Source-IP", "Reporting-MTA", "Reported-URI", "X\"\\{}"})
+      fields += std::string(name) + ": " + evil + "\r\n";
+    std::string original;
+    while (original.size() < 100000) original += evil + "\r\n";
+    house->reception(complaint(fields, original));
+    const auto objects = lines_of(house.text("jsonlog"));
+    CPPUNIT_ASSERT_EQUAL(size_t{2}, objects.size());
+    CPPUNIT_ASSERT(objects[1].starts_with(R"({"type":"Feedback",)"));
+    CPPUNIT_ASSERT(objects[1].find(R"("x\"\\{}":[")") != std::string::npos);
+    CPPUNIT_ASSERT(objects[1].size() < size_t{6} * 40000);
+    for (const char c : objects[1]) CPPUNIT_ASSERT(static_cast<unsigned char>(c) >= 0x20 && c != 0x7F);
   }
 
   void reports_are_read_only_when_asked_for() {
