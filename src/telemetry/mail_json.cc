@@ -4,6 +4,7 @@
 #include "telemetry/mail_lines.h"
 
 #include "base/concat.h"
+#include "base/ip.h"
 #include "base/text.h"
 #include "message/feedback_report.h"
 
@@ -73,21 +74,13 @@ void add_response(JsonLine& line, const Record& record) {
   line.end('}');
 }
 
-// "192.0.2.1:25", "[2001:db8::1]:25": the address and the port.
-std::pair<std::string_view, std::string_view> divide_peer(std::string_view peer) {
-  const size_t colon = peer.rfind(':');
-  if (colon == std::string_view::npos) return {peer, {}};
-  std::string_view address = peer.substr(0, colon);
-  if (address.starts_with('[') && address.ends_with(']')) address = address.substr(1, address.size() - 2);
-  return {address, peer.substr(colon + 1)};
-}
-
+// An address, as KumoMTA's type wants it: no path, and no name of a host that has none.
 void add_peer(JsonLine& line, const Record& record) {
-  if (record.peer.empty() || record.peer.starts_with('/') || record.protocol == "BLACKHOLE") return;
+  const std::string_view address = divide_peer(record.peer).first;
+  if (!IpAddress::parse(address)) return;
   line.begin("peer_address", '{');
   line.text("name", record.peer_name);
-  const bool came = record.kind == Kind::reception || record.kind == Kind::out_of_band;
-  line.text("addr", came ? std::string_view(record.peer) : divide_peer(record.peer).first);
+  line.text("addr", address);
   line.end('}');
 }
 

@@ -50,6 +50,16 @@ void ours(std::string& line, const Record& record) {
   at_field(line, record.local);
 }
 
+// Momentum has the address alone where it says to where; what follows its fields is ours.
+void port(std::string& line, const Record& record) { at_field(line, divide_peer(record.peer).second); }
+
+// As Momentum calls what came by HTTP; a door with TLS has an 's' here as with all protocols.
+std::string came_by(const Record& record) {
+  if (record.protocol == "HTTP") return "rest";
+  if (record.protocol == "HTTPS") return "rests";
+  return lower(record.protocol);
+}
+
 // A tenant's lines have its name for a last field.
 void finish(std::string& line, const Record& record) {
   if (!record.tenant.empty()) at_field(line, record.tenant);
@@ -84,7 +94,7 @@ void reception(std::string& line, const Record& record, const LineFacts& facts) 
   addresses(line, record);
   at_field(line, record.peer);
   at_field(line, record.size);
-  at_field(line, lower(record.protocol));
+  at_field(line, came_by(record));
   binding(line, record);
   at_field(line, record.local);
 }
@@ -96,9 +106,10 @@ void delivery(std::string& line, const Record& record, const LineFacts& facts) {
   binding(line, record);
   at_field(line, record.attempts);
   delay_field(line, record.delay);
-  at_field(line, record.peer);
+  at_field(line, divide_peer(record.peer).first);
   ours(line, record);
   at_field(line, record.response);
+  port(line, record);
 }
 
 void failure(std::string& line, const Record& record, const LineFacts& facts) {
@@ -109,9 +120,10 @@ void failure(std::string& line, const Record& record, const LineFacts& facts) {
   at_field(line, static_cast<uint64_t>(record.stage));
   at_field(line, record.attempts);
   delay_field(line, record.delay);
-  at_field(line, record.peer);
+  at_field(line, divide_peer(record.peer).first);
   at_field(line, reply(record));
   ours(line, record);
+  port(line, record);
 }
 
 }  // namespace
@@ -139,8 +151,9 @@ void add_bounce_line(std::string& out, const Record& record, const LineFacts& fa
   at_field(out, static_cast<uint64_t>(record.stage));
   at_field(out, classify(record).code);
   at_field(out, record.size);
-  at_field(out, record.peer);
+  at_field(out, divide_peer(record.peer).first);
   at_field(out, reply(record));
+  port(out, record);
   finish(out, record);
 }
 

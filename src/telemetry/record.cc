@@ -8,6 +8,17 @@
 
 namespace impulse::telemetry {
 
+std::pair<std::string_view, std::string_view> divide_peer(std::string_view peer) {
+  const size_t colon = peer.rfind(':');
+  if (colon == std::string_view::npos || peer.find('/') != std::string_view::npos) return {peer, {}};
+  std::string_view address = peer.substr(0, colon);
+  if (address.starts_with('[') && address.ends_with(']'))
+    address = address.substr(1, address.size() - 2);
+  else if (address.find(':') != std::string_view::npos)
+    return {peer, {}};  // of IPv6, alone
+  return {address, peer.substr(colon + 1)};
+}
+
 Record record_of(const Reception& reception, size_t recipient) {
   const message::Envelope& envelope = *reception.envelope;
   Record record;

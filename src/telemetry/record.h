@@ -83,6 +83,10 @@ struct Reception {
   std::shared_ptr<const std::string> report{};
 };
 
+// The address in a Record's peer, without brackets, and the port; one that has no port, or is
+// none (a path, a name), is whole, and the port is empty.
+std::pair<std::string_view, std::string_view> divide_peer(std::string_view peer);
+
 // The Record of its recipient of that number.
 Record record_of(const Reception& reception, size_t recipient);
 // Those of the recipients that its report says are given up, of mail that was sent by its

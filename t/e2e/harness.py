@@ -313,9 +313,9 @@ MAINLOG_FIELDS = {
     "R": ["time", "id", "batch", "connection", "kind", "to_local", "to_domain", "from_local", "from_domain", "peer",
           "size", "protocol", "group", "binding", "listen"],
     "D": ["time", "id", "batch", "connection", "kind", "domain", "size", "group", "binding", "attempts", "delay",
-          "peer", "to_local", "protocol", "local", "response"],
+          "peer", "to_local", "protocol", "local", "response", "port"],
     "T": ["time", "id", "batch", "connection", "kind", "domain", "bytes", "group", "binding", "stage", "attempts",
-          "delay", "peer", "response", "to_local", "protocol", "local"],
+          "delay", "peer", "response", "to_local", "protocol", "local", "port"],
 }
 MAINLOG_FIELDS["P"] = MAINLOG_FIELDS["T"]
 MAINLOG_FIELDS["M"] = MAINLOG_FIELDS["R"][:5]  # a heartbeat

@@ -156,7 +156,7 @@ class Gateway(TestCase):
         self.assertEqual({"bob", "carol"}, {record["to_local"] for record in records})
         for record in records:
             self.assertEqual("remote.example", record["domain"])
-            self.assertEqual(f"127.0.0.1:{sink.port}", record["peer"])
+            self.assertEqual(("127.0.0.1", str(sink.port)), (record["peer"], record["port"]))
             self.assertEqual("esmtp", record["protocol"])
             self.assertIn("2.0.0 taken", record["response"])
         wait_for(lambda: daemon.counters()["Total Queue Size"] == 0, "an empty queue")

@@ -39,7 +39,7 @@ class Inject(Case):
         for text in (b"Subject: number 1\r\n", b"hello Three\r\n", b"with HTTP", b"Subject: hello\r\n"):
             self.assertIn(text, whole)
         wait_for(lambda: len(self.daemon.mainlog("R")) == 4, "four lines of reception")
-        self.assertEqual({"http"}, {line["protocol"] for line in self.daemon.mainlog("R")})
+        self.assertEqual({"rest"}, {line["protocol"] for line in self.daemon.mainlog("R")})
 
     def test_a_kept_connection_and_pipelining(self):
         self.begin()

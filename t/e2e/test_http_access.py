@@ -214,7 +214,7 @@ class Listener(Case):
         self.assertEqual(200, client.transmit().status)
         self.assertEqual(200, client.transmit().status)
         self.assertIn(b"with HTTPS", self.daemon.wait_mail("bob", 2)[0])
-        self.assertEqual("https", self.daemon.wait_mainlog("R", 2)[0]["protocol"])
+        self.assertEqual("rests", self.daemon.wait_mainlog("R", 2)[0]["protocol"])
 
     def test_proxy_names_the_client(self):
         self.begin(listen="Proxy_Protocol = on", options="Proxy_Trusted_Hosts = ( 127.0.0.1 )")

@@ -25,7 +25,7 @@ def records(daemon):
 
 def bounces(daemon):
     names = ["time", "id", "batch", "connection", "kind", "to_local", "to_domain", "from_local", "from_domain", "group",
-             "binding", "stage", "class", "size", "peer", "response"]
+             "binding", "stage", "class", "size", "peer", "response", "port"]
     return [dict(zip(names, line.split("@"), strict=True)) for line in read(daemon.dir / "bouncelog").splitlines()]
 
 
@@ -131,7 +131,10 @@ class Lines(LogCase):
         daemon = self.daemon(BASE_CONFIG, more=LOGS, sink=sink.port, domain="")
         self.send(daemon)
         line = daemon.wait_mainlog("T", 1)[0]
-        self.assertEqual(("0", "0", f"127.0.0.1:{sink.port}"), (line["stage"], line["bytes"], line["peer"]))
+        self.assertEqual(("0", "0", "127.0.0.1", str(sink.port)),
+                         tuple(line[name] for name in ("stage", "bytes", "peer", "port")))
+        bounced = wait_for(lambda: bounces(daemon), "a line in the bounce log")[0]
+        self.assertEqual(("127.0.0.1", str(sink.port)), (bounced["peer"], bounced["port"]))
 
     def test_given_up_after_all_attempts(self):
         daemon, sink = self.pair(lambda session, verb, line: "450 4.2.2 full" if verb == "RCPT" else None,

@@ -26,7 +26,7 @@ class BlackholeTest : public CppUnit::TestFixture {
       house.submit("s@x.example", {"one@a.example", "two@b.example", "three@a.example"});
       house.run_until_empty();
       CPPUNIT_ASSERT_EQUAL(3, house.lines('D'));
-      CPPUNIT_ASSERT(holds(house.mails(), "@blackhole@one@blackhole@@dropped (blackhole)\n"));
+      CPPUNIT_ASSERT(holds(house.mails(), "@blackhole@one@blackhole@@dropped (blackhole)@\n"));
       CPPUNIT_ASSERT_EQUAL(int64_t{3}, house.counter(Counter::deliveries));
       CPPUNIT_ASSERT_EQUAL(int64_t{3}, house.counter(Counter::blackholed));
       CPPUNIT_ASSERT_EQUAL(int64_t{0}, house.counter(Counter::queued_recipients));

@@ -183,8 +183,8 @@ class JsonLogTest : public CppUnit::TestFixture {
                "Status: 5.2.2\r\nRemote-MTA: dns; mx.z.example\r\nDiagnostic-Code: x-local; it is full@\r\n"));
     const std::string back = "@bounces+7@back.example@default@default@21@";
     CPPUNIT_ASSERT_EQUAL(id_fields + "i18-3F7A1B2C@B@bob@y.example" + back +
-                             "10@2010@10.0.1.1@550 no such user@blue\n" + id_fields + "i18-3F7A1B2C@B@ann@z.example" +
-                             back + "22@2010@10.0.1.1@550 5.2.2 [internal] [oob] it is full\\x40@blue\n",
+                             "10@2010@10.0.1.1@550 no such user@@blue\n" + id_fields + "i18-3F7A1B2C@B@ann@z.example" +
+                             back + "22@2010@10.0.1.1@550 5.2.2 [internal] [oob] it is full\\x40@@blue\n",
                          house.text("bouncelog"));
     CPPUNIT_ASSERT_EQUAL(size_t{2}, lines_of(house.main()).size());  // that it came
     const auto objects = lines_of(house.text("jsonlog"));
@@ -396,6 +396,11 @@ class JsonLogTest : public CppUnit::TestFixture {
       CPPUNIT_ASSERT_MESSAGE(line, line.find(R"("peer_address":{"name":")") != std::string::npos);
     }
     CPPUNIT_ASSERT(lines[0].find(R"("peer_address":{"name":"","addr":"10.0.1.1"},)") != std::string::npos);
+    // A host that has no address to go to is none.
+    Record record = sample_out(Kind::transient);
+    record.peer = "mx.example.fict";
+    house->outcome(record);
+    CPPUNIT_ASSERT(lines_of(house.text("jsonlog")).back().find("peer_address") == std::string::npos);
   }
 };
 CPPUNIT_TEST_SUITE_REGISTRATION(JsonLogTest);

@@ -2,13 +2,17 @@
 // fields cannot do to them.
 #include "mail_house.h"
 
+#include "base/text.h"
+
 #include <cppunit/extensions/HelperMacros.h>
 
 #include <fcntl.h>
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <string>
 #include <thread>
+#include <utility>
 
 using namespace impulse;
 using telemetry::MailLogs;
@@ -23,6 +27,8 @@ class MailLogsTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(a_line_a_recipient);
   CPPUNIT_TEST(delivery_line);
   CPPUNIT_TEST(failure_lines);
+  CPPUNIT_TEST(to_where);
+  CPPUNIT_TEST(what_came_by_http);
   CPPUNIT_TEST(bounce_lines);
   CPPUNIT_TEST(what_was_no_reply);
   CPPUNIT_TEST(a_tenant_is_the_last_field);
@@ -66,8 +72,8 @@ class MailLogsTest : public CppUnit::TestFixture {
     House house;
     house->outcome(sample_out(Kind::delivery));
     CPPUNIT_ASSERT_EQUAL(id_fields +
-                             "o7-3F7A1B2C@D@example.fict@201@default@default@2@18.530@10.0.0.1:25@bob@esmtps@"
-                             "192.0.2.7:47234@250 2.0.0 Ok: queued as 12345\n",
+                             "o7-3F7A1B2C@D@example.fict@201@default@default@2@18.530@10.0.0.1@bob@esmtps@"
+                             "192.0.2.7:47234@250 2.0.0 Ok: queued as 12345@25\n",
                          house.main());
   }
 
@@ -89,14 +95,53 @@ class MailLogsTest : public CppUnit::TestFixture {
     house->outcome(record);
     CPPUNIT_ASSERT_EQUAL(
         id_fields +
-            "o7-3F7A1B2C@T@example.fict@31@default@default@16@2@18.530@10.0.0.1:25@421 no adequate servers@bob@esmtps@"
-            "192.0.2.7:47234\n" +
+            "o7-3F7A1B2C@T@example.fict@31@default@default@16@2@18.530@10.0.0.1@421 no adequate servers@bob@esmtps@"
+            "192.0.2.7:47234@25\n" +
             id_fields +
-            "o7-3F7A1B2C@P@example.fict@31@default@default@5@2@18.530@10.0.0.1:25@552 5.2.2 <bob\\x40example.fict>: No "
-            "such account@bob@esmtps@192.0.2.7:47234\n" +
+            "o7-3F7A1B2C@P@example.fict@31@default@default@5@2@18.530@10.0.0.1@552 5.2.2 <bob\\x40example.fict>: No "
+            "such account@bob@esmtps@192.0.2.7:47234@25\n" +
             id_fields +
-            "@P@example.fict@0@default@default@22@2@18.530@@554 5.4.7 [internal] not delivered in time@bob@@\n",
+            "@P@example.fict@0@default@default@22@2@18.530@@554 5.4.7 [internal] not delivered in time@bob@@@\n",
         house.main());
+  }
+
+  // At Momentum's offsets the address stands alone; the port is the last field.
+  void to_where() {
+    House house;
+    const auto check = [&](const std::string& peer, const std::string& address, const std::string& port) {
+      Record record = sample_out(Kind::delivery);
+      record.peer = peer;
+      house->outcome(record);
+      record.kind = Kind::transient;
+      house->outcome(record);
+      const auto lines = lines_of(house.main());
+      const auto delivered = split(lines.at(lines.size() - 2), '@');
+      const auto failed = split(lines.back(), '@');
+      const std::string bounced_line = lines_of(house.text("bouncelog")).back();
+      const auto bounced = split(bounced_line, '@');
+      for (const auto& [fields, at] : {std::pair(delivered, 11), std::pair(failed, 12), std::pair(bounced, 14)}) {
+        CPPUNIT_ASSERT_EQUAL(address, std::string(fields.at(static_cast<size_t>(at))));
+        CPPUNIT_ASSERT_EQUAL(port, std::string(fields.back()));
+      }
+    };
+    check("10.0.0.1:25", "10.0.0.1", "25");
+    check("[2001:db8::1]:2525", "2001:db8::1", "2525");
+    check("2001:db8::1", "2001:db8::1", "");
+    check("", "", "");
+    check("blackhole", "blackhole", "");
+    check("mx.example.fict", "mx.example.fict", "");
+    check("/var/mail/b:25", "/var/mail/b:25", "");
+    check("./mail/b:25", "./mail/b:25", "");
+  }
+
+  void what_came_by_http() {
+    House house;
+    house.came(envelope(), 1, "HTTP");
+    house.came(envelope(), 1, "HTTPS");
+    const auto lines = lines_of(house.main());
+    CPPUNIT_ASSERT_MESSAGE(lines.at(0), lines.at(0).find("@10.0.1.1@201@rest@") != std::string::npos);
+    CPPUNIT_ASSERT_MESSAGE(lines.at(1), lines.at(1).find("@10.0.1.1@201@rests@") != std::string::npos);
+    CPPUNIT_ASSERT(house.text("jsonlog").find(R"("reception_protocol":"HTTPS",)") != std::string::npos);
   }
 
   void bounce_lines() {
@@ -113,9 +158,9 @@ class MailLogsTest : public CppUnit::TestFixture {
     house->outcome(record);
     house->outcome(sample_out(Kind::delivery));
     const std::string middle = "bob@example.fict@info@sender.example@default@default@5@";
-    CPPUNIT_ASSERT_EQUAL(id_fields + "o7-3F7A1B2C@T@" + middle + "70@201@10.0.0.1:25@450 4.2.0 greylisted\n" +
-                             id_fields + "o7-3F7A1B2C@B@" + middle + "10@201@10.0.0.1:25@550 5.1.1 unknown\n" +
-                             id_fields + "o7-3F7A1B2C@B@" + middle + "25@201@10.0.0.1:25@550 5.1.1 unknown@blue\n",
+    CPPUNIT_ASSERT_EQUAL(id_fields + "o7-3F7A1B2C@T@" + middle + "70@201@10.0.0.1@450 4.2.0 greylisted@25\n" +
+                             id_fields + "o7-3F7A1B2C@B@" + middle + "10@201@10.0.0.1@550 5.1.1 unknown@25\n" +
+                             id_fields + "o7-3F7A1B2C@B@" + middle + "25@201@10.0.0.1@550 5.1.1 unknown@25@blue\n",
                          house.text("bouncelog"));
   }
 
@@ -130,8 +175,8 @@ class MailLogsTest : public CppUnit::TestFixture {
       const auto ends_with = [](const std::string& text, const std::string& end) {
         CPPUNIT_ASSERT_MESSAGE(text, text.ends_with(end));
       };
-      ends_with(lines_of(house.main()).back(), "@10.0.0.1:25@" + reply + "@bob@esmtps@192.0.2.7:47234");
-      ends_with(lines_of(house.text("bouncelog")).back(), "@201@10.0.0.1:25@" + reply);
+      ends_with(lines_of(house.main()).back(), "@10.0.0.1@" + reply + "@bob@esmtps@192.0.2.7:47234@25");
+      ends_with(lines_of(house.text("bouncelog")).back(), "@201@10.0.0.1@" + reply + "@25");
       const std::string object = lines_of(house.text("jsonlog")).back();
       CPPUNIT_ASSERT_MESSAGE(object, object.find("\"response\":{" + json + "},") != std::string::npos);
     };
@@ -155,7 +200,7 @@ class MailLogsTest : public CppUnit::TestFixture {
     house->outcome(ours);
     const std::string bounced = lines_of(house.text("bouncelog")).back();
     CPPUNIT_ASSERT_MESSAGE(bounced, bounced.ends_with("@550 5.4.4 [internal] mx.example: 127.0.0.1 is one of "
-                                                      "Prohibited_Hosts"));
+                                                      "Prohibited_Hosts@25"));
     // A reply without an enhanced code gets none.
     check(Kind::bounce, "550 no", "5.0.0", "550 no", R"("code":550,"content":"no","command":".")");
   }
@@ -216,12 +261,12 @@ class MailLogsTest : public CppUnit::TestFixture {
     const auto lines = lines_of(house.main());
     CPPUNIT_ASSERT_EQUAL(size_t{4}, lines.size());
     CPPUNIT_ASSERT_EQUAL(size_t{14}, separators(lines[0]));
-    CPPUNIT_ASSERT_EQUAL(size_t{15}, separators(lines[1]));
-    CPPUNIT_ASSERT_EQUAL(size_t{16}, separators(lines[2]));
-    CPPUNIT_ASSERT_EQUAL(size_t{16}, separators(lines[3]));
+    CPPUNIT_ASSERT_EQUAL(size_t{16}, separators(lines[1]));
+    CPPUNIT_ASSERT_EQUAL(size_t{17}, separators(lines[2]));
+    CPPUNIT_ASSERT_EQUAL(size_t{17}, separators(lines[3]));
     const auto bounces = lines_of(house.text("bouncelog"));
     CPPUNIT_ASSERT_EQUAL(size_t{2}, bounces.size());
-    for (const auto& line : bounces) CPPUNIT_ASSERT_EQUAL(size_t{15}, separators(line));
+    for (const auto& line : bounces) CPPUNIT_ASSERT_EQUAL(size_t{16}, separators(line));
     const auto objects = lines_of(house.text("jsonlog"));
     CPPUNIT_ASSERT_EQUAL(size_t{4}, objects.size());
     for (const auto* log : {&lines, &bounces, &objects})
@@ -238,7 +283,7 @@ class MailLogsTest : public CppUnit::TestFixture {
     while (record.response.size() < 5000) record.response += "\xC3\xA4";
     house->outcome(record);
     CPPUNIT_ASSERT(house.main().size() < 8000);
-    CPPUNIT_ASSERT(house.main().ends_with("@bob@esmtps@192.0.2.7:47234\n"));
+    CPPUNIT_ASSERT(house.main().ends_with("@bob@esmtps@192.0.2.7:47234@25\n"));
     const std::string json = house.text("jsonlog");
     CPPUNIT_ASSERT(json.size() < 6000);
     CPPUNIT_ASSERT(json.find("\\u00") == std::string::npos);  // cut between two characters
