@@ -170,7 +170,9 @@ void Clerk::run() {
     works_.pop_front();
     const auto errand = work->errand.lock();
     if (errand == nullptr) continue;
-    if (work->order.act == Act::fail && office_.ledger.pending_reports() >= most_reports) {
+    const bool moves = work->order.act == Act::rebind || work->order.act == Act::reroute;
+    if ((work->order.act == Act::fail && office_.ledger.pending_reports() >= most_reports) ||
+        (moves && office_.ledger.unread_notes() >= most_reports)) {
       works_.push_back(std::move(work));
       ++waiting;
       continue;
@@ -348,6 +350,7 @@ bool Clerk::rebind(std::string_view queue, const Item& like, std::string_view bi
   const bool waits = item->next_attempt > wall_now();
   office_.queue.finish(queue, *item);
   office_.queue.add(to, *item, wall_now());
+  office_.ledger.rebound(queue, *item, to);
   ++work.progress.acted.done;
   if (!waits) office_.look_again(to);
   // What was rerouted is found by its own domain's queue still.
@@ -459,6 +462,7 @@ Clerk::Fate Clerk::carry_out(Act act, std::string_view queue, const Item& like, 
     case Act::reroute:
       office_.queue.finish(queue, *item);
       office_.queue.add(to, *item, now);
+      office_.ledger.rebound(queue, *item, to);
       office_.look_again(std::string(to));
       rerouted_[std::string(queue)].emplace(to);
       break;

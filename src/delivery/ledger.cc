@@ -227,9 +227,19 @@ void Ledger::done(std::string_view domain, const Item& item, const Outcome& outc
 
 void Ledger::tell_transient(std::string_view domain, const Item& item, const Outcome& outcome, const Attempt& attempt) {
   count(domain, Counter::transient_failures);
-  telemetry::Record told = record(Kind::transient, domain, item, outcome, attempt);
+  tell(record(Kind::transient, domain, item, outcome, attempt), item.id);
+}
+
+void Ledger::rebound(std::string_view from, const Item& item, std::string_view to) {
+  if (!parts_.mainlog.writes_json()) return;
+  Outcome outcome;
+  outcome.response = fmt::format("250 Rebound from {} to {}", from, to);
+  tell(record(Kind::admin_rebind, to, item, outcome, {}), item.id);
+}
+
+void Ledger::tell(telemetry::Record told, MessageId id) {
   if (told.note || !notes_.wanted()) return parts_.mainlog.outcome(std::move(told));
-  notes_.fetch(item.id, [this, told = std::move(told)](telemetry::NotePtr note) mutable {
+  notes_.fetch(id, [this, told = std::move(told)](telemetry::NotePtr note) mutable {
     told.note = std::move(note);
     parts_.mainlog.outcome(std::move(told));
     settled_();

@@ -80,6 +80,8 @@ class Ledger {
   // told. Of any messages. `durable` is called on the spool's thread when the last
   // of the outcomes is, or is refused.
   void drop(std::string_view domain, const std::vector<queue::Item>& items, std::function<void(Result<>)> durable);
+  // An operator has sent it from one queue to another; they are the names of queues.
+  void rebound(std::string_view from, const queue::Item& item, std::string_view to);
   // Nothing was tried: back to the queue as they were.
   void put_back(std::string_view domain, const std::vector<queue::Item>& items);
   // They are not in the spool (any more): nothing can be done for them.
@@ -111,6 +113,8 @@ class Ledger {
   void done(std::string_view domain, const queue::Item& item, const Outcome& outcome, const Attempt& attempt);
   void retry(std::string_view domain, queue::Item item, Duration wait, const Outcome& outcome, const Attempt& attempt);
   // An attempt failed that will be repeated.
+  // With what the logs say of the message, when that is read.
+  void tell(telemetry::Record told, MessageId id);
   void tell_transient(std::string_view domain, const queue::Item& item, const Outcome& outcome, const Attempt& attempt);
   void drop_now(Dropped& dropped);
   void give_up(GivenUp given_up);

@@ -39,6 +39,8 @@ std::string_view type_of(Kind kind) {
       return "Expiration";
     case Kind::admin_bounce:
       return "AdminBounce";
+    case Kind::admin_rebind:
+      return "AdminRebind";
     case Kind::out_of_band:
       break;
   }
@@ -190,7 +192,7 @@ void add_feedback(JsonLine& line, const message::FeedbackReport& report) {
 void add_json_line(std::string& out, const Record& record, const LineFacts& facts) {
   const bool reception = record.kind == Kind::reception;
   const bool reported = record.kind == Kind::out_of_band;
-  const bool given_up = !reception && record.kind != Kind::delivery;
+  const bool failed = !reception && record.kind != Kind::delivery && record.kind != Kind::admin_rebind;
   JsonLine line;
   line.text("type", record.feedback ? "Feedback" : type_of(record.kind));
   line.text("id", record.id);
@@ -207,7 +209,7 @@ void add_json_line(std::string& out, const Record& record, const LineFacts& fact
   line.text("event_time", time_text(record.time));
   line.text("created_time", time_text(record.received));
   line.number("num_attempts", record.attempts);
-  const BounceClass* bounce = given_up ? &classify(record) : nullptr;
+  const BounceClass* bounce = failed ? &classify(record) : nullptr;
   line.text("bounce_classification", bounce == nullptr || bounce->code == 1 ? "Uncategorized" : bounce->name);
   line.text("egress_pool", record.binding_group);
   line.text("egress_source", record.binding);
@@ -244,7 +246,7 @@ void add_json_line(std::string& out, const Record& record, const LineFacts& fact
              concat(Digits(static_cast<uint64_t>(ms / 1000)), ".", Digits(static_cast<uint64_t>(ms % 1000), 3)));
     if (record.peer.starts_with('/')) line.text("path", record.peer);
   }
-  if (given_up) {
+  if (failed) {
     if (!reported) line.number("bytes", record.bytes);
     line.number("stage", static_cast<uint64_t>(record.stage));
     line.number("bounce_code", bounce->code);

@@ -18,6 +18,11 @@ constexpr size_t most_waiting = size_t{1} << 16;  // events; more are counted an
 constexpr size_t most_bytes = size_t{64} << 20;   // of their notes
 constexpr size_t piece = size_t{64} << 10;        // bytes of lines that go to a writer at once
 
+// Whether the bounce log has it.
+bool is_failure(Record::Kind kind) {
+  return kind != Record::Kind::reception && kind != Record::Kind::delivery && kind != Record::Kind::admin_rebind;
+}
+
 Result<std::unique_ptr<LineWriter>> open_log(const std::string& path, const char* name, Counter lost,
                                              const LogContext& context, std::string_view loss, std::string_view beat) {
   if (path.empty()) return std::unique_ptr<LineWriter>();
@@ -121,7 +126,9 @@ void MailLogs::reception(Reception reception) {
 }
 
 void MailLogs::outcome(Record record) {
-  if (main_ || json_ || (bounce_ && record.kind != Record::Kind::delivery)) push(std::move(record));
+  const bool wanted =
+      json_ || (main_ && record.kind != Record::Kind::admin_rebind) || (bounce_ && is_failure(record.kind));
+  if (wanted) push(std::move(record));
 }
 
 void MailLogs::push(Event event) {
@@ -147,8 +154,9 @@ void MailLogs::lose(const Event& event) const {
   const uint64_t lines = reception != nullptr ? reception->envelope->recipients.size() : 1;
   // Nobody knows how many a report tells of; one at least.
   const uint64_t reported = reception != nullptr && reception->report ? 1 : 0;
-  const bool failed = reception == nullptr && std::get<Record>(event).kind != Record::Kind::delivery;
-  if (main_) main_->lose(lines);
+  const bool failed = reception == nullptr && is_failure(std::get<Record>(event).kind);
+  const bool rebound = reception == nullptr && std::get<Record>(event).kind == Record::Kind::admin_rebind;
+  if (main_ && !rebound) main_->lose(lines);
   if (json_) json_->lose(lines + reported);
   if (bounce_ && (failed || reported > 0)) bounce_->lose(1);
 }
@@ -165,9 +173,9 @@ void MailLogs::flush() {
 }
 
 void MailLogs::add(Lines& lines, const Record& record) const {
-  const bool failed = record.kind != Record::Kind::reception && record.kind != Record::Kind::delivery;
-  if (main_ && record.kind != Record::Kind::out_of_band) add_main_line(lines.main, record, facts_);
-  if (bounce_ && failed) add_bounce_line(lines.bounce, record, facts_);
+  const bool of_main = record.kind != Record::Kind::out_of_band && record.kind != Record::Kind::admin_rebind;
+  if (main_ && of_main) add_main_line(lines.main, record, facts_);
+  if (bounce_ && is_failure(record.kind)) add_bounce_line(lines.bounce, record, facts_);
   if (json_) add_json_line(lines.json, record, facts_);
 }
 

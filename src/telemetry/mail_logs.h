@@ -50,6 +50,9 @@ class MailLogs {
   // Whether there is such a recipient: then Reception::report is wanted. Any thread, cheap where none are.
   bool reads_reports(const message::Envelope& envelope) const;
 
+  // Whether there is a JSON log: some records are of it alone.
+  bool writes_json() const { return json_ != nullptr; }
+
   // Any thread; never waits for a disk. Lines stand in the order of the calls.
   void reception(Reception reception);
   void outcome(Record record);  // any kind but a reception

@@ -38,6 +38,7 @@ struct Record {
     bounce,        // given up, for what the other side said or what went wrong
     expiration,    // given up, as it took too long or too many attempts
     admin_bounce,  // given up, as an administrator said so
+    admin_rebind,  // it goes another way, as an administrator said so; `response` says which: of the JSON log only
     out_of_band,   // given up by another host, which had taken it: so says a report that came in
   };
   Kind kind = Kind::reception;

@@ -26,6 +26,7 @@ class RebindTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(suspended_by_hand);
   CPPUNIT_TEST(rerouted_and_rebound);
   CPPUNIT_TEST(the_logs_say_which);
+  CPPUNIT_TEST(each_that_is_moved_has_a_record);
   CPPUNIT_TEST_SUITE_END();
 
   // Nothing leaves the house.
@@ -299,6 +300,39 @@ class RebindTest : public CppUnit::TestFixture {
     for (const char* said : {"@g@g1@", "@default@b1@", "@default@default@"})
       CPPUNIT_ASSERT_MESSAGE(said, holds(mails, said));
     CPPUNIT_ASSERT_EQUAL(int64_t{1}, house.counters.binding("g1").value(Counter::deliveries));
+  }
+
+  void each_that_is_moved_has_a_record() {
+    for (const bool chosen : {false, true}) {
+      House house(closed);
+      if (chosen) house.mainlog->choose({{}, {"binding"}});
+      house.dispatcher->start();
+      submit(house, "b1", {"a@d.example", "b@d.example", "c@e.example"}, "b1");
+      submit(house, "", {"d@d.example"}, "b1");
+      house.run_until([&] { return house.dispatcher->size() == 4; });
+      carry_out(house, "b1", "g1", {}, [](QueueOrder& order) { order.dry_run = true; });
+      CPPUNIT_ASSERT_EQUAL(size_t{0}, house.records("AdminRebind").size());
+      carry_out(house, "b1", "g1");
+      house.run_until([&] { return house.records("AdminRebind").size() == 3; }, "three records");
+      const std::string meta = chosen ? R"("meta":{"binding":"b1"},)" : R"("meta":{},)";
+      for (const std::string& each : house.records("AdminRebind")) {
+        const std::string domain = holds(each, "@d.example\"") ? "d.example" : "e.example";
+        for (const std::string& said :
+             {std::string(R"("sender":"s@x.example","recipient":")"), R"("queue":")" + domain + R"(","site":"",)",
+              R"("response":{"code":250,"content":"Rebound from )" + domain + "%b1 to " + domain + R"(%g1"},)",
+              std::string(R"("bounce_classification":"Uncategorized","egress_pool":"g","egress_source":"g1",)"), meta})
+          CPPUNIT_ASSERT_MESSAGE(said + " in " + each, holds(each, said));
+        for (const char* not_said : {"peer_address", "delivery_protocol", "bounce_code", "session_id"})
+          CPPUNIT_ASSERT_MESSAGE(each, !holds(each, not_said));
+      }
+      // Also of one that is sent to another domain's queue.
+      carry_out(house, "", "z.example", "d.example", [](QueueOrder& order) { order.act = Act::reroute; });
+      house.run_until([&] { return house.records("AdminRebind").size() == 4; }, "one more");
+      CPPUNIT_ASSERT(holds(house.records("AdminRebind").back(), "Rebound from d.example to z.example"));
+      // It is of the JSON log alone.
+      CPPUNIT_ASSERT(!holds(house.mails(), "Rebound"));
+      CPPUNIT_ASSERT_EQUAL(0, house.lines('T') + house.lines('P') + house.lines('D'));
+    }
   }
 };
 

@@ -26,6 +26,7 @@ class JsonLogTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(reports_that_find_no_room_are_counted);
   CPPUNIT_TEST(json_of_a_maildir);
   CPPUNIT_TEST(what_is_always_there);
+  CPPUNIT_TEST(of_the_json_log_alone);
   CPPUNIT_TEST_SUITE_END();
 
   void json_reception() {
@@ -368,6 +369,15 @@ class JsonLogTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT(line.find("session_id") == std::string::npos);
   }
 
+  void of_the_json_log_alone() {
+    House house;
+    Record record = sample_out(Kind::admin_rebind);
+    record.response = "250 Rebound from a to b";
+    house->outcome(record);
+    CPPUNIT_ASSERT_EQUAL(std::string(), house.main() + house.text("bouncelog"));
+    CPPUNIT_ASSERT(house.text("jsonlog").starts_with(R"({"type":"AdminRebind",)"));
+  }
+
   // What a reader may count on, as KumoMTA's record has it whatever happened: JsonLogRecord's
   // members that are no Option.
   void what_is_always_there() {
@@ -375,7 +385,8 @@ class JsonLogTest : public CppUnit::TestFixture {
     message::Envelope one = envelope();
     one.client_helo.clear();
     house.came(one, 18, "HTTP");
-    for (const Kind kind : {Kind::delivery, Kind::transient, Kind::bounce, Kind::expiration, Kind::admin_bounce}) {
+    for (const Kind kind :
+         {Kind::delivery, Kind::transient, Kind::bounce, Kind::expiration, Kind::admin_bounce, Kind::admin_rebind}) {
       Record record = sample_out(kind);
       house->outcome(record);
       record.peer_name.clear();
@@ -385,7 +396,7 @@ class JsonLogTest : public CppUnit::TestFixture {
       house->outcome(record);
     }
     const auto lines = lines_of(house.text("jsonlog"));
-    CPPUNIT_ASSERT_EQUAL(size_t{16}, lines.size());
+    CPPUNIT_ASSERT_EQUAL(size_t{19}, lines.size());
     for (const std::string& line : lines) {
       for (const char* name :
            {"type", "id", "sender", "recipient", "queue", "site", "size", "response", "timestamp", "created",
