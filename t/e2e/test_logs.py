@@ -335,7 +335,7 @@ class Reports(LogCase):
     def check_complaint(self, record):
         feedback = record["feedback_report"]
         original = feedback.pop("original_message")
-        self.assertTrue(original.startswith("Subject: hello\nX-Job: 7\n\nwords\n"), original[:100])
+        self.assertTrue(original.startswith("Subject: hello\nX-Job: 7\n\nwords"), original[:100])
         self.assertEqual({"feedback_type": "abuse", "user_agent": "Far-Feedback/2.0", "version": "0.1",
                           "arrival_date": "2023-12-14T16:16:15Z", "incidents": None, "original_envelope_id": None,
                           "original_mail_from": "alice+7@local.example", "reporting_mta": None, "source_ip": None,
