@@ -71,11 +71,11 @@ class Relay(Pair):
             smtp.message(MESSAGE, recipients=["bob@local.example", *(["bob@six.example"] if six else [])])
         self.far.wait_mail("bob")
         port = self.near.values["far"]
-        peers = {"local.example": f"127.0.0.1:{port}"}
+        peers = {"local.example": ("127.0.0.1", str(port))}
         if six:
             self.far.wait_mail("bob", domain="six.example")
-            peers["six.example"] = f"[::1]:{port}"
-        self.assertEqual(peers, {line["domain"]: line["peer"] for line in self.near.wait_mainlog("D", len(peers))})
+            peers["six.example"] = ("::1", str(port))
+        self.assertEqual(peers, {line["domain"]: (line["peer"], line["port"]) for line in self.near.wait_mainlog("D", len(peers))})
         self.assertEqual([], self.near.mainlog("T"))
 
     def test_tls(self):

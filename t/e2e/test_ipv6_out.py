@@ -36,13 +36,13 @@ class ByIpv6(Routing):
         self.delivered(sink)
         daemon.wait_mainlog("D", 1)
         self.assertEqual({"::1"}, {session.peer for session in sink.sessions})
-        there = f"[::1]:{self.port}"
+        there = ("::1", str(self.port))
         for kind in ("T", "D"):
             line, = daemon.mainlog(kind)
-            self.assertEqual(there, line["peer"])
+            self.assertEqual(there, (line["peer"], line["port"]))
             self.assertRegex(line["local"], r"^\[::1\]:\d+$")
         line, = read(daemon.dir / "bouncelog").splitlines()
-        self.assertEqual(there, line.split("@")[14])
+        self.assertEqual(there, (line.split("@")[14], line.split("@")[16]))
         for kind in ("TransientFailure", "Delivery"):
             record, = wait_for(lambda: self.records(kind), f"a record {kind}")
             self.assertEqual({"name": "mx.d.example", "addr": "::1"}, record["peer_address"])
@@ -93,8 +93,8 @@ class ByIpv6(Routing):
         self.delivered(six)
         self.assertEqual([["b@d.example"]], [message.recipients for message in four.messages])
         self.assertEqual([], daemon.mainlog("T"))
-        self.assertEqual([f"[::1]:{self.port}", f"127.0.0.2:{self.port}", f"[::1]:{self.port}"],
-                         [line["peer"] for line in daemon.wait_mainlog("D", 3)])
+        self.assertEqual([("::1", str(self.port)), ("127.0.0.2", str(self.port)), ("::1", str(self.port))],
+                         [(line["peer"], line["port"]) for line in daemon.wait_mainlog("D", 3)])
 
     def test_from_our_address(self):
         """With an IPv6 Bind_Address only IPv6 is tried, and from there alone."""
