@@ -214,10 +214,13 @@ Result<Message> parse(std::span<const uint8_t> bytes, std::string_view name, Typ
   }
   std::vector<Record> aliases;
   std::vector<Record> records;
+  bool own = false;
+  bool foreign = false;
   for (size_t i = 0; i < answers && reader.good(); ++i) {
     bool internet = false;
     Record record = reader.record(internet);
     if (!reader.good() || !internet) continue;
+    (record.owner == name ? own : foreign) = true;
     if (record.type == static_cast<uint16_t>(type))
       records.push_back(std::move(record));
     else if (record.type == type_cname)
@@ -261,6 +264,9 @@ Result<Message> parse(std::span<const uint8_t> bytes, std::string_view name, Typ
     return message;
   } else if (authority.referral && !authority.ttl && (flags & 0x80) == 0) {
     return fail(Errc::busy, "the name server does not look up names for others (a referral)");
+  } else if (foreign && !own && !authority.ttl) {
+    // That there is nothing would be a guess, and mail would be returned for it.
+    return fail(Errc::invalid, "an answer with records of other names only");
   }
   if (authority.ttl)
     least(message.ttl, *authority.ttl);

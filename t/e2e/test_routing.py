@@ -155,18 +155,19 @@ class ByMx(Routing):
     def test_until_somebody_knows(self):
         """Each of these is a delay, never a failure; and is over when the name server is well."""
         for name, how in (("servfail", "SERVFAIL"), ("refused", "REFUSED"), ("garbage", "garbage"), ("silent", "silent"),
-                          ("wrong", "wrong id")):
+                          ("wrong", "wrong id"), ("foreign", "foreign")):
             self.dns.add(f"{name}.example", "MX", 10, "mx.example")
             self.dns.behave(f"{name}.example", how)
         self.dns.add("loop.example", "CNAME", "pool.example")
         self.dns.add("pool.example", "CNAME", "loop.example")
         self.dns.add("mx.example", "A", "127.0.0.1")
-        names = ("servfail", "refused", "garbage", "silent", "wrong", "loop")
+        names = ("servfail", "refused", "garbage", "silent", "wrong", "foreign", "loop")
         self.start()
         sink = self.sink()
         self.send(*(f"a@{name}.example" for name in names))
         for name, text in (("servfail", "SERVFAIL"), ("refused", "REFUSED"), ("garbage", "4.4.3"), ("silent", "no answer"),
-                           ("wrong", "no answer"), ("loop", "a loop of aliases")):
+                           ("wrong", "no answer"), ("foreign", "records of other names only"),
+                           ("loop", "a loop of aliases")):
             said = self.outcome("T", f"{name}.example")
             self.assertIn("4.4.3", said)
             self.assertIn(text, said)

@@ -111,8 +111,24 @@ class MessageTest : public CppUnit::TestFixture {
   }
 
   void takes_no_foreign_records() {
-    const Message found = good(Wire("d.example", Type::a).a("other.example", "192.0.2.66"), "d.example", Type::a);
-    CPPUNIT_ASSERT(found.kind == Kind::no_data && found.addresses.empty());
+    const Message found = good(Wire("d.example", Type::a).a("d.example", "192.0.2.1").a("other.example", "192.0.2.66"),
+                               "d.example", Type::a);
+    CPPUNIT_ASSERT_EQUAL(size_t{1}, found.addresses.size());
+    // Who answers with nothing but such has not said that there is none; whatever they are.
+    for (const Type type : {Type::a, Type::mx})
+      CPPUNIT_ASSERT(bad(Wire("d.example", type).a("other.example", "192.0.2.66"), "d.example", type).code ==
+                     Errc::invalid);
+    CPPUNIT_ASSERT(bad(Wire("d.example", Type::mx).cname("other.example", "d.example"), "d.example", Type::mx).code ==
+                   Errc::invalid);
+    // But who says so besides has.
+    const Message none = good(Wire("d.example", Type::mx).a("other.example", "192.0.2.66").soa("example", 900, 100),
+                              "d.example", Type::mx);
+    CPPUNIT_ASSERT(none.kind == Kind::no_data);
+    CPPUNIT_ASSERT(good(Wire("d.example", Type::mx, 3).a("other.example", "192.0.2.66"), "d.example", Type::mx).kind ==
+                   Kind::no_name);
+    // Records of the name that were not asked for are no lie.
+    CPPUNIT_ASSERT(good(Wire("d.example", Type::mx).a("d.example", "192.0.2.1"), "d.example", Type::mx).kind ==
+                   Kind::no_data);
   }
 
   void takes_no_strange_names() {
