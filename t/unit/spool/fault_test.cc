@@ -27,6 +27,7 @@ class FaultTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(few_inodes_close_it_too);
   CPPUNIT_TEST(too_much_waiting_is_busy);
   CPPUNIT_TEST(no_sync_when_told_so);
+  CPPUNIT_TEST(waits_for_company);
   CPPUNIT_TEST(live_settings);
   CPPUNIT_TEST_SUITE_END();
 
@@ -319,6 +320,26 @@ class FaultTest : public CppUnit::TestFixture {
     spool->set_live_settings(settings_);
     for (int i = 0; i < 5; ++i) kit::accept(*spool, kit::message("x"));
     CPPUNIT_ASSERT(syncs.load() >= 4);
+    disk_->set_fault(nullptr);
+  }
+
+  void waits_for_company() {
+    settings_.commit_delay = std::chrono::hours(1);
+    auto spool = open();
+    // One sync for both, as the second one is company enough.
+    const auto both = [&] {
+      std::promise<bool> small;
+      spool->commit(kit::message("x"), [&](const Result<MessageId>& id) { small.set_value(id.has_value()); });
+      kit::accept(*spool, kit::message(std::string(1 << 20, 'x')));
+      CPPUNIT_ASSERT(small.get_future().get());
+    };
+    both();  // begins the segment
+    std::atomic<int> syncs = 0;
+    disk_->set_fault([&](Call call, uint64_t) { return syncs += call == Call::sync ? 1 : 0, 0; });
+    for (int i = 1; i <= 20; ++i) {
+      both();
+      CPPUNIT_ASSERT_EQUAL(i, syncs.load());
+    }
     disk_->set_fault(nullptr);
   }
 
