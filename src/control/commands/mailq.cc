@@ -18,10 +18,18 @@ constexpr uint64_t default_limit = 100;
 constexpr uint64_t highest_limit = UINT32_MAX;
 
 struct Wish {
-  std::string domain;           // whose recipients are wanted
-  std::vector<std::string> of;  // --domain: only these lines
-  std::string binding;          // --binding: only its queues
+  std::string domain;                 // whose recipients are wanted
+  std::vector<std::string> of;        // --domain: only these lines
+  std::vector<std::string> bindings;  // --binding: only their queues; none: any
   std::optional<uint64_t> limit;
+
+  // The queues that a domain is, or stands for.
+  std::vector<std::string> queues(const std::string& name) const {
+    if (bindings.empty() || name.contains(queue::binding_mark)) return {name};
+    std::vector<std::string> names;
+    for (const std::string& binding : bindings) names.push_back(lower(queue::name_of({}, name, binding)));
+    return names;
+  }
 };
 
 std::expected<Wish, Answer> read_wish(const Invocation& call) {
@@ -46,7 +54,8 @@ std::expected<Wish, Answer> read_wish(const Invocation& call) {
     } else if (option(word, "binding")) {
       auto binding = read_binding(call, call.words[++i]);
       if (!binding) return std::unexpected(std::move(binding.error()));
-      wish.binding = std::move(*binding);
+      if (std::ranges::find(wish.bindings, *binding) == wish.bindings.end())
+        wish.bindings.push_back(std::move(*binding));
     } else if (wish.domain.empty() && !word.text.empty() && !word.text.starts_with('-')) {
       wish.domain = lower(word.text);
     } else {
@@ -56,12 +65,6 @@ std::expected<Wish, Answer> read_wish(const Invocation& call) {
   }
   if (!wish.domain.empty() && !wish.of.empty())
     return std::unexpected(usage("mailq", "either DOMAIN, for its recipients, or --domain NAME, for its line"));
-  const auto by_binding = [&](std::string& name) {
-    if (!wish.binding.empty() && !name.contains(queue::binding_mark))
-      name = lower(queue::name_of({}, name, wish.binding));
-  };
-  if (!wish.domain.empty()) by_binding(wish.domain);
-  std::ranges::for_each(wish.of, by_binding);
   return wish;
 }
 
@@ -176,11 +179,12 @@ void say_domain(Writer& writer, const QueuedDomain& row) {
 Answer of_named(const Invocation& call, const Wish& wish) {
   auto rows = std::make_shared<std::vector<QueuedDomain>>();
   uint64_t recipients = 0;
-  for (const std::string& name : wish.of) {
-    const auto row = call.system.queue_domain(name);
-    rows->push_back(row ? *row : QueuedDomain{name});
-    recipients += rows->back().active + rows->back().delayed + rows->back().in_flight;
-  }
+  for (const std::string& domain : wish.of)
+    for (const std::string& name : wish.queues(domain)) {
+      const auto row = call.system.queue_domain(name);
+      rows->push_back(row ? *row : QueuedDomain{name});
+      recipients += rows->back().active + rows->back().delayed + rows->back().in_flight;
+    }
   if (wish.limit) rows->resize(std::min<uint64_t>(rows->size(), *wish.limit));
   Answer answer;
   answer.status.with("domains", rows->size()).with("recipients", recipients);
@@ -215,8 +219,8 @@ Answer nothing_waits(System& system, std::string_view queue) {
 }
 
 Step each_domain(System& system, uint64_t limit, std::function<void(Writer&, const QueuedDomain&)> say,
-                 std::string binding) {
-  return [&system, limit, say = std::move(say), binding = std::move(binding), rows = std::vector<QueuedDomain>(),
+                 std::vector<std::string> bindings) {
+  return [&system, limit, say = std::move(say), bindings = std::move(bindings), rows = std::vector<QueuedDomain>(),
           next = size_t{0}, last = std::string(), ended = false](Writer& writer) mutable {
     if (limit == 0) return false;
     if (next == rows.size()) {
@@ -228,7 +232,8 @@ Step each_domain(System& system, uint64_t limit, std::function<void(Writer&, con
       last = rows.back().domain;
     }
     const QueuedDomain& row = rows[next++];
-    if (!binding.empty() && !iequals(queue::binding_of(row.domain), binding)) return true;
+    const auto goes_by = [&](const std::string& binding) { return iequals(queue::binding_of(row.domain), binding); };
+    if (!bindings.empty() && std::ranges::none_of(bindings, goes_by)) return true;
     --limit;
     say(writer, row);
     return true;
@@ -246,16 +251,20 @@ Answer mailq(const Invocation& call) {
     if (totals.domains == 0) return {std::move(status), say_indexing(call.system), false};
     return {std::move(status),
             then(then(each(1, [](Writer& writer, size_t) { say_heading(writer); }),
-                      each_domain(call.system, wish->limit.value_or(UINT64_MAX), say_domain, wish->binding)),
+                      each_domain(call.system, wish->limit.value_or(UINT64_MAX), say_domain, wish->bindings)),
                  say_indexing(call.system)),
             false};
   }
-  const auto known = call.system.queue_domain(wish->domain);
-  uint64_t recipients = known ? known->active + known->delayed + known->in_flight : 0;
+  std::vector<std::string> names = wish->queues(wish->domain);
+  uint64_t recipients = 0;
+  for (const std::string& name : names)
+    if (const auto known = call.system.queue_domain(name))
+      recipients += known->active + known->delayed + known->in_flight;
   const uint64_t limit = wish->limit.value_or(default_limit);
-  std::shared_ptr<QueueReader> reader = call.system.queue_reader(wish->domain);
+  const std::string asked = names.size() == 1 ? names.front() : wish->domain;
+  std::shared_ptr<QueueReader> reader = std::make_shared<ManyQueues>(call.system, std::move(names));
   auto first = reader->read(page);
-  if (first.empty()) return nothing_waits(call.system, wish->domain);
+  if (first.empty()) return nothing_waits(call.system, asked);
   recipients = std::max<uint64_t>(recipients, first.size());
   const uint64_t shown = std::min(limit, recipients);
   status.with("shown", shown).with("recipients", recipients);

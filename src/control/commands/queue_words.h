@@ -56,9 +56,9 @@ Step say_indexing(System& system);
 Answer nothing_waits(System& system, std::string_view queue);
 
 // say(writer, row) for each domain of the queue in order, a page in memory at a time;
-// of a Binding, unless that is empty.
+// of these Bindings, unless there are none.
 Step each_domain(System& system, uint64_t limit, std::function<void(Writer&, const QueuedDomain&)> say,
-                 std::string binding = {});
+                 std::vector<std::string> bindings = {});
 
 constexpr std::string_view state_name(QueuedRecipient::State state) {
   switch (state) {

@@ -229,11 +229,10 @@ constexpr Command table[] = {
      "Each log that is written: its size, what waits in memory to be written, the lines that were lost since the start "
      "because it could not be, how often it was rotated; and why it cannot be written now, if so.",
      Argument::nothing, false, logs},
-    {"mailq", "[DOMAIN | --domain NAME ... | --binding NAME] [--limit N]", "what waits for delivery",
+    {"mailq", "[DOMAIN | --domain NAME ...] [--binding NAME ...] [--limit N]", "what waits for delivery",
      "Without a domain, a line for each domain that has mail waiting: recipients due now, delayed, and in delivery; "
-     "or, with --domain, for those; with --binding what goes by that one. With a domain, its recipients: in delivery, "
-     "due, delayed; 100 of them, or as many "
-     "as --limit says.",
+     "or, with --domain, for those; with --binding only what goes by those. With a domain, its recipients: in "
+     "delivery, due, delayed; 100 of them, or as many as --limit says.",
      Argument::domain, false, mailq},
     {"memory", "", "what memory the daemon uses",
      "Objects that take memory, with their bytes where those are counted; what malloc has taken from the system; and "

@@ -172,6 +172,27 @@ class QueueCommandsTest : public CppUnit::TestFixture {
     ASSERT_HOLDS(group, "For Binding b2 in Binding Group g\n");
     ASSERT_HOLDS(group, "For Binding Group g\n");
     CPPUNIT_ASSERT_EQUAL(size_t{3}, payload_of(console("mailq --binding B1")).size());
+    CPPUNIT_ASSERT_EQUAL(size_t{4}, payload_of(console("mailq -b gone -b b1 -b B1")).size());
+    CPPUNIT_ASSERT_EQUAL(size_t{5}, payload_of(console("mailq -b b1 -b default --binding gone")).size());
+    CPPUNIT_ASSERT_EQUAL(size_t{3}, payload_of(console("mailq -b b1 -b gone -l 2")).size());
+    const std::string named = console("mailq -d b.example -d a.example -b b1 -b b2");
+    CPPUNIT_ASSERT_EQUAL(size_t{5}, payload_of(named).size());
+    ASSERT_HOLDS(named, "=0 ok domains=4 recipients=7\n");
+    CPPUNIT_ASSERT_EQUAL("=3 not-found"s, status_of(console("mailq -b b1 -b blue")));
+    for (const auto queue : {"a.example", "a.example%b1", "a.example%gone"}) {
+      QueuedRecipient row;
+      row.recipient = "r@a.example";
+      row.domain = queue;
+      console.system.recipients.push_back(row);
+    }
+    const std::string two = console("mailq a.example -b b1 -b gone");
+    CPPUNIT_ASSERT_EQUAL(size_t{2}, payload_of(two).size());
+    ASSERT_HOLDS(two, " recipients=4\n");
+    // A name that says its binding is that queue.
+    const std::string one = console("mailq a.example%b1 -b b1 -b gone");
+    CPPUNIT_ASSERT_EQUAL(size_t{1}, payload_of(one).size());
+    ASSERT_HOLDS(one, " recipients=3\n");
+    console.system.recipients.clear();
     CPPUNIT_ASSERT_EQUAL("=0 ok"s, status_of(console("domain binding b1 a.example")));
 
     console.system.errand_steps = {{9, {5, 0, 0, 0}, {}, true}};
