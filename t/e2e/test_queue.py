@@ -71,7 +71,12 @@ class Queue(TestCase):
             self.assertIn("far.example", self.say(*words).stdout)
         one = self.say("domain", "far.example").stdout
         self.assertRegex(one, r"Delayed: +2, next 20")
-        self.say("domain", "near.example", status=3)
+        self.assertIn(f"\n  [0 127.0.0.1:{self.sink.port}]\n        [127.0.0.1] IPv4\n", one)
+        # Nothing waits there, and the way is known.
+        near = self.documents("domain", "near.example")[0]
+        self.assertEqual((0, "127.0.0.1"), (near["active"], near["route"]["hosts"][0]["host"]))
+        self.say("config", "set", "domain", "far.off.example", "routes", '( "__mx__" )')
+        self.say("domain", "far.off.example", status=3)
         self.assertRegex(self.say("binding", "summary").stdout, r"Total Queue Size: +2\n")
         connection = wait_for(lambda: self.documents("show", "outbound"), "a connection that rests")[0]
         self.assertEqual((f"127.0.0.1:{self.sink.port}", "default"), (connection["peer"], connection["binding"]))

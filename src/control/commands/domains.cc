@@ -1,15 +1,20 @@
 // active, delayed, domain, domain all, show outbound: the queue's
 // domains, and the connections that carry their mail.
+#include "base/tenant.h"
 #include "base/text.h"
 #include "control/columns.h"
 #include "control/commands/commands.h"
 #include "control/commands/config_target.h"
 #include "control/commands/queue_words.h"
+#include "control/commands/route_lines.h"
 #include "queue/name.h"
 #include "telemetry/counters.h"
 
+#include <algorithm>
 #include <map>
-#include <set>
+#include <memory>
+#include <utility>
+#include <vector>
 
 namespace impulse::control {
 
@@ -85,7 +90,7 @@ Answer over(const Invocation& call, std::string_view command, uint64_t QueuedDom
 }
 
 void say_domain(Writer& writer, const QueuedDomain& row, bool suspended,
-                const std::vector<OutboundConnection>& carrying) {
+                const std::vector<OutboundConnection>& carrying, const DomainRoute& route) {
   if (writer.json()) {
     Json document{{"domain", row.domain},
                   {"active", row.active},
@@ -103,6 +108,7 @@ void say_domain(Writer& writer, const QueuedDomain& row, bool suspended,
                               {"rate", row.throttle->rate},
                               {"scope", row.throttle->scope},
                               {"wait", std::chrono::duration<double>(row.throttle->wait).count()}};
+    document["route"] = route_document(route);
     writer.document(document);
   } else {
     writer.text(fmt::format("Domain '{}'{}", field(row.domain),
@@ -125,6 +131,9 @@ void say_domain(Writer& writer, const QueuedDomain& row, bool suspended,
     writer.text(fmt::format("Active Connections: {}", carrying.size()));
   }
 }
+
+// There is a way, by the configuration or by what was looked up.
+bool is_known(const DomainRoute& route) { return route.problem.empty() && (!route.looked_up || route.ttl); }
 
 void say_connection(Writer& writer, const OutboundConnection& connection) {
   if (writer.json()) {
@@ -178,13 +187,21 @@ Answer domain(const Invocation& call) {
       std::ranges::any_of(names, [&](const std::string& each) { return iequals(each, *name) || iequals(each, way); });
   const auto carrying = std::make_shared<std::vector<OutboundConnection>>(call.system.outbound());
   std::erase_if(*carrying, [&](const OutboundConnection& each) { return !iequals(each.domain, *name); });
-  if (!row && std::ranges::none_of(names, [&](const std::string& each) { return iequals(each, *name); }))
+  // A route is all tenants'.
+  const auto route = std::make_shared<const DomainRoute>(call.system.names().route(own_part(*name)));
+  if (!row && !is_known(*route) &&
+      std::ranges::none_of(names, [&](const std::string& each) { return iequals(each, *name); }))
     return nothing_waits(call.system, *name);
   Answer answer;
   answer.lines =
-      then(each(1, [shown = row ? *row : QueuedDomain{*name}, suspended, carrying](
-                       Writer& writer, size_t) { say_domain(writer, shown, suspended, *carrying); }),
+      then(each(1, [shown = row ? *row : QueuedDomain{*name}, suspended, carrying, route](
+                       Writer& writer, size_t) { say_domain(writer, shown, suspended, *carrying, *route); }),
            each(carrying->size(), [carrying](Writer& writer, size_t i) { say_connection(writer, (*carrying)[i]); }));
+  answer.lines = then(then(std::move(answer.lines), each(1,
+                                                         [route](Writer& writer, size_t) {
+                                                           if (!writer.json()) say_route(writer, *route);
+                                                         })),
+                      say_indexing(call.system));
   return answer;
 }
 

@@ -83,6 +83,8 @@ std::expected<Question, Answer> read_question(const Invocation& call, std::strin
 
 std::string family(const IpAddress& address) { return address.is_v4() ? "IPv4" : "IPv6"; }
 
+}  // namespace
+
 Json route_document(const DomainRoute& route) {
   Json document{
       {"domain", route.domain}, {"method", route.method}, {"looked_up", route.looked_up}, {"pending", route.pending}};
@@ -108,8 +110,6 @@ Json route_document(const DomainRoute& route) {
   if (!route.also.empty()) document["also"] = route.also;
   return document;
 }
-
-}  // namespace
 
 void say_route(Writer& writer, const DomainRoute& route) {
   if (writer.json()) return writer.document(route_document(route));

@@ -1,5 +1,5 @@
 // Where mail of a domain goes, in lines, as Momentum has them; one JSON document
-// with --json. For `domain route`, and for whoever shows a domain.
+// with --json. For `domain route` and `domain`.
 #pragma once
 
 #include "control/names.h"
@@ -8,5 +8,6 @@
 namespace impulse::control {
 
 void say_route(Writer& writer, const DomainRoute& route);
+Json route_document(const DomainRoute& route);
 
 }  // namespace impulse::control

@@ -170,7 +170,8 @@ constexpr Command table[] = {
      Argument::nothing, false, dns_cache_submit},
     {"domain", "[binding BINDING] DOMAIN", "one domain of the queue",
      "What waits for it (without a binding: by the default one), outcomes since something does, whether it is "
-     "suspended, and the connections that carry its mail now.",
+     "suspended, the connections that carry its mail now, and where it goes, as 'domain route' has it. Where nothing "
+     "waits its route is shown if that is known.",
      Argument::domain, false, domain},
     {"domain all", "", "all domains of the queue", "A line for each, as 'active' has it, and the totals.",
      Argument::nothing, false, domain_all},

@@ -19,6 +19,7 @@ class QueueCommandsTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(over_a_threshold);
   CPPUNIT_TEST(all_domains);
   CPPUNIT_TEST(one_domain);
+  CPPUNIT_TEST(where_a_domain_goes);
   CPPUNIT_TEST(bindings);
   CPPUNIT_TEST(of_other_bindings);
   CPPUNIT_TEST(outbound);
@@ -137,6 +138,41 @@ class QueueCommandsTest : public CppUnit::TestFixture {
     const auto document = nlohmann::json::parse(payload_of(console("--json domain a.example")).at(0));
     CPPUNIT_ASSERT(document["suspended"].get<bool>());
     CPPUNIT_ASSERT_EQUAL("=2 usage"s, status_of(console("domain")));
+  }
+
+  void where_a_domain_goes() {
+    fill();
+    console.system.domains.push_back({"blue/a.example%b1", 1});
+    DomainRoute route;
+    route.domain = "a.example";
+    route.method = "esmtp";
+    route.looked_up = true;
+    route.ttl = std::chrono::seconds(1902);
+    route.hosts.push_back({"mx1.a.example", 25, 5, true, {*IpAddress::parse("192.0.2.7")}, "", std::chrono::hours(1)});
+    for (const auto name : {"a.example", "a.example%b1", "idle.example"}) console.system.named.routes[name] = route;
+    const std::string lines =
+        " Domain 'a.example' has 1 MXs and a TTL of 1902 seconds\n"
+        "   [5 mx1.a.example:25 TTL:3600]\n"
+        "         [192.0.2.7] IPv4\n=0 ok\n";
+    ASSERT_HOLDS(console("domain a.example"), " Active Connections: 0\n" + lines);
+    ASSERT_HOLDS(console("domain blue/a.example%b1"), " Active Connections: 0\n" + lines);
+    const auto document = nlohmann::json::parse(payload_of(console("--json domain a.example")).at(0));
+    CPPUNIT_ASSERT_EQUAL(1902, document["route"]["ttl"].get<int>());
+    CPPUNIT_ASSERT_EQUAL("192.0.2.7"s, document["route"]["hosts"][0]["addresses"][0].get<std::string>());
+    CPPUNIT_ASSERT(document["route"] == nlohmann::json::parse(payload_of(console("--json domain route a.example")).at(0)));
+    // Nothing waits there.
+    ASSERT_HOLDS(console("domain idle.example"), "Active:          0\n");
+    ASSERT_HOLDS(console("domain idle.example"), lines);
+    // What was not looked up is not known, and neither is a way that there is not.
+    route.ttl.reset();
+    console.system.named.routes["new.example"] = route;
+    route.looked_up = false;
+    route.problem = "no way";
+    console.system.named.routes["lost.example"] = route;
+    for (const auto name : {"new.example", "lost.example"})
+      CPPUNIT_ASSERT_EQUAL_MESSAGE(name, "=3 not-found"s, status_of(console("domain "s + name)));
+    console.system.spooled.indexing.text = "queueing what was there: 5 of 9 messages (55 %)";
+    ASSERT_HOLDS(console("domain idle.example"), "!notice queue-indexing queueing what was there: 5 of 9");
   }
 
   void bindings() {
