@@ -2,13 +2,13 @@
 
 #include "base/text.h"
 #include "control/limits.h"
+#include "control/selectors.h"
 #include "queue/binding.h"
 #include "queue/name.h"
 #include "telemetry/counters.h"
 #include "telemetry/log.h"
 
 #include <algorithm>
-#include <array>
 #include <map>
 
 namespace impulse::control {
@@ -240,6 +240,9 @@ void offer_synopsis(Collector& collector, std::string_view synopsis, std::span<c
   const bool named = has("domain") || has("binding");
   for (const bool flags : {false, true}) {
     if (flags && !collector.wants_flags()) return;
+    // Which a synopsis does not list.
+    if (flags && synopsis.contains("SELECTOR"))
+      for (const std::string_view selector : selector_flags) collector.offer(selector);
     for (const std::string_view token : tokens) {
       const size_t equals = token.find('=');
       const std::string_view name = token.substr(0, equals);
@@ -251,14 +254,6 @@ void offer_synopsis(Collector& collector, std::string_view synopsis, std::span<c
       if (!there) collector.offer(token.substr(0, equals == std::string_view::npos ? equals : equals + 1));
     }
   }
-}
-
-// The selectors of a command about messages, which its synopsis does not list.
-void offer_selectors(Collector& collector, std::span<const std::string> typed) {
-  constexpr std::array<std::string_view, 5> selectors{"--sender", "--recipient", "--older", "--meta", "--header"};
-  const bool value = !typed.empty() && std::ranges::find(selectors, std::string_view(typed.back())) != selectors.end();
-  if (value || !collector.wants_flags()) return;
-  for (const std::string_view selector : selectors) collector.offer(selector);
 }
 
 // Behind "binding" of "binding BINDING", "--binding" or "to" a Binding's name is wanted, and nothing else can stand.
@@ -317,7 +312,7 @@ std::optional<size_t> plain_words(std::span<const std::string> rest) {
       ++i;
     else if (!rest[i].starts_with("--"))
       count += iequals(rest[i], "domain") ? 0 : 1;
-    else if (!iequals(rest[i], "--dry-run") && !iequals(rest[i], "--remove") && ++i == rest.size())
+    else if (i += words_of_flag(rest[i], i + 1 < rest.size() ? rest[i + 1] : ""); i >= rest.size())
       return std::nullopt;
   }
   return count;
@@ -355,10 +350,21 @@ void offer_words_of(Collector& collector, System& system, const Command& command
     offer_bindings(collector, system);
     offer_groups(collector, system);
   }
-  if (command.name == "rebind" && before == 0) offer_bindings(collector, system);
+  const bool begins_with_one =
+      command.name == "rebind" || command.name == "binding active" || command.name == "binding delayed";
+  if (begins_with_one && before == 0) offer_bindings(collector, system);
   if ((command.name == "rebind" || command.name == "spool export") && before == 1)
     offer_domains(collector, system, typed);
-  if (command.synopsis.contains("SELECTOR")) offer_selectors(collector, rest);
+}
+
+// The domains of a command about queues, behind its Binding where that comes first.
+void offer_queues(Collector& collector, System& system, const Command& command, std::span<const std::string> rest,
+                  std::string_view typed) {
+  const auto before = plain_words(rest);
+  const size_t first = command.name.starts_with("binding ") ? 1 : 0;
+  const size_t behind = first + (command.name == "reroute queue" ? 2 : 1);
+  if (before && *before < first) offer_bindings(collector, system);
+  if (before && *before >= first && *before < behind) offer_domains(collector, system, typed);
 }
 
 }  // namespace
@@ -377,6 +383,10 @@ Candidates completions(const CommandTable& table, System& system, std::string_vi
   if (awaits_binding(words(flat), rest)) {
     offer_bindings(collector, system);
     if (found.command->synopsis.contains("binding BINDING|all")) collector.offer("all");
+    return std::move(collector).result();
+  }
+  if (!rest.empty() && iequals(rest.back(), "--domain") && found.command->synopsis.contains("--domain NAME")) {
+    offer_domains(collector, system, typed.last);
     return std::move(collector).result();
   }
   switch (argument) {
@@ -408,8 +418,7 @@ Candidates completions(const CommandTable& table, System& system, std::string_vi
           if (scope.kind != config::ScopeKind::global) collector.offer(scope.name, scope.help);
       break;
     case Argument::domain:
-      if (const auto before = plain_words(rest); before && *before < (found.command->name == "reroute queue" ? 2 : 1))
-        offer_domains(collector, system, typed.last);
+      offer_queues(collector, system, *found.command, rest, typed.last);
       break;
     case Argument::message:
       if (rest.empty() || (rest.size() == 1 && (iequals(rest[0], "body") || iequals(rest[0], "full"))))

@@ -55,6 +55,7 @@ libcontrol_a_SOURCES = \
 	src/control/render.cc src/control/render.h \
 	src/control/request.cc src/control/request.h \
 	src/control/safe_text.h \
+	src/control/selectors.h \
 	src/control/status.cc src/control/status.h \
 	src/control/system.h \
 	src/control/watch.cc src/control/watch.h \

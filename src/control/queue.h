@@ -84,10 +84,10 @@ struct OutboundConnection {
   bool established() const { return state != "connecting"; }
 };
 
-enum class QueueAct : uint8_t { retry, fail, hold, release, reroute, rebind };
+enum class QueueAct : uint8_t { retry, fail, hold, release, delay, reroute, rebind };
 
 struct MessageOrder {
-  QueueAct act = QueueAct::retry;  // no reroute, no rebind
+  QueueAct act = QueueAct::retry;  // no delay, no reroute, no rebind
   MessageId id;
   std::string recipient{};  // its address; empty: all that have no outcome yet
   bool quiet = false;       // fail: without a report to the sender
@@ -108,6 +108,8 @@ struct QueueOrder {
   // reroute: another queue, of the same tenant and Binding; rebind: a Binding, or empty:
   // the one that the configuration would give it now.
   std::string to{};
+  spool::ContentFilter content{};  // unless it is empty messages are read for it
+  Duration delay{0};               // delay: what is due waits so long; what waits already does not wait longer
 };
 
 // Recipients, by what became of them.
@@ -124,6 +126,9 @@ struct QueueProgress {
   QueueActed acted;                      // of a dry run: what would be
   std::vector<QueuedRecipient> first{};  // of a dry run: 25 at most
   bool ended = false;
+  // Recipients of messages that would have to be read, and cannot: left alone. Why, of the first.
+  uint64_t unreadable = 0;
+  std::string why_unreadable{};
 };
 
 // An order about a queue, under way. Destroyed, it ends where it is.

@@ -1,9 +1,7 @@
 // Orders, carried out a slice at a time.
-#include "delivery/clerk.h"
-
 #include "base/text.h"
 #include "delivery/ages.h"
-#include "queue/binding.h"
+#include "delivery/clerk_impl.h"
 
 #include <algorithm>
 #include <utility>
@@ -30,26 +28,6 @@ constexpr const char* status_of_failure = "5.0.0";
 bool is_senders(Act act, const Item& delayed) { return act == Act::retry && delayed.future_release; }
 
 }  // namespace
-
-struct Clerk::Work {
-  std::weak_ptr<Errand> errand;
-  QueueOrder order;
-  MessageId newest;
-  WallTime before{};  // received then at the latest
-  Progress progress{};
-  std::string queue{};  // empty: the next one is to be found
-  queue::Queue::Scan scan{};
-  std::string last{};  // queue that was looked through
-  int passes = 0;
-  uint64_t done_before = 0;       // when this pass began
-  bool again = false;             // something had another place by the time that it was its turn
-  std::shared_ptr<Errand> own{};  // of one that nobody waits for
-  bool wakes = false;             // looks at queues, and does nothing else
-  queue::GroupTurns turns{};
-  // Of a flush: those of the queue that it is about, and how many of them had their turn.
-  std::vector<Item> meant{};
-  size_t flushed = 0;
-};
 
 Clerk::Clerk(Office& office) : office_(office), timer_(office.parts.loop, [this] { run(); }) {}
 
@@ -178,22 +156,15 @@ void Clerk::run() {
       continue;
     }
     waiting = 0;
-    if (work->order.act == Act::rebind && work->order.to.empty() && !work->queue.empty()) {
-      std::vector<Listed> listed;
-      office_.queue.scan(work->queue, work->scan, page, listed);
-      work->progress.looked_at += listed.size();
-      if (!listed.empty()) {
-        reassign(std::move(work), std::move(listed));
-        if (steady_now() >= end) break;
-        continue;
-      }
-      if (work->scan.ended) work->queue.clear();
-    }
     journalled_ = errand->journalled();
-    work->progress.ended = !step(*work);
+    std::vector<Listed> unread;
+    work->progress.ended = !step(*work, unread);
     journalled_ = nullptr;
     errand->set(work->progress);
-    if (!work->progress.ended) works_.push_back(std::move(work));
+    if (!unread.empty())
+      read(std::move(work), std::move(unread));
+    else if (!work->progress.ended)
+      works_.push_back(std::move(work));
     if (steady_now() >= end) break;
   }
   if (!works_.empty() && !office_.stopping) later();
@@ -243,11 +214,13 @@ bool Clerk::next_queue(Work& work) {
 }
 
 // A page of it. False: that was all.
-bool Clerk::step(Work& work) {
+bool Clerk::step(Work& work, std::vector<Listed>& unread) {
+  const QueueOrder& order = work.order;
   if (work.queue.empty() && !next_queue(work)) {
     const bool did = std::exchange(work.again, false) || work.progress.acted.done > work.done_before;
-    // A flush has gathered all: who is met again has been tried.
-    const bool more = !work.order.dry_run && work.order.act != Act::retry && did && ++work.passes < most_passes;
+    // A flush has gathered all: who is met again has been tried. What is met again by a delay waited when it came.
+    const bool once = order.dry_run || order.act == Act::retry || order.act == Act::delay;
+    const bool more = !once && did && ++work.passes < most_passes;
     work.done_before = work.progress.acted.done;
     work.last.clear();
     return more;
@@ -257,71 +230,90 @@ bool Clerk::step(Work& work) {
     wake(work);
     return true;
   }
-  // Their Bindings have to be found out first: by run().
-  if (work.order.act == Act::rebind && work.order.to.empty()) return true;
-  if (work.order.act == Act::retry && !work.order.dry_run) {
+  if (order.act == Act::retry && !order.dry_run && !gathers(work)) {
     flush(work);
     return true;
   }
   std::vector<Listed> listed;
   office_.queue.scan(work.queue, work.scan, page, listed);
   work.progress.looked_at += listed.size();
-  std::vector<Item> failed;
-  Acted& acted = work.progress.acted;
-  for (const Listed& each : listed) {
-    if (!fits(work, each)) continue;
-    // Told once: later passes would meet those that this has set in motion.
-    if (each.place == Place::in_flight) {
-      if (work.passes == 0) ++acted.in_flight;
-      continue;
-    }
-    if (work.order.dry_run) {
-      if (!is_senders(work.order.act, each.item))
-        would(work, each);
-      else
-        ++acted.left;
-      continue;
-    }
-    if (work.order.act == Act::rebind) {
-      rebind(work.queue, each.item, work.order.to, work);
-      continue;
-    }
-    switch (carry_out(work.order.act, work.queue, each.item, work.order.to, failed)) {
-      case Fate::done:
-        ++acted.done;
-        break;
-      case Fate::left:
-        if (work.passes == 0) ++acted.left;
-        break;
-      case Fate::none:
-        break;
-    }
-  }
-  give_up(work.queue, std::move(failed), work.order.response, work.order.quiet);
-  if (work.scan.ended) work.queue.clear();
+  // What waits already is not meant.
+  if (order.act == Act::delay && work.scan.place == Place::delayed) work.scan.ended = true;
+  if (std::ranges::any_of(listed, [&](const Listed& each) { return must_read(work, each); }))
+    unread = std::move(listed);
+  else
+    carry_out_page(work, listed, {});
   return true;
 }
 
-// Some more of a queue: gathered first, then due. One by one a next host that is down would give back at once what
-// was due, to where it is met again: each would be tried over and over, and wait the longer.
-void Clerk::flush(Work& work) {
-  Acted& acted = work.progress.acted;
-  if (!work.scan.ended && work.flushed == 0 && work.meant.size() < most_gathered) {
-    std::vector<Listed> listed;
-    office_.queue.scan(work.queue, work.scan, page, listed);
-    work.progress.looked_at += listed.size();
-    for (const Listed& each : listed) {
-      if (!fits(work, each)) continue;
-      if (is_senders(Act::retry, each.item))
-        ++acted.left;
-      else
-        work.meant.push_back(each.item);
+// What is meant of a page, by what was read of it just now, or before.
+void Clerk::carry_out_page(Work& work, const std::vector<Listed>& listed, const std::map<MessageId, Found>& read) {
+  std::vector<Item> failed;
+  for (const Listed& each : listed) {
+    if (!fits(work, each)) continue;
+    // Told once: later passes would meet those that this has set in motion.
+    const bool in_flight = each.place == Place::in_flight;
+    if (in_flight && work.passes > 0) continue;
+    std::string_view to = work.order.to;
+    if (work.reads()) {
+      const auto found = read.find(each.item.id);
+      const auto known = work.known.find(each.item.id);
+      const Content content = found != read.end()         ? found->second.content
+                              : known != work.known.end() ? known->second
+                                                          : Content::other;
+      if (content == Content::unreadable && work.passes == 0) ++work.progress.unreadable;
+      if (content != Content::fits) continue;
+      if (work.by_configuration()) {
+        to = found->second.binding;
+        if (to.empty() || iequals(to, queue::binding_of(work.queue))) continue;
+      }
     }
-    return;
+    if (in_flight)
+      ++work.progress.acted.in_flight;
+    else
+      act_on_one(work, each, to, failed);
   }
+  give_up(work.queue, std::move(failed), work.order.response, work.order.quiet);
+  if (work.scan.ended && work.meant.empty()) work.queue.clear();
+}
+
+void Clerk::act_on_one(Work& work, const Listed& listed, std::string_view to, std::vector<Item>& failed) {
+  const QueueOrder& order = work.order;
+  if (is_senders(order.act, listed.item)) {
+    ++work.progress.acted.left;
+  } else if (order.dry_run) {
+    would(work, listed);
+  } else if (order.act == Act::retry) {
+    work.meant.push_back(listed.item);
+  } else if (order.act == Act::rebind) {
+    if (!rebind(work.queue, listed.item, to, work)) work.again = true;
+  } else {
+    switch (carry_out(order.act, work.queue, listed.item, to, failed, order.delay)) {
+      case Fate::done:
+        ++work.progress.acted.done;
+        break;
+      case Fate::left:
+        if (work.passes == 0) ++work.progress.acted.left;
+        break;
+      case Fate::none:  // tried, held or released meanwhile: it is met in its new place
+        work.again = true;
+        break;
+    }
+  }
+}
+
+// A flush: all of a queue is gathered first, then due. One by one a next host that is down would give back at once
+// what was due, to where it is met again: each would be tried over and over, and wait the longer.
+bool Clerk::gathers(const Work& work) const {
+  return !work.scan.ended && work.flushed == 0 && work.meant.size() < most_gathered;
+}
+
+// Some more of what was gathered.
+void Clerk::flush(Work& work) {
   std::vector<Item> failed;
   for (size_t i = 0; i < page && work.flushed < work.meant.size(); ++i)
-    if (carry_out(Act::retry, work.queue, work.meant[work.flushed++], {}, failed) == Fate::done) ++acted.done;
+    if (carry_out(Act::retry, work.queue, work.meant[work.flushed++], {}, failed) == Fate::done)
+      ++work.progress.acted.done;
   if (work.flushed < work.meant.size()) return;
   work.meant = {};
   work.flushed = 0;
@@ -361,64 +353,11 @@ bool Clerk::rebind(std::string_view queue, const Item& like, std::string_view bi
   return true;
 }
 
-void Clerk::reassign(std::unique_ptr<Work> work, std::vector<Listed> listed) {
-  struct Job {
-    std::unique_ptr<Work> work;
-    std::vector<Listed> listed;
-    std::map<MessageId, std::string> bindings;
-  };
-  auto job = std::make_shared<Job>(Job{std::move(work), std::move(listed), {}});
-  for (const Listed& each : job->listed)
-    if (fits(*job->work, each)) job->bindings.try_emplace(each.item.id);
-  office_.readers.post([this, weak = std::weak_ptr(alive_), &spool = office_.parts.spool, &loop = office_.parts.loop,
-                        snapshot = office_.parts.snapshot(), job] {
-    const std::string current(queue::binding_of(job->work->queue));
-    for (auto& [id, binding] : job->bindings) {
-      // One that cannot be read stays where it is.
-      const auto summary = spool.summary(id);
-      if (!summary) continue;
-      auto chosen =
-          queue::choose_binding(*snapshot, queue::wish_of(*snapshot, summary->envelope), current, &job->work->turns);
-      if (!chosen) chosen = queue::choose_binding(*snapshot, queue::wish_of(*snapshot, {}), current, &job->work->turns);
-      if (chosen) binding = std::move(*chosen);
-    }
-    loop.post([this, weak, job] {
-      if (weak.expired()) return;
-      if (office_.stopping) return;
-      const auto errand = job->work->errand.lock();
-      if (errand == nullptr) return;
-      journalled_ = errand->journalled();
-      reassigned(*job->work, job->listed, job->bindings);
-      journalled_ = nullptr;
-      errand->set(job->work->progress);
-      works_.push_back(std::move(job->work));
-      later();
-    });
-  });
-}
-
-void Clerk::reassigned(Work& work, const std::vector<Listed>& listed,
-                       const std::map<MessageId, std::string>& bindings) {
-  for (const Listed& each : listed) {
-    const auto found = bindings.find(each.item.id);
-    if (found == bindings.end() || found->second.empty() || iequals(found->second, queue::binding_of(work.queue)))
-      continue;
-    if (!fits(work, each)) continue;
-    if (each.place == Place::in_flight) {
-      if (work.passes == 0) ++work.progress.acted.in_flight;
-    } else if (work.order.dry_run) {
-      would(work, each);
-    } else if (!rebind(work.queue, each.item, found->second, work)) {
-      work.again = true;  // tried, held or released meanwhile: it is met in its new place
-    }
-  }
-  if (work.scan.ended) work.queue.clear();
-}
-
 bool Clerk::fits(const Work& work, const Listed& listed) const {
   const Item& item = listed.item;
   const bool held = item.next_attempt == queue::on_hold;
   if (item.id > work.newest) return false;
+  if (work.order.act == Act::delay && listed.place == Place::delayed) return false;
   if (work.order.act == Act::release && !held) return false;
   if (work.order.act == Act::hold && held) return false;
   // What is held is not what a flush is about.
@@ -431,7 +370,7 @@ bool Clerk::fits(const Work& work, const Listed& listed) const {
 }
 
 Clerk::Fate Clerk::carry_out(Act act, std::string_view queue, const Item& like, std::string_view to,
-                             std::vector<Item>& failed) {
+                             std::vector<Item>& failed, Duration delay) {
   const WallTime now = wall_now();
   const bool held = like.next_attempt == queue::on_hold;
   // The sender's own time (RFC 4865) is kept, whoever asks; age counts from it.
@@ -458,6 +397,9 @@ Clerk::Fate Clerk::carry_out(Act act, std::string_view queue, const Item& like, 
       break;
     case Act::release:
       wait_until(queue, *item, too_early ? item->received : now);
+      break;
+    case Act::delay:
+      wait_until(queue, *item, now + delay);
       break;
     case Act::reroute:
       office_.queue.finish(queue, *item);

@@ -1,6 +1,7 @@
 // Clerk: what the operator orders about mail that waits: one message, or all of
 // a queue that a selection fits, a slice at a time, so that a long queue holds
-// nobody up. Remembers which queues, and Bindings, he has suspended, and where he has
+// nobody up. What only messages say is read by other threads, and the order goes on
+// when that is known (clerk_reading.cc). Remembers which queues, and Bindings, he has suspended, and where he has
 // sent their mail; both end with the daemon. Which Binding he has given mail is in the
 // journal. Loop thread.
 #pragma once
@@ -55,29 +56,36 @@ class Clerk {
 
  private:
   struct Work;
+  struct Found;
+  struct Reading;
+  enum class Content : uint8_t;
   enum class Fate : uint8_t { done, left, none };
 
   void later();
   void run();
   Acted act_on(const MessageOrder& order);
-  bool step(Work& work);
+  // False: it has ended. `unread` gets a page that cannot be carried out before its messages are read.
+  bool step(Work& work, std::vector<queue::Listed>& unread);
   bool next_queue(Work& work);
   bool fits(const Work& work, const queue::Listed& listed) const;
   bool is_meant(const QueueOrder& order, std::string_view queue) const;
+  bool gathers(const Work& work) const;
   void flush(Work& work);
+  void carry_out_page(Work& work, const std::vector<queue::Listed>& listed, const std::map<MessageId, Found>& read);
+  void act_on_one(Work& work, const queue::Listed& listed, std::string_view to, std::vector<queue::Item>& failed);
   void wake(Work& work);
   // The name under which a Binding is suspended.
   static std::string way_of(std::string_view binding) { return fmt::format("{}{}", queue::binding_mark, binding); }
-  // Their Bindings, as the configuration has it now, are found out on another thread.
-  void reassign(std::unique_ptr<Work> work, std::vector<queue::Listed> listed);
-  void reassigned(Work& work, const std::vector<queue::Listed>& listed,
-                  const std::map<MessageId, std::string>& bindings);
+  // Of a page: what its messages say, on another thread; then the page is carried out.
+  bool must_read(const Work& work, const queue::Listed& listed) const;
+  void read(std::unique_ptr<Work> work, std::vector<queue::Listed> listed);
+  void was_read(Reading& reading);
   void would(Work& work, const queue::Listed& listed) const;  // of a dry run
   // False: it does not wait there any more as it did.
   bool rebind(std::string_view queue, const queue::Item& like, std::string_view binding, Work& work);
   // What becomes of one that waits; `failed` gets those to be given up.
   Fate carry_out(Act act, std::string_view queue, const queue::Item& item, std::string_view to,
-                 std::vector<queue::Item>& failed);
+                 std::vector<queue::Item>& failed, Duration delay = Duration{0});
   void give_up(std::string_view queue, std::vector<queue::Item> items, const std::string& response, bool quiet);
   void wait_until(std::string_view queue, queue::Item item, WallTime when);  // journalled
 

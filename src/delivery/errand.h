@@ -6,6 +6,7 @@
 #include "base/pattern.h"
 #include "base/result.h"
 #include "queue/queue.h"
+#include "spool/content_filter.h"
 
 #include <atomic>
 #include <cstdint>
@@ -38,6 +39,7 @@ enum class Act : uint8_t {
   fail,     // given up, with a report to the sender
   hold,     // waits until it is released
   release,  // what is on hold is due now
+  delay,    // what is due waits for a while; not what waits already
   reroute,  // from one queue to another; it goes where that queue's mail goes
   rebind,   // from one Binding to another
 };
@@ -45,7 +47,7 @@ enum class Act : uint8_t {
 // About one message. Which of its recipients are pending, and by which Binding they
 // go, the caller knows from the spool.
 struct MessageOrder {
-  Act act = Act::retry;  // no reroute, no rebind
+  Act act = Act::retry;  // no delay, no reroute, no rebind
   MessageId id;
   std::vector<std::pair<uint32_t, std::string>> recipients;  // number, and the queue that it belongs to
   bool quiet = false;                                        // fail: no report
@@ -76,6 +78,9 @@ struct QueueOrder {
   // reroute: a queue of the same tenant and Binding, and another one; rebind: a Binding,
   // or empty: the one that the configuration would give it now.
   std::string to;
+  // Of which messages. Unless it is empty they are read; and when `act` is rebind, and `to` empty.
+  spool::ContentFilter content{};
+  Duration delay{0};  // delay: for so long from now on
 };
 
 struct Progress {
@@ -84,6 +89,9 @@ struct Progress {
   std::vector<Waiting> first;    // of a dry run: the first that it would be done to
   bool ended = false;            // and what was journalled for it is durable
   std::optional<Error> unsaved;  // some of it is not, and why: it holds until the daemon ends
+  // Recipients of messages that would have to be read, and cannot: left alone. Why, of the first.
+  uint64_t unreadable = 0;
+  std::string why_unreadable{};
 
   static constexpr size_t most_shown = 25;
 };

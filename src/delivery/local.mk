@@ -6,6 +6,7 @@ libdelivery_a_SOURCES = \
 	src/delivery/blackhole.cc src/delivery/blackhole.h \
 	src/delivery/bounce.cc src/delivery/bounce.h \
 	src/delivery/clerk.cc src/delivery/clerk.h \
+	src/delivery/clerk_impl.h src/delivery/clerk_reading.cc \
 	src/delivery/courier.cc src/delivery/courier.h \
 	src/delivery/dispatcher.cc src/delivery/dispatcher.h \
 	src/delivery/ecstream_bodies.cc \

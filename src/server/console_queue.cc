@@ -56,6 +56,8 @@ delivery::Act act_of(control::QueueAct act) {
       return delivery::Act::hold;
     case control::QueueAct::release:
       return delivery::Act::release;
+    case control::QueueAct::delay:
+      return delivery::Act::delay;
     case control::QueueAct::reroute:
       return delivery::Act::reroute;
     case control::QueueAct::rebind:
@@ -164,7 +166,8 @@ class Errand final : public control::QueueErrand {
 
   control::QueueProgress progress() override {
     delivery::Progress now = errand_->progress();
-    control::QueueProgress progress{now.looked_at, acted_of(now.acted, now.unsaved), {}, now.ended};
+    control::QueueProgress progress{now.looked_at,  acted_of(now.acted, now.unsaved), {}, now.ended,
+                                    now.unreadable, std::move(now.why_unreadable)};
     for (delivery::Waiting& each : now.first) progress.first.push_back(row_of(std::move(each), node_));
     return progress;
   }
@@ -273,7 +276,9 @@ std::unique_ptr<control::QueueErrand> ConsoleService::act_on_queue(control::Queu
                               order.dry_run,
                               order.quiet,
                               std::move(order.response),
-                              std::move(order.to)};
+                              std::move(order.to),
+                              std::move(order.content),
+                              order.delay};
   std::shared_ptr<const delivery::Errand> errand;
   run_on(parts_.delivery_loop, [&] { errand = parts_.dispatcher.begin(std::move(passed)); });
   return std::make_unique<Errand>(std::move(errand), parts_.spool.node());

@@ -275,6 +275,78 @@ class Queue(TestCase):
             console.socket.shutdown(socket.SHUT_WR)
             self.assertIn(f"{count} recipients held", str(console.reply()))
 
+    def send_by_context(self, **counts):
+        """So many messages of each campaign, to far.example, which is suspended: of each the first half has X-Pick: alpha."""
+        self.start(refuse=False, config=SLOW.replace(
+            '  Listen "127.0.0.1:@smtp@" { }\n', '''  SMTP_Extensions = ( PIPELINING XSETCONTEXT )
+  XCLIENT_Hosts = ( 127.0.0.0/8 )
+  Listen "127.0.0.1:@smtp@" { }
+'''))
+        self.say("suspend", "far.example")
+        for campaign, count in counts.items():
+            with Smtp(self.own.smtp_port) as smtp:
+                smtp.ehlo()
+                smtp.expect(250, f"XSETCONTEXT campaign={campaign}")
+                for number in range(count):
+                    pick = b"alpha" if number < count // 2 else b"beta"
+                    smtp.message(b"X-Pick: " + pick + b"\r\n" + MESSAGE, recipients=[f"{campaign}{number}@far.example"])
+        self.row("far.example", active=sum(counts.values()))
+
+    def test_what_only_messages_say(self):
+        self.send_by_context(summer=60, winter=140)
+
+        def both(*words):
+            """As many are done as a dry run says."""
+            dry = self.documents(*words, "--dry-run")
+            done = self.documents(*words)[-1]
+            self.assertEqual((dry[-1]["recipients"], 0), (done["recipients"], done["unreadable"]))
+            self.assertEqual(min(25, dry[-1]["recipients"]), len(dry) - 1)
+            return done["recipients"]
+
+        self.assertEqual(60, both("hold", "domain", "--meta", "campaign", "summer", "far.example"))
+        self.assertEqual(30, both("release", "domain", "--meta", "campaign=summer", "--header", "x-pick", "beta", "far.example"))
+        self.row("far.example", held=30, active=170)
+        self.assertEqual(70, both("reroute", "queue", "--header", "X-Pick=^ALPHA$", "--meta", "campaign", "winter",
+                                  "far.example", "near.example"))
+        self.assertEqual(0, both("binding", "flush", "domain", "--meta", "campaign", "summer", "default", "all"))
+        done = self.say("fail", "all", "quiet", "--meta", "campaign", "summer", "554", "over")
+        self.assertEqual("all purged, 60 recipients failed.\n", done.stdout)
+        self.assertIn("554 over", str(self.own.wait_mainlog("P", 60)[0]))
+        done = self.say("binding", "fail", "domain", "quiet", "--header", "X-Pick", "beta", "default", "far.example")
+        self.assertEqual("far.example purged, 70 recipients failed.\n", done.stdout)
+        self.own.wait_mainlog("P", 130)
+        self.own.wait_mainlog("D", 70)
+        self.assertEqual({b"X-Pick: alpha"}, {line for message in self.sink.messages for line in message.data.split(b"\r\n")
+                                              if line.startswith(b"X-Pick: ")})
+        wait_for(lambda: not self.documents("mailq"), "an empty queue")
+
+    def test_ended_while_messages_are_read(self):
+        self.send_by_context(summer=100, winter=100)
+        with Ectl(self.own.control) as console:
+            console.send("fail domain quiet --meta campaign summer far.example\n")
+            self.own.stop()
+        failed = len(self.own.mainlog("P"))
+        self.own.start()
+        self.row("far.example", active=200 - failed)
+        self.assertEqual(100 - failed, self.documents("fail", "domain", "quiet", "--meta", "campaign", "summer",
+                                                      "far.example")[-1]["recipients"])
+        self.own.wait_mainlog("P", 100)
+        self.own.wait_mainlog("D", 100)
+        wait_for(lambda: not self.documents("mailq"), "an empty queue")
+
+    def test_delay(self):
+        self.send_by_context(summer=2, winter=3)
+        self.say("delay", "3600", status=2)
+        self.assertEqual("Delayed 2 recipients.\n", self.say("delay", "3600", "--meta", "campaign", "summer").stdout)
+        self.row("far.example", active=3, delayed=2)
+        self.say("delay", "3600", "--domain", "near.example", status=3)
+        self.own.kill9()
+        self.own.start()  # which forgets that far.example is suspended
+        self.own.wait_mainlog("D", 3)
+        self.row("far.example", active=0, delayed=2)
+        self.say("flush", "domain", "far.example")
+        self.own.wait_mainlog("D", 5)
+
     def test_suspend_and_resume(self):
         self.start(refuse=False)
         self.say("suspend", "domain", "far.example")

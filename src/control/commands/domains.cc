@@ -1,5 +1,5 @@
-// active, delayed, domain, domain all, show outbound: the queue's
-// domains, and the connections that carry their mail.
+// active, delayed, the same of a binding, domain, domain all, show outbound: the
+// queue's domains, and the connections that carry their mail.
 #include "base/tenant.h"
 #include "base/text.h"
 #include "control/columns.h"
@@ -11,8 +11,10 @@
 #include "telemetry/counters.h"
 
 #include <algorithm>
+#include <expected>
 #include <map>
 #include <memory>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -50,42 +52,75 @@ void say_row(Writer& writer, const QueuedDomain& row, uint64_t connections) {
                             row.active, row.delayed, row.delivered));
 }
 
-// Those of all domains, also of those that are not listed.
-void say_totals(Writer& writer, System& system) {
-  const QueueTotals totals = system.queue_totals();
-  const int64_t open = system.counters().value(Counter::outbound_open);
-  const int64_t delivered = system.counters().shown(Counter::deliveries);
-  if (writer.json())
-    writer.document({{"domains", totals.domains},
-                     {"connections", open},
-                     {"active", totals.active},
-                     {"delayed", totals.delayed},
-                     {"held", totals.held},
-                     {"in_flight", totals.in_flight},
-                     {"delivered", delivered}});
-  else
-    writer.text(fmt::format("{:>48}  C: {:>3}  A: {:>6}  D: {:>6}  S: {:>6}", "Total:", open, totals.active,
-                            totals.delayed, delivered));
+// Those of all domains, or of all of a binding, also of those that are not listed.
+void say_totals(Writer& writer, System& system, const QueueTotals& totals, const std::string& binding = {}) {
+  int64_t open = binding.empty() ? system.counters().value(Counter::outbound_open) : 0;
+  int64_t delivered = binding.empty() ? system.counters().shown(Counter::deliveries) : 0;
+  if (!binding.empty())
+    system.counters().each_binding([&](const std::string& name, const telemetry::Counters::Scope& scope) {
+      if (!iequals(name, binding)) return;
+      open += scope.value(Counter::outbound_open);
+      delivered += scope.shown(Counter::deliveries);
+    });
+  if (writer.json()) {
+    Json document{{"domains", totals.domains}, {"connections", open}, {"active", totals.active},
+                  {"delayed", totals.delayed}, {"held", totals.held}, {"in_flight", totals.in_flight},
+                  {"delivered", delivered}};
+    if (!binding.empty()) document["binding"] = binding;
+    return writer.document(document);
+  }
+  writer.text(fmt::format("{:>48}  C: {:>3}  A: {:>6}  D: {:>6}  S: {:>6}", "Total:", open, totals.active,
+                          totals.delayed, delivered));
+}
+
+std::expected<uint64_t, Answer> read_threshold(std::span<const config::RawValue> words, std::string_view command) {
+  if (words.size() > 1) return std::unexpected(usage(command, "one number is expected"));
+  if (words.empty()) return 0;
+  const auto read = parse_unsigned(words.front().text, UINT64_MAX);
+  if (!read)
+    return std::unexpected(placed_error(Code::usage, "control-usage", words.front(),
+                                        "a number is expected: domains with more than so many are listed"));
+  return *read;
 }
 
 // A line for each domain with more than so many of them.
 Answer over(const Invocation& call, std::string_view command, uint64_t QueuedDomain::* count) {
-  if (call.words.size() > 1) return usage(command, "one number is expected");
-  uint64_t threshold = 0;
-  if (!call.words.empty()) {
-    const auto read = parse_unsigned(call.words.front().text, UINT64_MAX);
-    if (!read)
-      return placed_error(Code::usage, "control-usage", call.words.front(),
-                          "a number is expected: domains with more than so many are listed");
-    threshold = *read;
-  }
+  const auto threshold = read_threshold(call.words, command);
+  if (!threshold) return threshold.error();
   Answer answer;
-  answer.lines =
-      then(each_domain(call.system, UINT64_MAX,
-                       [threshold, count, counts = connections(call.system)](Writer& writer, const QueuedDomain& row) {
-                         if (row.*count > threshold) say_row(writer, row, of(*counts, row.domain));
-                       }),
-           each(1, [&system = call.system](Writer& writer, size_t) { say_totals(writer, system); }));
+  answer.lines = then(
+      each_domain(
+          call.system, UINT64_MAX,
+          [threshold = *threshold, count, counts = connections(call.system)](Writer& writer, const QueuedDomain& row) {
+            if (row.*count > threshold) say_row(writer, row, of(*counts, row.domain));
+          }),
+      each(1, [&system = call.system](Writer& writer, size_t) { say_totals(writer, system, system.queue_totals()); }));
+  return answer;
+}
+
+// The same of one binding.
+Answer over_of_binding(const Invocation& call, std::string_view command, uint64_t QueuedDomain::* count) {
+  if (call.words.empty()) return usage(command, "a binding is expected");
+  auto binding = read_binding(call, call.words.front());
+  if (!binding) return std::move(binding.error());
+  const auto threshold = read_threshold(call.words.subspan(1), command);
+  if (!threshold) return threshold.error();
+  const auto totals = std::make_shared<QueueTotals>();
+  Answer answer;
+  answer.lines = then(each_domain(call.system, UINT64_MAX,
+                                  [threshold = *threshold, count, totals, counts = connections(call.system)](
+                                      Writer& writer, const QueuedDomain& row) {
+                                    ++totals->domains;
+                                    totals->active += row.active;
+                                    totals->delayed += row.delayed;
+                                    totals->in_flight += row.in_flight;
+                                    totals->held += row.held;
+                                    if (row.*count > threshold) say_row(writer, row, of(*counts, row.domain));
+                                  },
+                                  {*binding}),
+                      each(1, [&system = call.system, totals, binding = *binding](Writer& writer, size_t) {
+                        say_totals(writer, system, *totals, binding);
+                      }));
   return answer;
 }
 
@@ -160,6 +195,10 @@ void say_connection(Writer& writer, const OutboundConnection& connection) {
 
 Answer active(const Invocation& call) { return over(call, "active", &QueuedDomain::active); }
 Answer delayed(const Invocation& call) { return over(call, "delayed", &QueuedDomain::delayed); }
+Answer binding_active(const Invocation& call) { return over_of_binding(call, "binding active", &QueuedDomain::active); }
+Answer binding_delayed(const Invocation& call) {
+  return over_of_binding(call, "binding delayed", &QueuedDomain::delayed);
+}
 
 Answer domain_all(const Invocation& call) {
   if (!call.words.empty()) return usage("domain all", "nothing is expected behind it");
@@ -173,7 +212,9 @@ Answer domain_all(const Invocation& call) {
                                        [counts = connections(call.system)](Writer& writer, const QueuedDomain& row) {
                                          say_row(writer, row, of(*counts, row.domain));
                                        }),
-                           each(1, [&system = call.system](Writer& writer, size_t) { say_totals(writer, system); })));
+                           each(1, [&system = call.system](Writer& writer, size_t) {
+                             say_totals(writer, system, system.queue_totals());
+                           })));
   return answer;
 }
 

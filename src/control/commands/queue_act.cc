@@ -1,14 +1,16 @@
-// flush domain, fail domain, hold domain, release domain, reroute queue, rebind:
-// orders about a queue. The queue is worked through in slices, beside everything
+// flush domain, fail domain, fail all, hold domain, release domain, delay, reroute
+// queue, rebind, and those by binding: orders about queues. The queue is worked through in slices, beside everything
 // else; the answer says how far it is, and at its end what was done.
 #include "base/text.h"
 #include "control/columns.h"
 #include "control/commands/commands.h"
 #include "control/commands/config_target.h"
 #include "control/commands/queue_words.h"
+#include "control/selectors.h"
 #include "queue/binding.h"
 #include "queue/name.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -34,6 +36,8 @@ Words words_of(const QueueOrder& order) {
       return {"held", "would be held"};
     case QueueAct::release:
       return {"released", "would be released"};
+    case QueueAct::delay:
+      return {"delayed", "would be delayed"};
     case QueueAct::reroute:
       return {"moved", "would be moved"};
     case QueueAct::rebind:
@@ -52,12 +56,19 @@ std::string_view act_name(QueueAct act) {
       return "hold";
     case QueueAct::release:
       return "release";
+    case QueueAct::delay:
+      return "delay";
     case QueueAct::reroute:
       return "reroute";
     case QueueAct::rebind:
       return "rebind";
   }
   return {};
+}
+
+// Messages, for what only they say.
+bool reads(const QueueOrder& order) {
+  return !order.content.empty() || (order.act == QueueAct::rebind && order.to.empty());
 }
 
 Json document_of(const QueueOrder& order, const QueueProgress& progress) {
@@ -72,6 +83,9 @@ Json document_of(const QueueOrder& order, const QueueProgress& progress) {
   if (order.act == QueueAct::rebind || order.every_binding || !order.binding.empty())
     document["binding"] = order.every_binding || order.binding.empty() ? "all" : order.binding;
   if (!order.to.empty()) document["to"] = order.to;
+  if (order.act == QueueAct::delay)
+    document["seconds"] = std::chrono::duration_cast<std::chrono::seconds>(order.delay).count();
+  if (reads(order)) document["unreadable"] = progress.unreadable;
   return document;
 }
 
@@ -92,6 +106,11 @@ void say_end(Writer& writer, const QueueOrder& order, const QueueProgress& progr
     writer.warning("queue-not-durable", unsaved_text(*acted.unsaved));
     writer.fail(Code::degraded);
   }
+  if (progress.unreadable > 0) {
+    writer.warning("queue-unreadable", fmt::format("{} of messages that cannot be read left alone: {}",
+                                                   counted(progress.unreadable, "recipient"), progress.why_unreadable));
+    writer.fail(Code::degraded);
+  }
   if (writer.json()) return writer.document(document_of(order, progress));
   const std::string name = order.queue.empty() ? "all" : field(order.queue);
   const std::string count = counted(acted.done, "recipient");
@@ -106,6 +125,8 @@ void say_end(Writer& writer, const QueueOrder& order, const QueueProgress& progr
     line = fmt::format("Moved {} from '{}' to '{}'.", count, name, field(order.to));
   } else if (order.act == QueueAct::rebind) {
     line = fmt::format("Rebound {}.", count);
+  } else if (order.act == QueueAct::delay) {
+    line = fmt::format("Delayed {}.", count);
   } else {
     line = fmt::format("{} {}, {} {}.", name, words.done, count,
                        order.act == QueueAct::retry  ? "requeued"
@@ -161,7 +182,7 @@ Answer carry_out(const Invocation& call, QueueOrder order) {
 QueueOrder order_of(QueueAct act, QueueWords words) {
   QueueOrder order;
   order.act = act;
-  if (words.queues.front() != "all") order.queue = words.queues.front();
+  if (!words.queues.empty() && words.queues.front() != "all") order.queue = words.queues.front();
   if (words.binding == "all") {
     order.every_binding = !order.queue.empty();
   } else if (order.queue.empty()) {
@@ -172,24 +193,37 @@ QueueOrder order_of(QueueAct act, QueueWords words) {
   order.sender = std::move(words.sender);
   order.recipient = std::move(words.recipient);
   order.age = words.age;
+  order.content = std::move(words.content);
   order.dry_run = words.dry_run;
   return order;
 }
 
-Answer act_on_domain(const Invocation& call, std::string_view command, QueueAct act) {
-  auto words = read_queue_words(call, command, 1, false);
+Answer act_on_domain(const Invocation& call, std::string_view command, QueueAct act, bool binding_first = false) {
+  auto words = read_queue_words(call, command, {.binding_first = binding_first});
   if (!words) return std::move(words.error());
   return carry_out(call, order_of(act, std::move(*words)));
 }
 
-Answer fail_all_of(const Invocation& call, std::string_view command, bool quiet) {
-  auto words = read_queue_words(call, command, 1, true);
-  if (!words) return std::move(words.error());
-  const std::string response = failure_response(words->note, "Message manually purged.");
-  QueueOrder order = order_of(QueueAct::fail, std::move(*words));
+Answer give_up(const Invocation& call, QueueWords words, bool quiet) {
+  const std::string response = failure_response(words.note, "Message manually purged.");
+  QueueOrder order = order_of(QueueAct::fail, std::move(words));
   order.quiet = quiet;
   order.response = response;
   return carry_out(call, std::move(order));
+}
+
+Answer fail_all_of(const Invocation& call, std::string_view command, bool quiet, bool binding_first = false) {
+  auto words = read_queue_words(call, command, {.notes = true, .binding_first = binding_first});
+  if (!words) return std::move(words.error());
+  return give_up(call, std::move(*words), quiet);
+}
+
+// Of any domain, and so never without a selection.
+Answer fail_selected(const Invocation& call, std::string_view command, bool quiet) {
+  auto words = read_queue_words(call, command, {.queues = 0, .notes = true});
+  if (!words) return std::move(words.error());
+  if (!words->selects()) return usage(command, "a selector is expected, as --meta KEY VALUE or --header NAME LINE");
+  return give_up(call, std::move(*words), quiet);
 }
 
 // What is suspended: a queue, or all of a binding.
@@ -217,9 +251,69 @@ Answer hold_domain(const Invocation& call) { return act_on_domain(call, "hold do
 Answer release_domain(const Invocation& call) { return act_on_domain(call, "release domain", QueueAct::release); }
 Answer fail_domain(const Invocation& call) { return fail_all_of(call, "fail domain", false); }
 Answer fail_domain_quiet(const Invocation& call) { return fail_all_of(call, "fail domain quiet", true); }
+Answer fail_all(const Invocation& call) { return fail_selected(call, "fail all", false); }
+Answer fail_all_quiet(const Invocation& call) { return fail_selected(call, "fail all quiet", true); }
+
+Answer binding_flush_domain(const Invocation& call) {
+  return act_on_domain(call, "binding flush domain", QueueAct::retry, true);
+}
+Answer binding_fail_domain(const Invocation& call) { return fail_all_of(call, "binding fail domain", false, true); }
+Answer binding_fail_domain_quiet(const Invocation& call) {
+  return fail_all_of(call, "binding fail domain quiet", true, true);
+}
+
+// SECONDS, and which: of any domain or binding where it is not said, and so never without any of these.
+Answer delay(const Invocation& call) {
+  constexpr std::string_view command = "delay";
+  std::vector<config::RawValue> rest;
+  const config::RawValue* domain = nullptr;
+  const config::RawValue* binding = nullptr;
+  for (size_t i = 0; i < call.words.size(); ++i) {
+    const config::RawValue& word = call.words[i];
+    const bool is_domain = iequals(word.text, "--domain");
+    if (is_domain || iequals(word.text, "--binding")) {
+      const config::RawValue*& place = is_domain ? domain : binding;
+      if (place != nullptr) return placed_error(Code::usage, "control-usage", word, "it is there twice");
+      if (i + 1 == call.words.size() || !is_plain(call.words[i + 1]) || call.words[i + 1].text.empty())
+        return placed_error(Code::usage, "control-usage", word, "its value is missing");
+      place = &call.words[++i];
+      continue;
+    }
+    // A selector's value is none of these.
+    size_t values = 0;
+    if (word.text.starts_with("--"))
+      values = words_of_flag(word.text, i + 1 < call.words.size() ? call.words[i + 1].text : "");
+    for (size_t last = std::min(i + values, call.words.size() - 1); i < last; ++i) rest.push_back(call.words[i]);
+    rest.push_back(call.words[i]);
+  }
+  Invocation of_rest = call;
+  of_rest.words = rest;
+  const auto plain = plain_words(rest);
+  if (plain.empty()) return usage(command, "a number of seconds is expected");
+  const auto seconds = parse_unsigned(plain.front()->text, UINT32_MAX);
+  if (!seconds || *seconds == 0)
+    return placed_error(Code::usage, "control-usage", *plain.front(), "a number of seconds is expected, 1 at least");
+  auto words = read_queue_words(of_rest, command, {});
+  if (!words) return std::move(words.error());
+  if (domain == nullptr && binding == nullptr && !words->selects())
+    return usage(command, "--domain NAME, --binding NAME or a selector is expected");
+  words->queues.front() = domain == nullptr ? "all" : lower(domain->text);
+  if (binding != nullptr) {
+    if (domain != nullptr && domain->text.contains(queue::binding_mark))
+      return placed_error(Code::usage, "control-usage", *binding, "this queue's name has a binding already");
+    auto name = read_binding(call, *binding);
+    if (!name) return std::move(name.error());
+    words->binding = std::move(*name);
+  } else if (domain != nullptr && !domain->text.contains(queue::binding_mark)) {
+    words->binding = "all";
+  }
+  QueueOrder order = order_of(QueueAct::delay, std::move(*words));
+  order.delay = std::chrono::seconds(*seconds);
+  return carry_out(call, std::move(order));
+}
 
 Answer reroute_queue(const Invocation& call) {
-  auto words = read_queue_words(call, "reroute queue", 2, false);
+  auto words = read_queue_words(call, "reroute queue", {.queues = 2});
   if (!words) return std::move(words.error());
   if (words->queues[0] == "all" || words->queues[1] == "all" || words->binding == "all")
     return usage("reroute queue", "'all' is no queue that mail can be moved from or to");
@@ -244,19 +338,11 @@ Answer reroute_queue(const Invocation& call) {
 Answer rebind(const Invocation& call) {
   constexpr const char* form = "BINDING or all is expected; a domain, and 'to BINDING', may follow";
   if (call.words.empty()) return usage("rebind", form);
-  auto words = read_queue_words(call, "rebind", 1, true);
+  auto words = read_queue_words(call, "rebind", {.notes = true});
   if (!words) return std::move(words.error());
   if (!words->binding.empty()) return usage("rebind", form);
   QueueOrder order = order_of(QueueAct::rebind, *words);
-  // The words themselves, for where they stand.
-  std::vector<const config::RawValue*> plain;
-  for (size_t i = 0; i < call.words.size(); ++i) {
-    if (iequals(call.words[i].text, "--dry-run")) continue;
-    if (call.words[i].text.starts_with("--"))
-      ++i;
-    else
-      plain.push_back(&call.words[i]);
-  }
+  auto plain = plain_words(call.words);  // for where they stand
   if (plain.size() >= 3 && iequals(plain[plain.size() - 2]->text, "to")) {
     auto to = read_binding(call, *plain.back());
     if (!to) return std::move(to.error());

@@ -5,18 +5,72 @@
 #include "control/columns.h"
 #include "control/commands/config_target.h"
 #include "control/limits.h"
+#include "control/selectors.h"
 #include "queue/name.h"
+
+#include <algorithm>
+#include <utility>
 
 namespace impulse::control {
 
 namespace {
 
+constexpr const char* selector_forms =
+    "--sender REGEX, --recipient REGEX, --older TIME, --meta KEY VALUE or --header NAME LINE";
 constexpr const char* two_bindings = "this queue's name has a binding already";
 
 std::expected<Pattern, Answer> read_pattern(const config::RawValue& word) {
   auto pattern = Pattern::compile(word.text, true);
   if (!pattern) return std::unexpected(placed_error(Code::usage, "control-usage", word, pattern.error().message));
   return std::move(*pattern);
+}
+
+// To the language of the configuration NAME=REGEX is two words, unless it is quoted: so ec_console does with its
+// arguments.
+bool is_joined(const Invocation& call, const config::RawValue& name, const config::RawValue& value) {
+  if (call.source == nullptr || name.span.end > value.span.begin) return false;
+  return call.source->text.substr(name.span.end, value.span.begin - name.span.end).contains('=');
+}
+
+// One selector, with the words of its value.
+std::expected<void, Answer> add_selector(const Invocation& call, const config::RawValue& flag,
+                                         std::span<const config::RawValue> values, size_t wanted, QueueWords& read) {
+  const auto wrong = [](const config::RawValue& word, std::string text) {
+    return std::unexpected(placed_error(Code::usage, "control-usage", word, std::move(text)));
+  };
+  if (std::ranges::none_of(selector_flags, [&](std::string_view each) { return iequals(flag.text, each); }))
+    return wrong(flag, fmt::format("a selector is {}; or --dry-run", selector_forms));
+  if (values.size() < wanted) return wrong(flag, "its value is missing");
+  for (const config::RawValue& value : values)
+    if (!is_plain(value)) return wrong(value, "a word is expected");
+  const config::RawValue& value = values.front();
+  if (iequals(flag.text, "--older")) {
+    const auto age = read_duration(value);
+    if (!age) return wrong(value, age.error().message);
+    read.age = *age;
+    return {};
+  }
+  const bool sender = iequals(flag.text, "--sender");
+  if (sender || iequals(flag.text, "--recipient")) {
+    auto pattern = read_pattern(value);
+    if (!pattern) return std::unexpected(std::move(pattern.error()));
+    auto& place = sender ? read.sender : read.recipient;
+    if (place) return wrong(flag, "it is there twice");
+    place = std::move(*pattern);
+    return {};
+  }
+  const bool meta = iequals(flag.text, "--meta");
+  Result<> added;
+  if (meta)
+    added = values.size() == 1 ? read.content.add_meta(value.text) : read.content.add_meta(value.text, values[1].text);
+  else if (values.size() == 1)
+    added = read.content.add_header(value.text);
+  else if (is_joined(call, value, values[1]))
+    added = read.content.add_header(value.text + '=' + values[1].text);
+  else
+    added = read.content.add_header_line(value.text, values[1].text);
+  if (!added) return wrong(value, added.error().message);
+  return {};
 }
 
 }  // namespace
@@ -30,45 +84,29 @@ Result<Duration> read_duration(const config::RawValue& word) {
   return std::get<Duration>(*value);
 }
 
-std::expected<QueueWords, Answer> read_queue_words(const Invocation& call, std::string_view command, size_t queues,
-                                                   bool notes, bool contents) {
+std::expected<QueueWords, Answer> read_queue_words(const Invocation& call, std::string_view command,
+                                                   const QueueForm& form) {
   QueueWords read;
   const auto wrong = [](const config::RawValue& word, std::string text) {
     return std::unexpected(placed_error(Code::usage, "control-usage", word, std::move(text)));
   };
+  bool wants_binding = form.binding_first;
   for (size_t i = 0; i < call.words.size(); ++i) {
     const config::RawValue& word = call.words[i];
     if (!is_plain(word)) return wrong(word, "a word is expected");
     if (iequals(word.text, "--dry-run")) {
       read.dry_run = true;
     } else if (word.text.starts_with("--")) {
-      const bool sender = iequals(word.text, "--sender");
-      const bool recipient = iequals(word.text, "--recipient");
-      const bool meta = iequals(word.text, "--meta");
-      const bool header = iequals(word.text, "--header");
-      if ((meta || header) && !contents)
-        return wrong(word, "for this messages would have to be read: 'spool export' and ec_show know it");
-      if (!sender && !recipient && !meta && !header && !iequals(word.text, "--older"))
-        return wrong(word, "a selector is --sender REGEX, --recipient REGEX or --older TIME; or --dry-run");
-      if (++i == call.words.size()) return wrong(word, "its value is missing");
-      const config::RawValue& value = call.words[i];
-      if (sender || recipient) {
-        auto pattern = read_pattern(value);
-        if (!pattern) return std::unexpected(std::move(pattern.error()));
-        auto& place = sender ? read.sender : read.recipient;
-        if (place) return wrong(word, "it is there twice");
-        place = std::move(*pattern);
-      } else if (meta || header) {
-        const auto added = meta ? read.content.add_meta(value.text) : read.content.add_header(value.text);
-        if (!added) return wrong(value, added.error().message);
-      } else {
-        const auto age = read_duration(value);
-        if (!age) return wrong(value, age.error().message);
-        read.age = *age;
-      }
-    } else if (iequals(word.text, "binding") && read.queues.empty() && read.binding.empty() &&
-               i + 1 + queues < call.words.size()) {
-      const config::RawValue& name = call.words[++i];
+      const size_t values = words_of_flag(word.text, i + 1 < call.words.size() ? call.words[i + 1].text : "");
+      const auto behind = call.words.subspan(i + 1, std::min(values, call.words.size() - i - 1));
+      if (auto added = add_selector(call, word, behind, values, read); !added)
+        return std::unexpected(std::move(added.error()));
+      i += values;
+    } else if (wants_binding ||
+               (iequals(word.text, "binding") && !form.binding_first && read.queues.empty() && read.binding.empty() &&
+                read.note.empty() && i + 1 + form.queues < call.words.size())) {
+      const config::RawValue& name = wants_binding ? word : call.words[++i];
+      wants_binding = false;
       if (iequals(name.text, "all")) {
         read.binding = "all";
       } else {
@@ -76,20 +114,32 @@ std::expected<QueueWords, Answer> read_queue_words(const Invocation& call, std::
         if (!binding) return std::unexpected(std::move(binding.error()));
         read.binding = std::move(*binding);
       }
-    } else if (read.queues.size() < queues) {
+    } else if (read.queues.size() < form.queues) {
       if (word.text.empty()) return wrong(word, "a domain is expected");
       if (!read.binding.empty() && word.text.contains(queue::binding_mark)) return wrong(word, two_bindings);
       read.queues.push_back(lower(word.text));
-    } else if (notes) {
+    } else if (form.notes) {
       if (!read.note.empty()) read.note += ' ';
       read.note += word.text;
     } else {
       return wrong(word, "nothing more is expected");
     }
   }
-  if (read.queues.size() < queues)
-    return std::unexpected(usage(command, queues == 1 ? "a domain is expected" : "two domains are expected"));
+  if (wants_binding) return std::unexpected(usage(command, "a binding and a domain are expected"));
+  if (read.queues.size() < form.queues)
+    return std::unexpected(usage(command, form.queues == 1 ? "a domain is expected" : "two domains are expected"));
   return read;
+}
+
+std::vector<const config::RawValue*> plain_words(std::span<const config::RawValue> words) {
+  std::vector<const config::RawValue*> plain;
+  for (size_t i = 0; i < words.size(); ++i) {
+    if (!words[i].text.starts_with("--"))
+      plain.push_back(&words[i]);
+    else
+      i += words_of_flag(words[i].text, i + 1 < words.size() ? words[i + 1].text : "");
+  }
+  return plain;
 }
 
 std::expected<std::string, Answer> read_queue(const Invocation& call, std::string_view command, bool bindings) {

@@ -6,6 +6,7 @@
 
 #include <expected>
 #include <functional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,13 +22,23 @@ struct QueueWords {
   spool::ContentFilter content{};
   bool dry_run = false;
   std::string note;  // what stands behind the queues
+
+  bool selects() const { return sender || recipient || age > Duration{0} || !content.empty(); }
 };
 
-// `queues` of them ("binding BINDING" may stand before the first), selectors (--sender REGEX, --recipient REGEX,
-// --older TIME) in front of the first or anywhere, --dry-run anywhere; then, where `notes`, free words. With `contents`
-// also --meta KEY=VALUE and --header NAME=REGEX, for which messages are read. The error is the whole answer.
-std::expected<QueueWords, Answer> read_queue_words(const Invocation& call, std::string_view command, size_t queues,
-                                                   bool notes, bool contents = false);
+// What stands there.
+struct QueueForm {
+  size_t queues = 1;
+  bool notes = false;          // behind the queues: free words
+  bool binding_first = false;  // in front of them a Binding, or "all"; otherwise "binding BINDING" may stand there
+};
+
+// Selectors anywhere (--sender REGEX, --recipient REGEX, --older TIME; --meta KEY VALUE, --meta KEY=VALUE, --header
+// NAME LINE, --header NAME=REGEX, for which messages are read), and --dry-run. The error is the whole answer.
+std::expected<QueueWords, Answer> read_queue_words(const Invocation& call, std::string_view command,
+                                                   const QueueForm& form);
+// Without selectors and their values.
+std::vector<const config::RawValue*> plain_words(std::span<const config::RawValue> words);
 
 // One queue's name ("domain" or "binding BINDING" may stand before it), and nothing
 // else. With `bindings` also a Binding alone: "%b1".

@@ -118,18 +118,6 @@ std::expected<std::string, Answer> take_folder(std::vector<config::RawValue>& wo
   return path;
 }
 
-// Words that are neither selectors nor their values.
-size_t count_queues(const std::vector<config::RawValue>& words) {
-  size_t count = 0;
-  for (size_t i = 0; i < words.size(); ++i) {
-    if (!words[i].text.starts_with("--"))
-      ++count;
-    else if (!iequals(words[i].text, "--dry-run"))
-      ++i;
-  }
-  return count;
-}
-
 }  // namespace
 
 Answer spool_export(const Invocation& call) {
@@ -142,7 +130,7 @@ Answer spool_export(const Invocation& call) {
   order.remove = take_flag(words, "--remove");
   Invocation rest = call;
   rest.words = words;
-  auto read = read_queue_words(rest, command, std::min<size_t>(count_queues(words), 1), false, true);
+  auto read = read_queue_words(rest, command, {std::min<size_t>(plain_words(words).size(), 1)});
   if (!read) return std::move(read.error());
   if (!read->binding.empty())
     return placed_error(Code::usage, "control-usage", words.front(), "mail that goes by a binding is DOMAIN%BINDING");

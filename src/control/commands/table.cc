@@ -23,6 +23,18 @@ constexpr Command table[] = {
      "In the order of the configuration, with the patterns of Allow and the users that the group file names. A user, "
      "or on a Unix socket a group of the system, of a role's name has it too.",
      Argument::nothing, false, authz_roles_list},
+    {"binding active", "BINDING [THRESHOLD]", "a binding's domains with more due mail than that",
+     "As 'active', of what goes by that binding; the totals are its own.", Argument::nothing, false, binding_active},
+    {"binding delayed", "BINDING [THRESHOLD]", "a binding's domains with more delayed mail than that",
+     "As 'delayed', of what goes by that binding; the totals are its own.", Argument::nothing, false, binding_delayed},
+    {"binding fail domain", "[SELECTOR ...] BINDING|all DOMAIN [NOTE...] [--dry-run]",
+     "give up what waits for a domain, by a binding", "The same as 'fail domain binding BINDING DOMAIN'.",
+     Argument::domain, false, binding_fail_domain},
+    {"binding fail domain quiet", "[SELECTOR ...] BINDING|all DOMAIN [NOTE...] [--dry-run]",
+     "give up what waits, by a binding, and tell nobody", "The same as 'fail domain quiet binding BINDING DOMAIN'.",
+     Argument::domain, false, binding_fail_domain_quiet},
+    {"binding flush domain", "[SELECTOR ...] BINDING|all DOMAIN [--dry-run]", "try what is delayed by a binding now",
+     "The same as 'flush domain binding BINDING DOMAIN'.", Argument::domain, false, binding_flush_domain},
     {"binding summary", "[BINDING | group:GROUP]", "statistics of bindings",
      "Connections, queues, and what was delivered, has failed and came in, by each binding, or by that one, or by "
      "those "
@@ -145,6 +157,11 @@ constexpr Command table[] = {
      "The level of each area of the daemon: critical, error, warning, notice, info or debug. With an area (or ALL) and "
      "a level it is set, at once: a commit of the Debug_Flags scope, as 'config set' makes them.",
      Argument::debug_flags, false, debug_flags},
+    {"delay", "SECONDS [--domain NAME] [--binding NAME] [SELECTOR ...] [--dry-run]", "let due mail wait a while",
+     "What is due, and not in delivery, is not tried for so many seconds, restarts or not: of a domain (by whatever "
+     "binding), by a binding, or what selectors fit, as with 'fail domain'; one of these at least. What waits for its "
+     "next attempt already is left alone.",
+     Argument::nothing, false, delay},
     {"delayed", "[THRESHOLD]", "domains with more delayed mail than that",
      "As 'active', by what waits for its next attempt.", Argument::nothing, false, delayed},
     {"dig", "DOMAIN | NAME MX|A|AAAA", "look a domain's mail exchangers up anew",
@@ -180,27 +197,30 @@ constexpr Command table[] = {
      "and other domains that go to the same hosts; or why there is no way. Nothing is looked up for it ('dig').",
      Argument::domain, false, domain_route},
     {"domains", "", "all domains of the queue", "The same as 'domain all'.", Argument::nothing, false, domain_all},
-    {"fail domain",
-     "[--dry-run] [--sender REGEX] [--recipient REGEX] [--older TIME] [binding BINDING|all] DOMAIN [NOTE...]",
+    {"fail all", "SELECTOR ... [--dry-run] [binding BINDING] [NOTE...]", "give up what fits, of any domain",
+     "As 'fail domain all', and never without a selector.", Argument::nothing, false, fail_all},
+    {"fail all quiet", "SELECTOR ... [--dry-run] [binding BINDING] [NOTE...]", "give up what fits, and tell nobody",
+     "As 'fail all', without reports to the senders.", Argument::nothing, false, fail_all_quiet},
+    {"fail domain", "[SELECTOR ...] [--dry-run] [binding BINDING|all] DOMAIN [NOTE...]",
      "give up what waits for a domain",
-     "Its recipients have failed, and their senders are told; NOTE is the reason. With selectors only those that fit "
-     "all of them: regular expressions in the envelope's sender and in the recipient, and the least age; DOMAIN may be "
-     "all. With --dry-run nothing is done: they are counted, and the first 25 shown. What is in delivery is left "
-     "alone, and what comes later. It ends where it is when this console goes.",
+     "Its recipients have failed, and their senders are told; NOTE is the reason. DOMAIN may be all. With selectors "
+     "only those that fit all of them: --sender REGEX and --recipient REGEX, in the envelope; --older TIME, the least "
+     "age; --meta KEY VALUE, in the message's context; --header NAME LINE, a line of such a header field, as it "
+     "stands. Also --meta KEY=VALUE, and --header NAME=REGEX, in the whole field. For --meta and --header "
+     "messages are read; those that cannot be are left alone and counted, and the status is 5. With --dry-run nothing "
+     "is done: they are counted, and the first 25 shown. What is in delivery is left alone, and what comes later. It "
+     "ends where it is when this console goes.",
      Argument::domain, false, fail_domain},
-    {"fail domain quiet",
-     "[--dry-run] [--sender REGEX] [--recipient REGEX] [--older TIME] [binding BINDING|all] DOMAIN [NOTE...]",
+    {"fail domain quiet", "[SELECTOR ...] [--dry-run] [binding BINDING|all] DOMAIN [NOTE...]",
      "give up what waits, and tell nobody", "As 'fail domain', without reports to the senders.", Argument::domain,
      false, fail_domain_quiet},
-    {"flush domain", "[--dry-run] [--sender REGEX] [--recipient REGEX] [--older TIME] [binding BINDING|all] DOMAIN",
-     "try what is delayed now",
+    {"flush domain", "[SELECTOR ...] [--dry-run] [binding BINDING|all] DOMAIN", "try what is delayed now",
      "What waits for its next attempt is due now; not what is held. Selectors as with 'fail domain'; DOMAIN may be "
      "all.",
      Argument::domain, false, flush_domain},
     {"help", "[COMMAND | OPTION | SCOPE]", "commands, options and scopes explained", "", Argument::command, false,
      help},
-    {"hold domain", "[--dry-run] [--sender REGEX] [--recipient REGEX] [--older TIME] [binding BINDING|all] DOMAIN",
-     "let mail wait until it is released",
+    {"hold domain", "[SELECTOR ...] [--dry-run] [binding BINDING|all] DOMAIN", "let mail wait until it is released",
      "What waits for the domain is tried no more until 'release domain' or 'message release', restarts or not; what "
      "comes later is not meant (see 'suspend'). Selectors as with 'fail domain'; DOMAIN may be all.",
      Argument::domain, false, hold_domain},
@@ -268,8 +288,7 @@ constexpr Command table[] = {
      Argument::nothing, false, paniclog},
     {"pid", "", "the daemon's process id", "", Argument::nothing, false, pid},
     {"quit", "", "end this console session", "", Argument::nothing, false, quit},
-    {"rebind", "[--dry-run] [--sender REGEX] [--recipient REGEX] [--older TIME] BINDING|all [DOMAIN] [to BINDING]",
-     "assign mail to bindings anew",
+    {"rebind", "[SELECTOR ...] BINDING|all [DOMAIN] [to BINDING] [--dry-run]", "assign mail to bindings anew",
      "What waits for the binding, or for all, to be tried goes by the binding that the configuration would give it "
      "now: "
      "what its context names, else Default_Binding; one of a group that is suspended gives way to another one. Or by "
@@ -278,16 +297,14 @@ constexpr Command table[] = {
     {"refresh domain", "DOMAIN|all", "look up anew where mail goes",
      "What is remembered of the domain, or of all of them, is looked up again.", Argument::domain, false,
      refresh_domain},
-    {"release domain", "[--dry-run] [--sender REGEX] [--recipient REGEX] [--older TIME] [binding BINDING|all] DOMAIN",
-     "let held mail go",
+    {"release domain", "[SELECTOR ...] [--dry-run] [binding BINDING|all] DOMAIN", "let held mail go",
      "What 'hold domain' and 'message hold' hold is due now. Selectors as with 'fail domain'; DOMAIN may be all.",
      Argument::domain, false, release_domain},
     {"reopen logs", "", "open the log files anew",
      "After their files were moved away: all logs go on in new files of the same names. A log whose file cannot be "
      "opened goes on in the old one, and the status is 5.",
      Argument::nothing, false, reopen_logs},
-    {"reroute queue", "[--dry-run] [--sender REGEX] [--recipient REGEX] [--older TIME] [binding BINDING] FROM TO",
-     "send mail another way",
+    {"reroute queue", "[SELECTOR ...] [--dry-run] [binding BINDING] FROM TO", "send mail another way",
      "What waits for FROM goes where mail for TO goes, with the recipients that it has; not what comes later. A "
      "restart forgets that of what still waits. Selectors as with 'fail domain'.",
      Argument::domain, false, reroute_queue},
@@ -324,9 +341,7 @@ constexpr Command table[] = {
      "bytes "
      "as ID.eml, its envelope as ID.json, both durable when they are counted. Nothing that is there is overwritten. "
      "With --remove it is gone from here then; what is being delivered just now stays. DOMAIN is a queue, or 'all'; "
-     "selectors are --sender REGEX, --recipient REGEX, --older TIME, and, for which messages are read, --meta "
-     "KEY=VALUE "
-     "of its context, --header NAME=REGEX.",
+     "selectors as with 'fail domain'.",
      Argument::nothing, false, spool_export},
     {"spool import", "PATH [--dry-run]", "messages from files into the spool",
      "Takes each pair of files in the folder PATH that 'spool export' or 'ec_show export' has made, once, however "

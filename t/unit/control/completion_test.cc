@@ -156,6 +156,11 @@ class CompletionTest : public CppUnit::TestFixture {
     for (const auto line : {"flush domain binding ", "showqueue binding ", "fail domain --dry-run binding "})
       CPPUNIT_ASSERT_EQUAL_MESSAGE(line, "all b1 b2 default"s, at(line));
     CPPUNIT_ASSERT_EQUAL("b1 b2 default group:g"s, at("binding summary "));
+    for (const auto line : {"binding active ", "binding delayed ", "delay 5 --binding "})
+      CPPUNIT_ASSERT_EQUAL_MESSAGE(line, "b1 b2 default"s, at(line));
+    CPPUNIT_ASSERT_EQUAL("all b1 b2 default"s, at("binding flush domain "));
+    CPPUNIT_ASSERT_EQUAL("b1 b2"s, at("binding fail domain quiet --meta key value b"));
+    CPPUNIT_ASSERT_EQUAL("a.example all"s, at("binding fail domain b1 a"));
     CPPUNIT_ASSERT_EQUAL("all b1 b2 default to"s, at("rebind "));
     CPPUNIT_ASSERT_EQUAL("b1 b2"s, at("rebind --sender x b"));
     CPPUNIT_ASSERT_EQUAL("a.example all to"s, at("rebind b1 "));
@@ -174,6 +179,16 @@ class CompletionTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT_EQUAL("--recipient --remove"s, at("spool export /tmp/x --sender a --re"));
     CPPUNIT_ASSERT_EQUAL(""s, at("spool export /tmp/x --sender "));
     CPPUNIT_ASSERT_EQUAL("--dry-run"s, at("spool import /tmp/x --"));
+    CPPUNIT_ASSERT_EQUAL("--dry-run --header --meta --older --recipient --sender"s, at("fail domain --"));
+    CPPUNIT_ASSERT_EQUAL("--header --meta --older --recipient --sender"s, at("fail all --dry-run --"));
+    // A value of one word, or of two.
+    for (const auto line :
+         {"fail domain --meta ", "fail domain --meta key ", "fail domain --header Subject ", "hold domain --older "})
+      CPPUNIT_ASSERT_EQUAL_MESSAGE(line, ""s, at(line));
+    for (const auto line :
+         {"fail domain --meta key value a", "fail domain --meta key=value a", "delay 5 --domain ", "mailq --domain "})
+      CPPUNIT_ASSERT_MESSAGE(line, words(at(line)).front() == "a.example");
+    CPPUNIT_ASSERT_EQUAL("--binding --domain --dry-run --header --meta --older --recipient --sender"s, at("delay 5 "));
   }
   void help_lines() {
     CPPUNIT_ASSERT_EQUAL("the daemon's version"s, help_at("vers"));

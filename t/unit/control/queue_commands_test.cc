@@ -159,7 +159,8 @@ class QueueCommandsTest : public CppUnit::TestFixture {
     const auto document = nlohmann::json::parse(payload_of(console("--json domain a.example")).at(0));
     CPPUNIT_ASSERT_EQUAL(1902, document["route"]["ttl"].get<int>());
     CPPUNIT_ASSERT_EQUAL("192.0.2.7"s, document["route"]["hosts"][0]["addresses"][0].get<std::string>());
-    CPPUNIT_ASSERT(document["route"] == nlohmann::json::parse(payload_of(console("--json domain route a.example")).at(0)));
+    CPPUNIT_ASSERT(document["route"] ==
+                   nlohmann::json::parse(payload_of(console("--json domain route a.example")).at(0)));
     // Nothing waits there.
     ASSERT_HOLDS(console("domain idle.example"), "Active:          0\n");
     ASSERT_HOLDS(console("domain idle.example"), lines);
@@ -416,17 +417,49 @@ class QueueCommandsTest : public CppUnit::TestFixture {
 
   void orders_about_a_queue_wrong() {
     fill();
-    for (const auto command :
-         {"flush domain", "fail domain", "fail domain quiet", "hold domain --dry-run",
-          "flush domain a.example b.example", "flush domain --sender ( a.example",
-          "flush domain --sender '(' a.example", "flush domain a.example --sender", "fail domain --meta k v a.example",
-          "fail domain a.example --sendr x", "flush domain --older x a.example",
-          "flush domain --sender a --sender b a.example", "flush domain \"\"", "reroute queue a.example",
-          "reroute queue a.example a.example", "reroute queue all a.example", "reroute queue a.example all",
-          "reroute queue a.example b.example c.example"})
+    for (const auto command : {"flush domain",
+                               "fail domain",
+                               "fail domain quiet",
+                               "hold domain --dry-run",
+                               "flush domain a.example b.example",
+                               "flush domain --sender ( a.example",
+                               "flush domain --sender '(' a.example",
+                               "flush domain a.example --sender",
+                               "fail domain a.example --sendr x",
+                               "fail domain --meta k",
+                               "fail domain --meta k v",
+                               "fail domain a.example --meta =v",
+                               "fail domain --header 'a b' x a.example",
+                               "fail domain --header 'Subject=(' a.example",
+                               "fail domain --sender ( a ) a.example",
+                               "fail all",
+                               "fail all gone",
+                               "fail all quiet --dry-run",
+                               "delay",
+                               "delay 5",
+                               "delay 0 --domain a.example",
+                               "delay x --domain a.example",
+                               "delay 5 --domain",
+                               "delay 5 6 --domain a.example",
+                               "delay 5 --domain a.example --domain b.example",
+                               "binding fail domain",
+                               "binding fail domain default",
+                               "binding flush domain default a.example more",
+                               "binding flush domain default a.example%b1",
+                               "flush domain --older x a.example",
+                               "flush domain --sender a --sender b a.example",
+                               "flush domain \"\"",
+                               "reroute queue a.example",
+                               "reroute queue a.example a.example",
+                               "reroute queue all a.example",
+                               "reroute queue a.example all",
+                               "reroute queue a.example b.example c.example"})
       CPPUNIT_ASSERT_EQUAL_MESSAGE(command, "=2 usage"s, status_of(console(command)));
     CPPUNIT_ASSERT_EQUAL("!error queue-no-such-domain nothing waits for c.example\n=3 not-found\n"s,
                          console("flush domain c.example"));
+    for (const auto command : {"delay 5 --domain c.example", "delay 5 --binding blue", "binding fail domain blue all",
+                               "binding fail domain quiet default c.example", "fail all --sender x binding blue"})
+      CPPUNIT_ASSERT_EQUAL_MESSAGE(command, "=3 not-found"s, status_of(console(command)));
     CPPUNIT_ASSERT(console.system.queue_orders.empty());
   }
 

@@ -6,6 +6,7 @@ t_unit_delivery_tests_SOURCES = t/unit/main.cc \
 	t/unit/delivery/binding_test.cc \
 	t/unit/delivery/blackhole_test.cc \
 	t/unit/delivery/bounce_test.cc \
+	t/unit/delivery/clerk_content_test.cc \
 	t/unit/delivery/clerk_test.cc \
 	t/unit/delivery/enqueue_test.cc \
 	t/unit/delivery/gateway_outcome_test.cc \
