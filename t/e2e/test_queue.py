@@ -276,13 +276,12 @@ class Queue(TestCase):
             self.assertIn(f"{count} recipients held", str(console.reply()))
 
     def send_by_context(self, **counts):
-        """So many messages of each campaign, to far.example, which is suspended: of each the first half has X-Pick: alpha."""
-        self.start(refuse=False, config=SLOW.replace(
+        """So many messages of each campaign, to far.example, which is suspended: the first half of each has X-Pick: alpha."""
+        self.start(refuse=False, more='Domain "far.example" { Suspend_Delivery = true }\n', config=SLOW.replace(
             '  Listen "127.0.0.1:@smtp@" { }\n', '''  SMTP_Extensions = ( PIPELINING XSETCONTEXT )
   XCLIENT_Hosts = ( 127.0.0.0/8 )
   Listen "127.0.0.1:@smtp@" { }
 '''))
-        self.say("suspend", "far.example")
         for campaign, count in counts.items():
             with Smtp(self.own.smtp_port) as smtp:
                 smtp.ehlo()
@@ -321,17 +320,18 @@ class Queue(TestCase):
         wait_for(lambda: not self.documents("mailq"), "an empty queue")
 
     def test_ended_while_messages_are_read(self):
-        self.send_by_context(summer=100, winter=100)
+        self.send_by_context(summer=300, winter=20)
         with Ectl(self.own.control) as console:
             console.send("fail domain quiet --meta campaign summer far.example\n")
             self.own.stop()
         failed = len(self.own.mainlog("P"))
         self.own.start()
-        self.row("far.example", active=200 - failed)
-        self.assertEqual(100 - failed, self.documents("fail", "domain", "quiet", "--meta", "campaign", "summer",
+        self.row("far.example", active=320 - failed)
+        self.assertEqual(300 - failed, self.documents("fail", "domain", "quiet", "--meta", "campaign", "summer",
                                                       "far.example")[-1]["recipients"])
-        self.own.wait_mainlog("P", 100)
-        self.own.wait_mainlog("D", 100)
+        self.own.wait_mainlog("P", 300)
+        self.say("config", "set", "domain", "far.example", "suspend_delivery", "false")
+        self.own.wait_mainlog("D", 20)
         wait_for(lambda: not self.documents("mailq"), "an empty queue")
 
     def test_delay(self):
@@ -341,10 +341,11 @@ class Queue(TestCase):
         self.row("far.example", active=3, delayed=2)
         self.say("delay", "3600", "--domain", "near.example", status=3)
         self.own.kill9()
-        self.own.start()  # which forgets that far.example is suspended
-        self.own.wait_mainlog("D", 3)
-        self.row("far.example", active=0, delayed=2)
+        self.own.start()
+        self.row("far.example", active=3, delayed=2)
         self.say("flush", "domain", "far.example")
+        self.row("far.example", active=5)
+        self.say("config", "set", "domain", "far.example", "suspend_delivery", "false")
         self.own.wait_mainlog("D", 5)
 
     def test_suspend_and_resume(self):
