@@ -238,11 +238,11 @@ Answer domain(const Invocation& call) {
       then(each(1, [shown = row ? *row : QueuedDomain{*name}, suspended, carrying, route](
                        Writer& writer, size_t) { say_domain(writer, shown, suspended, *carrying, *route); }),
            each(carrying->size(), [carrying](Writer& writer, size_t i) { say_connection(writer, (*carrying)[i]); }));
-  answer.lines = then(then(std::move(answer.lines), each(1,
-                                                         [route](Writer& writer, size_t) {
-                                                           if (!writer.json()) say_route(writer, *route);
-                                                         })),
-                      say_indexing(call.system));
+  const std::string nothing = row ? std::string() : nothing_text(call.system, *name);
+  answer.lines = then(std::move(answer.lines), each(1, [route, nothing](Writer& writer, size_t) {
+                        if (!writer.json()) say_route(writer, *route);
+                        if (!nothing.empty()) writer.remark("queue-no-such-domain", nothing);
+                      }));
   return answer;
 }
 

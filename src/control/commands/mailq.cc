@@ -203,7 +203,7 @@ Step say_indexing(System& system) {
   });
 }
 
-Answer nothing_waits(System& system, std::string_view queue) {
+std::string nothing_text(System& system, std::string_view queue) {
   // The queues of its other bindings stand right behind it.
   std::string others;
   if (!queue.contains(queue::binding_mark))
@@ -211,11 +211,15 @@ Answer nothing_waits(System& system, std::string_view queue) {
       if (iequals(queue::without_binding(row.domain), queue))
         others += (others.empty() ? "" : ", ") + field(row.domain);
   if (!others.empty()) others = "; other bindings have mail: " + others;
-  if (const std::string text = system.spool().indexing.text; !text.empty())
-    return Answer::error(Code::busy, "queue-indexing",
-                         fmt::format("nothing waits for {} yet, still {}{}", field(queue), text, others));
-  return Answer::error(Code::not_found, "queue-no-such-domain",
-                       fmt::format("nothing waits for {}{}", field(queue), others));
+  const std::string indexing = system.spool().indexing.text;
+  return fmt::format("nothing waits for {}{}{}", field(queue), indexing.empty() ? "" : " yet, still " + indexing,
+                     others);
+}
+
+Answer nothing_waits(System& system, std::string_view queue) {
+  const bool indexing = !system.spool().indexing.text.empty();
+  return Answer::error(indexing ? Code::busy : Code::not_found, indexing ? "queue-indexing" : "queue-no-such-domain",
+                       nothing_text(system, queue));
 }
 
 Step each_domain(System& system, uint64_t limit, std::function<void(Writer&, const QueuedDomain&)> say,

@@ -65,6 +65,7 @@ std::string failure_response(std::string_view note, std::string_view otherwise);
 Step say_indexing(System& system);
 // The answer that nothing waits in a queue; or that it is not known yet.
 Answer nothing_waits(System& system, std::string_view queue);
+std::string nothing_text(System& system, std::string_view queue);
 
 // say(writer, row) for each domain of the queue in order, a page in memory at a time;
 // of these Bindings, unless there are none.
