@@ -11,6 +11,7 @@
 #include <chrono>
 #include <expected>
 #include <optional>
+#include <ranges>
 #include <string>
 #include <utility>
 
@@ -34,20 +35,34 @@ bool told_late(const message::Envelope& envelope, const spool::RecipientState& s
 Arrivals::Arrivals(Office& office, std::function<void()> settled) : office_(office), settled_(std::move(settled)) {}
 
 void Arrivals::add_all(std::vector<spool::Summary> messages, std::function<void()> done) {
-  add_some({std::move(messages), std::move(done)});
+  const auto found = std::make_shared<Found>(Found{std::move(messages), std::move(done)});
+  office_.parts.loop.post([this, weak = std::weak_ptr(alive_), found] {
+    if (weak.expired()) return;
+    coming_.push_back(found);
+    add_some(found);
+  });
 }
 
 // As many recipients at a time as do not keep the loop long, and at least one message.
-void Arrivals::add_some(Found found) {
-  office_.parts.loop.post([this, weak = std::weak_ptr(alive_), found = std::move(found)]() mutable {
-    if (weak.expired()) return;
-    for (size_t recipients = 0; found.added < found.messages.size() && recipients < added_at_once;) {
-      const spool::Summary& message = found.messages[found.added++];
-      recipients += message.envelope.recipients.size();
-      add(message.id, message.envelope, message.size, message.states);
-    }
-    if (found.added == found.messages.size()) return found.done();
-    add_some(std::move(found));
+void Arrivals::add_some(const std::shared_ptr<Found>& found) {
+  for (size_t recipients = 0; found->added < found->messages.size() && recipients < added_at_once;) {
+    const spool::Summary& message = found->messages[found->added++];
+    recipients += message.envelope.recipients.size();
+    add(message.id, message.envelope, message.size, message.states);
+  }
+  if (found->added == found->messages.size()) {
+    std::erase(coming_, found);
+    return found->done();
+  }
+  office_.parts.loop.post([this, weak = std::weak_ptr(alive_), found] {
+    if (!weak.expired()) add_some(found);
+  });
+}
+
+bool Arrivals::comes(MessageId id) const {
+  return std::ranges::any_of(coming_, [id](const auto& found) {
+    return std::ranges::any_of(found->messages | std::views::drop(found->added),
+                               [id](const spool::Summary& message) { return message.id == id; });
   });
 }
 
@@ -110,7 +125,7 @@ void Arrivals::add_even(MessageId id, const message::Envelope& envelope, uint64_
 }
 
 void Arrivals::spool_in(MessageId id, std::function<void(Result<bool>)> done) {
-  if (office_.backlog.find(id)) return done(false);
+  if (office_.backlog.find(id) || comes(id)) return done(false);
   // Of a start that is still under way: it comes into the queue anyway, and must not come twice.
   if (auto known = office_.parts.spool.indexed(id); !known) return done(std::unexpected(std::move(known.error())));
   office_.readers.post([this, id, done = std::move(done), alive = std::weak_ptr(alive_), &parts = office_.parts] {
@@ -118,7 +133,8 @@ void Arrivals::spool_in(MessageId id, std::function<void(Result<bool>)> done) {
     parts.loop.post([this, id, done, alive, found = std::move(found)] {
       if (alive.expired()) return;
       if (!found) return done(std::unexpected(found.error()));
-      if (office_.backlog.find(id)) return done(false);
+      // What comes has been read before: it would be queued once more when this here is delivered already.
+      if (office_.backlog.find(id) || comes(id)) return done(false);
       // It may have been queued, and delivered, meanwhile. This look costs no
       // disk: it was read a moment ago.
       const auto now = office_.parts.spool.summary(id);

@@ -42,13 +42,16 @@ class Arrivals {
     size_t added = 0;
   };
 
-  void add_some(Found found);
+  void add_some(const std::shared_ptr<Found>& found);
+  // Whether it is one that a start found, and that has not had its turn yet.
+  bool comes(MessageId id) const;
   void add_even(MessageId id, const message::Envelope& envelope, uint64_t size,
                 const std::vector<spool::RecipientState>& states, WallTime now);
 
   Office& office_;
   const std::function<void()> settled_;
   MessageId newest_;
+  std::vector<std::shared_ptr<Found>> coming_;  // few: who finds waits for them
   std::shared_ptr<char> alive_ = std::make_shared<char>();
 };
 

@@ -242,6 +242,20 @@ void Index::add_rest(MessageId id, const Rest& rest) {
   segments_[place.segment].rests[place.offset] = rest;
 }
 
+void Index::add_unread(MessageId id) {
+  const std::lock_guard lock(mutex_);
+  const MessageId place = place_of(id);
+  segments_[place.segment].unread.insert(place.offset);
+}
+
+void Index::read_at_last(MessageId id, const std::optional<Rest>& rest) {
+  const std::lock_guard lock(mutex_);
+  const MessageId place = place_of(id);
+  const auto segment = segments_.find(place.segment);
+  if (segment == segments_.end() || segment->second.unread.erase(place.offset) == 0) return;
+  if (rest && entry_at(segment->second, place.offset)) segment->second.rests[place.offset] = *rest;
+}
+
 std::optional<Rest> Index::take_rest(MessageId id) {
   const std::lock_guard lock(mutex_);
   const MessageId place = place_of(id);

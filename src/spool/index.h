@@ -17,6 +17,7 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -77,6 +78,10 @@ class Index {
   void add_rest(MessageId id, const Rest& rest);
   // For its remover, once.
   std::optional<Rest> take_rest(MessageId id);
+  // The disk did not give that message at the start, and gives it now: what belongs to it is known from then on.
+  // Nothing when it was given before, or is finished.
+  void add_unread(MessageId id);
+  void read_at_last(MessageId id, const std::optional<Rest>& rest);
 
   std::optional<Located> find(MessageId id) const;
   // What was said last of a recipient that waits; empty: nothing.
@@ -138,6 +143,7 @@ class Index {
     uint64_t count = 0;                        // messages in it
     uint64_t noted = 0;                        // recipients of those that have states
     std::unordered_map<uint32_t, Rest> rests;  // of live ones; few
+    std::set<uint32_t> unread;                 // by a start; next to none
     PackedMap homes;                           // by offset, of copies, live or not: their ids
 
     bool finished() const { return sealed && !kept && pins == 0 && count == 0 && rests.empty(); }

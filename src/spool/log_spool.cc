@@ -173,7 +173,9 @@ class LogSpool final : public Spool {
       auto located = index_.find(id);
       if (!located) return gone(id);
       const MessageId place = located->place;
-      auto summary = read_summary(files_, id, std::move(*located));
+      std::optional<Rest> rest;
+      auto summary = read_summary(files_, id, std::move(*located), &rest);
+      if (summary) index_.read_at_last(id, rest);
       if (summary) return summary;
       const auto again = index_.find(id);
       if (!again) return gone(id);

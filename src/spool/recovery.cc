@@ -331,6 +331,7 @@ Result<> Recovery::announce(MessageId id, const Place& at, Result<Summary> summa
   if (!summary && summary.error().code == Errc::io) {
     ++report_.messages;
     unread_ = true;
+    index_.add_unread(id);
     index_.keep(place.segment);
     if (to.unread[place.segment]++ == 0)
       note("{}; the message stays, and the next start tries again", summary.error().message);

@@ -19,6 +19,7 @@ class UnreadableTest : public kit::DamageFixture {
   CPPUNIT_TEST(unknown_fields_are_skipped);
   CPPUNIT_TEST(a_field_of_a_newer_version_stops_the_start);
   CPPUNIT_TEST(what_cannot_be_read_now_stays);
+  CPPUNIT_TEST(what_is_read_later_goes_with_all_of_it);
   CPPUNIT_TEST(a_scan_of_what_cannot_be_read_loses_nothing);
   CPPUNIT_TEST(a_file_that_cannot_be_read_stays);
   CPPUNIT_TEST(whatever_the_disk_calls_it);
@@ -133,6 +134,37 @@ class UnreadableTest : public kit::DamageFixture {
       disk_->set_read_fault(nullptr);
       CPPUNIT_ASSERT_EQUAL(bodies_.size(), intact(open()));
     }
+  }
+
+  // The rest of its body too, without waiting for a start.
+  void what_is_read_later_goes_with_all_of_it() {
+    fill(true);
+    put_back(content_);
+    MessageId with_rest;
+    {
+      auto spool = open();
+      kit::accept(*spool, kit::message(kit::noise(9000, 4)));  // its header lies in other sectors
+      auto large = kit::message("head", 2);
+      large->rest = std::move(*spool->stream());
+      CPPUNIT_ASSERT(large->rest->append("rest").has_value());
+      with_rest = kit::accept(*spool, large);
+      kit::accept(*spool, kit::message(kit::noise(9000, 5)));
+    }
+    path_ = "/spool/" + segment_name(with_rest.segment);
+    bad_sector(with_rest.offset + record_header_size, with_rest.offset + record_header_size + 8);
+    auto spool = open();
+    CPPUNIT_ASSERT(spool->summary(with_rest).error().code == Errc::io);
+    disk_->set_read_fault(nullptr);
+    for (int again = 0; again < 2; ++again) {
+      const auto summary = spool->summary(with_rest);
+      CPPUNIT_ASSERT(summary && summary->states.size() == 2);
+    }
+    CPPUNIT_ASSERT_EQUAL(std::string("headrest"), spool->read(with_rest)->body);
+    for (uint32_t i = 0; i < 2; ++i)
+      CPPUNIT_ASSERT(kit::record(*spool, with_rest, i, kit::outcome(State::delivered)).has_value());
+    CPPUNIT_ASSERT(spool->summary(with_rest).error().code == Errc::not_found);
+    spool.spool.reset();
+    CPPUNIT_ASSERT(disk_->names("/spool/large").empty());
   }
 
   // What the scan makes of it counts for this start only: no footer, no checkpoint, no removal.
