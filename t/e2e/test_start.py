@@ -117,7 +117,8 @@ class Start(TestCase):
         # All that is live is known; the queue gets it by and by.
         segments = self.indexing(daemon)["segments"]
         self.assertGreater(segments, 2)
-        wait_for(lambda: self.step(daemon)["phase"] == "queueing", "the next phase", 60)
+        wait_for(lambda: self.step(daemon)["queued"] > 0, "the next phase", 60)
+        wait_for(lambda: daemon.counters()["Total Queue Size"] > 0, "that the queue gets some of it")
         self.new_mail(daemon, "while-queueing")
         now = self.indexing(daemon)
         self.assertEqual((OLD, "queueing"), (now["messages"], now["phase"]))
