@@ -40,7 +40,12 @@ net::TlsSettings tls_settings(const Options& options, const config::Snapshot& sn
   } else {
     settings.certificate = certificate;
     settings.key = options[key::tls_key];
-    settings.key_password = options[key::tls_key_password];
+  }
+  settings.key_password = options[key::tls_key_password];
+  // What listeners want with the global key is no affair of a courier that shows no certificate.
+  if (settings.certificate.empty() && &options[key::tls_key] == &snapshot.global()[key::tls_key]) {
+    settings.key.clear();
+    settings.key_password.clear();
   }
   return settings;
 }

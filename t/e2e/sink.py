@@ -29,6 +29,7 @@ class Session:
     commands: list = field(default_factory=list)
     helo: str = ""
     tls: bool = False
+    handshake: dict = field(default_factory=dict)  # of TLS: version, cipher, and the subject of the client's certificate
     sender: str = None
     parameters: str = ""
     recipients: list = field(default_factory=list)
@@ -44,6 +45,13 @@ def peer_of(connection):
         return name[0] if isinstance(name, tuple) else name  # of a Unix socket
     except OSError:  # gone already
         return ""
+
+
+def facts_of(connection):
+    # Python says who the client is where its certificate was asked for.
+    subject = (connection.getpeercert() or {}).get("subject", ())
+    return {"version": connection.version(), "cipher": connection.cipher()[0],
+            "client": dict(part[0] for part in subject).get("commonName")}
 
 
 class SmtpSink(Acceptor):
@@ -146,6 +154,7 @@ class SmtpSink(Acceptor):
                         raise Drop
                     connection = self.context.wrap_socket(connection, server_side=True)
                     stream = connection.makefile("rb")
+                    session.handshake = facts_of(connection)
                     session.tls = True
             elif verb == "MAIL":
                 if answer(verb, line, "250 2.1.0 ok").startswith("2"):

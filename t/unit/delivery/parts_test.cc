@@ -24,6 +24,7 @@ class RouteTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(lmtp_has_a_port_of_its_own);
   CPPUNIT_TEST(broken_tls_is_no_route);
   CPPUNIT_TEST(unusable_client_certificate_is_left_out);
+  CPPUNIT_TEST(a_global_key_is_for_listeners_too);
   CPPUNIT_TEST(checks_for_the_commit);
   CPPUNIT_TEST(checks_what_an_edit_reaches);
   CPPUNIT_TEST_SUITE_END();
@@ -154,6 +155,19 @@ class RouteTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT(route->method == Route::Method::smtp && route->tls_context != nullptr);
     CPPUNIT_ASSERT_EQUAL(size_t{1}, route->notes.size());
     CPPUNIT_ASSERT(test::holds(route->notes[0], "/nowhere.pem"));
+  }
+
+  void a_global_key_is_for_listeners_too() {
+    const auto conf = snapshot(
+        "Gateway = one.example\nTLS_Key = /nowhere.key\n"
+        "Domain \"none.example\" { TLS_Certificate = none }\n"
+        "Domain \"own.example\" { TLS_Key = /own.key }\n");
+    for (const char* domain : {"none.example", "x.example"}) {
+      const RoutePtr route = route_to(*conf, domain);
+      CPPUNIT_ASSERT_MESSAGE(route->problem, route->method == Route::Method::smtp && route->notes.empty());
+    }
+    CPPUNIT_ASSERT_EQUAL(std::string("no route: a private key is given, but no certificate"),
+                         route_to(*conf, "own.example")->problem);
   }
 
   void checks_for_the_commit() {
