@@ -329,6 +329,7 @@ class ClerkContentTest : public CppUnit::TestFixture {
     house.run_until([&] { return desk.inside() == 1; }, "a reading");
     errand.reset();
     desk.open();
+    house.run_until([&] { return desk.inside() == 0; }, "the reading's end");
     CPPUNIT_ASSERT_EQUAL(uint64_t{0}, carry_out(house, about(Act::hold, "autumn")).acted.done);
     net::test::spin(*house.loop, 20);
     CPPUNIT_ASSERT_EQUAL(uint64_t{0}, house.dispatcher->totals().held);
