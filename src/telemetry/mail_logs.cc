@@ -132,21 +132,20 @@ void MailLogs::outcome(Record record) {
 }
 
 void MailLogs::push(Event event) {
+  const size_t extra = extra_bytes(event);
   bool wake = false;
-  bool full = false;
   {
-    const std::lock_guard lock(mutex_);
-    const size_t extra = extra_bytes(event);
-    full = waiting_.size() >= most_waiting || waiting_bytes_ + extra > most_bytes;
-    if (!full) {
-      waiting_.push_back(std::move(event));
-      waiting_bytes_ += extra;
-      ++pushed_;
-      wake = waiting_.size() == 1 || waiting_.size() == worth_waking;
+    std::unique_lock lock(mutex_);
+    if (waiting_.size() >= most_waiting || waiting_bytes_ + extra > most_bytes) {
+      lock.unlock();
+      return lose(event);
     }
+    waiting_.push_back(std::move(event));
+    waiting_bytes_ += extra;
+    ++pushed_;
+    wake = waiting_.size() == 1 || waiting_.size() == worth_waking;
   }
   if (wake) wake_.notify_one();
-  if (full) lose(event);
 }
 
 void MailLogs::lose(const Event& event) const {
