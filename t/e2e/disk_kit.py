@@ -352,6 +352,8 @@ def records(data):
             continue
         meta, body = struct.unpack_from("<II", data, at + 20)
         start = at + RECORD
+        if start + meta + body > len(data):
+            return  # torn
         yield data[at + 5], at, bytes(data[start:start + meta]), bytes(data[start + meta:start + meta + body])
         at = (start + meta + body + 7) // 8 * 8
 
