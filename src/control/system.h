@@ -48,7 +48,9 @@ struct MessageDetails {
   std::string client;  // address
   std::string helo;
   std::string listener;
-  std::string tenant;  // empty: of none
+  std::string tenant;   // empty: of none
+  std::string binding;  // by which it came in to go out; empty: the default one
+  std::string envid;    // as given with MAIL, in xtext; empty: not given
   uint64_t size = 0;
   std::string header;  // its header section, as it will be sent
   struct Recipient {
@@ -57,6 +59,7 @@ struct MessageDetails {
     uint32_t attempts = 0;
     std::optional<WallTime> next_attempt;  // WallTime::max(): on hold
     std::string last_error;
+    std::string binding{};  // that it was given since (rebind); empty: the message's
   };
   std::vector<Recipient> recipients;
 };

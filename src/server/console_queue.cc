@@ -111,6 +111,8 @@ Result<control::MessageDetails> details_of(const spool::Spool& spool, MessageId 
   details.helo = stored->envelope.client_helo;
   details.listener = stored->envelope.listener;
   details.tenant = stored->envelope.tenant;
+  details.binding = stored->envelope.binding;
+  details.envid = stored->envelope.envid;
   details.size = stored->size();
   const size_t end = stored->body.find("\r\n\r\n");
   details.header = stored->trace + stored->body.substr(0, end == std::string::npos ? 0 : end + 2);
@@ -122,6 +124,7 @@ Result<control::MessageDetails> details_of(const spool::Spool& spool, MessageId 
     if (row.state == "pending") row.next_attempt = state.next_attempt;
     row.attempts = state.attempts;
     row.last_error = state.last_error;
+    row.binding = state.binding;
     details.recipients.push_back(std::move(row));
   }
   return details;

@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <limits.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -92,6 +93,26 @@ bool there(int folder, const std::string& name) {
   return ::fstatat(folder, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
+bool is_segment(const std::string& name) { return name.ends_with(".seg"); }
+
+// Whether the folder is a spool, or stands in one at any depth. What may not be read is none.
+bool within_spool(const std::string& path) {
+  UniqueFd fd(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  for (int depth = 0; fd && depth < PATH_MAX / 2; ++depth) {
+    if (there(fd.get(), "lock")) {
+      const UniqueFd readable(::openat(fd.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+      const auto names = readable ? list(readable.get(), path) : Result<std::vector<std::string>>();
+      if (names && std::ranges::any_of(*names, is_segment)) return true;
+    }
+    UniqueFd above(::openat(fd.get(), "..", O_PATH | O_DIRECTORY | O_CLOEXEC));
+    struct stat here{}, next{};
+    if (!above || ::fstat(fd.get(), &here) != 0 || ::fstat(above.get(), &next) != 0) return false;
+    if (here.st_ino == next.st_ino && here.st_dev == next.st_dev) return false;  // the root
+    fd = std::move(above);
+  }
+  return false;
+}
+
 // Never over another file. -errno.
 int move_file(int from, const std::string& name, int to, const std::string& new_name) {
   if (::renameat2(from, name.c_str(), to, new_name.c_str(), RENAME_NOREPLACE) == 0) return 0;
@@ -153,8 +174,10 @@ Result<PairFolder> PairFolder::open(const std::string& wanted, bool make) {
   while (path.size() > 1 && path.ends_with('/')) path.pop_back();
   if (!path.starts_with('/') || path.size() < 2 || path.contains('\0'))
     return fail(Errc::invalid, "the path of a folder is expected, from the root on");
+  const std::string above = path.substr(0, std::max<size_t>(path.rfind('/'), 1));
+  if (within_spool(above))
+    return fail(Errc::invalid, "{}: this is within a spool; messages in files are kept outside", path);
   if (make && ::mkdir(path.c_str(), folder_mode) == 0) {
-    const std::string above = path.substr(0, std::max<size_t>(path.rfind('/'), 1));
     if (auto synced = sync_directory(above); !synced && synced.error().code != Errc::denied)
       return std::unexpected(std::move(synced.error()));
   } else if (make && errno != EEXIST) {
@@ -171,7 +194,7 @@ Result<PairFolder> PairFolder::open(const std::string& wanted, bool make) {
                 path);
   auto names = list(fd.get(), path);
   if (!names) return std::unexpected(std::move(names.error()));
-  if (std::ranges::any_of(*names, [](const std::string& name) { return name.ends_with(".seg"); }))
+  if (std::ranges::any_of(*names, is_segment))
     return fail(Errc::invalid, "{}: this is a spool; 'ec_show export' makes pairs of files of one", path);
   if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
     if (errno == EWOULDBLOCK) return fail(Errc::busy, "{}: somebody exports to it, or imports from it, just now", path);

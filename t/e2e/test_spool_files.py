@@ -298,6 +298,14 @@ class SpoolFiles(TestCase):
         os.symlink(open_folder, daemon.dir / "link")
         self.assertIn("symbolic link", daemon.console("spool", "export", daemon.dir / "link", status=1).stderr)
         self.assertIn("this is a spool", daemon.console("spool", "import", daemon.dir / "spool", status=1).stderr)
+        within = daemon.dir / "spool" / "quarantine" / "mine"
+        for folder in (daemon.dir / "spool" / "mine", within):
+            self.assertIn("within a spool", daemon.console("spool", "export", folder, status=1).stderr)
+            done = subprocess.run([str(BINDIR / "ec_show"), "-S", str(daemon.dir / "spool"), "export", str(folder)],
+                                  capture_output=True, text=True, timeout=100 * SCALE, stdin=subprocess.DEVNULL)
+            self.assertNotEqual(0, done.returncode)
+            self.assertIn("within a spool", done.stderr)
+            self.assertFalse(folder.exists())
         self.assertEqual(3, daemon.console("spool", "import", daemon.dir / "nowhere", status=3).returncode)
         self.assertEqual([], list(open_folder.iterdir()))
 

@@ -17,6 +17,7 @@ Json recipient_document(const MessageDetails::Recipient& recipient) {
   if (recipient.next_attempt.value_or(WallTime{}) != WallTime{})
     document["next_attempt"] = time_text(*recipient.next_attempt);
   if (!recipient.last_error.empty()) document["last_error"] = recipient.last_error;
+  if (!recipient.binding.empty()) document["binding"] = recipient.binding;
   return document;
 }
 
@@ -25,6 +26,7 @@ std::string recipient_line(const MessageDetails::Recipient& recipient) {
                                  field(recipient.state), counted(recipient.attempts, "attempt"));
   if (recipient.next_attempt.value_or(WallTime{}) != WallTime{})
     line += fmt::format(", next {}", time_text(*recipient.next_attempt));
+  if (!recipient.binding.empty()) line += fmt::format(", by {}", field(recipient.binding));
   if (!recipient.last_error.empty()) line += fmt::format(": {}", escape_line(recipient.last_error));
   return line;
 }
@@ -36,6 +38,8 @@ void say_envelope(Writer& writer, const MessageDetails& message) {
                   {"listen", message.listener}, {"sender", message.sender},
                   {"size", message.size},       {"recipients", message.recipients.size()}};
     if (!message.tenant.empty()) document["tenant"] = message.tenant;
+    if (!message.binding.empty()) document["binding"] = message.binding;
+    if (!message.envid.empty()) document["envid"] = message.envid;
     writer.document(document);
     return;
   }
@@ -47,7 +51,9 @@ void say_envelope(Writer& writer, const MessageDetails& message) {
     writer.text(fmt::format("{:>14} {} from {} helo {}", "Received Via:", field(message.listener),
                             field(message.client), field(message.helo)));
   if (!message.tenant.empty()) writer.text(fmt::format("{:>14} {}", "Tenant:", field(message.tenant)));
+  if (!message.binding.empty()) writer.text(fmt::format("{:>14} {}", "Binding:", field(message.binding)));
   writer.text(fmt::format("{:>14} <{}>", "Sender:", escape_line(message.sender)));
+  if (!message.envid.empty()) writer.text(fmt::format("{:>14} {}", "ENVID:", escape_line(message.envid)));
   writer.text(fmt::format("{:>14} {}", "Size:", message.size));
 }
 

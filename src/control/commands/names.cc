@@ -1,6 +1,7 @@
 // dns_cache, dig, domain route, refresh domain: what is known of names, and
 // where mail goes by it.
 #include "base/text.h"
+#include "control/columns.h"
 #include "control/commands/commands.h"
 #include "control/commands/config_target.h"
 #include "control/commands/route_lines.h"
@@ -122,7 +123,7 @@ void say_route(Writer& writer, const DomainRoute& route) {
   if (route.method != "esmtp" && route.method != "lmtp" && route.method != "ecstream")
     return writer.text(fmt::format("Domain '{}' goes by {}", name, route.method));
   if (!route.looked_up) {
-    writer.text(fmt::format("Domain '{}' has {} hosts by the configuration", name, route.hosts.size()));
+    writer.text(fmt::format("Domain '{}' has {} by the configuration", name, counted(route.hosts.size(), "host")));
   } else if (!route.ttl) {
     return writer.text(fmt::format("Domain '{}' is not looked up{}", name, route.pending ? " yet" : ""));
   } else {

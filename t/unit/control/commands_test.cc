@@ -42,6 +42,7 @@ class CommandsTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(queue_of_a_domain);
   CPPUNIT_TEST(queue_wrong);
   CPPUNIT_TEST(message);
+  CPPUNIT_TEST(message_says_what_is_not_usual);
   CPPUNIT_TEST(message_json);
   CPPUNIT_TEST(message_wrong);
   CPPUNIT_TEST(long_header_is_cut);
@@ -223,6 +224,25 @@ class CommandsTest : public CppUnit::TestFixture {
         "=0 ok\n"s,
         console("message details 00000001/00000200-n1"));
     CPPUNIT_ASSERT_EQUAL("=0 ok"s, status_of(console("message details 00000001/00000200")));
+  }
+  void message_says_what_is_not_usual() {
+    Console console;
+    MessageDetails message = a_message();
+    message.binding = "fast";
+    message.envid = "QQ314159";
+    message.recipients[0].binding = "slow";
+    console.system.messages[*MessageId::parse("00000001/00000200")] = message;
+    const auto lines = payload_of(console("message details 00000001/00000200"));
+    CPPUNIT_ASSERT_EQUAL("      Binding: fast"s, lines.at(3));
+    CPPUNIT_ASSERT_EQUAL("        ENVID: QQ314159"s, lines.at(5));
+    CPPUNIT_ASSERT_EQUAL(
+        "    Recipient: <b@example.com> pending, 2 attempts, next 2019-12-20T00:02:40Z, by slow: 451 later\\r\\nx"s,
+        lines.at(7));
+    const auto documents = payload_of(console("--json message details 00000001/00000200"));
+    CPPUNIT_ASSERT_EQUAL("fast"s, nlohmann::json::parse(documents.at(0)).at("binding").get<std::string>());
+    CPPUNIT_ASSERT_EQUAL("QQ314159"s, nlohmann::json::parse(documents[0]).at("envid").get<std::string>());
+    CPPUNIT_ASSERT_EQUAL("slow"s, nlohmann::json::parse(documents.at(1)).at("binding").get<std::string>());
+    CPPUNIT_ASSERT(!nlohmann::json::parse(documents.at(2)).contains("binding"));
   }
   void message_json() {
     Console console;
