@@ -5,6 +5,7 @@
 #include "delivery/dispatcher.h"
 
 #include "base/text.h"
+#include "config/keys.h"
 #include "delivery/ages.h"
 #include "delivery/arrivals.h"
 #include "delivery/backlog.h"
@@ -61,7 +62,6 @@ class PartsDispatcher final : public Dispatcher {
                 streamers_,
                 router_.resolver(),
                 throttles_,
-                0,
                 false,
                 false,
                 [this](std::string_view name) { return route(name); },
@@ -116,6 +116,9 @@ class PartsDispatcher final : public Dispatcher {
 
   void reconfigured() override {
     router_.reconfigured();
+    office_.most_connections =
+        static_cast<size_t>(parts_.snapshot()->global()[config::key::server_max_outbound_connections]);
+    freed();  // there may be more of them now
     if (rerouting_.begin()) look_later();
   }
 
@@ -271,7 +274,8 @@ class PartsDispatcher final : public Dispatcher {
     pump_posted_ = true;
     on_loop([this] {
       pump_posted_ = false;
-      office_.short_of_connections = false;
+      office_.short_of_connections = office_.slots.short_of = false;
+      for (auto& [binding, slots] : office_.binding_slots) slots.short_of = false;
       pump_in_turn();
     });
   }
@@ -279,14 +283,15 @@ class PartsDispatcher final : public Dispatcher {
   // Whoever comes first by name shall not have all that is freed.
   void pump_in_turn() {
     bool opened = true;
-    while (opened && !office_.short_of_connections) {
+    while (opened && !office_.slots.short_of) {
       opened = false;
       auto next = hops_.upper_bound(opened_last_);
       for (size_t count = hops_.size(); count > 0; --count, ++next) {
         if (next == hops_.end()) next = hops_.begin();
-        const size_t before = office_.connections;
+        if (!next->second->waits()) continue;
+        const size_t before = office_.slots.connections;
         next->second->pump(1);
-        if (office_.connections <= before) continue;
+        if (office_.slots.connections <= before) continue;
         opened_last_ = next->first;
         opened = true;
       }

@@ -1,6 +1,7 @@
 // Connections to a next host: when to make one, and what to do with it.
 #include "delivery/hop.h"
 
+#include "base/text.h"
 #include "delivery/ecstream_courier.h"
 #include "delivery/hop_impl.h"
 #include "delivery/smtp_courier.h"
@@ -29,12 +30,14 @@ Hop::Hop(Office& office, std::string key, std::string binding)
       key_(std::move(key)),
       binding_(std::move(binding)),
       counters_(office.parts.counters.binding(binding_)),
+      slots_(office.binding_slots[lower(binding_)]),
       timer_(office.parts.loop, [this] { pump(); }) {}
 
 Hop::~Hop() {
-  office_.connections -= established_ + openings_;
-  office_.yielding -= yielding_;
-  office_.starving.erase(this);
+  for (Slots* slots : {&slots_, &office_.slots}) slots->connections -= established_ + openings_;
+  for (const auto& [number, entry] : entries_)
+    if (entry->yields != nullptr) --entry->yields->yielding;
+  starve_no_more();
   office_.parts.counters.add(&counters_, Counter::outbound_open, -static_cast<int64_t>(established_));
 }
 
@@ -64,7 +67,7 @@ void Hop::pump(size_t most) {
   if (office_.stopping) return;
   waits_ = false;
   use(most);
-  if (!waits_) office_.starving.erase(this);
+  if (!waits_) starve_no_more();
 }
 
 void Hop::use(size_t most) {
@@ -74,6 +77,7 @@ void Hop::use(size_t most) {
     if (entry->courier->resting() || (entry->courier->takes_more() && entry->items.empty())) serve(*entry);
   }
   for (; most > 0 && may_open(); --most) open();
+  waits_ |= most == 0;  // it may want more
 }
 
 bool Hop::may_open() {
@@ -89,7 +93,7 @@ bool Hop::may_open() {
   // Each connection being made will take one message; no more of them than there is work.
   if (!work_for(openings + 1) || rests_now()) return false;
   const std::string* const domain = who_may_connect();
-  if (domain == nullptr || server_is_full()) return false;
+  if (domain == nullptr || none_is_free()) return false;
   opens_for_ = *domain;
   office_.throttles.charge(Throttles::Of::connections, opens_for_, wanted_.at(opens_for_));
   return true;
@@ -103,13 +107,12 @@ bool Hop::rests_now() {
 }
 
 bool Hop::has_room() const {
-  return established_ + openings_ < most_connections() && office_.connections < route_->server_max_connections;
+  return established_ + openings_ < most_connections() && office_.slots.connections < office_.most_connections &&
+         slots_.connections < route_->binding_max_connections;
 }
 
 void Hop::open() {
-  ++openings_;
-  ++office_.connections;
-  office_.starving.erase(this);
+  take_slot();
   auto opening = std::make_shared<Opening>();
   opening->route = route_;
   opening->domain = opens_for_;
@@ -194,7 +197,8 @@ void Hop::give_back_token(const Opening& opening) {
 }
 
 void Hop::give_back_slot() {
-  --office_.connections;
+  --slots_.connections;
+  --office_.slots.connections;
   office_.freed();
 }
 
@@ -237,7 +241,7 @@ void Hop::serve(Entry& entry) {
     return fetch(entry);
   }
   if (courier.resting()) return;
-  if (office_.starving.size() > office_.yielding) return yield(entry);
+  if (claimed() != nullptr) return yield(entry);
   courier.rest();
 }
 
@@ -419,13 +423,14 @@ void Hop::courier_ended(Courier& courier, End end, const std::string& why) {
   } else {
     --established_;
     making_room_ = false;
-    if (entry->yields) {
+    if (entry->yields != nullptr) {
       --yielding_;
-      --office_.yielding;
+      --entry->yields->yielding;
     }
     office_.parts.counters.add(&counters_, Counter::outbound_open, -1);
     give_back_slot();
-    if (!office_.short_of_connections) pump();  // else others may be next
+    waits_ = true;  // others may be next
+    if (!office_.slots.short_of && !slots_.short_of) pump();
   }
   ended_.push_back(std::move(entry));
   office_.parts.loop.post([this, weak = std::weak_ptr(alive_)] {

@@ -35,6 +35,7 @@ class Hop final : private CourierHost {
   void stop();       // ends what has no message under way
   size_t connections() const { return entries_.size(); }
   void list(std::vector<Outbound>& all) const;
+  bool waits() const { return waits_; }  // for a connection to be freed
   bool disposable() const {
     return entries_.empty() && openings_ == 0 && wanting_.empty() && needy_.empty() && !timer_.running();
   }
@@ -91,7 +92,11 @@ class Hop final : private CourierHost {
   bool work_for(uint64_t connections);
   const std::string* who_may_connect();
   bool carried_enough(const Entry& entry) const;
-  bool server_is_full();
+  Slots* lacking() const;
+  bool none_is_free();
+  void take_slot();
+  void starve_no_more();
+  Slots* claimed() const;
   bool yields(const Courier& courier) const;
   void yield(Entry& entry);
 
@@ -104,6 +109,7 @@ class Hop final : private CourierHost {
   const std::string key_;
   const std::string binding_;
   telemetry::Counters::Scope& counters_;              // of the Binding
+  Slots& slots_;                                      // of the Binding
   RoutePtr route_;                                    // the latest
   std::deque<std::string> wanting_;                   // domains, in turn
   std::unordered_map<std::string, RoutePtr> wanted_;  // the same, and how they go
@@ -116,13 +122,13 @@ class Hop final : private CourierHost {
   uint32_t most_recipients_ = 0;
   bool protecting_ = false;   // an opening for those is under way, one of openings_
   bool making_room_ = false;  // a connection ends for the sake of that
-  // Each holds one of the office's connections.
+  // Each holds one of the server's and of the Binding's.
   size_t openings_ = 0;      // not ready yet
   size_t established_ = 0;   // have been ready
   size_t yielding_ = 0;      // of those, end for other hops
   std::string opens_for_;    // the domain that the next opening is for
   bool throttled_ = false;   // none of those who want one may have a connection now
-  bool waits_ = false;       // for a connection to be free, of all that there may be
+  bool waits_ = false;       // for one of the server or of the Binding to be free
   bool proven_ = false;      // the last attempt to connect succeeded
   bool lessens_ = false;     // hosts that take 8 bits have taken 7 only behind XCLIENT
   uint32_t failures_ = 0;    // in a row

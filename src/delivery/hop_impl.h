@@ -60,7 +60,7 @@ struct Hop::Entry {
   std::shared_ptr<Opening> opening;  // until it is ready
   bool plain = false;                // without STARTTLS, which failed
   bool objected = false;             // it is not what its opening needs, and goes
-  bool yields = false;               // it ends for a hop that has none
+  Slots* yields = nullptr;           // it ends for a hop that has none of these
   SteadyTime began = steady_now();
   // What is read for it.
   std::string domain;

@@ -30,11 +30,9 @@ void Hop::divert(Entry& entry) {
 void Hop::open_protected() {
   // A connection that is fit comes for them when it has done what it does.
   if (needy_.empty() || protecting_ || office_.stopping || has_protected() || rests_now()) return;
-  if (established_ + openings_ >= most_connections() || server_is_full()) return;
+  if (established_ + openings_ >= most_connections() || none_is_free()) return;
   protecting_ = true;
-  ++openings_;
-  ++office_.connections;
-  office_.starving.erase(this);
+  take_slot();
   auto opening = std::make_shared<Opening>();
   opening->route = route_;
   opening->needs_protection = true;

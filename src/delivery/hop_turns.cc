@@ -1,5 +1,5 @@
 // Limits. Of the domains that share a hop the least one counts, while they have
-// something to send. Of all connections together there are
+// something to send. Of all connections of the server, and of those of a Binding, there are
 // Server_Max_Outbound_Connections, and hops share what there is. One that has work and no connection at all is
 // starving: it gets the next connection that is free before others get one
 // more, and they end some of theirs for it, although they have work: those that
@@ -92,36 +92,67 @@ bool Hop::carried_enough(const Entry& entry) const {
   return entry.courier->jobs() >= most;
 }
 
+// Of what there may be no more now; null: of neither. Where all of the Binding's are in use, only its own hops can
+// help.
+Slots* Hop::lacking() const {
+  const auto full = [this](const Slots& slots, size_t most) {
+    // The others' are kept for them. Who comes new stands behind them.
+    const size_t kept = slots.starving.contains(this) ? 0 : slots.starving.size();
+    return slots.connections + kept >= most;
+  };
+  // The server's limit again, where the Binding says none of its own, is the server's alone.
+  const size_t of_binding = route_->binding_max_connections;
+  if (of_binding < office_.most_connections && full(slots_, of_binding)) return &slots_;
+  return full(office_.slots, office_.most_connections) ? &office_.slots : nullptr;
+}
+
 // True: no more now; we are pumped again when that may have changed.
-bool Hop::server_is_full() {
-  const bool starving = office_.starving.contains(this);
-  // The others' are kept for them. Who comes new stands behind them.
-  const size_t kept = starving ? 0 : office_.starving.size();
-  if (office_.connections + kept < route_->server_max_connections) return false;
-  office_.short_of_connections = true;
+bool Hop::none_is_free() {
+  Slots* const none = lacking();
+  for (Slots* slots : {&slots_, &office_.slots})
+    if (slots != none) slots->starving.erase(this);
+  if (none == nullptr) return false;
+  office_.short_of_connections = none->short_of = true;
   waits_ = true;
-  if (!starving && established_ + openings_ == 0) {
-    office_.starving.insert(this);
-    office_.make_room();
-  }
+  if (established_ + openings_ == 0 && none->starving.insert(this).second) office_.make_room();
   return true;
 }
 
+void Hop::take_slot() {
+  ++openings_;
+  ++slots_.connections;
+  ++office_.slots.connections;
+  starve_no_more();
+}
+
+void Hop::starve_no_more() {
+  slots_.starving.erase(this);
+  office_.slots.starving.erase(this);
+}
+
+// Of what others starve for, and get too little; null: of neither.
+Slots* Hop::claimed() const {
+  for (Slots* slots : {&slots_, &office_.slots})
+    if (slots->starving.size() > slots->yielding) return slots;
+  return nullptr;
+}
+
 bool Hop::yields(const Courier& courier) const {
-  if (office_.starving.size() <= office_.yielding || courier.jobs() == 0) return false;
+  if (courier.jobs() == 0 || claimed() == nullptr) return false;
   return established_ > yielding_ + 1 || courier.jobs() >= fair_share;
 }
 
+// For those that claimed() names.
 void Hop::yield(Entry& entry) {
-  entry.yields = true;
+  entry.yields = claimed();
   ++yielding_;
-  ++office_.yielding;
+  ++entry.yields->yielding;
   entry.courier->quit();
 }
 
 void Hop::make_room() {
   for (auto& [number, entry] : entries_) {
-    if (office_.starving.size() <= office_.yielding) return;
+    if (claimed() == nullptr) return;
     if (entry->courier->resting()) yield(*entry);
   }
 }

@@ -29,7 +29,7 @@ libdelivery_a_SOURCES = \
 	src/delivery/note_reader.cc src/delivery/note_reader.h \
 	src/delivery/office.h \
 	src/delivery/parcel.cc src/delivery/parcel.h \
-	src/delivery/silent_addresses.h \
+	src/delivery/silent_addresses.h src/delivery/slots.h \
 	src/delivery/resumption.cc src/delivery/resumption.h \
 	src/delivery/rerouting.cc src/delivery/rerouting.h \
 	src/delivery/router.cc src/delivery/router.h \

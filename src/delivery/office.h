@@ -8,6 +8,7 @@
 #include "delivery/plain_addresses.h"
 #include "delivery/route.h"
 #include "delivery/silent_addresses.h"
+#include "delivery/slots.h"
 #include "delivery/throttles.h"
 #include "delivery/workers.h"
 #include "dns/resolver.h"
@@ -16,11 +17,9 @@
 #include <functional>
 #include <string>
 #include <string_view>
-#include <unordered_set>
+#include <unordered_map>
 
 namespace impulse::delivery {
-
-class Hop;
 
 struct Office {
   Parts& parts;
@@ -32,7 +31,6 @@ struct Office {
   Workers& streamers;
   dns::Resolver& resolver;
   Throttles& throttles;
-  size_t connections = 0;             // outbound, also those being made
   bool short_of_connections = false;  // somebody waits for freed()
   bool stopping = false;              // nothing new is begun
 
@@ -45,12 +43,12 @@ struct Office {
   std::function<void(const std::string& domain, Outcome outcome, Attempt attempt)> fail_domain;
   // A connection has gone, or a job has ended: others may have waited for it.
   std::function<void()> freed;
-  // There is one more of `starving`: who rests may make room. From the loop, later.
+  // There is one more who starves: who rests may make room. From the loop, later.
   std::function<void()> make_room;
-  // Hops with work and no connection, as there may be no more of them (hop_turns.cc).
-  std::unordered_set<const Hop*> starving{};
-  size_t yielding = 0;           // connections that end for their sake
-  uint64_t last_connection = 0;  // number of the newest, for the logs
+  Slots slots{};                                           // all of the server (hop_turns.cc),
+  size_t most_connections = SIZE_MAX;                      // of which there may be so many;
+  std::unordered_map<std::string, Slots> binding_slots{};  // those of a Binding, by its name in lower case
+  uint64_t last_connection = 0;                            // number of the newest, for the logs
   SilentAddresses silent{};
   PlainAddresses plain{};
 };

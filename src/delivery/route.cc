@@ -231,7 +231,7 @@ void read_smtp(Route& route, const Options& options, const config::Snapshot& sna
   route.connect_timeout = options[key::connect_timeout];
   route.idle_timeout = options[key::idle_timeout];
   route.max_connections = static_cast<size_t>(options[key::max_outbound_connections]);
-  route.server_max_connections = static_cast<size_t>(options[key::server_max_outbound_connections]);
+  route.binding_max_connections = static_cast<size_t>(options[key::server_max_outbound_connections]);
   route.max_deliveries = static_cast<uint64_t>(options[key::max_deliveries_per_connection]);
   route.batch = static_cast<size_t>(options[key::max_recipients_per_batch]);
   route.method = Route::Method::smtp;

@@ -52,7 +52,7 @@ struct Route {
   Duration connect_timeout{0};
   Duration idle_timeout{0};
   size_t max_connections = 20;
-  size_t server_max_connections = 20000;
+  size_t binding_max_connections = 20000;
   uint64_t max_deliveries = 0;  // a connection; 0: no limit
   size_t batch = 100;           // recipients a transaction
 

@@ -420,9 +420,8 @@ class DeliveryScopesTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT_EQUAL("test.conf:1:12"s, after->explain(path, definition(key::user)).front().origin.to_string());
     ASSERT_HOLDS("Chroot is not available in this version", mistakes("Security { Chroot = /x }\n"));
     ASSERT_HOLDS("User may not stand in the global scope", mistakes("User = x\n"));
-    // It is of the server altogether: nobody counts by Binding.
-    ASSERT_HOLDS("test.conf:2:3: error: Server_Max_Outbound_Connections may not stand in Binding",
-                 mistakes("Binding b {\n  Server_Max_Outbound_Connections = 5\n}\n"));
+    ASSERT_HOLDS("test.conf:2:3: error: Server_Max_Outbound_Connections may not stand in Domain",
+                 mistakes("Domain d {\n  Server_Max_Outbound_Connections = 5\n}\n"));
   }
   void roles() {
     const std::string text =

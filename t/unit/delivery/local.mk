@@ -34,6 +34,7 @@ t_unit_delivery_tests_SOURCES = t/unit/main.cc \
 	t/unit/delivery/stream_safety_test.cc \
 	t/unit/delivery/stream_sink.h \
 	t/unit/delivery/stream_trouble_test.cc \
+	t/unit/delivery/slots_test.cc \
 	t/unit/delivery/tenant_test.cc \
 	t/unit/delivery/throttle_test.cc \
 	t/unit/delivery/token_bucket_test.cc
