@@ -54,6 +54,9 @@ net::TlsSettings tls_settings(const Options& options, const config::Snapshot& sn
 // does, and the key may be root's alone. Mail goes out without it then.
 Result<net::TlsContextPtr> client_context(net::TlsSettings settings, std::vector<std::string>& notes) {
   auto context = net::TlsContext::client(settings);
+  // What the option's name stands in is told at its place (place_of).
+  if (!context && context.error().message.starts_with("trusted issuers"))
+    return fail(context.error().code, "TLS_CA: {}", context.error().message);
   if (context || settings.certificate.empty()) return context;
   const std::string reason = context.error().message;
   settings.certificate.clear();

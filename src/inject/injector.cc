@@ -49,6 +49,10 @@ std::shared_ptr<const std::string> Injector::report_in(const spool::Incoming& me
 }
 
 std::string Injector::assign(message::Envelope& envelope) const {
+  if (envelope.binding == queue::default_binding) {  // of what comes back: it had none where it comes from
+    envelope.binding.clear();
+    return std::string(queue::default_binding);
+  }
   if (!assign_ || !envelope.binding.empty()) return std::string(queue::default_binding);
   Assigned assigned = assign_(envelope);
   if (assigned.binding != queue::default_binding) envelope.binding = std::move(assigned.binding);

@@ -10,4 +10,8 @@ namespace impulse::message {
 // (RFC 5321 §4.5.3.1.10).
 constexpr size_t most_recipients = 100000;
 
+// Header fields that the logs are to have (Jsonlog_Headers), and bytes of their names and values.
+constexpr size_t most_chosen_headers = 100;
+constexpr size_t most_chosen_header_bytes = 16384;
+
 }  // namespace impulse::message

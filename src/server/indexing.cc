@@ -38,7 +38,8 @@ void Indexing::begin(delivery::Dispatcher& dispatcher) {
                   log_.write(Level::notice, Area::spool, "spool-indexing", text_of(indexing));
                 },
                 [this](std::string_view note) { log_.write(Level::warning, Area::spool, "spool-recovery", note); },
-                [this](const Result<>& result, const spool::RecoveryReport& report) { ended(result, report); }});
+                [this](const Result<>& result, const spool::RecoveryReport& report) { ended(result, report); },
+                [this] { wait_until_taken_in(); }});
 }
 
 void Indexing::stop() {
@@ -56,6 +57,12 @@ void Indexing::queue(std::vector<spool::Summary> messages) {
   if (dispatcher_ == nullptr) return;
   ++under_way_;
   dispatcher_->enqueue_all(std::move(messages), [this] { taken_in(); });
+}
+
+// So that nobody is told that all is in the queue before it is.
+void Indexing::wait_until_taken_in() {
+  std::unique_lock lock(mutex_);
+  room_.wait(lock, [this] { return dispatcher_ == nullptr || under_way_ == 0; });
 }
 
 void Indexing::taken_in() {

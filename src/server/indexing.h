@@ -31,6 +31,7 @@ class Indexing {
  private:
   void queue(std::vector<spool::Summary> messages);
   void taken_in();
+  void wait_until_taken_in();
   void ended(const Result<>& result, const spool::RecoveryReport& report);
 
   spool::Spool& spool_;

@@ -37,7 +37,7 @@ void ClientSession::Impl::send(const Job& new_job, ClientOutput& out) {
 void ClientSession::Impl::transact(ClientOutput& out) {
   binary = job->body_type == message::BodyType::binary_mime;
   utf8 = says_smtputf8(*job, offers);
-  if (job->smtputf8 && !offers.smtputf8 && !is_ascii(job->trace)) {
+  if (!utf8 && !is_ascii(job->trace)) {
     ascii_trace = smtp::ascii_trace(job->trace);
     job->trace = ascii_trace;
   }
@@ -74,8 +74,11 @@ void ClientSession::Impl::refuse_unsendable() {
 // made for, and chosen to go this way.
 Reply ClientSession::Impl::behind_xclient(Reply why) const {
   if (why.permanent() && why.text.starts_with("5.7.")) return {450, "4" + why.text.substr(1)};  // no REQUIRETLS
-  // It was not looked at whether it can be converted.
-  if (why.text.starts_with("5.6.3") && job->unconvertible.empty()) return {Reply::not_tried, std::move(why.text)};
+  // It was not looked at whether it can be converted; what is in front of the body cannot.
+  const bool convertible = job->body_type == message::BodyType::binary_mime ||
+                           (job->measured ? job->measured->eight_bit : !is_ascii(job->body));
+  if (why.text.starts_with("5.6.3") && job->unconvertible.empty() && convertible)
+    return {Reply::not_tried, std::move(why.text)};
   return why;
 }
 

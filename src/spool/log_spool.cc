@@ -251,6 +251,8 @@ class LogSpool final : public Spool {
                             [this](const JournalEntry& tombstone) { journal(tombstone, std::nullopt, nullptr, true); });
     tell_notes();
     if (!done) return done;
+    if (indexer_.last) indexer_.last();
+    if (stop_) return fail(Errc::busy, "it is to stop");
     phase_ = Indexing::Phase::done;
     committer_->indexed();
     return {};

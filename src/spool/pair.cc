@@ -24,6 +24,9 @@ namespace {
 
 constexpr int64_t version = 1;
 constexpr uint64_t max_trace = 1 << 20;  // bytes; it stays in memory
+// Of connections' context; no door takes so much of a client (XSETCONTEXT, ECStream: 100 entries; HTTP: 10000 bytes).
+constexpr size_t most_context = 1000;
+constexpr size_t most_context_bytes = size_t{512} << 10;
 constexpr std::array<std::string_view, 3> body_types{"7bit", "8bitmime", "binarymime"};
 constexpr std::array<std::string_view, 3> ret_names{"", "full", "hdrs"};
 constexpr std::array<std::string_view, 4> notify_names{"never", "success", "failure", "delay"};
@@ -167,13 +170,19 @@ class Reader {
                             "beyond the year 9999, is expected",
                             name));
   }
-  void pairs(const JsonValue& value, std::vector<std::pair<std::string, std::string>>& to) {
+  // At most so many, with so many bytes of names and values.
+  void pairs(const JsonValue& value, std::vector<std::pair<std::string, std::string>>& to, size_t most,
+             size_t most_bytes) {
     array(value);
+    size_t bytes = 0;
     for (const JsonValue& each : value.items) {
       known(each, {"name", "value"});
       auto& pair = to.emplace_back();
       if (const auto* name = need(each, "name")) any_text(*name, pair.first);
       if (const auto* text = need(each, "value")) any_text(*text, pair.second);
+      bytes += pair.first.size() + pair.second.size();
+      if (to.size() > most) return fail(each, fmt::format("more than {} of these", most));
+      if (bytes > most_bytes) return fail(each, fmt::format("more than {} bytes of these", most_bytes));
     }
   }
   // As the envelope has it; the null sender is empty.
@@ -292,9 +301,10 @@ void read_origin(Reader& reader, const JsonValue& root, message::Envelope& envel
   }
   if (const auto* binding = root.find("binding")) reader.binding(*binding, envelope.binding);
   if (const auto* protocol = root.find("protocol")) reader.line(*protocol, envelope.protocol, true);
-  if (const auto* headers = root.find("headers")) reader.pairs(*headers, envelope.headers);
+  if (const auto* headers = root.find("headers"))
+    reader.pairs(*headers, envelope.headers, message::most_chosen_headers, message::most_chosen_header_bytes);
   if (const auto* context = root.find("context")) {
-    reader.pairs(*context, envelope.context);
+    reader.pairs(*context, envelope.context, most_context, most_context_bytes);
     std::set<std::string_view> names;
     for (size_t i = 0; i < envelope.context.size(); ++i)
       if (!names.insert(envelope.context[i].first).second) reader.fail(context->items[i], "that name is there twice");

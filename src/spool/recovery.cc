@@ -70,6 +70,7 @@ Result<> Recovery::survey(WallTime now) {
     leave_batches();
   else
     keep_batches_aside();
+  if (setup_.stop) return stopped();  // not all may be aside
   for (const Survey::Segment& segment : survey_.unsealed()) {
     if (segment.content.by_footer) continue;
     if (setup_.stop) return stopped();

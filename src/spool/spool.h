@@ -236,6 +236,8 @@ struct Indexer {
   std::function<void(std::string_view)> note;     // one line for the log, as RecoveryReport::notes; optional
   // The last call. An error: what is not indexed waits for the next start. Not called when it was stopped.
   std::function<void(Result<>, const RecoveryReport&)> ended;
+  // Behind the last call of `live`; may block as that: Indexing tells of no end before. Optional.
+  std::function<void()> last{};
 };
 
 class Spool {

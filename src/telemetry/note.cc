@@ -1,6 +1,7 @@
 #include "telemetry/note.h"
 
 #include "base/text.h"
+#include "message/limits.h"
 #include "telemetry/log_text.h"
 
 #include <algorithm>
@@ -104,7 +105,7 @@ class Gatherer {
     if (!std::exchange(wanted_, false)) return;
     std::string value(trim(field_).substr(0, most_text));
     bytes_ += name_.size() + value.size();
-    if (bytes_ > most_header_bytes || found_.size() >= most_headers) {
+    if (bytes_ > message::most_chosen_header_bytes || found_.size() >= message::most_chosen_headers) {
       ended_ = true;
       return;
     }
@@ -146,6 +147,7 @@ NotePtr note_of(const Choice& choice, const message::Envelope& envelope) {
   if (!choice.headers.empty()) note->headers.emplace();
   if (!choice.meta.empty()) note->meta.emplace();
   for (const auto& [name, value] : envelope.headers) {
+    if (note->headers && note->headers->size() >= message::most_chosen_headers) break;  // chosen_headers() gave no more
     const std::string* const pattern = chosen(choice.headers, name, true);
     if (pattern == nullptr) continue;
     note->headers->emplace_back(pattern->find('*') == std::string::npos ? *pattern : name, value);

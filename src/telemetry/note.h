@@ -39,11 +39,9 @@ using NotePtr = std::shared_ptr<const Note>;
 // fields are left out, then `parts`, the message's beginning cut anywhere. In their order, each
 // with its name and its value in one line (unfolded by RFC 5322 §2.2.3, no white space
 // at either end), otherwise as it stands there: encoded words too. At most
-// `most_headers`; a name or value ends after 1024 bytes, and all of them together after
-// `most_header_bytes`.
+// message::most_chosen_headers; a name or value ends after 1024 bytes, and all of them together
+// after message::most_chosen_header_bytes.
 Note::Pairs chosen_headers(const Choice& choice, std::string_view trace, const std::vector<std::string_view>& parts);
-constexpr size_t most_headers = 100;
-constexpr size_t most_header_bytes = 16384;
 
 // What is chosen of what the envelope has: of its header fields only those that were chosen
 // when it came are known.

@@ -115,7 +115,7 @@ class Bindings(TestCase):
         done = daemon.check("--check", "-c", daemon.config_file)
         self.assertEqual(1, done.returncode, done.stderr)
         number = next(i for i, line in enumerate(daemon.config_file.read_text().splitlines()) if "Binding third" in line)
-        self.assertIn(f"{daemon.config_file}:{number + 1}:1: error: ", done.stderr)
+        self.assertIn(f"{daemon.config_file}:{number + 4}:3: error: TLS_CA: ", done.stderr)
 
 
 if __name__ == "__main__":

@@ -124,6 +124,8 @@ class Start(TestCase):
         self.assertEqual((OLD, "queueing"), (now["messages"], now["phase"]))
         self.assertLess(now["queued"], OLD)
         self.assertIn(ids[-1], daemon.console("message", "details", ids[-1]).stdout)
+        wait_for(lambda: self.step(daemon)["queued"] > 0, "some of it in the queue")
+        wait_for(lambda: daemon.counters()["Total Queue Size"] > 0, "some of it in the queue")
         # An order is about what is in the queue by then, and says so to who reads and to who looks at its status only.
         said = daemon.console("flush", "domain", "old.example", status=5)
         self.assertRegex(said.stderr, r"queueing what was there: \d+ of \d+ messages .*repeat it when that is done")

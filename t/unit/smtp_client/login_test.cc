@@ -63,6 +63,7 @@ class ClientLoginTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(xclient_once_only);
   CPPUNIT_TEST(xclient_ends_within);
   CPPUNIT_TEST(less_behind_xclient);
+  CPPUNIT_TEST(eight_bits_in_front_of_the_body);
   CPPUNIT_TEST(names_refused_behind_xclient);
   CPPUNIT_TEST_SUITE_END();
 
@@ -352,6 +353,30 @@ class ClientLoginTest : public CppUnit::TestFixture {
     helo.greeted({"XCLIENT NAME", "SIZE", "8BITMIME"}).send(from({"a.example", {}, {}, {}, {}, {}}));
     helo.server("220 mx\r\n").server("500 what\r\n").server("250 mx\r\n");
     CPPUNIT_ASSERT(helo.out().bytes.ends_with("HELO me.example\r\nMAIL FROM:<alice@example.org>\r\n"));
+  }
+
+  // Who is not tried comes back at once: that must not be for what will be no different then.
+  void eight_bits_in_front_of_the_body() {
+    Job job = from({"a.example", {}, {}, {}, {}, {}});
+    job.body_type = message::BodyType::eight_bit_mime;
+    job.body = "hi\r\n";
+    for (const bool measured : {false, true}) {
+      if (measured) job.measured = measure({}, job.body);
+      job.trace = "Received: from x\r\n\tby y (j\xC3\xBCrgen)\r\n\tid z;\r\n\tnow\r\n";
+      Dialogue ours(0, with_xclient(XclientUse::if_available));
+      ours.greeted({"XCLIENT NAME", "8BITMIME"}).send(job).server("220 mx\r\n");
+      ours.out().bytes.clear();
+      ours.server(Dialogue::ehlo({"XCLIENT NAME"})).client(mail);
+      ours.server("250 a\r\n").server("250 b\r\n");
+      ours.out().bytes.clear();
+      ours.server("354 c\r\n").client("Received: from x\r\n\tid z;\r\n\tnow\r\nhi\r\n.\r\n");
+      // Not ours: it came with the message from another spool.
+      job.trace = "X-Old: \xC3\xBC\r\n";
+      Dialogue old(0, with_xclient(XclientUse::if_available));
+      old.greeted({"XCLIENT NAME", "8BITMIME"}).send(job).server("220 mx\r\n");
+      old.server(Dialogue::ehlo({"XCLIENT NAME"}));
+      old.result({"554 5.6.3 the message is 8BITMIME, which the next server does not take"});
+    }
   }
 
   void names_refused_behind_xclient() {

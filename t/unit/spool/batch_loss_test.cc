@@ -1,11 +1,13 @@
 // What was acknowledged as a batch is not lost: whatever becomes of the
 // segments of its messages, of its commit, and of the start after a crash.
+#include "begun.h"
 #include "fake_disk.h"
 #include "kit.h"
 #include "spool/record.h"
 
 #include <algorithm>
 #include <atomic>
+#include <future>
 #include <latch>
 #include <map>
 #include <thread>
@@ -13,6 +15,7 @@
 
 using namespace impulse;
 using namespace impulse::spool;
+using kit::Begun;
 using kit::Call;
 using kit::FakeDisk;
 
@@ -28,6 +31,7 @@ class BatchLossTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(failure_at_every_call_of_the_second_start);
   CPPUNIT_TEST(any_bit_wrong);
   CPPUNIT_TEST(kept_aside_when_the_commit_may_be_damaged);
+  CPPUNIT_TEST(a_stop_while_they_are_kept_aside);
   CPPUNIT_TEST_SUITE_END();
 
   std::shared_ptr<FakeDisk> disk_ = std::make_shared<FakeDisk>(1);
@@ -403,6 +407,51 @@ class BatchLossTest : public CppUnit::TestFixture {
       for (size_t at = 0; (at = kept.find(body, at)) != kept.npos; at += body.size()) ++count;
       CPPUNIT_ASSERT_EQUAL(size_t{other ? 0U : 5U}, count);
     }
+  }
+  // The next start begins anew with it: nothing of theirs was removed before.
+  void a_stop_while_they_are_kept_aside() {
+    const std::string body = "m" + std::string(1284, 'x');
+    std::vector<MessageId> ids;
+    {
+      auto spool = open();
+      auto batch = kit::begin(*spool);
+      for (int i = 0; i < 5; ++i) add(*batch, 1284);
+      ids = commit(*batch, [](const auto&) {});
+    }
+    // Nothing of the commit's segment can be recognised any more, and the others have their footers.
+    const std::string last = "/spool/" + segment_name(ids.back().segment + 1);
+    CPPUNIT_ASSERT(commit_in(disk_->content(last)) > 0);
+    disk_->set_content(last, kit::noise(disk_->content(last).size(), 9));
+    const auto segments = [&] {
+      size_t count = 0;
+      for (const std::string& name : disk_->names("/spool")) count += name.ends_with(".seg");
+      return count;
+    };
+    const size_t before = segments();
+    {
+      Begun begun(disk_, settings_, tuning_);
+      std::promise<void> begins;
+      disk_->set_open_fault([&, begun_it = false](const std::string& path) mutable {
+        if (path.ends_with(".batch") && !std::exchange(begun_it, true)) {
+          begun.spool->stop_indexing();
+          begins.set_value();
+        }
+        return 0;
+      });
+      begun.index();
+      begins.get_future().wait();
+      begun.spool.reset();
+      CPPUNIT_ASSERT(!begun.ended());
+      CPPUNIT_ASSERT(segments() + 1 >= before);  // but the one that is no segment
+    }
+    disk_->set_open_fault(nullptr);
+    CPPUNIT_ASSERT(open().live.empty());
+    std::string kept;
+    for (const std::string& name : disk_->names("/spool/quarantine"))
+      if (name.ends_with(".batch")) kept += disk_->content("/spool/quarantine/" + name);
+    size_t count = 0;
+    for (size_t at = 0; (at = kept.find(body, at)) != kept.npos; at += body.size()) ++count;
+    CPPUNIT_ASSERT_EQUAL(size_t{5}, count);
   }
   bool has_settled(const std::string& path) const {
     const std::string content = disk_->content(path);

@@ -40,7 +40,8 @@ class Begun {
                   [this](Result<> result, const RecoveryReport& last_report) {
                     report = last_report;
                     ended_.set_value(std::move(result));
-                  }});
+                  },
+                  behind_all});
   }
   Result<> wait() {
     CPPUNIT_ASSERT(future_.wait_for(std::chrono::seconds(60)) == std::future_status::ready);
@@ -48,6 +49,7 @@ class Begun {
   }
   bool ended() const { return future_.wait_for(std::chrono::seconds(0)) == std::future_status::ready; }
 
+  std::function<void()> behind_all;  // Indexer::last
   // Of the thread that indexes, until the end.
   std::vector<Summary> live;
   std::vector<size_t> slices;  // how many of them at once

@@ -31,6 +31,7 @@ class IndexingTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(nothing_goes_before_the_end);
   CPPUNIT_TEST(stopped_anywhere_it_begins_anew);
   CPPUNIT_TEST(a_scan_can_be_stopped);
+  CPPUNIT_TEST(it_has_not_ended_before_all_is_taken_in);
   CPPUNIT_TEST(death_at_every_call);
   CPPUNIT_TEST(killed_again_and_again);
   CPPUNIT_TEST(waits_for_descriptors);
@@ -252,6 +253,35 @@ class IndexingTest : public CppUnit::TestFixture {
     }
     disk_->set_read_fault(nullptr);
     CPPUNIT_ASSERT(kit::open(disk_, settings_, tuning_).ids() == ids);
+  }
+
+  // Who takes them in, somewhere else, may be asked to wait for.
+  void it_has_not_ended_before_all_is_taken_in() {
+    {
+      auto spool = kit::open(disk_, settings_, tuning_);
+      for (int i = 0; i < 20; ++i) kit::accept(*spool, kit::message("x"));
+    }
+    for (const bool stopped : {false, true}) {
+      Begun begun(disk_, settings_, tuning_);
+      std::promise<size_t> told;
+      std::promise<void> taken_in;
+      begun.behind_all = [&] {
+        told.set_value(begun.live.size());
+        taken_in.get_future().wait();
+      };
+      begun.index();
+      CPPUNIT_ASSERT_EQUAL(size_t{20}, told.get_future().get());
+      CPPUNIT_ASSERT(begun.spool->status().indexing.phase == Indexing::Phase::queueing && !begun.ended());
+      if (stopped) begun.spool->stop_indexing();
+      taken_in.set_value();
+      if (stopped) {
+        begun.spool.reset();
+        CPPUNIT_ASSERT(!begun.ended());
+      } else {
+        CPPUNIT_ASSERT(begun.wait());
+        CPPUNIT_ASSERT(begun.spool->status().indexing.phase == Indexing::Phase::done);
+      }
+    }
   }
 
   // What a process before left: messages over several segments, outcomes, batches, receipts, large bodies.

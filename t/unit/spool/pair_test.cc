@@ -21,6 +21,7 @@ class PairTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(nothing_is_lost);
   CPPUNIT_TEST(the_least_that_is_needed);
   CPPUNIT_TEST(places_of_faults);
+  CPPUNIT_TEST(bounds_of_headers_and_context);
   CPPUNIT_TEST(any_byte_changed);
   CPPUNIT_TEST(times_beyond_all);
   CPPUNIT_TEST(the_longest_recipient);
@@ -115,6 +116,29 @@ class PairTest : public CppUnit::TestFixture {
     for (RecipientState& state : over.states) state.state = State::failed;
     CPPUNIT_ASSERT(fault(write_pair(over)).ends_with("none of the recipients is pending"));
     CPPUNIT_ASSERT(fault(std::string(100, '[')).ends_with("too many levels"));
+  }
+
+  // What the doors and the logs give comes back; each line of the logs would have more.
+  void bounds_of_headers_and_context() {
+    using Pairs = std::vector<std::pair<std::string, std::string>>;
+    const auto said = [](const Pairs& headers, const Pairs& context) {
+      Stored stored = kit::pair_message();
+      stored.envelope.headers = headers;
+      stored.envelope.context = context;
+      return fault(write_pair(stored));
+    };
+    const auto context = [](size_t count, size_t bytes) {
+      Pairs pairs;
+      for (size_t i = 0; i < count; ++i) pairs.emplace_back(fmt::format("{:07}", i), std::string(bytes, 'x'));
+      return pairs;
+    };
+    const std::string large(message::most_chosen_header_bytes / 4 - 1, 'x');
+    CPPUNIT_ASSERT_EQUAL(std::string(), said(Pairs(message::most_chosen_headers, {"a", "b"}), context(1000, 1)));
+    CPPUNIT_ASSERT_EQUAL(std::string(), said(Pairs(4, {"a", large}), context(100, 5000)));
+    CPPUNIT_ASSERT(said(Pairs(message::most_chosen_headers + 1, {"a", "b"}), {}).ends_with("more than 100 of these"));
+    CPPUNIT_ASSERT(said(Pairs(5, {"a", large}), {}).ends_with("more than 16384 bytes of these"));
+    CPPUNIT_ASSERT(said({}, context(1001, 1)).ends_with("more than 1000 of these"));
+    CPPUNIT_ASSERT(said({}, context(106, 5000)).ends_with("more than 524288 bytes of these"));
   }
 
   // Whatever becomes of it, it is read as something, or refused at a place that is there.

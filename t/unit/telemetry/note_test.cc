@@ -1,6 +1,8 @@
 // Which header fields and values a record of the JSON log has, and how they are read.
 #include "telemetry/note.h"
 
+#include "message/limits.h"
+
 #include <cppunit/extensions/HelperMacros.h>
 
 #include <algorithm>
@@ -108,10 +110,10 @@ class NoteTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT(lengthy[0].second.size() > 1024 && lengthy[0].second.size() < 1100);
     std::string many;
     for (int i = 0; i < 1000; ++i) many += "X: 1\r\n";
-    CPPUNIT_ASSERT_EQUAL(telemetry::most_headers, headers({"x"}, many).size());
+    CPPUNIT_ASSERT_EQUAL(message::most_chosen_headers, headers({"x"}, many).size());
     std::string large;
     for (int i = 0; i < 90; ++i) large += "X: " + std::string(1000, 'x') + "\r\n";
-    CPPUNIT_ASSERT_EQUAL(telemetry::most_header_bytes / 1001, headers({"x"}, large).size());
+    CPPUNIT_ASSERT_EQUAL(message::most_chosen_header_bytes / 1001, headers({"x"}, large).size());
   }
 
   void of_an_envelope() {
@@ -121,6 +123,10 @@ class NoteTest : public CppUnit::TestFixture {
     auto note = telemetry::note_of({{"Subject", "x-*"}, {"job", "metadata.*"}}, envelope);
     CPPUNIT_ASSERT_EQUAL(std::string("Subject=s|X-a=1|"), shown(*note->headers));
     CPPUNIT_ASSERT_EQUAL(std::string("job=1|metadata.a=3|"), shown(*note->meta));
+    // However many an imported one has.
+    envelope.headers.assign(20000, {"x-y", "1"});
+    note = telemetry::note_of({{"x-*"}, {}}, envelope);
+    CPPUNIT_ASSERT_EQUAL(message::most_chosen_headers, note->headers->size());
     note = telemetry::note_of({{}, {"none"}}, envelope);
     CPPUNIT_ASSERT(!note->headers && note->meta->empty());
   }
