@@ -385,7 +385,8 @@ class StreamOutcomeTest : public CppUnit::TestFixture {
       house.submit("s@x.example", {fmt::format("u{}@y.example", size)},
                    "Subject: size\r\n\r\n" + std::string(size, 'x') + "\r\n");
       house.run_until_empty();
-      const auto fields = split(line_of(house, 'P', fmt::format("@u{}@", size)), '@');
+      const std::string line = line_of(house, 'P', fmt::format("@u{}@", size));
+      const auto fields = split(line, '@');
       CPPUNIT_ASSERT_EQUAL(std::to_string(octets), std::string(fields.at(6)));
       CPPUNIT_ASSERT_EQUAL(std::string("9"), std::string(fields.at(9)));
     }
