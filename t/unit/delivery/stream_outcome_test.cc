@@ -396,7 +396,8 @@ class StreamOutcomeTest : public CppUnit::TestFixture {
     house.submit("s@x.example", {"tls@y.example"}, "Subject: tls\r\n\r\n", Duration{0},
                  [](message::Envelope& envelope) { envelope.require_tls = true; });
     house.run_until_empty();
-    const auto fields = split(line_of(house, 'P', "@tls@"), '@');
+    const std::string line = line_of(house, 'P', "@tls@");
+    const auto fields = split(line, '@');
     CPPUNIT_ASSERT_EQUAL(std::string("0 1"), fmt::format("{} {}", fields.at(6), fields.at(9)));
 
     // In the middle of a body, and before HELLO was answered.
@@ -409,13 +410,15 @@ class StreamOutcomeTest : public CppUnit::TestFixture {
     other.dispatcher->start();
     other.submit("s@x.example", {"a@y.example"}, "Subject: large\r\n\r\n" + std::string(24 << 20, 'x') + "\r\n");
     other.run_until([&] { return other.lines('T') == 1; }, "a failure");
-    const auto body = split(line_of(other, 'T', "@a@"), '@');
+    const std::string body_line = line_of(other, 'T', "@a@");
+    const auto body = split(body_line, '@');
     CPPUNIT_ASSERT_EQUAL(std::string("8"), std::string(body.at(9)));
     const uint64_t left = parse_unsigned(body.at(6)).value_or(0);
     CPPUNIT_ASSERT_MESSAGE(std::to_string(left), left > 1000 && left < (24 << 20));
     other.submit("s@x.example", {"b@z.example"});
     other.run_until([&] { return other.lines('T') == 2; }, "another");
-    const auto hello = split(line_of(other, 'T', "@b@"), '@');
+    const std::string hello_line = line_of(other, 'T', "@b@");
+    const auto hello = split(hello_line, '@');
     CPPUNIT_ASSERT_EQUAL(std::string("11"), std::string(hello.at(9)));
     CPPUNIT_ASSERT(parse_unsigned(hello.at(6)).value_or(0) > 16);
   }
