@@ -44,7 +44,7 @@ class TlsThatFails(TestCase):
         good = self.sink("127.0.0.2")
         self.send()
         self.assertTrue(good.wait()[0].tls)
-        self.assertIn("tls-fallback", self.running.log())
+        self.running.wait_log("tls-fallback")
 
     def test_it_is_remembered(self):
         """Over the end of the last connection there."""
