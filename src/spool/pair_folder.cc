@@ -95,24 +95,6 @@ bool there(int folder, const std::string& name) {
 
 bool is_segment(const std::string& name) { return name.ends_with(".seg"); }
 
-// Whether the folder is a spool, or stands in one at any depth. What may not be read is none.
-bool within_spool(const std::string& path) {
-  UniqueFd fd(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-  for (int depth = 0; fd && depth < PATH_MAX / 2; ++depth) {
-    if (there(fd.get(), "lock")) {
-      const UniqueFd readable(::openat(fd.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-      const auto names = readable ? list(readable.get(), path) : Result<std::vector<std::string>>();
-      if (names && std::ranges::any_of(*names, is_segment)) return true;
-    }
-    UniqueFd above(::openat(fd.get(), "..", O_PATH | O_DIRECTORY | O_CLOEXEC));
-    struct stat here{}, next{};
-    if (!above || ::fstat(fd.get(), &here) != 0 || ::fstat(above.get(), &next) != 0) return false;
-    if (here.st_ino == next.st_ino && here.st_dev == next.st_dev) return false;  // the root
-    fd = std::move(above);
-  }
-  return false;
-}
-
 // Never over another file. -errno.
 int move_file(int from, const std::string& name, int to, const std::string& new_name) {
   if (::renameat2(from, name.c_str(), to, new_name.c_str(), RENAME_NOREPLACE) == 0) return 0;
@@ -161,6 +143,24 @@ Result<std::vector<std::string>> list(int folder, const std::string& path) {
     if (entry == nullptr) return names;
     names.emplace_back(entry->d_name);
   }
+}
+
+// Whether the folder is a spool, or stands in one at any depth. What may not be read is none.
+bool within_spool(const std::string& path) {
+  UniqueFd fd(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  for (int depth = 0; fd && depth < PATH_MAX / 2; ++depth) {
+    if (there(fd.get(), "lock")) {
+      const UniqueFd readable(::openat(fd.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+      const auto names = readable ? list(readable.get(), path) : Result<std::vector<std::string>>();
+      if (names && std::ranges::any_of(*names, is_segment)) return true;
+    }
+    UniqueFd above(::openat(fd.get(), "..", O_PATH | O_DIRECTORY | O_CLOEXEC));
+    struct stat here{}, next{};
+    if (!above || ::fstat(fd.get(), &here) != 0 || ::fstat(above.get(), &next) != 0) return false;
+    if (here.st_ino == next.st_ino && here.st_dev == next.st_dev) return false;  // the root
+    fd = std::move(above);
+  }
+  return false;
 }
 
 }  // namespace
