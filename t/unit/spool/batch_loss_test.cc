@@ -414,8 +414,10 @@ class BatchLossTest : public CppUnit::TestFixture {
     std::vector<MessageId> ids;
     {
       auto spool = open();
+      kit::remember(*spool, {"owner", "before", "v", wall_now() + std::chrono::hours(1)});
       auto batch = kit::begin(*spool);
       for (int i = 0; i < 5; ++i) add(*batch, 1284);
+      kit::settle(*spool);
       ids = commit(*batch, [](const auto&) {});
     }
     // Nothing of the commit's segment can be recognised any more, and the others have their footers.
