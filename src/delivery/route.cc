@@ -273,19 +273,20 @@ RoutePtr make_route(const Options& options, const config::Snapshot& snapshot, co
                                        : Route::Original::headers;
 
   const auto method = config::choice(key::delivery_method, options[key::delivery_method]);
-  const bool pattern = !options[key::maildir_path].empty();  // is looked at though another method is set now
-  auto path = pattern || method == "maildir" ? MaildirPath::parse(options[key::maildir_path]) : Result<MaildirPath>();
-  if (!path) {
-    route->problem = "no route: " + path.error().message;
-  } else if (options[key::blackhole] || method == "blackhole") {
+  if (options[key::blackhole] || method == "blackhole") {
     route->method = Route::Method::blackhole;
   } else if (method == "esmtp" || method == "smtp" || method == "lmtp" || method == "ecstream") {
     route->lmtp = method == "lmtp";
     route->ecstream = method == "ecstream";
     read_smtp(*route, options, snapshot, contexts);
   } else if (method == "maildir") {
-    route->maildir = std::move(*path);
-    route->method = Route::Method::maildir;
+    auto path = MaildirPath::parse(options[key::maildir_path]);
+    if (path) {
+      route->maildir = std::move(*path);
+      route->method = Route::Method::maildir;
+    } else {
+      route->problem = "no route: " + path.error().message;
+    }
   } else {
     route->problem = fmt::format("no route: Delivery_Method {} is not in this version", method);
   }

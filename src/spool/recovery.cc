@@ -63,7 +63,6 @@ Result<> Recovery::survey(WallTime now) {
   };
   const Survey::Watch watch{&setup_.stop, step, setup_.again};
   if (auto read = survey_.read(numbers_, true, watch); !read) return read;
-  for (const Survey::Foreign& foreign : survey_.foreign()) move(foreign);
   survey_.resolve(now);
   unread_ = survey_.unread();
   if (unread_)
@@ -71,6 +70,8 @@ Result<> Recovery::survey(WallTime now) {
   else
     keep_batches_aside();
   if (setup_.stop) return stopped();  // not all may be aside
+  // Behind that: the next start would not see any more that there was damage.
+  for (const Survey::Foreign& foreign : survey_.foreign()) move(foreign);
   for (const Survey::Segment& segment : survey_.unsealed()) {
     if (segment.content.by_footer) continue;
     if (setup_.stop) return stopped();
@@ -139,7 +140,8 @@ void Recovery::leave_batches() {
 // them may have been it; and what is damaged among those of a torn batch may
 // have been whole once. In runs, since they may be many.
 void Recovery::keep_batches_aside() {
-  bool damaged = report_.damaged > 0 || !survey_.under_footers().empty();
+  bool damaged = report_.damaged > 0 || !survey_.under_footers().empty() ||
+                 std::ranges::any_of(survey_.foreign(), [](const auto& each) { return each.size > 0 && !each.torn; });
   for (const Survey::Segment& segment : survey_.unsealed()) damaged |= !segment.content.damage.empty();
   const auto suspected = batches_.suspected(survey_.suspects(), damaged);
   size_t count = 0;
