@@ -22,6 +22,8 @@ std::string_view done_word(QueueAct act) {
       return "held";
     case QueueAct::release:
       return "released";
+    case QueueAct::delay:
+      return "delayed";
     case QueueAct::reroute:
     case QueueAct::rebind:
       return "moved";
@@ -39,6 +41,7 @@ std::string_view left_word(QueueAct act) {
     case QueueAct::release:
       return "not held by 'message hold' or 'hold domain'";
     case QueueAct::fail:
+    case QueueAct::delay:
     case QueueAct::reroute:
     case QueueAct::rebind:
       return "left as they are";
