@@ -305,7 +305,8 @@ void Hop::fetched(uint64_t number, Result<Letter> letter) {
   entry.under_way.push_back({entry.domain, entry.route, std::exchange(entry.items, {}), letter->note});
   trace(*entry.courier, entry.domain);
   entry.courier->send(std::make_shared<const Letter>(std::move(*letter)), recipients);
-  if (entry.courier->takes_more()) serve(entry);
+  if (entry.courier->takes_more()) return serve(entry);
+  if (entry.route->ecstream) pump();  // it is full: there may be another
 }
 
 void Hop::courier_ready(Courier& courier) {

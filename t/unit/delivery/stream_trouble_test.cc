@@ -37,8 +37,31 @@ class StreamTroubleTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(more_frames_than_anyone_wants);
   CPPUNIT_TEST(answers_to_pings_are_no_progress);
   CPPUNIT_TEST(a_server_that_reads_nothing);
+  CPPUNIT_TEST(one_that_is_full_is_not_waited_for);
   CPPUNIT_TEST(a_frame_is_no_longer_than_is_good_for_us);
   CPPUNIT_TEST_SUITE_END();
+
+  // It takes a hundred and answers none of them before there is another connection for the others.
+  void one_that_is_full_is_not_waited_for() {
+    StreamSink sink([&](Talk& talk) {
+      talk.open();
+      if (talk.connection > 1) return talk.take_all();
+      std::vector<StreamSink::Message> first;
+      while (first.size() < 100) first.push_back(talk.message());
+      while (sink.connections() < 2 && !talk.gone()) {
+      }
+      for (const auto& message : first) talk.take(message);
+      talk.take_all();
+    });
+    House house(by_stream(sink, "Max_Outbound_Connections = 2"));
+    for (int i = 0; i < 120; ++i) house.submit("s@x.example", {fmt::format("u{}@y.example", i)});
+    house.run_until([&] { return house.dispatcher->size() == 120; });
+    house.dispatcher->start();
+    house.run_until_empty();
+    CPPUNIT_ASSERT_EQUAL(2, sink.connections());
+    CPPUNIT_ASSERT_EQUAL(size_t{120}, sink.taken().size());
+    CPPUNIT_ASSERT_EQUAL(0, house.lines('T'));
+  }
 
   // What went wrong once is tried again, and arrives once.
   static void recovers(Upto upto, const std::function<void(Talk&)>& what, std::string_view said,
