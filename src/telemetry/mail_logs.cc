@@ -180,14 +180,15 @@ void MailLogs::add(Lines& lines, const Record& record) const {
 
 void MailLogs::add(Lines& lines, const Reception& reception) const {
   const bool no_room = reception.report && reception.report->empty();
-  const auto of = reception.report && !no_room ? addressee(*reception.envelope) : std::nullopt;
-  const auto feedback = json_ && of ? feedback_in(reception) : nullptr;
+  const size_t nobody = reception.envelope->recipients.size();
+  const size_t told = reception.report && !no_room ? addressee(*reception.envelope).value_or(nobody) : nobody;
+  const auto feedback = json_ && told != nobody ? feedback_in(reception) : nullptr;
   const ChoicePtr chosen = choice();
   const NotePtr note = chosen ? note_of(*chosen, *reception.envelope) : nullptr;
-  for (size_t i = 0; i < reception.envelope->recipients.size(); ++i) {
+  for (size_t i = 0; i < nobody; ++i) {
     Record record = record_of(reception, i);
     record.note = note;
-    if (i == of) record.feedback = feedback;
+    if (i == told) record.feedback = feedback;
     add(lines, record);
     if (lines.main.size() + lines.json.size() >= piece) append(lines);
   }
@@ -195,8 +196,8 @@ void MailLogs::add(Lines& lines, const Reception& reception) const {
     if (json_) json_->lose(1);
     if (bounce_) bounce_->lose(1);
   }
-  if (!of) return;
-  for (Record& record : out_of_band(reception, *of)) {
+  if (told == nobody) return;
+  for (Record& record : out_of_band(reception, told)) {
     record.note = note;
     add(lines, record);
     if (lines.bounce.size() + lines.json.size() >= piece) append(lines);

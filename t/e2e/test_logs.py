@@ -408,7 +408,7 @@ class Rotation(LogCase):
         daemon = self.daemon(BASE_CONFIG, more="Log_Rotate_Size = 1k\n")
         for number in range(1, 5):
             self.send(daemon, ["bob@local.example"], count=10)
-            wait_for(lambda: "".join(self.texts(daemon)).count("@D@") == 10 * number, "all deliveries so far")
+            wait_for(lambda: "".join(self.texts(daemon)).count("@D@") >= 10 * number, "all deliveries so far")
             daemon.kill9()
             daemon.start(indexed=False)  # the log that says so is rotated, too
         wait_for(lambda: all(path.suffix == ".gz" for path in self.rotated(daemon)[:-1]), "compressed files")
