@@ -1,6 +1,7 @@
 // What the JSON log takes out of a header section. The first byte says how it is cut, the
 // line behind it holds the names, with a space between them; the rest is a message.
 #include "base/text.h"
+#include "message/limits.h"
 #include "telemetry/note.h"
 
 #include <algorithm>
@@ -37,14 +38,14 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   for (const std::string_view name : words(names.substr(0, 100))) choice.headers.emplace_back(name);
   const auto pairs = found(choice, text, SIZE_MAX);
   require(pairs == found(choice, text, piece));
-  require(pairs.size() <= telemetry::most_headers);
+  require(pairs.size() <= message::most_chosen_headers);
   size_t bytes = 0;
   for (const auto& [name, value] : pairs) {
     require(!name.empty() && name.find_first_of(": \r\n") == std::string::npos);
     require(value.find('\n') == std::string::npos && (value.empty() || !is_space(value.front())));
     bytes += name.size() + value.size();
   }
-  require(bytes <= telemetry::most_header_bytes);
+  require(bytes <= message::most_chosen_header_bytes);
 
   // What was chosen is chosen again, and nothing of it by other names.
   message::Envelope envelope;
