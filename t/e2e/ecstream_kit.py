@@ -178,6 +178,10 @@ class Cutter:
         def carry(source, target):
             try:
                 while data := source.recv(16384):
+                    # What stands still in the one direction must not keep answers from coming.
+                    if self.hold and source is server:
+                        target.sendall(data)
+                        continue
                     with lock:
                         if not self.calm and len(data) > left[0]:
                             data, left[0] = data[:left[0]], 0

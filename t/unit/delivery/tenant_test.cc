@@ -137,11 +137,12 @@ class TenantTest : public CppUnit::TestFixture {
   void who_has_several_makes_room_for_who_has_none() {
     // Alpha's mail is slow, and the more so until the others have theirs.
     std::promise<void> go, others;
-    std::atomic<int> alphas{0}, rest{2};
+    std::atomic<int> alphas{0}, rest{2}, before{0};
     Script script;
     script.data = [&, may = go.get_future().share(), served = others.get_future().share()](const Letter& letter) {
       may.wait();
       if (letter.sender != "alpha@x.example") {
+        before = std::max(before.load(), alphas.load());
         if (--rest == 0) others.set_value();
       } else if (++alphas > 10) {
         served.wait_for(std::chrono::seconds(5));
@@ -158,7 +159,7 @@ class TenantTest : public CppUnit::TestFixture {
     net::test::spin(*house.loop);
     go.set_value();
     house.run_until_empty();
-    CPPUNIT_ASSERT(place_of(sink, "beta") < 15 && place_of(sink, "gamma") < 15);
+    CPPUNIT_ASSERT(before < 15);
     CPPUNIT_ASSERT_EQUAL(3, sink.most_open());
   }
 
