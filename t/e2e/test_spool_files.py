@@ -299,6 +299,7 @@ class SpoolFiles(TestCase):
         self.assertIn("symbolic link", daemon.console("spool", "export", daemon.dir / "link", status=1).stderr)
         self.assertIn("this is a spool", daemon.console("spool", "import", daemon.dir / "spool", status=1).stderr)
         within = daemon.dir / "spool" / "quarantine" / "mine"
+        within.parent.mkdir(exist_ok=True)
         for folder in (daemon.dir / "spool" / "mine", within):
             self.assertIn("within a spool", daemon.console("spool", "export", folder, status=1).stderr)
             done = subprocess.run([str(BINDIR / "ec_show"), "-S", str(daemon.dir / "spool"), "export", str(folder)],
