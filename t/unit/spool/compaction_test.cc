@@ -107,7 +107,7 @@ class CompactionTest : public CppUnit::TestFixture {
       const MessageId first = kept.begin()->first;
       CPPUNIT_ASSERT(kit::record(*spool, first, 1, kit::later(2, 99, "wait")));
       rounds_until(*spool, [&] { return spool->status().segments <= 3; });
-      CPPUNIT_ASSERT(spool->status().copied >= 4);
+      CPPUNIT_ASSERT(spool->status().copied > 0);  // how many depends on when the first round came
       CPPUNIT_ASSERT(!there(first.segment));
       check(kept, spool, false);
       CPPUNIT_ASSERT(spool->summary(first)->states[1] == kit::later(2, 99, "wait"));
