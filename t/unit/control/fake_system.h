@@ -275,6 +275,23 @@ inline std::string status_of(const std::string& reply) {
 }
 
 // The payload lines of a reply, without the blank in front.
+// Two domains, and three recipients of the first one: active, delayed, held.
+inline void fill_queue(Console& console) {
+  console.system.domains = {{"a.example", 3, 10, 1, 2, 7, 1}, {"b.example", 20, 0, 0, 0, 0, 0}};
+  for (int i = 0; i < 3; ++i) {
+    QueuedRecipient row;
+    row.id = fmt::format("00000001/0000000{}-n1", i);
+    row.sender = "s@example.net";
+    row.recipient = "r@a.example";
+    row.domain = "a.example";
+    row.received = WallTime{std::chrono::seconds(1070244212)};
+    row.state = i == 0   ? QueuedRecipient::State::active
+                : i == 1 ? QueuedRecipient::State::delayed
+                         : QueuedRecipient::State::held;
+    console.system.recipients.push_back(row);
+  }
+}
+
 inline std::vector<std::string> payload_of(const std::string& reply) {
   std::vector<std::string> lines;
   for (const auto line : split(reply, '\n'))

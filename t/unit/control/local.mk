@@ -19,6 +19,7 @@ t_unit_control_tests_SOURCES = t/unit/main.cc \
 	t/unit/control/watch_test.cc \
 	t/unit/control/protocol_test.cc \
 	t/unit/control/queue_commands_test.cc \
+	t/unit/control/queue_orders_test.cc \
 	t/unit/control/queue_select_test.cc \
 	t/unit/control/request_test.cc \
 	t/unit/control/transaction_commands_test.cc

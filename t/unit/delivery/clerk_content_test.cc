@@ -1,6 +1,7 @@
 // Orders for which messages have to be read: by their context and header fields,
 // away from the loop, whatever becomes of the messages meanwhile. And delays.
 #include "house.h"
+#include "spool_before.h"
 
 #include <algorithm>
 #include <condition_variable>
@@ -66,23 +67,12 @@ class Desk {
   std::map<MessageId, int> readings_;
 };
 
-class Watched final : public spool::Spool {
+class Watched final : public test::SpoolBefore {
  public:
-  Watched(std::unique_ptr<spool::Spool> real, Desk& desk) : real_(std::move(real)), desk_(desk) {}
-  Result<spool::Stored> read(MessageId id) const override { return through(id, real_->read(id)); }
-  Result<spool::Stored> open(MessageId id) const override { return through(id, real_->open(id)); }
-  Result<spool::Summary> summary(MessageId id) const override { return through(id, real_->summary(id)); }
-  Result<> admission() const override { return real_->admission(); }
-  void commit(std::shared_ptr<const spool::Incoming> message, std::function<void(Result<MessageId>)> done) override {
-    real_->commit(std::move(message), std::move(done));
-  }
-  void record(MessageId id, uint32_t recipient, const spool::RecipientState& state,
-              std::function<void(Result<>)> done) override {
-    real_->record(id, recipient, state, std::move(done));
-  }
-  spool::Status status() const override { return real_->status(); }
-  void set_live_settings(const spool::Settings& settings) override { real_->set_live_settings(settings); }
-  const std::string& node() const override { return real_->node(); }
+  Watched(std::unique_ptr<spool::Spool> real, Desk& desk) : SpoolBefore(std::move(real)), desk_(desk) {}
+  Result<spool::Stored> read(MessageId id) const override { return through(id, SpoolBefore::read(id)); }
+  Result<spool::Stored> open(MessageId id) const override { return through(id, SpoolBefore::open(id)); }
+  Result<spool::Summary> summary(MessageId id) const override { return through(id, SpoolBefore::summary(id)); }
 
  private:
   template <class T>
@@ -90,7 +80,6 @@ class Watched final : public spool::Spool {
     if (!desk_.pass(id)) return fail(Errc::io, "the disk is gone");
     return read;
   }
-  std::unique_ptr<spool::Spool> real_;
   Desk& desk_;
 };
 
@@ -137,6 +126,17 @@ class ClerkContentTest : public CppUnit::TestFixture {
   }
   static MessageOrder about_one(Act act, MessageId id, const std::string& queue) {
     return {act, id, {{0, queue}}, true, "554 5.0.0 no more"};
+  }
+
+  // A hold of three messages of which the first one is being read.
+  static std::shared_ptr<const Errand> in_the_middle(House& house, Desk& desk) {
+    house.dispatcher->start();
+    for (int i = 0; i < 3; ++i) submit(house, "summer", {"a@d.example"});
+    house.run_until([&] { return house.dispatcher->size() == 3; });
+    desk.close();
+    auto errand = house.dispatcher->begin(about(Act::hold, "summer"));
+    house.run_until([&] { return desk.inside() == 1; }, "a reading");
+    return errand;
   }
 
   // More than a page of each, and as many as a dry run has said.
@@ -343,12 +343,7 @@ class ClerkContentTest : public CppUnit::TestFixture {
   void stopped_in_the_middle() {
     Desk desk;
     House house(closed, watched(desk));
-    house.dispatcher->start();
-    for (int i = 0; i < 3; ++i) submit(house, "summer", {"a@d.example"});
-    house.run_until([&] { return house.dispatcher->size() == 3; });
-    desk.close();
-    const auto errand = house.dispatcher->begin(about(Act::hold, "summer"));
-    house.run_until([&] { return desk.inside() == 1; }, "a reading");
+    const auto errand = in_the_middle(house, desk);
     bool idle = false;
     house.dispatcher->stop(std::chrono::seconds(60), [&] { idle = true; });
     desk.open();
@@ -364,12 +359,7 @@ class ClerkContentTest : public CppUnit::TestFixture {
   void ended_in_the_middle() {
     Desk desk;
     House house(closed, watched(desk));
-    house.dispatcher->start();
-    for (int i = 0; i < 3; ++i) submit(house, "summer", {"a@d.example"});
-    house.run_until([&] { return house.dispatcher->size() == 3; });
-    desk.close();
-    const auto errand = house.dispatcher->begin(about(Act::hold, "summer"));
-    house.run_until([&] { return desk.inside() == 1; }, "a reading");
+    const auto errand = in_the_middle(house, desk);
     std::thread opener([&] {
       std::this_thread::sleep_for(std::chrono::milliseconds(50));
       desk.open();

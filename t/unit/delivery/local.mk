@@ -27,6 +27,7 @@ t_unit_delivery_tests_SOURCES = t/unit/main.cc \
 	t/unit/delivery/record_test.cc \
 	t/unit/delivery/reroute_test.cc \
 	t/unit/delivery/sink.h \
+	t/unit/delivery/spool_before.h \
 	t/unit/delivery/spool_in_test.cc \
 	t/unit/delivery/stream_test.cc \
 	t/unit/delivery/stream_outcome_test.cc \

@@ -1,6 +1,7 @@
 // spool_in: a message of the spool that is in no queue comes into it, once,
 // whoever else is at it.
 #include "house.h"
+#include "spool_before.h"
 
 #include <atomic>
 #include <condition_variable>
@@ -13,30 +14,17 @@ using test::House;
 using test::There;
 
 // The first look at a message is an old one: it was taken, and waits, while others look.
-class OldLook final : public spool::Spool {
+class OldLook final : public test::SpoolBefore {
  public:
-  explicit OldLook(std::unique_ptr<spool::Spool> real) : real_(std::move(real)) {}
+  using SpoolBefore::SpoolBefore;
   Result<spool::Summary> summary(MessageId id) const override {
-    auto found = real_->summary(id);
+    auto found = SpoolBefore::summary(id);
     if (!slow.exchange(false)) return found;
     std::unique_lock lock(mutex_);
     waits_ = true;
     changed_.wait_for(lock, std::chrono::seconds(60), [this] { return !waits_; });
     return found;
   }
-  Result<spool::Stored> open(MessageId id) const override { return real_->open(id); }
-  Result<spool::Stored> read(MessageId id) const override { return real_->read(id); }
-  Result<> admission() const override { return real_->admission(); }
-  void commit(std::shared_ptr<const spool::Incoming> message, std::function<void(Result<MessageId>)> done) override {
-    real_->commit(std::move(message), std::move(done));
-  }
-  void record(MessageId id, uint32_t recipient, const spool::RecipientState& state,
-              std::function<void(Result<>)> done) override {
-    real_->record(id, recipient, state, std::move(done));
-  }
-  spool::Status status() const override { return real_->status(); }
-  void set_live_settings(const spool::Settings& settings) override { real_->set_live_settings(settings); }
-  const std::string& node() const override { return real_->node(); }
 
   bool waits() const {
     const std::lock_guard lock(mutex_);
@@ -50,7 +38,6 @@ class OldLook final : public spool::Spool {
   mutable std::atomic<bool> slow = false;  // the next look
 
  private:
-  std::unique_ptr<spool::Spool> real_;
   mutable std::mutex mutex_;
   mutable std::condition_variable changed_;
   mutable bool waits_ = false;

@@ -46,11 +46,6 @@ class StreamOutcomeTest : public CppUnit::TestFixture {
     for (const auto& each : message.head.recipients) found.push_back(each.address.substr(0, each.address.find('@')));
     return found;
   }
-  static std::vector<std::string> many(int count) {
-    std::vector<std::string> found;
-    for (int i = 0; i < count; ++i) found.push_back(fmt::format("u{}@y.example", i));
-    return found;
-  }
   // All fields of the log's line that belong to that recipient.
   static std::string line_of(House& house, char kind, const std::string& text) {
     std::istringstream lines(house.mails());
@@ -112,18 +107,7 @@ class StreamOutcomeTest : public CppUnit::TestFixture {
 
   // Its configuration changed since HELLO: no attempt fails for it.
   void fewer_recipients_than_it_said() {
-    StreamSink sink([](Talk& talk) {
-      talk.open();
-      for (;;) {
-        const auto message = talk.message();
-        if (message.head.recipients.size() <= 3) {
-          talk.take(message);
-          continue;
-        }
-        talk.nak(message.sequence, 552, "5.5.3", "Too many recipients", 3);
-        talk.ack(message.sequence);
-      }
-    });
+    StreamSink sink(takes_three_recipients);
     House house(by_stream(sink, "Retry_Interval = 1h"));
     house.dispatcher->start();
     house.submit("s@x.example", many(10));

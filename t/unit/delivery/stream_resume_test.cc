@@ -29,12 +29,6 @@ class StreamResumeTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(how_long_another_connection_is_tried);
   CPPUNIT_TEST_SUITE_END();
 
-  static std::vector<std::string> many(int count, const std::string& domain = "y.example") {
-    std::vector<std::string> found;
-    for (int i = 0; i < count; ++i) found.push_back(fmt::format("u{}@{}", i, domain));
-    return found;
-  }
-
   // A message of which a part had left has had its attempt, whoever was answered before it.
   void cut_in_its_middle() {
     StreamSink sink([](Talk& talk) {
@@ -137,18 +131,7 @@ class StreamResumeTest : public CppUnit::TestFixture {
 
   // Each says in HELLO that there is no limit, and ends when it has refused a message for one.
   void fewer_recipients_on_each_connection() {
-    StreamSink sink([](Talk& talk) {
-      talk.open();
-      for (;;) {
-        const auto message = talk.message();
-        if (message.head.recipients.size() <= 3) {
-          talk.take(message);
-          continue;
-        }
-        talk.nak(message.sequence, 552, "5.5.3", "Too many recipients", 3);
-        talk.ack(message.sequence);
-      }
-    });
+    StreamSink sink(takes_three_recipients);
     House house(by_stream(sink, "Retry_Interval = 1h\nMax_Deliveries_Per_Connection = 1"));
     house.dispatcher->start();
     house.submit("s@x.example", many(10));

@@ -211,6 +211,26 @@ class StreamSink {
 };
 
 // The configuration that sends everything to `sink`, in plain and with retries soon.
+// A server that says of no limit in HELLO, and refuses messages for more than three.
+inline void takes_three_recipients(StreamSink::Talk& talk) {
+  talk.open();
+  for (;;) {
+    const auto message = talk.message();
+    if (message.head.recipients.size() <= 3) {
+      talk.take(message);
+      continue;
+    }
+    talk.nak(message.sequence, 552, "5.5.3", "Too many recipients", 3);
+    talk.ack(message.sequence);
+  }
+}
+
+inline std::vector<std::string> many(int count, const std::string& domain = "y.example") {
+  std::vector<std::string> found;
+  for (int i = 0; i < count; ++i) found.push_back(fmt::format("u{}@{}", i, domain));
+  return found;
+}
+
 inline std::string by_stream(const StreamSink& sink, const std::string& more = "") {
   return fmt::format("Delivery_Method = ecstream\nGateway = \"127.0.0.1:{}\"\nRetry_Interval = 1\nTLS = no\n{}\n",
                      sink.port(), more);

@@ -1,6 +1,7 @@
 // Large messages on their way to a next host, piece by piece.
 #include "house.h"
 #include "sink.h"
+#include "spool_before.h"
 
 #include <condition_variable>
 #include <mutex>
@@ -79,32 +80,18 @@ class Rest final : public message::BodySource {
 };
 
 // Gives messages of large@x.example a rest; those of slow@x.example are read behind a gate.
-class Doctored final : public spool::Spool {
+class Doctored final : public SpoolBefore {
  public:
   Doctored(std::unique_ptr<spool::Spool> real, Gate* within, Gate* before)
-      : real_(std::move(real)), within_(within), before_(before) {}
+      : SpoolBefore(std::move(real)), within_(within), before_(before) {}
   Result<spool::Stored> open(MessageId id) const override {
-    auto stored = real_->open(id);
+    auto stored = SpoolBefore::open(id);
     if (stored && stored->envelope.sender == "large@x.example") stored->rest = std::make_shared<Rest>(within_);
     if (stored && stored->envelope.sender == "slow@x.example" && before_ != nullptr) before_->pass();
     return stored;
   }
-  Result<spool::Stored> read(MessageId id) const override { return real_->read(id); }
-  Result<spool::Summary> summary(MessageId id) const override { return real_->summary(id); }
-  Result<> admission() const override { return real_->admission(); }
-  void commit(std::shared_ptr<const spool::Incoming> message, std::function<void(Result<MessageId>)> done) override {
-    real_->commit(std::move(message), std::move(done));
-  }
-  void record(MessageId id, uint32_t recipient, const spool::RecipientState& state,
-              std::function<void(Result<>)> done) override {
-    real_->record(id, recipient, state, std::move(done));
-  }
-  spool::Status status() const override { return real_->status(); }
-  void set_live_settings(const spool::Settings& settings) override { real_->set_live_settings(settings); }
-  const std::string& node() const override { return real_->node(); }
 
  private:
-  std::unique_ptr<spool::Spool> real_;
   Gate* within_;
   Gate* before_;
 };
