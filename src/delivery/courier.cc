@@ -27,6 +27,7 @@ Courier::Courier(Setup setup)
       loop_(setup.loop),
       host_(setup.host),
       streamers_(setup.streamers),
+      streams_(setup.streams),
       route_(std::move(setup.route)),
       target_(std::move(setup.target)),
       plain_because_(std::move(setup.plain_because)),

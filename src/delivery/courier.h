@@ -6,6 +6,7 @@
 #include "base/result.h"
 #include "delivery/letter.h"
 #include "delivery/route.h"
+#include "delivery/stream_pool.h"
 #include "delivery/workers.h"
 #include "message/body_source.h"
 #include "net/loop.h"
@@ -62,7 +63,8 @@ class CourierHost {
   // before and was given up by the other side before it can have taken
   // anything of this message: no fault of the message, nor of its domain.
   virtual void courier_done(Courier& courier, std::vector<smtp::Reply> replies, bool again) = 0;
-  // Makes another connection to the same address, to hear what became of what is under way.
+  // Makes another connection to the same address, to hear what became of what is under way; or as a
+  // stream that was used before is of no use there.
   virtual void courier_resumes(Courier& courier) = 0;
   virtual void courier_ended(Courier& courier, End end, const std::string& why) = 0;  // last call
 };
@@ -74,6 +76,7 @@ class Courier {
     net::Loop& loop;
     CourierHost& host;
     Workers& streamers;  // read what is sent in pieces
+    StreamPool& streams;
     RoutePtr route;
     Target target;
     uint32_t most_recipients = 0;  // of a message, as other connections there have learned; 0: no limit
@@ -131,6 +134,7 @@ class Courier {
   net::Loop& loop_;
   CourierHost& host_;
   Workers& streamers_;
+  StreamPool& streams_;
   const RoutePtr route_;
   const Target target_;
   const std::string plain_because_;

@@ -1,7 +1,6 @@
 // Moves messages between the hop and a stream, and keeps the time.
 #include "delivery/ecstream_courier.h"
 
-#include "auth/password.h"
 #include "base/text.h"
 #include "delivery/parcel.h"
 #include "smtp/client_envelope.h"
@@ -36,13 +35,6 @@ ecstream::ClientSettings session_settings(const Route& route) {
   return settings;
 }
 
-// Nobody else has one of that name.
-std::string stream_name() {
-  std::string name = "out.";
-  for (const char c : auth::random_bytes(16)) name += fmt::format("{:02x}", static_cast<unsigned char>(c));
-  return name;
-}
-
 std::string safe(std::string_view text) { return escape_line(text, 512); }
 
 }  // namespace
@@ -50,15 +42,20 @@ std::string safe(std::string_view text) { return escape_line(text, 512); }
 EcstreamCourier::EcstreamCourier(Setup setup)
     : Courier(std::move(setup)),
       offers_(stream_offers()),
-      stream_(ecstream::ClientStream::fresh(stream_name())),
+      stream_(ecstream::ClientStream::fresh({})),
       resumption_(route_->timeouts.body),
       timer_(loop_, [this] { try_again(); }) {
   if (auto login = login_at(*route_, target_)) login_.emplace(std::move(*login));
+  take_stream();
 }
 
 EcstreamCourier::~EcstreamCourier() = default;
 
-Result<> EcstreamCourier::start() { return connect(); }
+Result<> EcstreamCourier::start() {
+  auto started = connect();
+  if (!started) leave_stream();
+  return started;
+}
 
 Result<> EcstreamCourier::connect() {
   session_.emplace(session_settings(*route_), stream_, login_ ? &*login_ : nullptr);
@@ -300,6 +297,7 @@ void EcstreamCourier::opened(const ecstream::ClientEvent& event) {
     return connection_->close();
   }
   open_ = was_open_ = ready_ = true;
+  reused_ = false;
   limits_ = session_->server();
   limits_.max_recipients = less_of(limits_.max_recipients, most_recipients_);
   if (trace_) trace_->note(fmt::format("OPENED {}", event.sequence));
@@ -333,7 +331,10 @@ void EcstreamCourier::refused(const ecstream::ClientEvent& event) {
 void EcstreamCourier::acknowledged(uint64_t sequence) {
   const size_t before = answered_;
   while (answered_ < jobs_.size() && jobs_[answered_].sequence() <= sequence) ++answered_;
-  if (answered_ > before) resumption_.answered();
+  if (answered_ > before) {
+    answers_ = true;
+    resumption_.answered();
+  }
   if (trace_ && answered_ > before) trace_->note(fmt::format("ACK {}", sequence));
   watch();
 }
@@ -348,7 +349,9 @@ void EcstreamCourier::goes_away(const ecstream::ClientEvent& event) {
   farewell_ = true;
   resting_ = false;
   again_ = ecstream::again(event.goaway);
-  if (again_ == ecstream::Again::no) {
+  if (reused_ && event.goaway == ecstream::GoAway::stream) {
+    stale_ = true;
+  } else if (again_ == ecstream::Again::no) {
     hopeless_ = true;
     // Before OPENED it knows nothing of the stream.
     if (open_) taken_at_most_ = std::max(event.sequence, stream_.acknowledged());
@@ -385,6 +388,8 @@ void EcstreamCourier::take_events() {
         // A login that does not work for now is asked for again: the doubt is not decided by it.
         if (event.code / 100 == 4)
           again_ = ecstream::Again::in_a_while;
+        else if (reused_ && event.goaway == ecstream::GoAway::sequence)
+          stale_ = true;
         else
           hopeless_ = true;
         const bool login = event.goaway == ecstream::GoAway::auth_failed;
@@ -428,6 +433,10 @@ void EcstreamCourier::tell_answers() {
 void EcstreamCourier::tell() {
   tell_answers();
   if (!connection_) return;
+  if (stale_) {
+    if (!std::exchange(finished_, true)) connection_->finish();
+    return;
+  }
   if (farewell_ && jobs_.empty()) end(fault_->first, fault_->second);
   if (end_) return leave();
   if (!takes_more()) return;

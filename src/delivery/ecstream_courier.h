@@ -11,6 +11,7 @@
 #include "delivery/resumption.h"
 #include "delivery/stream_job.h"
 #include "delivery/stream_login.h"
+#include "delivery/stream_pool.h"
 #include "ecstream/client_session.h"
 #include "ecstream/client_stream.h"
 #include "ecstream/hello.h"
@@ -95,6 +96,10 @@ class EcstreamCourier final : public Courier, private net::ConnectionHandler {
   // --- ecstream_ends.cc
   bool in_doubt() const;
   bool has_failed(const StreamJob& job) const;
+  StreamPool::Key place() const;
+  void take_stream();
+  void leave_stream();
+  void renew();
   void resume();  // later, in a new connection
   void try_again();
   void give_up();
@@ -145,6 +150,9 @@ class EcstreamCourier final : public Courier, private net::ConnectionHandler {
   bool verified_ = false;  // certificate and name
   bool ready_ = false;     // the host is to be asked for more
   bool hopeless_ = false;  // a new connection would be no better
+  bool reused_ = false;    // stream_ has been another courier's, and it is not open yet
+  bool stale_ = false;     // … and the server has something else by its name
+  bool answers_ = false;   // something was acknowledged
   bool posted_ = false;
   Resumption resumption_;
   net::Timer timer_;  // until the next one

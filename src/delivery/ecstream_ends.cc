@@ -1,6 +1,8 @@
 // A courier's connection has gone: on to another one, or the end.
 #include "delivery/ecstream_courier.h"
 
+#include "auth/password.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -8,6 +10,16 @@
 #include <utility>
 
 namespace impulse::delivery {
+namespace {
+
+// Nobody else has one of that name.
+std::string stream_name() {
+  std::string name = "out.";
+  for (const char c : auth::random_bytes(16)) name += fmt::format("{:02x}", static_cast<unsigned char>(c));
+  return name;
+}
+
+}  // namespace
 
 void EcstreamCourier::on_closed(net::CloseReason reason, std::string_view detail) {
   std::string why(detail);
@@ -34,7 +46,39 @@ void EcstreamCourier::on_closed(net::CloseReason reason, std::string_view detail
 // Something was sent of which nobody knows whether it was taken.
 bool EcstreamCourier::in_doubt() const { return was_open_ && !jobs_.empty() && most_sent_ > stream_.acknowledged(); }
 
+// --- its stream
+
+StreamPool::Key EcstreamCourier::place() const {
+  return {route_->how, target_.endpoint, login_.has_value(), plain_because_.empty()};
+}
+
+void EcstreamCourier::take_stream() {
+  auto known = streams_.take(place());
+  reused_ = known.has_value();
+  stream_ = known ? std::move(*known) : ecstream::ClientStream::fresh(stream_name());
+}
+
+// To the next one, when nothing is in doubt.
+void EcstreamCourier::leave_stream() {
+  if (stream_.waiting() == 0 && !stale_ && (was_open_ ? !hopeless_ : reused_))
+    streams_.give(place(), std::exchange(stream_, ecstream::ClientStream::fresh({})));
+}
+
+// The server has less of a stream than it has acknowledged, or more than it was sent: its spool is an older one,
+// perhaps. There is nothing of the stream under way: another one will do.
+void EcstreamCourier::renew() {
+  streams_.drop(place());
+  reused_ = stale_ = false;
+  stream_ = ecstream::ClientStream::fresh(stream_name());
+  host_.courier_resumes(*this);
+  if (auto started = connect(); !started) {
+    fault(End::unreachable, started.error().message);
+    give_up();
+  }
+}
+
 void EcstreamCourier::resume() {
+  if (stale_ && !hopeless_) return renew();
   if (hopeless_ || !in_doubt()) return give_up();
   const auto wait = resumption_.next(steady_now(), again_);
   if (!wait) return give_up();
@@ -55,7 +99,7 @@ bool EcstreamCourier::has_failed(const StreamJob& job) const {
   if (taken_at_most_ && job.sequence() > *taken_at_most_ && job.sequence() - *taken_at_most_ > 1) return false;
   // Where others were taken, and nothing of it has left. One that was cut in its middle has had its attempt:
   // else it would go again and again.
-  return job.begun() || job.sequence() <= most_sent_ || stream_.acknowledged() == 0;
+  return job.begun() || job.sequence() <= most_sent_ || !answers_;
 }
 
 void EcstreamCourier::give_up() {
@@ -65,6 +109,7 @@ void EcstreamCourier::give_up() {
     job.refused(has_failed(job) ? smtp::Reply{0, "no answer: " + why} : smtp::Reply{CourierHost::not_tried, {}});
     done(job);
   }
+  leave_stream();
   host_.courier_ended(*this, end_->first, end_->second);
 }
 

@@ -127,7 +127,7 @@ void Hop::connect(const std::shared_ptr<Opening>& opening, const Target& target,
   entry->opening = opening;
   entry->plain = !plain_because.empty();
   const uint64_t number = ++office_.last_connection;
-  Courier::Setup setup{number, office_.parts.loop, *this,        office_.streamers, opening->route,
+  Courier::Setup setup{number, office_.parts.loop, *this,        office_.streamers, office_.streams, opening->route,
                        target, most_recipients_,   plain_because};
   if (opening->route->ecstream)
     entry->courier = std::make_unique<EcstreamCourier>(std::move(setup));
@@ -386,6 +386,11 @@ void Hop::courier_done(Courier& courier, std::vector<smtp::Reply> replies, bool 
 // Not waited for, as what it is for is under way.
 void Hop::courier_resumes(Courier& courier) {
   const Entry& entry = *entries_.at(courier.number());
+  if (entry.under_way.empty()) {  // it is not ready yet
+    if (const auto& opening = entry.opening; opening && !opening->domain.empty())
+      office_.throttles.charge(Throttles::Of::connections, opening->domain, office_.route(opening->domain));
+    return;
+  }
   const Load& load = entry.under_way.front();
   office_.throttles.charge(Throttles::Of::connections, load.domain, load.route);
   office_.parts.counters.add(&counters_, Counter::outbound_connections);

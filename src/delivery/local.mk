@@ -36,6 +36,7 @@ libdelivery_a_SOURCES = \
 	src/delivery/smtp_courier.cc src/delivery/smtp_courier.h \
 	src/delivery/stream_job.cc src/delivery/stream_job.h \
 	src/delivery/stream_login.cc src/delivery/stream_login.h \
+	src/delivery/stream_pool.h \
 	src/delivery/throttles.cc src/delivery/throttles.h \
 	src/delivery/token_bucket.cc src/delivery/token_bucket.h \
 	src/delivery/ways.cc src/delivery/ways.h \

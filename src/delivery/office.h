@@ -9,6 +9,7 @@
 #include "delivery/route.h"
 #include "delivery/silent_addresses.h"
 #include "delivery/slots.h"
+#include "delivery/stream_pool.h"
 #include "delivery/throttles.h"
 #include "delivery/workers.h"
 #include "dns/resolver.h"
@@ -51,6 +52,7 @@ struct Office {
   uint64_t last_connection = 0;                            // number of the newest, for the logs
   SilentAddresses silent{};
   PlainAddresses plain{};
+  StreamPool streams{};
 };
 
 }  // namespace impulse::delivery

@@ -1,6 +1,8 @@
 """What goes along by ECStream to another impulsed, and from there on: parameters of
-ESMTP, who we are, and bodies that are too large for memory."""
+ESMTP, who we are, bodies that are too large for memory, and streams that outlive
+their connections."""
 
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -195,3 +197,62 @@ class Large(Pair):
         self.assertEqual(["carol"], [record["to_local"] for record in self.near.wait_mainlog("D", 1)
                                      if record["to_local"] in ("bob", "carol")])
         self.assertEqual([2], [flags for kind, flags, _, _ in server.frames if kind == 0x11 and flags & 2])
+
+
+class Streams(Pair):
+    """A connection for each message: they go on with one stream."""
+
+    def begin(self):
+        super().begin("TLS = no\nMax_Outbound_Connections = 1\nMax_Deliveries_Per_Connection = 1\n")
+        self.sent = 0
+
+    def send(self):
+        with Smtp(self.near.smtp_port) as smtp:
+            smtp.ehlo()
+            smtp.message(MESSAGE, recipients=[f"u{self.sent}@local.example"])
+        self.sent += 1
+        self.near.wait_mainlog("D", self.sent)
+        self.far.wait_mail(f"u{self.sent - 1}")
+        wait_for(lambda: self.far.counters()["Total Queue Size"] == 0, "an empty queue there")
+
+    def assert_once(self):
+        self.assertEqual([1] * self.sent, [len(self.arrived(f"u{number}")) for number in range(self.sent)])
+        self.assertEqual([], self.near.mainlog("T") + self.near.mainlog("P"))
+
+    def test_through_restarts_of_the_far_one(self):
+        self.begin()
+        for end in (None, self.far.stop, self.far.kill9):
+            if end:
+                end()
+                self.far.start()
+            self.send()
+            self.send()
+        self.assert_once()
+
+    def test_an_older_spool(self):
+        """The far one has less of the stream than it acknowledged: there is a new one, and no mail waits for it."""
+        self.begin()
+        self.send()
+        self.far.stop()
+        spool, older = self.far.dir / "spool", self.far.dir / "older"
+        shutil.copytree(spool, older)
+        self.far.start()
+        self.send()
+        self.far.stop()
+        shutil.rmtree(spool)
+        older.rename(spool)
+        self.far.start()
+        for _ in range(2):
+            self.send()
+        self.assert_once()
+
+    def test_an_empty_spool(self):
+        """It has forgotten the stream."""
+        self.begin()
+        self.send()
+        self.far.stop()
+        shutil.rmtree(self.far.dir / "spool")
+        self.far.start()
+        for _ in range(2):
+            self.send()
+        self.assert_once()

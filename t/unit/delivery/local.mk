@@ -31,6 +31,7 @@ t_unit_delivery_tests_SOURCES = t/unit/main.cc \
 	t/unit/delivery/spool_in_test.cc \
 	t/unit/delivery/stream_test.cc \
 	t/unit/delivery/stream_outcome_test.cc \
+	t/unit/delivery/stream_pool_test.cc \
 	t/unit/delivery/stream_resume_test.cc \
 	t/unit/delivery/stream_safety_test.cc \
 	t/unit/delivery/stream_sink.h \
