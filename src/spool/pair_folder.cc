@@ -13,11 +13,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <memory>
 #include <random>
 #include <set>
+#include <span>
 #include <utility>
 
 namespace impulse::spool {
@@ -34,7 +36,7 @@ constexpr std::string_view text_suffix = ".eml";
 constexpr std::string_view document_suffix = ".json";
 
 // Reads up to `bytes.size()` bytes; fewer only at the end. -errno.
-ssize_t read_some(int fd, std::string& bytes) {
+ssize_t read_some(int fd, std::span<char> bytes) {
   size_t got = 0;
   while (got < bytes.size()) {
     const ssize_t more = ::read(fd, bytes.data() + got, bytes.size() - got);
@@ -375,12 +377,12 @@ Result<std::string> PairFolder::token() {
   for (int attempt = 0; attempt < 2; ++attempt) {
     const auto file = open_file(fd_.get(), token_name, full(token_name));
     if (file) {
-      std::string text(token_length + 2, '\0');
-      const ssize_t got = read_some(file->fd.get(), text);
-      text.resize(static_cast<size_t>(std::max<ssize_t>(got, 0)));
-      if (text.ends_with('\n')) text.pop_back();
+      std::array<char, token_length + 2> bytes;
+      const ssize_t got = read_some(file->fd.get(), bytes);
+      std::string_view text(bytes.data(), static_cast<size_t>(std::max<ssize_t>(got, 0)));
+      if (text.ends_with('\n')) text.remove_suffix(1);
       if (!is_token(text)) return fail(Errc::invalid, "{}: not what an import has left there", full(token_name));
-      return text;
+      return std::string(text);
     }
     if (file.error().code != Errc::not_found) return std::unexpected(file.error());
     if (auto placed = place(token_name, random_token(), "\n"); !placed)
