@@ -1,7 +1,7 @@
 // What most files include, compiled once a build folder (configure makes it,
 // --disable-pch turns it off). Only system headers: no file may rely on what
-// this brings in, and a change of ours must not rebuild everything. clang-tidy,
-// which reads files without it, keeps that true.
+// this brings in (t/style/standard_names.py has their names, and keeps that true),
+// and a change of ours must not rebuild everything.
 #include <fmt/format.h>
 
 #include <algorithm>

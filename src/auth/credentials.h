@@ -11,6 +11,7 @@
 #include "base/text.h"
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>

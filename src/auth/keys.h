@@ -16,6 +16,7 @@
 #include "base/result.h"
 #include "base/text.h"
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>

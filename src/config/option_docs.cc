@@ -77,7 +77,7 @@ std::vector<std::pair<std::string, std::string>> own_defaults(const OptionDef& o
 std::string range_of(const OptionDef& option) {
   const auto shown = [&](int64_t bound) {
     if (option.type == Type::duration) return fmt::format("{}s", bound);
-    return option.type == Type::octal ? fmt::format("0{:o}", bound) : fmt::format("{}", bound);
+    return option.type == Type::octal ? fmt::format("{:#o}", bound) : fmt::format("{}", bound);
   };
   if (option.max != INT64_MAX) return fmt::format("{} to {}", shown(option.min), shown(option.max));
   return option.min == 0 ? std::string() : "at least " + shown(option.min);

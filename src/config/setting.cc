@@ -6,6 +6,8 @@
 #include "config/diagnostic_ids.h"
 #include "config/keys.h"
 
+#include <algorithm>
+
 namespace impulse::config {
 namespace {
 

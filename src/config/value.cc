@@ -6,6 +6,7 @@
 #include "config/checks.h"
 
 #include <algorithm>
+#include <functional>
 #include <limits>
 #include <optional>
 
@@ -155,7 +156,7 @@ std::string bounds_text(const OptionDef& option, const auto& show) {
 std::string signed_text(int64_t number) { return fmt::format("{}", number); }
 std::string bytes_text(int64_t number) { return size_text(static_cast<uint64_t>(number)); }
 std::string seconds_text(int64_t number) { return duration_text(std::chrono::seconds(number)); }
-std::string octal_text(int64_t number) { return fmt::format("0{:o}", number); }
+std::string octal_text(int64_t number) { return fmt::format("{:#o}", number); }
 
 // Seconds of a bound in microseconds, without overflow.
 int64_t bound(int64_t seconds) { return seconds > INT64_MAX / second ? INT64_MAX : seconds * second; }
@@ -364,7 +365,7 @@ std::string to_text(const Value& value, const OptionDef& option) {
       return quote_if_needed(fmt::format("{}/{}", rate.count, duration_text(rate.per)));
     }
     case Type::octal:
-      return fmt::format("0{:o}", std::get<uint32_t>(value));
+      return octal_text(std::get<uint32_t>(value));
     case Type::secret:
       return std::get<std::string>(value).empty() ? "\"\"" : "(redacted)";
     case Type::string:

@@ -11,6 +11,7 @@
 #include <ares.h>
 #include <netinet/in.h>
 
+#include <algorithm>
 #include <cstring>
 #include <map>
 #include <utility>

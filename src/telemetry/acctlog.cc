@@ -2,6 +2,7 @@
 #include "telemetry/acctlog.h"
 
 #include "base/text.h"
+#include "telemetry/log_text.h"
 
 #include <fmt/format.h>
 
@@ -10,8 +11,6 @@
 
 namespace impulse::telemetry {
 namespace {
-
-constexpr size_t field_limit = 1024;  // bytes of what an outsider can make long
 
 // One more field. A backslash stands before '@' and '\' inside it; what would
 // break the line, or a terminal, is escaped as in C.

@@ -95,9 +95,10 @@ class Gatherer {
     const std::string_view name = trim(std::string_view(line_).substr(0, colon));
     const bool well_formed = !name.empty() && std::ranges::all_of(name, [](char c) { return c > ' ' && c < 0x7F; });
     if (!well_formed || (!received_ && iequals(name, "Received"))) return;
-    if (chosen(choice_.headers, name, true) == nullptr) return;
+    const std::string_view kept = name.substr(0, most_text);
+    if (chosen(choice_.headers, kept, true) == nullptr) return;  // as note_of() will see it
     wanted_ = true;
-    name_ = name.substr(0, most_text);
+    name_ = kept;
     field_ = line_.substr(colon + 1);
   }
 

@@ -39,8 +39,8 @@ using NotePtr = std::shared_ptr<const Note>;
 // fields are left out, then `parts`, the message's beginning cut anywhere. In their order, each
 // with its name and its value in one line (unfolded by RFC 5322 §2.2.3, no white space
 // at either end), otherwise as it stands there: encoded words too. At most
-// message::most_chosen_headers; a name or value ends after 1024 bytes, and all of them together
-// after message::most_chosen_header_bytes.
+// message::most_chosen_headers; a name or value ends after 1025 bytes (the log's line shows
+// 1024), and all of them together after message::most_chosen_header_bytes.
 Note::Pairs chosen_headers(const Choice& choice, std::string_view trace, const std::vector<std::string_view>& parts);
 
 // What is chosen of what the envelope has: of its header fields only those that were chosen

@@ -2,9 +2,10 @@
 
 #include "base/text.h"
 #include "telemetry/line_writer.h"
+#include "telemetry/log_text.h"
 
 #include <fcntl.h>
-#include <fmt/chrono.h>
+#include <fmt/format.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -17,11 +18,6 @@ namespace impulse::telemetry {
 namespace {
 
 constexpr size_t longest_line = 2048;  // of what was said; more is cut
-
-std::string time_text(WallTime now) {
-  const auto millis = std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()).count() % 1000;
-  return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", fmt::gmtime(std::chrono::system_clock::to_time_t(now)), millis);
-}
 
 }  // namespace
 

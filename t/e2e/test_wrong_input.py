@@ -23,6 +23,8 @@ MISTAKES = {
     "bad size": (LISTEN + "\n  Max_Message_Size = 10Q", "10Q", r"expected .*10Q"),
     "bad duration": (LISTEN + "\n  Idle_Time = soon", "soon", r"expected .*soon"),
     "bad network": (LISTEN + "\n  Relay_Hosts = ( 10.0.0.0/8 10.0.0.0/33 )", None, r"10\.0\.0\.0/33"),
+    "a spool that the daemon may not write": (LISTEN + "\n } Spool_Mode = 0440\n ESMTP_Listener {", "0440",
+                                              r"expected an octal number from 0600 to 0777, got '0440'"),
     "bad octal mode": (LISTEN + "\n  File_Mode = 0999", "0999", r"0999"),
     "bad enumeration": (LISTEN + "\n  Reconfig_Policy = sometimes", "sometimes", r"expected .*changed.*always"),
     "an array where one value goes": (LISTEN + "\n  Max_Message_Size = ( 1 2 )", "(", r"expected"),

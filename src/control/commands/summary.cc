@@ -4,6 +4,8 @@
 #include "control/commands/config_target.h"
 #include "telemetry/counters.h"
 
+#include <algorithm>
+
 namespace impulse::control {
 
 namespace {

@@ -4,6 +4,8 @@
 #include "control/commands/commands.h"
 #include "control/commands/config_target.h"
 
+#include <algorithm>
+
 namespace impulse::control {
 
 namespace {

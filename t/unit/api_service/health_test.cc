@@ -4,6 +4,8 @@
 #include <cppunit/extensions/HelperMacros.h>
 #include <nlohmann/json.hpp>
 
+#include <vector>
+
 using namespace impulse::api;
 using namespace std::string_literals;
 

@@ -139,6 +139,8 @@ class ValueTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT_EQUAL(0660u, got(key::file_mode, "0660"));
     CPPUNIT_ASSERT_EQUAL(0660u, got(key::file_mode, "660"));
     for (const char* text : {"", "0668", "rw", "-1", "077777", "1777"}) refused(key::file_mode, text);
+    CPPUNIT_ASSERT_EQUAL(0600u, got(key::spool_mode, "0600"));
+    for (const char* text : {"0577", "0440", "0"}) refused(key::spool_mode, text);  // would keep the daemon out
     CPPUNIT_ASSERT_EQUAL(std::string("0600"), back(key::file_mode, "600"));
   }
   void strings_and_paths() {

@@ -2,6 +2,8 @@
 // not asserted; a quadratic step would make this program run for minutes.
 #include "kit.h"
 
+#include <algorithm>
+
 using namespace kit;
 
 namespace {

@@ -3,6 +3,7 @@
 
 #include "control/names.h"
 
+#include <algorithm>
 #include <map>
 #include <string>
 #include <utility>

@@ -3,6 +3,7 @@
 
 #include "dns/message.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <string_view>

@@ -4,8 +4,10 @@
 
 #include <cppunit/extensions/HelperMacros.h>
 
+#include <algorithm>
 #include <random>
 #include <string>
+#include <utility>
 
 using namespace impulse::message;
 using namespace std::string_literals;

@@ -2,6 +2,8 @@
 #include "net/connection.h"
 #include "recorder.h"
 
+#include <algorithm>
+
 using namespace impulse;
 using namespace impulse::net;
 using namespace impulse::net::test;

@@ -6,6 +6,8 @@
 #include <linux/tcp.h>
 #include <netinet/in.h>
 
+#include <algorithm>
+
 using namespace impulse;
 using namespace impulse::net;
 using namespace impulse::net::test;

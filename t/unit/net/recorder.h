@@ -5,6 +5,7 @@
 #include "kit.h"
 #include "net/connection.h"
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <utility>

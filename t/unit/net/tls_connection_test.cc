@@ -4,6 +4,8 @@
 #include "net/tls.h"
 #include "recorder.h"
 
+#include <algorithm>
+
 using namespace impulse;
 using namespace impulse::net;
 using namespace impulse::net::test;

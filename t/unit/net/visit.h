@@ -6,6 +6,7 @@
 #include "net/connection.h"
 #include "recorder.h"
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <optional>

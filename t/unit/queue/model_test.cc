@@ -1,5 +1,6 @@
 // The queue against a model that is too simple to be wrong: random operations
 // with a clock that creeps, jumps ahead and is set back.
+#include "kit.h"
 #include "queue/queue.h"
 
 #include <cppunit/extensions/HelperMacros.h>
@@ -14,8 +15,6 @@ namespace impulse::queue {
 namespace {
 
 using std::chrono::seconds;
-
-constexpr WallTime start{std::chrono::sys_days(std::chrono::year{2026} / 3 / 1)};
 
 // Every item in one list; times kept as what is left to wait.
 struct Model {

@@ -4,6 +4,7 @@
 #include "kit.h"
 #include "spool/large_files.h"
 
+#include <algorithm>
 #include <atomic>
 
 using namespace impulse;

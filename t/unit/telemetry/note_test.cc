@@ -111,6 +111,10 @@ class NoteTest : public CppUnit::TestFixture {
     std::string many;
     for (int i = 0; i < 1000; ++i) many += "X: 1\r\n";
     CPPUNIT_ASSERT_EQUAL(message::most_chosen_headers, headers({"x"}, many).size());
+    // A name that is cut is chosen as it is then: note_of() sees no more of it.
+    const std::string longest(1025, 'w');
+    CPPUNIT_ASSERT_EQUAL(longest + "=1|", shown(headers({"w*"}, longest + "wwa: 1\r\n\r\n")));
+    CPPUNIT_ASSERT_EQUAL(std::string(), shown(headers({"*a"}, longest + "wwa: 1\r\n\r\n")));
     std::string large;
     for (int i = 0; i < 90; ++i) large += "X: " + std::string(1000, 'x') + "\r\n";
     CPPUNIT_ASSERT_EQUAL(message::most_chosen_header_bytes / 1001, headers({"x"}, large).size());
