@@ -343,19 +343,39 @@ MESSAGE, JOURNAL, CHECKPOINT, COMMIT, COPY = 1, 2, 3, 6, 8
 PENDING, DELIVERED = 0, 1
 
 
+@functools.cache
+def crc32c_table():
+    table = []
+    for value in range(256):
+        for _ in range(8):
+            value = value >> 1 ^ (0x82F63B78 if value & 1 else 0)
+        table.append(value)
+    return table
+
+
+def crc32c(data):
+    table, value = crc32c_table(), 0xFFFFFFFF
+    for byte in data:
+        value = table[(value ^ byte) & 0xFF] ^ value >> 8
+    return value ^ 0xFFFFFFFF
+
+
 def records(data):
-    """(type, offset, metadata, body) of each record in some bytes; what is none is skipped."""
+    """(type, offset, metadata, body) of each record in some bytes; what is none is skipped. The last one may be torn."""
     at = 0
     while at + RECORD <= len(data):
         if data[at:at + 4] != b"IMPR":
             at += 8
             continue
-        meta, body = struct.unpack_from("<II", data, at + 20)
+        meta, body, checksum = struct.unpack_from("<III", data, at + 20)
         start = at + RECORD
+        end = (start + meta + body + 7) // 8 * 8
         if start + meta + body > len(data):
-            return  # torn
+            return  # torn; or the zeros in front of the next one stand where the rest of it was to stand:
+        if data[end:end + 4] != b"IMPR" and crc32c(data[start:start + meta]) != checksum:
+            return
         yield data[at + 5], at, bytes(data[start:start + meta]), bytes(data[start + meta:start + meta + body])
-        at = (start + meta + body + 7) // 8 * 8
+        at = end
 
 
 def outcomes(meta):

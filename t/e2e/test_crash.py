@@ -9,13 +9,14 @@ import random
 import re
 import shutil
 import signal
+import struct
 import time
 import unittest
 import zlib
 from pathlib import Path
 
 from client import Smtp
-from disk_kit import AFTER, BEFORE, MIDWAY, ShimDaemon, unfinished
+from disk_kit import AFTER, BEFORE, MIDWAY, ShimDaemon, crc32c, records, unfinished
 from harness import BASE_CONFIG, TestCase, heavy, timeout, wait_for
 from load import Senders, check_numbered, numbered_message
 from sink import SmtpSink
@@ -198,6 +199,22 @@ class Kill(TestCase):
         self.assertEqual(sorted(senders.promised), sorted(set(arrived) & senders.promised))
         self.assertEqual(len(arrived), len(set(arrived)))
         self.assertEqual(set(), set(arrived) - senders.sent)
+
+
+class TornRecords(unittest.TestCase):
+    """What tells these tests what a spool says reads nothing out of a record that was torn."""
+
+    def record(self, meta):
+        return b"IMPR" + struct.pack("<BB14xIIIII", 1, 2, len(meta), 0, crc32c(meta), 0, 0) + meta + bytes(-len(meta) % 8)
+
+    def test_torn_anywhere(self):
+        self.assertEqual(0xE3069283, crc32c(b"123456789"))
+        first, last = bytes(range(1, 29)), bytes(range(1, 49))
+        whole = self.record(first) + self.record(last)
+        self.assertEqual([first, last], [meta for _, _, meta, _ in records(whole + bytes(64))])
+        for cut in range(len(whole) - len(last), len(whole)):
+            for rest in (b"", bytes(len(whole) - cut + 64)):  # where the file ends there, and where it was made longer before
+                self.assertEqual([first], [meta for _, _, meta, _ in records(whole[:cut] + rest)], cut)
 
 
 class EveryCall(TestCase):
