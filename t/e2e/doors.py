@@ -6,11 +6,11 @@ import random
 import threading
 import time
 
-from disk_kit import idents
 from ecstream_kit import ecstream
 from harness import SCALE, Threads
 from http_kit import Client, transmission
 from load import numbered_message
+from spool_bytes import idents
 
 
 class Door:

@@ -16,10 +16,11 @@ import zlib
 from pathlib import Path
 
 from client import Smtp
-from disk_kit import AFTER, BEFORE, MIDWAY, ShimDaemon, crc32c, records, unfinished
+from disk_kit import AFTER, BEFORE, MIDWAY, ShimDaemon
 from harness import BASE_CONFIG, TestCase, heavy, timeout, wait_for
 from load import Senders, check_numbered, numbered_message
 from sink import SmtpSink
+from spool_bytes import crc32c, records, unfinished
 
 ROUNDS = int(os.environ.get("IMPULSE_CRASH_ROUNDS", "5"))
 CALLS = int(os.environ.get("IMPULSE_CRASH_CALLS", "12"))  # to die at; 0: at each

@@ -12,10 +12,11 @@ import shutil
 import signal
 
 import disk_kit
-from disk_kit import DELIVERED, JOURNAL, LINK, OPENED, WRITE, ShimDaemon, answered, idents, outcomes, records, streamed
+from disk_kit import LINK, OPENED, WRITE, ShimDaemon, answered, streamed
 from doors import Poster, Streamer
 from harness import BASE_CONFIG, TestCase, free_port, heavy, timeout, wait_for
 from load import Senders, check_numbered
+from spool_bytes import DELIVERED, JOURNAL, idents, outcomes, records
 
 POINTS = int(os.environ.get("IMPULSE_POWER_POINTS", "10"))
 CONFIG = BASE_CONFIG.replace("@dir@/spool", "@dir@/disk/spool").replace("@dir@/mail/", "@dir@/disk/mail/") + """

@@ -6,9 +6,10 @@ import json
 import subprocess
 
 from client import Smtp
-from disk_kit import RECORD, ShimDaemon, idents
+from disk_kit import ShimDaemon
 from harness import BASE_CONFIG, BINDIR, TestCase, wait_for
 from load import check_numbered, numbered_message
+from spool_bytes import RECORD, idents
 
 CONFIG = BASE_CONFIG.replace("@dir@/spool", "@dir@/disk/spool") + """
 Spool_Segment_Size = 1M
