@@ -3,6 +3,11 @@ A build with precompiled headers does not notice when one is missing, and other
 headers of the library bring many of them along, until the next version does not."""
 
 import re
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / ".ci"))
+from sources import NOISE
 
 # Of precompiled.h: the names of each that our sources might use.
 DECLARED = {
@@ -37,7 +42,6 @@ DECLARED = {
 HEADER = {name: header for header, names in DECLARED.items() for name in names.split()}
 RANGES = set(DECLARED["algorithm"].split()) | {"contains", "copy", "count", "find"}
 FMT = {"fmt/format.h", "fmt/chrono.h", "fmt/ostream.h", "fmt/ranges.h"}
-NOISE = re.compile(r'R"(\w*)\(.*?\)\1"|"(?:\\.|[^"\\\n])*"|//[^\n]*|/\*.*?\*/', re.S)
 
 
 def needed(text):
