@@ -1,6 +1,6 @@
 // The runner of every unit test program. Arguments: names of suites or tests
-// to run ("BufferTest::appends"); none runs all. Prints each test's name and
-// verdict, and closes with "N passed, N failed".
+// to run ("BufferTest::appends"); none runs all; `--suites` prints the suites'
+// names. Prints each test's name and verdict, and closes with "N passed, N failed".
 #include <cppunit/BriefTestProgressListener.h>
 #include <cppunit/CompilerOutputter.h>
 #include <cppunit/TestResult.h>
@@ -11,7 +11,28 @@
 #include <csignal>
 #include <cstdio>
 #include <iostream>
+#include <set>
 #include <stdexcept>
+#include <string>
+#include <string_view>
+
+namespace {
+
+// A suite is found by its name, so there cannot be two of one.
+int print_suites(const CppUnit::Test& all) {
+  std::set<std::string> names;
+  for (int i = 0; i < all.getChildTestCount(); ++i) {
+    const std::string name = all.getChildTestAt(i)->getName();
+    if (!names.insert(name).second) {
+      std::cerr << "two suites are called " << name << '\n';
+      return 2;
+    }
+  }
+  for (const std::string& name : names) std::cout << name << '\n';
+  return 0;
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);  // as the daemon does
@@ -21,7 +42,9 @@ int main(int argc, char** argv) {
   controller.addListener(&collector);
   controller.addListener(&progress);
   CppUnit::TestRunner runner;
-  runner.addTest(CppUnit::TestFactoryRegistry::getRegistry().makeTest());
+  CppUnit::Test* const all = CppUnit::TestFactoryRegistry::getRegistry().makeTest();
+  runner.addTest(all);  // which owns it
+  if (argc == 2 && argv[1] == std::string_view("--suites")) return print_suites(*all);
   try {
     if (argc == 1) runner.run(controller);
     for (int i = 1; i < argc; ++i) runner.run(controller, argv[i]);
