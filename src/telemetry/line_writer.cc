@@ -183,6 +183,7 @@ void LineWriter::adopt_next() {
   if (next_->moved()) {
     if (auto again = LogFile::open(path_)) next_ = std::move(*again);
   }
+  next_->look_again();  // it may be the one that was written to meanwhile
   file_ = std::move(*next_);
   next_.reset();
   if (offset_ == 0 || offset_ == chunk_.size()) return;
@@ -302,8 +303,8 @@ void LineWriter::run() {
     } else if (const bool first = trouble_.empty(); trouble_ = errno_text(error), first) {
       complain(lock, "log-write-failed", fmt::format("{}: {}; lines wait in memory", path_, trouble_));
     }
-    // The end does not wait for a file that takes nothing.
-    if (stop_ && (stuck || (unwritten_ == 0 && pending_.empty()))) return;
+    // The end does not wait for a file that takes nothing; but there may be another one.
+    if (stop_ && ((stuck && !next_) || (unwritten_ == 0 && pending_.empty()))) return;
   }
 }
 

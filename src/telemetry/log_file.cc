@@ -61,9 +61,11 @@ bool is_rotation_stamp(std::string_view text) {
 
 LogFile::LogFile(UniqueFd fd) : fd_(std::move(fd)) { look(); }
 
-LogFile::LogFile(std::string path, UniqueFd fd) : path_(std::move(path)), fd_(std::move(fd)) {
+LogFile::LogFile(std::string path, UniqueFd fd) : path_(std::move(path)), fd_(std::move(fd)) { look_again(); }
+
+void LogFile::look_again() {
   look();
-  if (regular_ && size_ > 0) torn_ = !ends_in_a_line(path_, size_);
+  torn_ = regular_ && size_ > 0 && !ends_in_a_line(path_, size_);
 }
 
 Result<LogFile> LogFile::open(const std::string& path) {

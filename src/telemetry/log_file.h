@@ -42,6 +42,8 @@ class LogFile {
   // line must not be glued to it.
   bool torn() const { return torn_; }
   void wrote(std::string_view bytes, WallTime now);
+  // At its size and its end, when it was written to by another descriptor.
+  void look_again();
 
   // How many of the bytes may be written before it is due; whole lines, at least one.
   size_t allowance(std::string_view bytes, const Rotation& rotation) const;

@@ -66,7 +66,14 @@ struct Wire {
 // Listens, and gives each connection (from 1) a thread.
 class Acceptor {
  public:
-  explicit Acceptor(std::function<void(UniqueFd fd, int connection)> serve) : serve_(std::move(serve)) { listen(0); }
+  explicit Acceptor(std::function<void(UniqueFd fd, int connection)> serve) : serve_(std::move(serve)) {
+    reserved_ = bound(0);
+    sockaddr_in address{};
+    socklen_t length = sizeof address;
+    ::getsockname(reserved_.get(), reinterpret_cast<sockaddr*>(&address), &length);
+    port_ = ntohs(address.sin_port);
+    listen();
+  }
   ~Acceptor() { stop(); }
   Acceptor(const Acceptor&) = delete;
   Acceptor& operator=(const Acceptor&) = delete;
@@ -84,23 +91,24 @@ class Acceptor {
   }
   void resume() {
     stopping_ = false;
-    listen(port_);
+    listen();
   }
 
  private:
-  void listen(uint16_t port) {
-    listener_ = UniqueFd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  static UniqueFd bound(uint16_t port) {
+    UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     const int one = 1;
-    ::setsockopt(listener_.get(), SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     address.sin_port = htons(port);
-    socklen_t length = sizeof address;
-    CPPUNIT_ASSERT_EQUAL(0, ::bind(listener_.get(), reinterpret_cast<sockaddr*>(&address), length));
+    CPPUNIT_ASSERT_EQUAL(0, ::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address));
+    return fd;
+  }
+  void listen() {
+    listener_ = bound(port_);
     CPPUNIT_ASSERT_EQUAL(0, ::listen(listener_.get(), 128));
-    ::getsockname(listener_.get(), reinterpret_cast<sockaddr*>(&address), &length);
-    port_ = ntohs(address.sin_port);
     acceptor_ = std::thread([this] { accept(); });
   }
 
@@ -118,8 +126,9 @@ class Acceptor {
   }
 
   const std::function<void(UniqueFd fd, int connection)> serve_;
-  UniqueFd listener_;
+  UniqueFd reserved_;  // never listens: the port stays this one's while stopped
   uint16_t port_ = 0;
+  UniqueFd listener_;
   std::thread acceptor_;
   std::list<std::thread> threads_;  // the acceptor's, until it has ended
   std::atomic<bool> stopping_{false};

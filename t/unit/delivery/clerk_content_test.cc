@@ -364,8 +364,9 @@ class ClerkContentTest : public CppUnit::TestFixture {
       std::this_thread::sleep_for(std::chrono::milliseconds(50));
       desk.open();
     });
-    house.close();
+    house.dispatcher.reset();  // in front of close(), which lets the loop go round
     opener.join();
+    house.close();
     net::test::spin(*house.loop, 20);
     CPPUNIT_ASSERT_EQUAL(uint64_t{0}, errand->progress().acted.done);
     house.open(closed);

@@ -234,7 +234,7 @@ class GatewayTlsTest : public CppUnit::TestFixture {
 
   // One connection ends to make room. Here it takes until all other mail is gone.
   void require_tls_takes_one_place_of_many() {
-    constexpr int plain = 40;
+    constexpr int plain = 9;  // few enough for the patience of a QUIT
     std::promise<void> go, over;
     std::atomic<int> taken{0};
     Script script;

@@ -46,11 +46,14 @@ class GatewayTroubleTest : public CppUnit::TestFixture {
     Sink sink(script);
     House house(gateway(sink, "Retry_Interval = 1h"));
     for (int i = 0; i < 40; ++i) house.submit("s@x.example", {fmt::format("a@d{}.example", i % 4)});
+    const message::Envelope late = envelope("s@x.example", {"a@y.example"});
+    std::vector<MessageId> ids;
+    for (int i = 0; i < 20; ++i) ids.push_back(house.store(late));
     house.dispatcher->start();
     house.run_until([&] { return house.counter(Counter::transient_failures) == 40; });
     CPPUNIT_ASSERT_EQUAL(1, sink.connections());
     // What comes now waits for the next look at it, and costs it no attempt yet.
-    for (int i = 0; i < 20; ++i) house.submit("s@x.example", {"a@y.example"});
+    for (const MessageId id : ids) house.give(id, late);
     house.run_until([&] { return house.dispatcher->size() == 60; });
     net::test::spin(*house.loop, 20);
     CPPUNIT_ASSERT_EQUAL(1, sink.connections());

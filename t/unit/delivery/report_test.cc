@@ -105,7 +105,9 @@ class ReportTest : public CppUnit::TestFixture {
     wait_held(house);
     CPPUNIT_ASSERT_EQUAL(uint32_t{0}, house.spool->summary(id)->states.at(0).attempts);
     house.release();
-    house.run_until([&] { return reports(house).size() == 1 && house.dispatcher->size() == 1; });
+    house.run_until([&] {
+      return reports(house).size() == 1 && house.dispatcher->size() == 1 && house.dispatcher->totals().delayed == 1;
+    });
     CPPUNIT_ASSERT_EQUAL(uint32_t{1}, house.spool->summary(id)->states.at(0).attempts);
     CPPUNIT_ASSERT(house.spool->summary(id)->states.at(0).next_attempt > wall_now() + seconds(3000));
     CPPUNIT_ASSERT_EQUAL(uint64_t{1}, house.dispatcher->domains().at(0).delayed);

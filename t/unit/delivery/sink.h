@@ -88,7 +88,8 @@ class Sink {
 
   void accepted(UniqueFd fd, int number) {
     const int now = ++open_;
-    if (now > most_open_) most_open_ = now;
+    for (int most = most_open_; now > most && !most_open_.compare_exchange_weak(most, now);) {
+    }
     bool counted = true;
     converse(fd.get(), number, counted);
     fd.reset();

@@ -59,7 +59,7 @@ class SlotsTest : public CppUnit::TestFixture {
     house.run_until([&] { return house.dispatcher->size() == 60; });
     house.dispatcher->start();
     const std::map<std::string, int> wanted{{"b1", 2}, {"b2", 5}, {"default", 5}};
-    house.run_until([&] { return open(house) == wanted; }, "2, 5 and 5 connections");
+    house.run_until([&] { return open(house) == wanted && sink.open() == 12; }, "2, 5 and 5 connections");
     gate.go.set_value();
     house.run_until_empty();
     CPPUNIT_ASSERT_EQUAL(12, sink.most_open());
@@ -74,7 +74,7 @@ class SlotsTest : public CppUnit::TestFixture {
     house.run_until([&] { return house.dispatcher->size() == 40; });
     house.dispatcher->start();
     const std::map<std::string, int> wanted{{"b1", 2}, {"b2", 2}};
-    house.run_until([&] { return open(house) == wanted; }, "2 and 2 connections");
+    house.run_until([&] { return open(house) == wanted && sink.open() == 4; }, "2 and 2 connections");
     gate.go.set_value();
     house.run_until_empty();
     CPPUNIT_ASSERT_EQUAL(4, sink.most_open());
@@ -149,6 +149,7 @@ class SlotsTest : public CppUnit::TestFixture {
     // Only what the global scope says changes: the Binding's own options are as they were.
     house.reconfigure(limits(7, 100));
     wait_for(7);
+    house.run_until([&] { return sink.open() == 7; }, "all of them at the sink");
     gate.go.set_value();
     house.run_until_empty();
     CPPUNIT_ASSERT_EQUAL(7, sink.most_open());

@@ -58,17 +58,7 @@ class SpoolInTest : public CppUnit::TestFixture {
 
   // Into the spool alone.
   static MessageId store(const House& house, const std::vector<std::string>& recipients) {
-    spool::Incoming incoming;
-    incoming.envelope.sender = "s@x.example";
-    for (const auto& recipient : recipients) incoming.envelope.recipients.push_back({recipient});
-    incoming.envelope.received = wall_now();
-    incoming.body.append("Subject: hello\r\n\r\nbody\r\n");
-    std::promise<Result<MessageId>> promise;
-    house.spool->commit(std::make_shared<const spool::Incoming>(std::move(incoming)),
-                        [&](Result<MessageId> id) { promise.set_value(std::move(id)); });
-    const auto id = promise.get_future().get();
-    CPPUNIT_ASSERT(id.has_value());
-    return *id;
+    return house.store(test::envelope("s@x.example", recipients));
   }
   // "queued", "there", or why not.
   static std::string text(const Result<bool>& result) {

@@ -176,7 +176,7 @@ class StreamTest : public CppUnit::TestFixture {
   void a_disk_that_stands_still() {
     Gate within;
     Sink sink;
-    House house(gateway(sink, "Body_Timeout = 100ms"), doctored(&within));
+    House house(gateway(sink, "Body_Timeout = 2s"), doctored(&within));
     const OpensAtLast opens(within);
     house.dispatcher->start();
     house.submit("large@x.example", {"a@y.example"});

@@ -51,7 +51,8 @@ class ThrottleTest : public CppUnit::TestFixture {
   }
   // So many have come, and no more are coming.
   static void arrived(House& house, const Sink& sink, size_t count) {
-    house.run_until([&] { return sink.count() >= count; }, fmt::format("{} letters", count));
+    house.run_until([&] { return sink.count() >= count && house.dispatcher->totals().in_flight == 0; },
+                    fmt::format("{} letters", count));
     net::test::spin(*house.loop, 60);
     CPPUNIT_ASSERT_EQUAL(count, sink.count());
   }

@@ -146,16 +146,16 @@ class LoopTest : public CppUnit::TestFixture {
   void now_stands_still_within_a_callback() {
     auto loop = make_loop();
     SteadyTime first, second, later;
+    Timer timer(*loop, [&] { later = loop->now(); });
     loop->post([&] {
       first = loop->now();
       const auto start = steady_now();
       while (steady_now() - start < 3ms) {
       }
       second = loop->now();
+      timer.start(1ms);  // here, so that it cannot be due in this round
     });
-    Timer timer(*loop, [&] { later = loop->now(); });
-    timer.start(10ms);
-    run_until(*loop, [&] { return !timer.running(); });
+    run_until(*loop, [&] { return later != SteadyTime{}; });
     CPPUNIT_ASSERT(first == second);
     CPPUNIT_ASSERT(later > first);
   }
@@ -180,12 +180,16 @@ class LoopTest : public CppUnit::TestFixture {
     auto loop = make_loop();
     std::string order;
     Timer c(*loop, [&] { order += 'c'; }), a(*loop, [&] { order += 'a'; }), b(*loop, [&] { order += 'b'; });
-    c.start(30ms);
-    a.start(0us);
-    b.start(10ms);
-    CPPUNIT_ASSERT(a.running());
+    bool runs = false;
+    loop->post([&] {  // where the time stands still
+      c.start(30ms);
+      a.start(0us);
+      b.start(10ms);
+      runs = a.running();
+    });
     run_until(*loop, [&] { return order.size() == 3; });
     CPPUNIT_ASSERT_EQUAL(std::string("abc"), order);
+    CPPUNIT_ASSERT(runs);
     CPPUNIT_ASSERT(!a.running() && !b.running() && !c.running());
   }
 

@@ -20,12 +20,14 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <filesystem>
 #include <fstream>
 #include <map>
 #include <memory>
 #include <set>
 #include <string>
+#include <string_view>
 #include <thread>
 
 namespace impulse::server::test {
@@ -149,8 +151,10 @@ Control_Listener { Listen "@dir@/control.sock" { File_Mode = 0600 } Listen "@dir
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
     return now;
   }
-  // When nothing has changed for some looks.
+  // When what comes and goes by itself is gone, and nothing has changed for some looks.
   std::string resting() const {
+    for (const SteadyTime end = steady_now() + std::chrono::seconds(20); in_passing() && steady_now() < end;)
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
     std::string last;
     for (int same = 0; same < 10; std::this_thread::sleep_for(std::chrono::milliseconds(2))) {
       std::string now = state();
@@ -203,6 +207,15 @@ Control_Listener { Listen "@dir@/control.sock" { File_Mode = 0600 } Listen "@dir
     return ::recv(client.get(), greeting, 3, MSG_WAITALL) == 3 && std::string(greeting) == "220";
   }
 
+  // There is a client's session, the thread that indexes, or one that has yet to take its name.
+  static bool in_passing() {
+    const std::string open = descriptors();
+    for (size_t at = 0; (at = open.find("socket:", at)) != open.npos; at = open.find('\n', at))
+      if (!std::string_view(open).substr(at, open.find('\n', at) - at).contains(" listens")) return true;
+    std::multiset<std::string> names = thread_names();
+    return names.contains("spool-index") || names.count(program_invocation_short_name) > 1;
+  }
+
   static std::string descriptors() {
     std::map<int, std::string> found;
     const UniqueFd folder(::open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -240,15 +253,18 @@ Control_Listener { Listen "@dir@/control.sock" { File_Mode = 0600 } Listen "@dir
     return text;
   }
 
-  static std::string threads() {
+  static std::multiset<std::string> thread_names() {
     std::multiset<std::string> names;
     for (const auto& entry : fs::directory_iterator("/proc/self/task")) {
       std::ifstream file(entry.path() / "comm");
       std::string name;
       if (std::getline(file, name)) names.insert(name);
     }
+    return names;
+  }
+  static std::string threads() {
     std::string text;
-    for (const std::string& name : names) text += name + "\n";
+    for (const std::string& name : thread_names()) text += name + "\n";
     return text;
   }
 

@@ -36,7 +36,7 @@ class SpoolTest : public CppUnit::TestFixture {
   CPPUNIT_TEST_SUITE_END();
 
   kit::Folder folder_;
-  Settings settings_{.base = folder_.path() + "/spool"};
+  Settings settings_{.base = folder_.path() + "/spool", .min_free_percent = 0};
 
   void round_trip_of_every_field() {
     auto incoming = kit::message("Subject: x\r\n\r\nhello\r\n", 3);

@@ -1,6 +1,7 @@
 // Rotation by a LineWriter: by size, by time, by order; no line is lost, doubled
 // or cut in two.
 #include "telemetry/line_writer.h"
+#include "telemetry/log_file.h"
 
 #include "temp_dir.h"
 
@@ -13,6 +14,7 @@
 #include <algorithm>
 #include <atomic>
 #include <filesystem>
+#include <fstream>
 #include <mutex>
 #include <thread>
 
@@ -76,6 +78,7 @@ class RotationTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(terms_change_while_it_runs);
   CPPUNIT_TEST(reopened_in_the_midst_of_it);
   CPPUNIT_TEST(a_torn_line_gets_an_end);
+  CPPUNIT_TEST(one_that_is_torn_meanwhile_is_seen);
   CPPUNIT_TEST(no_file_is_not_rotated);
   CPPUNIT_TEST_SUITE_END();
 
@@ -303,6 +306,21 @@ class RotationTest : public CppUnit::TestFixture {
     writer->append("next\n");
     writer->flush();
     CPPUNIT_ASSERT_EQUAL(std::string("whole\nhal\nnext\n"), slurp(dir / "log"));
+  }
+
+  // A file that reopen() has opened may be the one that is still being written.
+  void one_that_is_torn_meanwhile_is_seen() {
+    TempDir dir;
+    std::ofstream(dir / "log") << "whole\n";
+    auto file = telemetry::LogFile::open(dir / "log").value();
+    CPPUNIT_ASSERT(!file.torn());
+    std::ofstream(dir / "log", std::ios::app) << "hal";
+    file.look_again();
+    CPPUNIT_ASSERT(file.torn());
+    CPPUNIT_ASSERT_EQUAL(uint64_t{9}, file.size());
+    std::ofstream(dir / "log", std::ios::app) << "f\n";
+    file.look_again();
+    CPPUNIT_ASSERT(!file.torn());
   }
 
   void no_file_is_not_rotated() {
