@@ -35,11 +35,12 @@ class Console(Ectl):
     """ECTL/1 over TCP, with TLS, from a chosen address."""
 
     def __init__(self, port, source="127.0.0.1", tls=True, greet=True):
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=60 * SCALE, source_address=(source, 0))
-        if tls:
+        if tls:  # made before there is a connection, whose time it would take
             context = ssl.create_default_context()
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=60 * SCALE, source_address=(source, 0))
+        if tls:
             self.socket = context.wrap_socket(self.socket)
         self.file = self.socket.makefile("rb")
         self.greeting = self.line() if greet else None

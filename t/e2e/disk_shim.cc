@@ -280,9 +280,12 @@ int sync(int fd, long number) {
   if (handle == 0) return static_cast<int>(syscall(number, fd));
   const Turn turn(op_sync);
   note(op_sync, handle, 0, 0);
-  if (const uint64_t delay = control->sync_delay; delay > 0) {
-    const timespec pause{static_cast<time_t>(delay / 1000000), static_cast<long>(delay % 1000000 * 1000)};
+  uint64_t slept = 0;
+  for (uint64_t delay; (delay = control->sync_delay) > slept;) {  // it may be made shorter meanwhile
+    const uint64_t slice = std::min<uint64_t>(delay - slept, 100000);
+    const timespec pause{0, static_cast<long>(slice * 1000)};
     syscall(SYS_nanosleep, &pause, nullptr);
+    slept += slice;
   }
   const long result = turn.fails() ? turn.fail() : syscall(number, fd);
   const int kept = errno;

@@ -76,9 +76,9 @@ class DnsServer:
                 pass
             each.close()
 
-    def write_conf(self, path, more=""):
-        """A resolv.conf that leads here."""
-        Path(path).write_text(f"nameserver 127.0.0.1:{self.port}\noptions timeout:1 attempts:2\n{more}")
+    def write_conf(self, path, more="", timeout=5):
+        """A resolv.conf that leads here; `timeout`: a short one is for who wants no answer."""
+        Path(path).write_text(f"nameserver 127.0.0.1:{self.port}\noptions timeout:{timeout} attempts:2\n{more}")
 
     def add(self, name, kind, *values, ttl=300):
         with self.lock:

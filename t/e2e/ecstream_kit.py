@@ -9,6 +9,7 @@ import sys
 import threading
 from pathlib import Path
 
+from disk_kit import ShimDaemon
 from harness import BASE_CONFIG, BINDIR, SCALE, Closing, Daemon, TestCase, free_port
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "console"))
@@ -21,6 +22,7 @@ ECStream_Listener {
   @listens@
 }
 """
+ON_SHIM = BASE_CONFIG.replace("@dir@/spool", "@dir@/disk/spool")
 HELLO = b"ECSTREAM" + struct.pack(">HHI", 1, 1, 0)
 
 
@@ -39,10 +41,11 @@ def number_of(message):
 
 
 class Case(TestCase):
-    def begin(self, options="", listen="", listens="", more="", files=(), **values):
-        self.daemon = Daemon(self, BASE_CONFIG, more=LISTENER + more,
-                             **{"ecs": free_port(), "options": options, "listen": listen, "listens": listens,
-                                **values})
+    def begin(self, options="", listen="", listens="", more="", files=(), shim=False, **values):
+        """`shim`: its disk is one that can be slow."""
+        make, config = (ShimDaemon, ON_SHIM) if shim else (Daemon, BASE_CONFIG)
+        self.daemon = make(self, config, more=LISTENER + more,
+                           **{"ecs": free_port(), "options": options, "listen": listen, "listens": listens, **values})
         for name, text in dict(files).items():
             (self.daemon.dir / name).write_text(text)
             (self.daemon.dir / name).chmod(0o600)
@@ -76,8 +79,17 @@ class Case(TestCase):
     def numbers(self, user="bob"):
         return sorted(number_of(message) for message in self.daemon.maildir(user))
 
+    def inbound(self):
+        return inbound_states(self.daemon)
+
     def queued(self):
         return self.daemon.counters()["Received Messages"]
+
+
+def inbound_states(daemon):
+    """What its sessions are at, sorted."""
+    rows = map(json.loads, daemon.console("--json", "show", "inbound").stdout.splitlines())
+    return sorted(row["state"] for row in rows if "state" in row)
 
 
 NAMES = {1: "HELLO", 3: "AUTH_REPLY", 5: "OPENED", 0x18: "ACK", 0x19: "NAK", 0x1A: "WINDOW", 0x20: "PING", 0x21: "PONG",

@@ -19,8 +19,8 @@ In a line @name@ stands for what differs between two runs:
 """
 
 import difflib
-import getpass
 import os
+import pwd
 import re
 import shutil
 from pathlib import Path
@@ -189,7 +189,7 @@ class Play:
         config = golden.directive("config")
         tcp = golden.directive("tcp") is not None
         base = BASE_CONFIG.replace('control.sock" { }\n', 'control.sock" { }\n' + (TCP_LISTEN if tcp else ""))
-        values = {"tcp": free_port() if tcp else "", "dead": free_port(), "user": getpass.getuser()}
+        values = {"tcp": free_port() if tcp else "", "dead": free_port(), "user": pwd.getpwuid(os.getuid()).pw_name}
         self.daemon = Daemon(test, base, more="\n".join(config[2]) if config else "", **values)
         self.tcp = tcp
         test.addCleanup(lambda: self.smtp and self.smtp.close())  # before the daemon, which would wait for it

@@ -4,6 +4,7 @@ console, its logs, Maildirs; and waiting that waits for something.
 Nothing here knows the daemon's inside. Standard library only.
 """
 
+import contextlib
 import fcntl
 import os
 import re
@@ -60,6 +61,13 @@ def wait_for(condition, what, seconds=30):
         pause = min(pause * 1.5, 0.1)
 
 
+def settled(look, what, seconds=30):
+    """What look() tells, once it has told the same five times in a row."""
+    seen = []
+    wait_for(lambda: seen.append(look()) or seen[-5:] == seen[-1:] * 5, what, seconds)
+    return seen[-1]
+
+
 def is_sanitized():
     """Sanitizers keep what was freed, and want address space: memory says nothing then."""
     binary = (BINDIR / "impulsed").read_bytes()
@@ -71,23 +79,30 @@ def is_sanitized():
 _port_locks = []  # held as long as the process lives
 
 
+def lock_file(path):
+    """Open; that of another user only to be read, which is enough to lock it."""
+    try:
+        return open(path)
+    except FileNotFoundError:
+        return open(path, "x")
+
+
 def free_port():
     """A TCP port that no other test uses now, outside the range that the kernel gives to clients."""
     folder = Path(tempfile.gettempdir()) / "impulse-e2e-ports"
     folder.mkdir(exist_ok=True)
+    with contextlib.suppress(PermissionError):
+        folder.chmod(0o1777)  # for every user; of mkdir's mode the umask would take some
     start = 20000 + (os.getpid() * 37) % 9000
     for port in list(range(start, 30000)) + list(range(20000, start)):
-        lock = open(folder / str(port), "w")
-        try:
+        with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
+            lock = stack.enter_context(lock_file(folder / str(port)))
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             with socket.socket() as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 probe.bind(("0.0.0.0", port))
-        except OSError:
-            lock.close()
-            continue
-        _port_locks.append(lock)
-        return port
+            stack.pop_all()
+            _port_locks.append(lock)
+            return port
     raise AssertionError("no free port")
 
 
@@ -97,7 +112,7 @@ BASE_CONFIG = """\
 Hostname = mx.test.example
 Nodename = node1
 Spoolbase = "@dir@/spool"
-Spool_Min_Free = 0
+Spool_Min_Free = 0 Memory_HWM = 100
 Mainlog = "@dir@/mainlog"
 Diagnostic_Log = "@dir@/log"
 Retry_Interval = 1
@@ -249,7 +264,7 @@ class Daemon:
 
     def mainlog(self, kind=None):
         """Records of the main log, parsed; `kind` is R, D, T, P or M; None: all but M."""
-        return [record for record in map(parse_mainlog, read(self.dir / "mainlog").splitlines())
+        return [record for record in map(parse_mainlog, read_lines(self.dir / "mainlog"))
                 if record["kind"] == kind or (kind is None and record["kind"] != "M")]
 
     def wait_mainlog(self, kind, count, seconds=30):
@@ -298,6 +313,16 @@ class Daemon:
                 found[match[1].strip()] = int(match[2])
         return found
 
+    def wait_empty(self, seconds=30):
+        """Until the queue is empty; `seconds`: how long it may stay as long as it is."""
+        least, deadline = None, 0
+        while size := self.counters()["Total Queue Size"]:
+            if least is None or size < least:
+                least, deadline = size, time.monotonic() + seconds * SCALE
+            elif time.monotonic() > deadline:
+                raise AssertionError(f"{size} in the queue, and it gets no shorter: {self.counters()}")
+            time.sleep(0.05)
+
     def inbound_sessions(self):
         return self.counters()["Inbound Concurrency"]
 
@@ -307,6 +332,11 @@ def read(path):
         return Path(path).read_text(errors="replace")
     except FileNotFoundError:
         return ""
+
+
+def read_lines(path):
+    """The lines of a log; one that is still being written is none yet."""
+    return read(path).split("\n")[:-1]
 
 
 MAINLOG_FIELDS = {

@@ -44,10 +44,10 @@ class Answer:
 
 
 class Client:
-    def __init__(self, port, tls=None, source=None):
+    def __init__(self, port, tls=None, source=None, timeout=60 * SCALE):
         self.connection = (
-            http.client.HTTPSConnection("127.0.0.1", port, context=tls, timeout=60 * SCALE) if tls else
-            http.client.HTTPConnection("127.0.0.1", port, timeout=60 * SCALE, source_address=source and (source, 0)))
+            http.client.HTTPSConnection("127.0.0.1", port, context=tls, timeout=timeout) if tls else
+            http.client.HTTPConnection("127.0.0.1", port, timeout=timeout, source_address=source and (source, 0)))
 
     def ask(self, method, path, body=None, **headers):
         headers = {name.replace("_", "-"): value for name, value in headers.items()}

@@ -126,9 +126,12 @@ class SmtpSink(Acceptor):
             connection.sendall(text.encode())
             return code
 
-        def answer(verb, line, usual):
+        def ask(verb, line, usual):
             reply = self.script(session, verb, line)
-            return say(usual if reply is None else reply)
+            return usual if reply is None else reply
+
+        def answer(verb, line, usual):
+            return say(ask(verb, line, usual))
 
         if answer("CONNECT", "", "220 sink.example ESMTP").startswith(("4", "5")):
             return
@@ -171,7 +174,7 @@ class SmtpSink(Acceptor):
                 usual = "354 go" if session.recipients else "503 5.5.1 no recipients"
                 if answer(verb, line, usual) != "354":
                     continue
-                self._end(answer, session, self._data(stream))
+                self._end(ask, say, session, self._data(stream))
             elif verb == "BDAT" and "CHUNKING" in self.extensions:
                 _, size, *last = line.split(" ")
                 data = stream.read(int(size))
@@ -181,7 +184,7 @@ class SmtpSink(Acceptor):
                 if not session.recipients:
                     answer(verb, line, "503 5.5.1 no recipients")
                 elif last:
-                    self._end(answer, session, session.chunks)
+                    self._end(ask, say, session, session.chunks)
                 else:
                     answer(verb, line, "250 2.0.0 go on")
             elif verb == "RSET":
@@ -194,18 +197,23 @@ class SmtpSink(Acceptor):
             else:
                 answer(verb, line, "500 5.5.1 what")
 
-    def _end(self, answer, session, data):
-        if self.lmtp:
-            usual = "250 2.1.5 taken"
-            session.recipients = [to for to in session.recipients if answer("END", to, usual).startswith("2")]
-            taken = bool(session.recipients)
-        else:
-            taken = answer("END", data, "250 2.0.0 taken").startswith("2")
-        if taken:
+    def _end(self, ask, say, session, data):
+        """Who hears the last reply finds the message in `messages`."""
+        reply, good = None, []
+        for to in session.recipients if self.lmtp else [data]:
+            if reply is not None:
+                say(reply)
+            reply = ask("END", to, "250 2.1.5 taken" if self.lmtp else "250 2.0.0 taken")
+            if (reply if isinstance(reply, str) else reply[0]).startswith("2"):
+                good.append(to)
+        if good:
+            recipients = good if self.lmtp else list(session.recipients)
             with self.lock:
-                self.messages.append(Received(session.sender, list(session.recipients), data, session.helo, session.tls,
+                self.messages.append(Received(session.sender, recipients, data, session.helo, session.tls,
                                               session.parameters, session.number, session.recipient_parameters))
         session.sender, session.recipients = None, []
+        if reply is not None:
+            say(reply)
 
     @staticmethod
     def _data(stream):

@@ -17,8 +17,8 @@ class Terminal:
     def __init__(self, home, *arguments, prompt="> ", **environment):
         self.control, line = pty.openpty()
         variables = {**os.environ, "HOME": str(home), "TERM": "dumb", "INPUTRC": "/dev/null", **environment}
-        variables.pop("NO_COLOR", None)
-        variables.update({name: value for name, value in environment.items() if name == "NO_COLOR"})
+        for name in {"NO_COLOR", "PAGER"} - environment.keys():
+            variables.pop(name, None)
 
         def take_terminal():
             fcntl.ioctl(line, termios.TIOCSCTTY, 0)

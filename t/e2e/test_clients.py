@@ -426,7 +426,7 @@ class EximInFront(Relaying, ClientCase):
 
     def after_bytes(self, daemon, mta):
         # K: it used BDAT.
-        self.assertRegex(mta.log(), r"(?m)=> big@local\.example .* K ")
+        wait_for(lambda: re.search(r"(?m)=> big@local\.example .* K ", mta.log()), mta.log)
 
 
 class OpenSmtpdInFront(Relaying, ClientCase):

@@ -1,8 +1,9 @@
 """Golden sessions of the config commands: what is typed, and every line that
 comes back, right and wrong; over plain sockets and in ec_console's batch mode."""
 
-import getpass
 import json
+import os
+import pwd
 import re
 import subprocess
 import unittest
@@ -24,7 +25,7 @@ def tidy(text, daemon):
     """Without what differs from run to run."""
     text = TIME.sub("TIME", text.replace(str(daemon.dir), "DIR").replace(str(daemon.smtp_port), "SMTP"))
     text = re.sub(r"start-up, \d+ changes", "start-up, N changes", text)
-    return re.sub(rf"console: {re.escape(getpass.getuser())}\b", "console: ME", text)
+    return re.sub(rf"console: {re.escape(pwd.getpwuid(os.getuid()).pw_name)}\b", "console: ME", text)
 
 
 class Golden(TestCase):

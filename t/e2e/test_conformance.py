@@ -25,7 +25,7 @@ ELSEWHERE = {
 }
 ALL = ('SMTP_Extensions = ( PIPELINING SIZE 8BITMIME BINARYMIME SMTPUTF8 ENHANCEDSTATUSCODES CHUNKING DSN DELIVERBY '
        '"FUTURERELEASE 86400" MT-PRIORITY REQUIRETLS LIMITS )')
-SHORT = "Greeting_Timeout = 1 Command_Timeout = 1 Idle_Time = 1 Data_Timeout = 1"
+SHORT = "Greeting_Timeout = 5 Command_Timeout = 5 Idle_Time = 5 Data_Timeout = 5"
 CERTIFICATE = 'TLS_Certificate = "@dir@/mx.crt" TLS_Key = "@dir@/mx.key"'
 GATEWAY = "SMTP_Extensions = ( PIPELINING ENHANCEDSTATUSCODES XCLIENT XREMOTEIP XSETCONTEXT XDUMPCONTEXT )"
 

@@ -206,11 +206,19 @@ class Interrupting(ConsoleCase):
 
     def test_while_waiting(self):
         folder = self.folder()
-        fake = FakeDaemon(self, folder, lambda connection, request: request == "mute" or plain(connection, request))
+        seen = []
+
+        def answer(connection, request):
+            if request != "mute":
+                return plain(connection, request)
+            seen.append(request)
+            return True
+
+        fake = FakeDaemon(self, folder, answer)
         with Terminal(folder, fake.endpoint) as terminal:
             terminal.type("mute\r")
             terminal.expect("mute")
-            wait_for(lambda: fake.connections == 1, "the console to connect")
+            wait_for(lambda: seen == ["mute"], "the request")
             terminal.type("\x03")
             terminal.expect("[interrupted]")
             terminal.expect("> ")

@@ -394,5 +394,6 @@ class Maildir(TestCase):
             smtp.ehlo()
             smtp.message(MESSAGE, recipients=["bob@remote.example", "bob@local.example"])
         daemon.wait_mail("bob")
+        daemon.wait_mainlog("D", 1)
         daemon.wait_mainlog("T", 1)
         self.assertEqual(1, daemon.counters()["Total Queue Size"])

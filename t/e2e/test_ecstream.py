@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from ecstream_kit import Case, body, ecstream, nak, start_c_client
-from harness import SCALE
+from harness import SCALE, wait_for
 from sink import SmtpSink
 
 MORE, ABORT = 1, 2
@@ -218,13 +218,16 @@ class Inject(Case):
         self.assertEqual(0, self.client("still", endpoint=self.endpoint).done)
 
     def test_a_stream_is_taken_over_while_it_is_committed(self):
-        self.begin(more="Spool_Commit_Delay = 1\n")
+        self.begin(shim=True)
         first, second = self.raw(), self.raw()
         first.open(b"s")
+        self.daemon.shim.sync_delay = 100_000_000
         first.message(1)
-        first.send(0x20)
-        self.assertEqual("PONG", first.next()[0])  # the commit is under way
-        self.assertEqual(("OPENED", 1, 1, b""), second.open(b"s"))
+        wait_for(lambda: self.inbound() == ["commit", "ready"], "the commit under way")
+        second.send(4, 0, 0, b"s")
+        wait_for(lambda: self.inbound() == ["closing", "opening"], lambda: str(self.inbound()))
+        self.daemon.shim.sync_delay = 0
+        self.assertEqual(("OPENED", 1, 1, b""), second.next())
         self.assertEqual(24, struct.unpack_from(">H", first.until("GOAWAY")[3])[0])
         self.assertEqual(1, first.until("ACK")[2])
         self.assertIsNone(first.next())

@@ -9,7 +9,8 @@ import tempfile
 import corpus
 from acceptor import Acceptor, hang_up
 from client import Smtp
-from ecstream_kit import HELLO, LISTENER
+from disk_kit import ShimDaemon
+from ecstream_kit import HELLO, LISTENER, ON_SHIM, inbound_states
 from harness import (BASE_CONFIG, SCALE, Daemon, TestCase, free_port, make_certificate, timeout, wait_for, with_crlf,
                      with_lf)
 from load import Senders, check_numbered, ipv6_works
@@ -22,10 +23,12 @@ MESSAGE = b"From: a@client.example\r\nSubject: hello\r\n\r\nbody\r\n"
 class Pair(TestCase):
     """Two daemons: `near` passes on what `far` keeps."""
 
-    def begin(self, courier="TLS = no\n", listener="", far="", files=(), near=""):
-        """`files`: for the far one, by name; `near`: of the near one's ESMTP_Listener."""
+    def begin(self, courier="TLS = no\n", listener="", far="", files=(), near="", shim=False):
+        """`files`: for the far one, by name; `near`: of the near one's ESMTP_Listener; `shim`: the far one's disk is
+        one that can be slow."""
         port = free_port()
-        self.far = Daemon(self, BASE_CONFIG, more=AS_IT_CAME + LISTENER + "Relay_Hosts = ( 127.0.0.0/8 )\n" + far, ecs=port,
+        make, config = (ShimDaemon, ON_SHIM) if shim else (Daemon, BASE_CONFIG)
+        self.far = make(self, config, more=AS_IT_CAME + LISTENER + "Relay_Hosts = ( 127.0.0.0/8 )\n" + far, ecs=port,
                           options=listener, listen="", listens="")
         for name, text in dict(files).items():
             (self.far.dir / name).write_text(text)
@@ -121,14 +124,25 @@ class Relay(Pair):
         # connections at most, and what the far one was writing into its Maildirs.
         self.assertLessEqual(len(names) - len(set(names)), 4 * (2 * 100 + 32))
 
+    def bring_into_doubt(self):
+        """Each connection has mail under way that is never acknowledged: else one of them would be told that the far
+        one is down, and so would all that waits."""
+        self.near.console("config", "set", "suspend_delivery", "true")
+        wait_for(lambda: self.near.counters()["In Delivery"] == 0, "what was sent to be acknowledged")
+        self.far.shim.sync_delay = 300_000_000
+        self.near.console("config", "set", "suspend_delivery", "false")
+        wait_for(lambda: inbound_states(self.far) == ["commit", "commit"], lambda: str(inbound_states(self.far)))
+
     @timeout(300)
     def test_nothing_twice_when_the_far_one_dies(self):
         """Its stream is asked what it has: no message is lost, and none is there twice."""
-        self.begin("Max_Outbound_Connections = 2\nIdle_Timeout = 60\n", far="Suspend_Delivery = true\n")
+        self.begin("Max_Outbound_Connections = 2\nIdle_Timeout = 60\n", far="Suspend_Delivery = true\n", shim=True)
         senders = Senders(self.near.smtp_port, 10, recipient=lambda client: f"u{client}@local.example")
         for count in (100, 300, 500):
             wait_for(lambda: len(senders.promised) >= count, f"{count} messages", 120)
+            self.bring_into_doubt()
             self.far.kill9()
+            self.far.shim.sync_delay = 0
             self.far.start()
         wait_for(lambda: len(senders.promised) >= 700, "the last messages", 120)
         senders.stop()
@@ -172,11 +186,11 @@ class Scripted(Acceptor):
 
 
 class Hostile(TestCase):
-    def begin(self, script, more=""):
+    def begin(self, script, more="", patience=2):
         self.server = Scripted(self, script)
         config = BASE_CONFIG[:BASE_CONFIG.index('Domain "local.example"')] + "@more@\n"
-        self.near = self.daemon(config, more=COURIER + "TLS = no\nEHLO_Timeout = 2\nBody_Timeout = 2\n" + more,
-                                far=self.server.port)
+        times = f"EHLO_Timeout = {patience}\nBody_Timeout = {patience}\n"
+        self.near = self.daemon(config, more=COURIER + "TLS = no\n" + times + more, far=self.server.port)
         with Smtp(self.near.smtp_port) as smtp:
             smtp.ehlo()
             smtp.message(MESSAGE, recipients=["bob@local.example", "eve@local.example", "carol@local.example"])
@@ -248,7 +262,7 @@ class Hostile(TestCase):
                 return
             server.send(connection, 5, flags=1, sequence=1)
             server.file.read()
-        self.begin(script)
+        self.begin(script, patience=60)
         self.assertEqual(3, len(self.near.wait_mainlog("D", 3)))
         self.assertEqual([], self.near.mainlog("T"))
         opens = [frame for frame in self.server.frames if frame[0] == 4]
@@ -267,7 +281,7 @@ class Hostile(TestCase):
             kind, _, sequence, _ = server.next()
             server.send(connection, 0x18, sequence=sequence)
             server.file.read()
-        self.begin(script)
+        self.begin(script, "Generate_Bounces = false\n", patience=60)
         self.assertEqual({"bob", "carol"}, {record["to_local"] for record in self.near.wait_mainlog("D", 2)})
         refused = self.near.wait_mainlog("P", 1)[0]
         self.assertEqual(("eve", "550 5.1.1 nobody of that name"), (refused["to_local"], refused["response"]))

@@ -260,7 +260,7 @@ class Envelope(TestCase):
     def test_73_held_over_a_restart(self):
         daemon, sink = self.pair()
         self.send(daemon, "HOLDFOR=5000", recipient="late@remote.example")
-        until = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=2)
+        until = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=6)
         self.send(daemon, f"HOLDUNTIL={until.strftime('%Y-%m-%dT%H:%M:%S')}Z", recipient="soon@remote.example")
         rows = wait_for(lambda: daemon.console("mailq", "remote.example").stdout.splitlines(), "held mail in mailq")
         held = [row for row in rows if "late@" in row]

@@ -321,8 +321,9 @@ class Listener(Case):
         wait_for(lambda: self.daemon.inbound_sessions() == 0, "the session to end")
 
     def test_slow_heads_and_bodies_cost_nobody_else(self):
-        self.begin(options="Idle_Time = 1")
-        idle = socket.create_connection(("127.0.0.1", self.daemon.values["http"]))
+        # On a port of its own: the other client is not to be idle itself.
+        self.begin(listens='Listen "127.0.0.1:@slow@" { Idle_Time = 1 }', slow=free_port())
+        idle = socket.create_connection(("127.0.0.1", self.daemon.values["slow"]))
         self.addCleanup(idle.close)
         self.assertEqual(200, self.client().transmit().status)
         idle.settimeout(60 * SCALE)

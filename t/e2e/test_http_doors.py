@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from harness import free_port, heavy, is_sanitized, read, timeout
+from harness import SCALE, free_port, heavy, is_sanitized, read, timeout
 from http_kit import Case, transmission
 from pki import Authority
 from sink import SmtpSink
@@ -148,7 +148,7 @@ class Doors(Case):
         """Their messages are 300 MiB together: the daemon builds and writes them in slices."""
         self.begin(more='Domain "later.example" { Gateway = "127.0.0.1:9" }\nMax_Resident_Messages = 0\n',
                    options="Max_Request_Size = 10M\n")
-        client = self.client()
+        client = self.client(timeout=280 * SCALE)
         people = [{"address": f"u{number}@later.example"} for number in range(10000)]
         mail = transmission(text="hello {{ n }}\n" + ("x" * 70 + "\n") * 430)
         self.assertEqual(200, client.transmit(mail | {"recipients": people[:10]}).status)

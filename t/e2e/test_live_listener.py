@@ -84,7 +84,7 @@ class Enable(TestCase):
         self.assertFalse(is_refused(daemon.smtp_port))
 
     def test_a_hundred_times(self):
-        daemon = self.daemon()
+        daemon = self.daemon(more='EventLoop "default" { Concurrency = 2 }\n')  # a loop has descriptors of its own
         with daemon.ectl() as ectl:
             for _ in range(100):
                 for value in ("false", "true"):
@@ -240,6 +240,8 @@ class Move(TestCase):
                     done = daemon.console("config", "reload")
                     self.assertIn(daemon.fill(listen), done.stdout)
                     wait_for(lambda: knockers.served > before + 12 or knockers.threads.errors, "connections after a reload")
+            if senders:
+                wait_for(lambda: len(senders.promised) > 50 or senders.threads.errors, "mail under load", 60)
         finally:
             knockers.stop()
             if senders:

@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from client import Smtp
-from harness import TestCase, free_port, make_certificate, wait_for
+from harness import SCALE, TestCase, free_port, make_certificate, wait_for
 from sink import Drop, SmtpSink
 from test_hostile_hops import Host, dialogue
 
@@ -108,7 +108,7 @@ class LmtpOut(TestCase):
                 raise Drop
             return None
 
-        daemon = self.begin(script, patience=2)
+        daemon = self.begin(script, patience=round(3 * SCALE))
         self.send(*WHO[:2])
         record = daemon.wait_mainlog("T", 1)[0]
         self.assertEqual("b", record["to_local"])
@@ -166,7 +166,7 @@ class LmtpOut(TestCase):
         message = self.sink.wait()[0]
         self.assertIn("ENVID=e1", message.mail_parameters)
         self.assertEqual("NOTIFY=SUCCESS ORCPT=rfc822;x@y.example", message.recipient_parameters["a@remote.example"])
-        wait_for(lambda: daemon.counters()["Total Queue Size"] == 0, "an empty queue")
+        daemon.wait_empty()
         self.assertEqual([], daemon.maildir("alice"))
 
     def test_tls(self):

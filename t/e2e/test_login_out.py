@@ -95,7 +95,7 @@ class LoginOut(TestCase):
         self.assertIn("AUTH PLAIN as alice: 535 ", response)
         self.assertEqual("11", here.mainlog("T")[0]["stage"])
         self.assertEqual([], here.mainlog("P"))
-        self.assertIn("AUTH PLAIN as alice", here.log())
+        here.wait_log("AUTH PLAIN as alice")
         here.console("config", "set", "domain", "remote.example", "outbound_smtp_auth_pass", PASSWORD)
         there.wait_mail("bob", domain="remote.example")
         self.assertIn(" > AUTH PLAIN (masked)", (here.dir / "trace").read_text())

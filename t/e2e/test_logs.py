@@ -9,7 +9,7 @@ import shutil
 import tempfile
 
 from client import Smtp
-from harness import BASE_CONFIG, Daemon, TestCase, make_certificate, read, wait_for
+from harness import BASE_CONFIG, Daemon, TestCase, make_certificate, read, read_lines, wait_for
 from sink import Drop, SmtpSink
 
 MESSAGE = b"From: a@client.example\r\nSubject: hello\r\n\r\n" + b"0123456789" * 5 + b"\r\n"
@@ -20,13 +20,13 @@ Domain "remote.example" { Gateway = "127.0.0.1:@sink@" @domain@ }
 
 
 def records(daemon):
-    return [json.loads(line) for line in read(daemon.dir / "jsonlog").splitlines(keepends=True) if line.endswith("\n")]
+    return [json.loads(line) for line in read_lines(daemon.dir / "jsonlog")]
 
 
 def bounces(daemon):
     names = ["time", "id", "batch", "connection", "kind", "to_local", "to_domain", "from_local", "from_domain", "group",
              "binding", "stage", "class", "size", "peer", "response", "port"]
-    return [dict(zip(names, line.split("@"), strict=True)) for line in read(daemon.dir / "bouncelog").splitlines()]
+    return [dict(zip(names, line.split("@"), strict=True)) for line in read_lines(daemon.dir / "bouncelog")]
 
 
 class LogCase(TestCase):
@@ -145,7 +145,8 @@ class Lines(LogCase):
                                                 record["response"]["code"]))
         self.assertIn("450 4.2.2 full", record["response"]["content"])
         self.assertEqual(22, self.wait_records(daemon, "TransientFailure")[0]["bounce_code"])
-        self.assertEqual("24", bounces(daemon)[-1]["class"])
+        wait_for(lambda: [line["class"] for line in bounces(daemon)][-1:] == ["24"],
+                 lambda: f"it in the bounce log: {bounces(daemon)}")
 
     def test_recipients_of_one_message_are_told_apart(self):
         replies = {"full": "452 4.2.2 full", "none": "550 5.1.1 none"}
@@ -375,7 +376,7 @@ class Reports(LogCase):
         self.wait_records(daemon, "Expiration")
         self.wait_records(daemon, "Delivery")  # of the report
         self.assertEqual([], [record for record in records(daemon) if record["type"] == "OOB"])
-        self.assertEqual(1, len(bounces(daemon)))
+        self.assertEqual(1, len(wait_for(lambda: bounces(daemon), "a line in the bounce log")))
 
 
 class Rotation(LogCase):

@@ -120,6 +120,7 @@ class Order(PowerCase):
         self.larges, self.opened = 0, []
 
     @heavy
+    @timeout(300)
     def test_no_answer_before_its_sync(self):
         daemon, names = self.recorded(300)
         self.assertEqual([], self.early(daemon, names))
@@ -128,6 +129,7 @@ class Order(PowerCase):
         print(f"{len(names)} answers, each behind its sync")
 
     @heavy
+    @timeout(300)
     def test_no_outcome_before_its_file(self):
         """What the journal calls delivered is in its Maildir for good, names of folders included."""
         daemon, _ = self.recorded(150)
@@ -149,6 +151,7 @@ class Order(PowerCase):
         self.assertGreater(looked, 100)
 
     @heavy
+    @timeout(300)
     def test_the_oracle_sees_what_is_early(self):
         daemon, names = self.recorded(50, fsync="false")
         early = {re.match("[a-z]+", name)[0] for name in self.early(daemon, names)}

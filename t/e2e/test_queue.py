@@ -8,7 +8,8 @@ import struct
 import threading
 
 from client import Smtp
-from harness import BASE_CONFIG, Ectl, TestCase, free_port, wait_for
+from disk_kit import ShimDaemon
+from harness import BASE_CONFIG, Ectl, TestCase, free_port, settled, wait_for
 from sink import SmtpSink
 
 MESSAGE = b"From: alice@client.example\r\nSubject: hi there\r\n\r\nbody line\r\n=0 ok\r\n"
@@ -58,7 +59,7 @@ class Queue(TestCase):
     # reading
 
     def test_what_there_is_to_read(self):
-        self.start()
+        self.start(more="Idle_Timeout = 3600\n")  # its connection rests until it is looked at
         rows = self.delay("r1@far.example", "r2@far.example")
         identity = rows[0]["id"]
         shown = self.say("showqueue", "far.example").stdout
@@ -249,24 +250,36 @@ class Queue(TestCase):
 
     def test_an_order_ends_with_its_console(self):
         """At once, and not when it would have had something to say: a mistaken 'fail domain all' can be stopped."""
-        self.start(refuse=False, more="Suspend_Delivery = true\n"
-                                      "Control_Listener {\n  Listen \"127.0.0.1:@tcp@\" { }\n}\n", tcp=free_port())
-        # Each one takes a millisecond or two: so all of it is shorter than the two seconds in which progress is told.
-        count, order = 600, 'hold domain --recipient "^(a|aa)+c|@" slow.example\n'
-        for start in range(0, count, 100):
-            self.send(*(f"{'a' * 25}{number}@slow.example" for number in range(start, start + 100)))
+        self.own = ShimDaemon(self, SLOW.replace("@dir@/spool", "@dir@/disk/spool"), tcp=free_port(), more="""
+Suspend_Delivery = true  Max_Resident_Messages = 0
+Control_Listener { Listen "127.0.0.1:@tcp@" { } }
+""").start()
+        shim = self.own.shim
+        self.addCleanup(shim.hold, "")
+        # Messages are read for it, and a read that waits stops it behind the first page, before it tells of progress.
+        count, order = 300, 'hold domain --header Subject "hi there" slow.example\n'
+        with Smtp(self.own.smtp_port) as smtp:
+            smtp.ehlo()
+            for number in range(count):
+                smtp.message(MESSAGE, recipients=[f"r{number}@slow.example"])
         self.row("slow.example", active=count)
+
+        def descriptors():
+            return len(os.listdir(f"/proc/{self.own.process.pid}/fd"))
+
         for address in (self.own.control, ("127.0.0.1", self.own.values["tcp"])):
-            before = self.row("slow.example")["held"]
+            before = settled(descriptors, "the same number of files to be open")
             with Ectl(address) as console:
+                shim.hold("delivery-io", after=192)
                 console.send(order)
-                wait_for(lambda: self.row("slow.example")["held"] > before, "some that are held")
+                wait_for(lambda: shim.held_reads == 1, "a read that waits")
+                self.assertGreater(self.row("slow.example")["held"], 0)
                 if isinstance(address, tuple):  # as ec_console does
                     console.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            looks = []
-            wait_for(lambda: looks.append(self.row("slow.example")["held"]) or looks[-5:] == looks[-1:] * 5,
-                     "no more that are held")
-            self.assertLess(looks[-1], count)
+            wait_for(lambda: descriptors() == before, "that the daemon sees the end of it")
+            shim.hold("")
+            held = settled(lambda: self.row("slow.example")["held"], "no more that are held")
+            self.assertLess(held, count)
             self.say("release", "domain", "slow.example")
             self.row("slow.example", held=0)
         # Who only has nothing more to say waits for the answer.

@@ -4,7 +4,7 @@ the first two pass it on to a sink, where it is looked at; Dovecot has it in Mai
 import re
 
 import mtas
-from harness import BASE_CONFIG, TestCase, assert_below_trace, timeout, wait_for, with_crlf, with_lf
+from harness import BASE_CONFIG, TestCase, assert_below_trace, timeout, with_crlf, with_lf
 from sink import SmtpSink
 from test_clients import MESSAGES
 from test_delivery import AS_IT_CAME, GATEWAY, by_smtplib
@@ -36,7 +36,7 @@ class Relays(TestCase):
             assert_below_trace(self, with_crlf(data), arrived[f"u{number}@remote.example"], name)
         self.assertEqual(len(messages), len(sink.messages))
         self.assertEqual([], sink.errors)
-        wait_for(lambda: daemon.counters()["Total Queue Size"] == 0, "an empty queue")
+        daemon.wait_empty()
         self.assertEqual(len(messages), len(daemon.wait_mainlog("D", len(messages))))
 
     @timeout(240)
@@ -61,7 +61,7 @@ class Relays(TestCase):
             self.assertTrue(arrived[0].endswith(sent), f"{name}: {arrived[0][:3000]!r}")
             self.assertRegex(arrived[0][:-len(sent)], BEFORE, name)
             self.assertEqual(len(BEFORE.match(arrived[0])[0]), len(arrived[0]) - len(sent), name)
-        wait_for(lambda: daemon.counters()["Total Queue Size"] == 0, "an empty queue")
+        daemon.wait_empty()
         self.assertEqual({"LMTPS" if tls else "LMTP"}, set(re.findall(r"\bwith (LMTPS?)\b", "".join(
             arrived.decode("utf-8", "replace") for arrived in dovecot.mail("u0")))))
 

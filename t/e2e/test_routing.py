@@ -8,7 +8,7 @@ import subprocess
 from acceptor import Acceptor
 from client import Smtp
 from dns_server import DnsServer
-from harness import BASE_CONFIG, Daemon, TestCase, find_program, free_port, needs, timeout, wait_for
+from harness import BASE_CONFIG, SCALE, Daemon, TestCase, find_program, free_port, needs, timeout, wait_for
 from sink import SmtpSink
 
 MESSAGE = b"From: a@client.example\r\nSubject: hello\r\n\r\nbody\r\n"
@@ -32,11 +32,11 @@ class Routing(TestCase):
         super().setUp()
         self.dns = DnsServer(self)
 
-    def start(self, more="", **values):
+    def start(self, more="", dns_timeout=5, **values):
         """A daemon that asks self.dns; every next host is at one port."""
         self.port = free_port()
         self.running = Daemon(self, BASE_CONFIG, more=MX + more, sink=self.port, **values)
-        self.dns.write_conf(self.running.dir / "resolv.conf")
+        self.dns.write_conf(self.running.dir / "resolv.conf", timeout=dns_timeout)
         return self.running.start()
 
     def sink(self, host="127.0.0.1", **more):
@@ -77,7 +77,8 @@ class ByMx(Routing):
         for number in (2, 3):
             self.dns.add("d.example", "MX", number, f"mx{number}.example")
             self.dns.add(f"mx{number}.example", "A", f"127.0.0.{number}")
-        self.start("Max_Deliveries_Per_Connection = 1\nConnect_Timeout = 1\nRetry_Interval = 1\n")
+        self.start("Max_Deliveries_Per_Connection = 1\nConnect_Timeout = @patience@\nRetry_Interval = 1\n",
+                   patience=round(3 * SCALE))
         silent = Silent(self, self.port, "127.0.0.2")
         second = self.sink("127.0.0.3")
         for number in range(3):  # each on a connection of its own
@@ -162,7 +163,7 @@ class ByMx(Routing):
         self.dns.add("pool.example", "CNAME", "loop.example")
         self.dns.add("mx.example", "A", "127.0.0.1")
         names = ("servfail", "refused", "garbage", "silent", "wrong", "foreign", "loop")
-        self.start()
+        self.start(dns_timeout=2)  # two of these are never answered
         sink = self.sink()
         self.send(*(f"a@{name}.example" for name in names))
         for name, text in (("servfail", "SERVFAIL"), ("refused", "REFUSED"), ("garbage", "4.4.3"), ("silent", "no answer"),

@@ -13,7 +13,7 @@ import disk_kit
 from client import Smtp, stuffed
 from disk_kit import ShimDaemon
 from ecstream_kit import ecstream
-from harness import BASE_CONFIG, SCALE, TestCase, free_port, timeout, wait_for
+from harness import BASE_CONFIG, SCALE, TestCase, free_port, settled, timeout, wait_for
 from http_kit import Client, transmission
 from load import check_numbered, numbered_message
 from test_faults import Limit, without_descriptors
@@ -122,7 +122,7 @@ class SickDisk(TestCase):
             self.daemon_.start()
         else:
             self.daemon_.console("config", "set", "domain", "held.example", "suspend_delivery", "false")
-        wait_for(lambda: self.daemon_.counters()["Total Queue Size"] == 0, "an empty queue")
+        self.daemon_.wait_empty()
         arrived = collections.Counter(check_numbered(path.read_bytes())
                                       for path in self.daemon_.dir.glob("mail/*/u/new/*"))
         self.assertEqual(collections.Counter(self.promised), arrived)
@@ -176,7 +176,7 @@ class SickDisk(TestCase):
         wait_for(lambda: len(list(self.daemon_.dir.glob("mail/*/u/new/*"))) == 20, "all are delivered")
         self.assertEqual((451, "4.3.0"), self.send())
         self.daemon_.shim.fail(0)
-        wait_for(lambda: self.daemon_.counters()["Total Queue Size"] == 0, "an empty queue")
+        self.daemon_.wait_empty()
         self.well_again()  # and the journal, which waited, is written
         self.nothing_is_lost(ShimDaemon.stop)
 
@@ -186,7 +186,8 @@ class SickDisk(TestCase):
         with Smtp(self.daemon_.smtp_port) as smtp:
             smtp.ehlo()
             self.assertEqual(250, self.send(LARGE, smtp=smtp)[0])
-            open_now = [int(name) for name in os.listdir(f"/proc/{self.daemon_.process.pid}/fd")]
+            open_now = settled(lambda: sorted(map(int, os.listdir(f"/proc/{self.daemon_.process.pid}/fd"))),
+                               "the same files to be open")
             first_free = next(number for number in range(len(open_now) + 1) if number not in open_now)
             with Limit(self.daemon_.process.pid, resource.RLIMIT_NOFILE, first_free):
                 for _ in range(3):

@@ -5,13 +5,15 @@ import json
 import os
 import random
 import re
+import signal
 import socket
 import subprocess
 import time
 from pathlib import Path
 
 from client import Smtp
-from harness import BINDIR, SCALE, TestCase, heavy, read, wait_for
+from disk_kit import ShimDaemon
+from harness import BASE_CONFIG, BINDIR, SCALE, TestCase, heavy, read_lines, wait_for
 
 
 def text(subject, size=10):
@@ -38,7 +40,8 @@ class SpoolFiles(TestCase):
                 smtp.message(text(subject, size), sender=sender, recipients=list(recipients))
 
     def show(self, daemon, *words, status=0):
-        done = subprocess.run([str(BINDIR / "ec_show"), "-S", str(daemon.dir / "spool"), *map(str, words)],
+        spool = getattr(daemon, "disk", daemon.dir) / "spool"
+        done = subprocess.run([str(BINDIR / "ec_show"), "-S", str(spool), *map(str, words)],
                               capture_output=True, timeout=100 * SCALE, stdin=subprocess.DEVNULL)
         self.assertEqual(status, done.returncode, done.stdout + done.stderr)
         return done.stdout
@@ -191,7 +194,7 @@ class SpoolFiles(TestCase):
         daemon = self.daemon(more=logs)
 
         def told(kind):
-            lines = [json.loads(line) for line in read(daemon.dir / "jsonlog").splitlines()]
+            lines = [json.loads(line) for line in read_lines(daemon.dir / "jsonlog")]
             return [line for line in lines if line["type"] == kind]
 
         self.send(daemon, "one")
@@ -353,33 +356,44 @@ class SpoolFiles(TestCase):
         daemon.console("spool_in", "00000001/00000040", status=3)
         daemon.console("spool_in", status=2)
 
+    def shimmed(self):
+        config = BASE_CONFIG.replace("@dir@/spool", "@dir@/disk/spool")
+        return ShimDaemon(self, config, more=SUSPENDED).start(), random.Random(7)
+
+    def cut_short(self, daemon, chance, most, folder, *words):
+        """That command, and the daemon dies within it: up to `most` calls to its spool later, or when there are some
+        more files; false: it was done before."""
+        daemon.shim.die_at = daemon.shim.calls + chance.randint(2, most)
+        wanted = len(self.ids(folder)) + chance.randrange(1, 60)
+        console = subprocess.Popen([str(BINDIR / "ec_console"), str(daemon.control), *map(str, words)],
+                                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wait_for(lambda: console.poll() is not None or len(self.ids(folder)) >= wanted, "some of it is done", 60)
+        if console.poll():
+            self.assertEqual(-signal.SIGKILL, daemon.wait(), daemon.complaints())
+        daemon.kill9()
+        daemon.shim.die_at = 0
+        return console.wait() != 0
+
     @heavy
     def test_killed_in_the_middle(self):
         """Again and again, until all of it is in: each message once."""
         count = 400
-        daemon = self.daemon(more=SUSPENDED)
+        daemon, chance = self.shimmed()
         with Smtp(daemon.smtp_port) as smtp:
             smtp.ehlo()
             for number in range(count):
                 smtp.message(text(f"n{number}"), recipients=["bob@local.example"])
         bodies = self.bodies_of(daemon)
-        folder = daemon.dir / "out"
+        folder = daemon.disk / "out"
         self.assertEqual(count, self.document(daemon, "spool", "export", folder, "--remove")["removed"])
-        daemon.stop()
-        rounds = random.Random(7)
-        kills = 0
-        for _ in range(60):
-            daemon.start()
-            console = subprocess.Popen([str(BINDIR / "ec_console"), str(daemon.control), "spool", "import", str(folder)],
-                                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            moved = len(self.ids(folder / "done"))
-            wanted = moved + rounds.randrange(1, 60)
-            wait_for(lambda: console.poll() is not None or len(self.ids(folder / "done")) >= wanted, "some are imported")
-            if console.poll() is not None and not self.ids(folder):
-                break
+        kills = 0  # two at least: all of it takes almost forty calls
+        while kills < 25 and self.cut_short(daemon, chance, 18, folder / "done", "spool", "import", folder):
             kills += 1
-            daemon.kill9()
-            console.wait()
+            daemon.start()
+        if not daemon.running:
+            daemon.start()
+        if self.ids(folder):
+            daemon.console("spool", "import", folder, status=None)
         self.assertGreater(kills, 1)
         self.assertEqual([], self.ids(folder))
         self.assertEqual(bodies, self.bodies_of(daemon))
@@ -388,12 +402,12 @@ class SpoolFiles(TestCase):
     def test_killed_while_it_is_exported(self):
         """Whenever it dies, each message is in the queue or in the folder; all of it comes back, once each."""
         count = 400
-        daemon = self.daemon(more=SUSPENDED)
+        daemon, chance = self.shimmed()
         with Smtp(daemon.smtp_port) as smtp:
             smtp.ehlo()
             for number in range(count):
                 smtp.message(text(f"n{number}"), recipients=["bob@local.example"])
-        folder = daemon.dir / "out"
+        folder = daemon.disk / "out"
         expected = sorted(f"n{number}" for number in range(count))
 
         def subjects(path, pattern="*.eml"):
@@ -402,24 +416,16 @@ class SpoolFiles(TestCase):
         def whole(path):
             return [name for name in self.ids(path) if (path / f"{name}.eml").exists()]
 
-        rounds = random.Random(11)
-        kills = both = 0
-        for _ in range(60):
-            console = subprocess.Popen([str(BINDIR / "ec_console"), str(daemon.control), "spool", "export", str(folder),
-                                        "--remove"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            wanted = len(self.ids(folder)) + rounds.randrange(1, 40)
-            wait_for(lambda: console.poll() is not None or len(self.ids(folder)) >= wanted, "some are exported")
-            ended = console.poll() is not None
-            daemon.kill9()
-            console.wait()
-            kills += 1
+        kills, cut = 0, True  # three at least: all of it takes almost thirty calls
+        while kills < 25 and cut:
+            cut = self.cut_short(daemon, chance, 8, folder, "spool", "export", folder, "--remove")
+            kills += cut
             waiting = {each["id"].replace("/", "-") for each in self.listed(daemon)}
             there = set(whole(folder)) if folder.exists() else set()
             self.assertEqual(count, len(waiting | there))
-            both += len(waiting & there)
             daemon.start()
-            if ended and not waiting:
-                break
+        if cut:
+            daemon.console("spool", "export", folder, "--remove")
         self.assertGreater(kills, 2)
         self.assertEqual([], self.listed(daemon))
         self.assertEqual(expected, sorted(subjects(folder)))

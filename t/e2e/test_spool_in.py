@@ -63,7 +63,7 @@ class SpoolIn(TestCase):
     def all_come_once(self):
         """Also behind a kill."""
         for _ in range(2):
-            wait_for(lambda: self.daemon_.counters()["Total Queue Size"] == 0, "an empty queue")
+            self.daemon_.wait_empty()
             arrived = collections.Counter(check_numbered(path.read_bytes())
                                           for path in self.daemon_.dir.glob("mail/*/u/new/*"))
             self.assertEqual(collections.Counter(self.promised), arrived)

@@ -86,7 +86,7 @@ class Start(TestCase):
             return collections.Counter(record["to_local"] for record in daemon.mainlog("D")
                                        if record["domain"] == "old.example")
         wait_for(lambda: len(there()) >= count, lambda: f"{count} recipients, there are {len(there())}", 100)
-        wait_for(lambda: daemon.counters()["Total Queue Size"] == 0, "an empty queue")
+        daemon.wait_empty()
         self.assertEqual((count, {1}), (len(there()), set(there().values())))
 
     @heavy
@@ -182,6 +182,7 @@ class Start(TestCase):
         daemon.start()
         self.old_mail_goes(daemon, count)
 
+    @timeout(400)
     def test_files_wait_for_the_end(self):
         """What needs to know all that is here is refused meanwhile, not done by half: nothing is missing in a folder,
         nothing is taken in twice."""

@@ -4,7 +4,7 @@ and ten thousand sets."""
 
 import os
 
-from harness import BASE_CONFIG, TestCase, heavy, is_sanitized, timeout
+from harness import BASE_CONFIG, TestCase, heavy, is_sanitized, timeout, wait_for
 from load import Knockers, Senders, check_numbered
 
 RELOADS = int(os.environ.get("IMPULSE_STEERING", "40"))
@@ -41,6 +41,7 @@ class Steering(TestCase):
                 # The sets of this round are gone, and were named.
                 self.assertEqual(3, console.command(f"config get {listen} peer 10.{reload % 200}.0.0/24 max_errors").code)
                 sizes.append(daemon.resident())
+        wait_for(lambda: len(senders.promised) > RELOADS or senders.threads.errors, "mail under load", 60)
         senders.stop()
         knockers.stop()
         self.assertGreater(knockers.served, 0)

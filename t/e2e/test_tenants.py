@@ -12,7 +12,7 @@ import unittest
 from concurrent.futures import ThreadPoolExecutor
 
 from client import Smtp
-from harness import BASE_CONFIG, SCALE, Daemon, TestCase, free_port, make_certificate, needs, read, wait_for
+from harness import BASE_CONFIG, SCALE, Daemon, TestCase, free_port, make_certificate, needs, read_lines, wait_for
 from passwords import b64, scram_line
 from sink import SmtpSink
 from test_auth import Client
@@ -104,6 +104,13 @@ class Case(TestCase):
         """Names of the queues, and how many recipients wait in each."""
         rows = map(json.loads, self.daemon.console("--json", "mailq").stdout.splitlines())
         return {row["domain"]: row["active"] + row["delayed"] + row["in_flight"] for row in rows if "domain" in row}
+
+    def wait_users(self, count):
+        """Who logged in at a door, and whether that went well, once so many are written down."""
+        def users():
+            found = [line.split("@")[4:] for line in read_lines(self.daemon.dir / "acctlog") if "@N@127" in line]
+            return len(found) >= count and found
+        return wait_for(users, lambda: f"{count} users:\n" + "\n".join(read_lines(self.daemon.dir / "acctlog")))
 
     def counted(self, name):
         """Of a counter: for each tenant."""
@@ -216,10 +223,9 @@ Rejectlog_Format = json
         self.send("blue", login=("alice", "blue sesame"))
         self.assertFalse(self.logs_in("green", "alice", "blue sesame"))
         self.assertFalse(self.logs_in("", "blue/alice", "blue sesame"))
-        users = wait_for(lambda: len(lines := read(daemon.dir / "acctlog").splitlines()) >= 3 and
-                         [line.split("@")[4:] for line in lines if "@N@127" in line], "three attempts written down")
+        users = self.wait_users(3)
         self.assertEqual([["blue/alice", "1"], ["green/alice", "0"], ["blue/alice", "0"]], users)
-        rejected = wait_for(lambda: len(lines := read(daemon.dir / "rejectlog").splitlines()) >= 2 and
+        rejected = wait_for(lambda: len(lines := read_lines(daemon.dir / "rejectlog")) >= 2 and
                             list(map(json.loads, lines)), "two rejections")
         self.assertEqual(["green", None], [line.get("tenant") for line in rejected])
         self.assertEqual({"green": 1}, self.counted("refused_auth"))
@@ -272,8 +278,7 @@ class Identities(Case):
                 smtp.ehlo()
                 smtp.expect(code, "MAIL FROM:<a@client.example>")
         daemon.wait_log("blue/alice is the name of a tenant's user, and this is not its door")
-        users = wait_for(lambda: len(lines := read(daemon.dir / "acctlog").splitlines()) >= 4 and
-                         [line.split("@")[4:] for line in lines if "@N@127" in line], "four users")
+        users = self.wait_users(4)
         self.assertEqual([["alice", "1"], ["blue/alice", "1"], ["blue/blue/alice", "1"], ["red/alice", "1"]], users)
 
 
@@ -358,6 +363,7 @@ class Queues(Case):
             daemon.console("--json", "message", "details", identity).stdout.splitlines()[0])["tenant"])
         self.send("", "x@far.example", "shared@client.example")
         sink.wait(1)
+        daemon.wait_mainlog("D", 1)
         self.assertEqual({"blue/far.example": 1}, self.queues())
         self.deferred = False
         # A route that is another one is tried at once.

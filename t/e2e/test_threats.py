@@ -245,7 +245,7 @@ class Lines(Threat):
         self.still_serves()
         if not is_sanitized():
             self.assertLess(self.daemon.resident() - before, 20480, "KiB")
-        client.socket.settimeout(5 * SCALE)
+        client.socket.settimeout(60 * SCALE)
         threads = Threads()  # the daemon reads again once we do
         threads.start(client.send, line[sent % len(line):] if sent % len(line) else b"")
         sent += (-sent) % len(line)

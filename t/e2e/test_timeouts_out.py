@@ -9,6 +9,7 @@ from sink import SmtpSink
 
 MESSAGE = b"From: a@client.example\r\nSubject: hello\r\n\r\nthe body\r\n"
 OPTIONS = ("Connect_Timeout", "EHLO_Timeout", "Mailfrom_Timeout", "Rcptto_Timeout", "Body_Timeout", "Rset_Timeout")
+SHORT = round(3 * SCALE)  # seconds; enough for every other step
 # Where the next host falls silent, whose time that is, and what the log calls it; behind RSET there is no mail to log.
 STEPS = {
     "CONNECT": ("Connect_Timeout", "(banner)"),
@@ -42,7 +43,7 @@ class Mute(SmtpSink):
 class Timeouts(TestCase):
     def add(self, kind, step, option, port):
         """The time for that step alone is short; or alone is long."""
-        times = " ".join(f"{each} = {1 if (each == option) == (kind == 'short') else 3600}" for each in OPTIONS)
+        times = " ".join(f"{each} = {SHORT if (each == option) == (kind == 'short') else 3600}" for each in OPTIONS)
         # What is given up stays so; what another step was too slow for comes again.
         self.domains += f"""Domain "{kind}-{step.lower()}.example" {{
             Gateway = "127.0.0.1:{port}" Max_Outbound_Connections = 1 {times}

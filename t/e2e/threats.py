@@ -7,7 +7,7 @@ import select
 import socket
 
 from client import Smtp
-from harness import Daemon, TestCase, free_port, make_certificate, wait_for
+from harness import Daemon, TestCase, free_port, make_certificate
 
 CERTIFICATE = 'TLS_Certificate = "@dir@/mx.crt" TLS_Key = "@dir@/mx.key"'
 LISTENS = {
@@ -107,7 +107,7 @@ class Client(Smtp):
     """Speaks without waiting for answers."""
 
     def __init__(self, port, **more):
-        super().__init__(port, timeout=5, banner=False, **more)
+        super().__init__(port, timeout=60, banner=False, **more)
 
     def send(self, text):
         """Bytes as they are; the lines of a text end in CRLF."""
@@ -167,5 +167,5 @@ class Threat(TestCase):
 
     def nobody_was_fooled(self):
         self.still_serves()
-        wait_for(lambda: self.daemon.counters()["Total Queue Size"] == 0, "the queue to empty")
+        self.daemon.wait_empty()
         self.assertEqual([], self.daemon.maildir("victim"))
