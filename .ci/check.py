@@ -18,6 +18,9 @@ LOGS = TOP / "build" / "check"
 # optimised, and have line numbers, but no variables, for the debugger.
 QUICK = ["CXXFLAGS=-O0 -g1", "PCH=quick"]
 
+TSAN = [".ci/build", "--joined", "build-tsan", "--enable-werror", "--enable-silent-rules", "--enable-pch",
+        "--enable-sanitizers=thread", "CXX=clang++-19", "CXXFLAGS=-O1 -g1", "--"]
+
 # What ./check tries a few of, tried as often as "nothing is lost" wants it.
 PROOF = ["IMPULSE_CRASH_ROUNDS=200", "IMPULSE_CRASH_CALLS=0", "IMPULSE_POWER_POINTS=500", "IMPULSE_DAMAGE_FLIPS=1000",
          "IMPULSE_DAMAGE_BYTES=0"]
@@ -49,9 +52,8 @@ STAGES = [
           lane="build"),
     Stage("unit-asan", "unit tests under ASan and UBSan", [["t/unit/run", "build-asan"]], needs="build-asan"),
     Stage("build-tsan", "TSan build of what crosses threads",
-          [[".ci/build", "--joined", "build-tsan", "--enable-werror", "--enable-silent-rules", "--enable-pch",
-            "--enable-sanitizers=thread", "CXX=clang++-19", "CXXFLAGS=-O0 -g1", "--", "impulsed", "ec_console",
-            "t/e2e/ecstream_client", "threaded-test-programs"]], lane="build"),
+          [[*TSAN, "impulsed", "ec_console", "t/e2e/ecstream_client"], [*TSAN, "threaded-test-programs", *QUICK]],
+          lane="build"),
     Stage("e2e-asan", "end-to-end tests under ASan and UBSan", [["t/e2e/run", "--bindir", "build-asan"]],
           needs="build-asan"),
     Stage("unit-tsan", "unit tests under TSan", [["t/unit/run", "build-tsan"]], needs="build-tsan"),

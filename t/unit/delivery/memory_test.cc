@@ -1,6 +1,7 @@
 // What a waiting recipient costs in memory, in all that is kept of it: queue,
 // backlog, and the spool's index. Counted in what is asked of the allocator, and
 // what that takes for each block; so it is the same at every run.
+#include "config.h"
 #include "delivery/backlog.h"
 #include "queue/queue.h"
 #include "spool/index.h"
@@ -18,12 +19,7 @@
 #include <vector>
 
 // TSan has allocation functions of its own, and lets nobody replace them.
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define IMPULSE_NO_COUNTING
-#endif
-#endif
-#ifndef IMPULSE_NO_COUNTING
+#ifndef HAVE_TSAN
 
 namespace {
 
