@@ -18,6 +18,8 @@ import time
 import unittest
 from pathlib import Path
 
+from main_log import parse_mainlog
+
 TOP = Path(__file__).resolve().parent.parent.parent
 BINDIR = Path(os.environ.get("IMPULSE_BINDIR", TOP / "build"))
 SCALE = float(os.environ.get("IMPULSE_E2E_SCALE", "1"))
@@ -339,27 +341,6 @@ def read_lines(path):
     return read(path).split("\n")[:-1]
 
 
-MAINLOG_FIELDS = {
-    "R": ["time", "id", "batch", "connection", "kind", "to_local", "to_domain", "from_local", "from_domain", "peer",
-          "size", "protocol", "group", "binding", "listen"],
-    "D": ["time", "id", "batch", "connection", "kind", "domain", "size", "group", "binding", "attempts", "delay",
-          "peer", "to_local", "protocol", "local", "response", "port"],
-    "T": ["time", "id", "batch", "connection", "kind", "domain", "bytes", "group", "binding", "stage", "attempts",
-          "delay", "peer", "response", "to_local", "protocol", "local", "port"],
-}
-MAINLOG_FIELDS["P"] = MAINLOG_FIELDS["T"]
-MAINLOG_FIELDS["M"] = MAINLOG_FIELDS["R"][:5]  # a heartbeat
-
-
-def parse_mainlog(line):
-    fields = line.split("@")
-    kind = fields[4] if len(fields) > 4 else "?"
-    names = MAINLOG_FIELDS.get(kind)
-    if names is None or len(fields) - len(names) not in (0, 1):  # a tenant's lines end in its name
-        raise AssertionError(f"a main log line that doc/logs.md does not know: {line}")
-    return {"tenant": "", **dict(zip([*names, "tenant"], fields))}
-
-
 # --- the control protocol, by hand -------------------------------------------
 
 class Closing:
@@ -432,33 +413,6 @@ class Reply:
 
     def __str__(self):
         return "\n".join([*self.lines, self.status])
-
-
-# --- mail, compared ----------------------------------------------------------
-
-def with_crlf(data):
-    """As a mail client sends it: every line end is CRLF, and the last line has one."""
-    data = re.sub(rb"\r\n|\r|\n", b"\r\n", data)
-    return data if data.endswith(b"\r\n") else data + b"\r\n"
-
-
-def with_lf(data):
-    return data.replace(b"\r\n", b"\n")
-
-
-TRACE = re.compile(rb"(?:(?:Return-Path|Received|Date|Message-ID|From):[^\n]*\n(?:[ \t][^\n]*\n)*)+\n?", re.I)
-
-
-def assert_below_trace(test, sent, arrived, what=""):
-    """`arrived` (LF) is `sent` (any line ends) with nothing but fields of ours in front: trace
-    fields, and what RFC2822_Date_Header and its kin add where it is missing: also an empty line."""
-    sent, arrived = with_lf(with_crlf(sent)), with_lf(arrived)
-    test.assertTrue(arrived.endswith(sent), f"{what}: not the message that was sent\n--- sent\n{sent[:2000]!r}\n"
-                                            f"--- arrived\n{arrived[:3000]!r}")
-    front = arrived[:len(arrived) - len(sent)]
-    test.assertTrue(TRACE.fullmatch(front), f"{what}: more than trace fields in front: {front!r}")
-    test.assertEqual(1, len(re.findall(rb"(?mi)^Received:.*\n(?:[ \t].*\n)*?.*\bby mx\.test\.example\b", front)),
-                     f"{what}: no Received field of ours in {front!r}")
 
 
 def make_certificate(folder, name="mx", common_name="mx.test.example"):

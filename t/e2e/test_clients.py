@@ -11,8 +11,9 @@ import unittest
 from urllib.parse import quote
 
 import mtas
-from harness import (BASE_CONFIG, SCALE, Daemon, TestCase, assert_below_trace, find_program, free_port,
-                     make_certificate, needs, read, timeout, wait_for)
+from harness import (BASE_CONFIG, SCALE, Daemon, TestCase, find_program, free_port, make_certificate, needs, read,
+                     timeout, wait_for)
+from mail_compare import assert_below_trace
 
 CONFIG = BASE_CONFIG.replace('Listen "127.0.0.1:@smtp@" { }', """
   TLS_Certificate = "@dir@/mx.crt"

@@ -10,8 +10,8 @@ import tempfile
 
 import corpus
 from client import Smtp, stuffed
-from harness import (BASE_CONFIG, SCALE, TestCase, assert_below_trace, find_program, free_port, make_certificate, needs,
-                     timeout, wait_for, with_crlf, with_lf)
+from harness import BASE_CONFIG, SCALE, TestCase, find_program, free_port, make_certificate, needs, timeout, wait_for
+from mail_compare import assert_below_trace, with_crlf, with_lf
 from sink import Drop, SmtpSink
 
 MESSAGE = b"From: a@client.example\r\nSubject: hello\r\n\r\n.one\r\n..two\r\nlast\r\n"

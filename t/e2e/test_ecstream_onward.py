@@ -7,7 +7,8 @@ import tempfile
 from pathlib import Path
 
 from client import Smtp
-from harness import is_sanitized, make_certificate, read, timeout, wait_for, with_lf
+from harness import is_sanitized, make_certificate, read, timeout, wait_for
+from mail_compare import with_lf
 from passwords import scram_line
 from sink import SmtpSink
 from spool_bytes import unfinished

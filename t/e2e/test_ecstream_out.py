@@ -11,9 +11,9 @@ from acceptor import Acceptor, hang_up
 from client import Smtp
 from disk_kit import ShimDaemon
 from ecstream_kit import HELLO, LISTENER, ON_SHIM, inbound_states
-from harness import (BASE_CONFIG, SCALE, Daemon, TestCase, free_port, make_certificate, timeout, wait_for, with_crlf,
-                     with_lf)
+from harness import BASE_CONFIG, SCALE, Daemon, TestCase, free_port, make_certificate, timeout, wait_for
 from load import Senders, check_numbered, ipv6_works
+from mail_compare import with_crlf, with_lf
 
 AS_IT_CAME = "RFC2822_Date_Header = never RFC2822_MessageID_Header = never RFC2822_Missing_Headers = accept\n"
 COURIER = 'Delivery_Method = ecstream\nGateway = "127.0.0.1:@far@"\n'

@@ -7,7 +7,8 @@ import threading
 
 from acceptor import Acceptor
 from client import Smtp
-from harness import TestCase, assert_below_trace, free_port, is_sanitized, wait_for
+from harness import TestCase, free_port, is_sanitized, wait_for
+from mail_compare import assert_below_trace
 from sink import Drop, SmtpSink
 
 MESSAGE = b"From: a@client.example\r\nSubject: hello\r\n\r\nbody\r\n"

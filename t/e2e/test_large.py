@@ -8,8 +8,8 @@ import unittest
 from pathlib import Path
 
 from client import Smtp
-from harness import (BASE_CONFIG, TestCase, assert_below_trace, heavy, is_sanitized, make_certificate, read, timeout,
-                     wait_for)
+from harness import BASE_CONFIG, TestCase, heavy, is_sanitized, make_certificate, read, timeout, wait_for
+from mail_compare import assert_below_trace
 from sink import SmtpSink
 
 CONFIG = BASE_CONFIG.replace("ESMTP_Listener {", "ESMTP_Listener {\n  Max_Message_Size = 300000000\n"

@@ -4,7 +4,8 @@ the first two pass it on to a sink, where it is looked at; Dovecot has it in Mai
 import re
 
 import mtas
-from harness import BASE_CONFIG, TestCase, assert_below_trace, timeout, with_crlf, with_lf
+from harness import BASE_CONFIG, TestCase, timeout
+from mail_compare import assert_below_trace, with_crlf, with_lf
 from sink import SmtpSink
 from test_clients import MESSAGES
 from test_delivery import AS_IT_CAME, GATEWAY, by_smtplib

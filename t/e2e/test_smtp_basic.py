@@ -9,7 +9,8 @@ import subprocess
 import unittest
 
 from client import Smtp, stuffed
-from harness import (BASE_CONFIG, SCALE, Daemon, TestCase, assert_below_trace, find_program, make_certificate, needs, wait_for)
+from harness import BASE_CONFIG, SCALE, Daemon, TestCase, find_program, make_certificate, needs, wait_for
+from mail_compare import assert_below_trace
 
 MESSAGE = b"From: alice@client.example\r\nTo: bob@local.example\r\nSubject: hello\r\n\r\nFirst.\r\n.dot\r\n..dots\r\nLast.\r\n"
 QUEUE_ID = re.compile(r"\b[0-9A-F]{8}/[0-9A-F]{8}-node1\b")
