@@ -16,7 +16,7 @@ import unittest
 from collections import namedtuple
 from pathlib import Path
 
-from harness import Daemon
+from harness import BASE_CONFIG, Daemon
 from spool_bytes import COMMIT, MESSAGE, RECORD, idents, records
 
 SECTOR = 512
@@ -110,14 +110,17 @@ class Shim:
 
 
 class ShimDaemon(Daemon):
-    """Everything that has to be durable is below @dir@/disk, which the shim watches."""
+    """Everything that has to be durable is below @dir@/disk, which the shim watches: the spool by itself."""
 
-    def __init__(self, test, config, log=False, **values):
+    def __init__(self, test, config=BASE_CONFIG, log=False, **values):
         super().__init__(test, config, **values)
         self.disk = self.dir / "disk"
         self.disk.mkdir()
         self.shim = Shim(self.dir, [self.disk], log)
         self.environment = self.shim.environment
+
+    def configure(self, config, **values):
+        super().configure(config.replace("@dir@/spool", "@dir@/disk/spool"), **values)
 
 
 # --- what the log says of the disk -------------------------------------------

@@ -10,7 +10,7 @@ import threading
 from pathlib import Path
 
 from disk_kit import ShimDaemon
-from harness import BASE_CONFIG, BINDIR, SCALE, Closing, Daemon, TestCase, free_port
+from harness import BINDIR, SCALE, Closing, Daemon, TestCase, free_port
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "console"))
 import ecstream  # noqa: E402  the client that is installed
@@ -22,7 +22,6 @@ ECStream_Listener {
   @listens@
 }
 """
-ON_SHIM = BASE_CONFIG.replace("@dir@/spool", "@dir@/disk/spool")
 HELLO = b"ECSTREAM" + struct.pack(">HHI", 1, 1, 0)
 
 
@@ -43,9 +42,9 @@ def number_of(message):
 class Case(TestCase):
     def begin(self, options="", listen="", listens="", more="", files=(), shim=False, **values):
         """`shim`: its disk is one that can be slow."""
-        make, config = (ShimDaemon, ON_SHIM) if shim else (Daemon, BASE_CONFIG)
-        self.daemon = make(self, config, more=LISTENER + more,
-                           **{"ecs": free_port(), "options": options, "listen": listen, "listens": listens, **values})
+        make = ShimDaemon if shim else Daemon
+        self.daemon = make(self, more=LISTENER + more, **{"ecs": free_port(), "options": options, "listen": listen,
+                                                          "listens": listens, **values})
         for name, text in dict(files).items():
             (self.daemon.dir / name).write_text(text)
             (self.daemon.dir / name).chmod(0o600)

@@ -120,7 +120,7 @@ class Kill(TestCase):
             in_flight.update(now)
             reports_in_flight.update(reports)
             daemon.start()
-        wait_for(lambda: daemon.counters()["Total Queue Size"] == 0, lambda: f"an empty queue: {daemon.counters()}", 120)
+        daemon.wait_empty(120)
         daemon.stop()
 
         arrivals = Arrivals(daemon, sink)  # all of it once more, as it is now
@@ -195,7 +195,7 @@ class Kill(TestCase):
         daemon.stop()
         senders.stop()
         daemon.start()
-        wait_for(lambda: daemon.counters()["Total Queue Size"] == 0, "an empty queue", 60)
+        daemon.wait_empty(60)
         arrived = [check_numbered(message) for client in range(10) for message in daemon.maildir(f"u{client}")]
         self.assertEqual(sorted(senders.promised), sorted(set(arrived) & senders.promised))
         self.assertEqual(len(arrived), len(set(arrived)))
@@ -222,7 +222,7 @@ class EveryCall(TestCase):
     """A short life that is cut at one call after the other: in front of it, in the middle of what it writes, behind
     it; start-up with its recovery, small and large messages, outcomes of all kinds, a report, removal, and the end."""
 
-    CONFIG = BASE_CONFIG.replace("@dir@/spool", "@dir@/disk/spool") + """
+    CONFIG = BASE_CONFIG + """
 Spool_Segment_Size = 1M
 Large_Message_Threshold = 64K
 Domain "held.example" {
@@ -306,7 +306,7 @@ Domain "remote.example" { Gateway = "127.0.0.1:@sink@" }
         wait_for(lambda: promised - failed <= arrivals.count().keys(),
                  lambda: f"{what}: {promised - failed - arrivals.found.keys()} are lost")
         wait_for(lambda: arrivals.count() and failed <= arrivals.reported(), f"{what}: nobody was told of {failed}")
-        wait_for(lambda: daemon.counters()["Total Queue Size"] == 0, "an empty queue")
+        daemon.wait_empty()
         arrived = arrivals.count()
         self.assertEqual(set(), arrived.keys() - (sent - {"then-g"}) - before, what)
         self.assertEqual(set(), {name for name, count in arrived.items() if count > 1} - in_flight, what)

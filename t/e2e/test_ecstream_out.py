@@ -10,7 +10,7 @@ import corpus
 from acceptor import Acceptor, hang_up
 from client import Smtp
 from disk_kit import ShimDaemon
-from ecstream_kit import HELLO, LISTENER, ON_SHIM, inbound_states
+from ecstream_kit import HELLO, LISTENER, inbound_states
 from harness import BASE_CONFIG, SCALE, Daemon, TestCase, free_port, make_certificate, timeout, wait_for
 from load import Senders, check_numbered, ipv6_works
 from mail_compare import with_crlf, with_lf
@@ -27,9 +27,9 @@ class Pair(TestCase):
         """`files`: for the far one, by name; `near`: of the near one's ESMTP_Listener; `shim`: the far one's disk is
         one that can be slow."""
         port = free_port()
-        make, config = (ShimDaemon, ON_SHIM) if shim else (Daemon, BASE_CONFIG)
-        self.far = make(self, config, more=AS_IT_CAME + LISTENER + "Relay_Hosts = ( 127.0.0.0/8 )\n" + far, ecs=port,
-                          options=listener, listen="", listens="")
+        make = ShimDaemon if shim else Daemon
+        self.far = make(self, more=AS_IT_CAME + LISTENER + "Relay_Hosts = ( 127.0.0.0/8 )\n" + far, ecs=port,
+                        options=listener, listen="", listens="")
         for name, text in dict(files).items():
             (self.far.dir / name).write_text(text)
             (self.far.dir / name).chmod(0o600)
@@ -116,8 +116,8 @@ class Relay(Pair):
             which.start()
         enough(900)
         senders.stop()
-        wait_for(lambda: self.near.counters()["Total Queue Size"] == 0, lambda: f"an empty queue: {self.near.complaints()}", 120)
-        wait_for(lambda: self.far.counters()["Total Queue Size"] == 0, "an empty queue there", 120)
+        self.near.wait_empty(120)
+        self.far.wait_empty(120)
         names = [check_numbered(message) for client in range(10) for message in self.arrived(f"u{client}")]
         self.assertEqual(set(), senders.promised - set(names))
         # What was under way when one of them died: 100 messages on each of two
@@ -146,7 +146,7 @@ class Relay(Pair):
             self.far.start()
         wait_for(lambda: len(senders.promised) >= 700, "the last messages", 120)
         senders.stop()
-        wait_for(lambda: self.near.counters()["Total Queue Size"] == 0, lambda: f"an empty queue: {self.near.complaints()}", 120)
+        self.near.wait_empty(120)
         self.assertEqual(len(senders.promised), self.far.counters()["Total Queue Size"])
         self.assertEqual([], self.near.mainlog("T"))
 

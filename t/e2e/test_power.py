@@ -19,7 +19,7 @@ from load import Senders, check_numbered
 from spool_bytes import DELIVERED, JOURNAL, idents, outcomes, records
 
 POINTS = int(os.environ.get("IMPULSE_POWER_POINTS", "10"))
-CONFIG = BASE_CONFIG.replace("@dir@/spool", "@dir@/disk/spool").replace("@dir@/mail/", "@dir@/disk/mail/") + """
+CONFIG = BASE_CONFIG.replace("@dir@/mail/", "@dir@/disk/mail/") + """
 Spool_Segment_Size = 1M
 Large_Message_Threshold = 32K
 Force_Fsync = @fsync@

@@ -250,7 +250,7 @@ class Queue(TestCase):
 
     def test_an_order_ends_with_its_console(self):
         """At once, and not when it would have had something to say: a mistaken 'fail domain all' can be stopped."""
-        self.own = ShimDaemon(self, SLOW.replace("@dir@/spool", "@dir@/disk/spool"), tcp=free_port(), more="""
+        self.own = ShimDaemon(self, SLOW, tcp=free_port(), more="""
 Suspend_Delivery = true  Max_Resident_Messages = 0
 Control_Listener { Listen "127.0.0.1:@tcp@" { } }
 """).start()

@@ -18,7 +18,7 @@ from http_kit import Client, transmission
 from load import check_numbered, numbered_message
 from test_faults import Limit, without_descriptors
 
-CONFIG = BASE_CONFIG.replace("@dir@/spool", "@dir@/disk/spool").replace("Free = 0", "Free = @free@") + """
+CONFIG = BASE_CONFIG.replace("Free = 0", "Free = @free@") + """
 Spool_Segment_Size = 1M
 Large_Message_Threshold = 64K
 LMTP_Listener { Listen "127.0.0.1:@lmtp@" { } }

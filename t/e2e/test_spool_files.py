@@ -13,7 +13,7 @@ from pathlib import Path
 
 from client import Smtp
 from disk_kit import ShimDaemon
-from harness import BASE_CONFIG, BINDIR, SCALE, TestCase, heavy, read_lines, wait_for
+from harness import BINDIR, SCALE, TestCase, heavy, read_lines, wait_for
 
 
 def text(subject, size=10):
@@ -357,8 +357,7 @@ class SpoolFiles(TestCase):
         daemon.console("spool_in", status=2)
 
     def shimmed(self):
-        config = BASE_CONFIG.replace("@dir@/spool", "@dir@/disk/spool")
-        return ShimDaemon(self, config, more=SUSPENDED).start(), random.Random(7)
+        return ShimDaemon(self, more=SUSPENDED).start(), random.Random(7)
 
     def cut_short(self, daemon, chance, most, folder, *words):
         """That command, and the daemon dies within it: up to `most` calls to its spool later, or when there are some

@@ -11,7 +11,7 @@ from harness import BASE_CONFIG, BINDIR, TestCase, wait_for
 from load import check_numbered, numbered_message
 from spool_bytes import RECORD, idents
 
-CONFIG = BASE_CONFIG.replace("@dir@/spool", "@dir@/disk/spool") + """
+CONFIG = BASE_CONFIG + """
 Spool_Segment_Size = 1M
 Domain "held.example" {
   Delivery_Method = maildir

@@ -13,7 +13,7 @@ from harness import BASE_CONFIG, BINDIR, SCALE, TestCase, free_port, heavy, time
 from http_kit import Client
 
 OLD = 10000
-CONFIG = BASE_CONFIG.replace("@dir@/spool", "@dir@/disk/spool") + """
+CONFIG = BASE_CONFIG + """
 Spool_Segment_Size = 2M
 Domain "old.example" {
   Delivery_Method = blackhole
