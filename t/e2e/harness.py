@@ -322,7 +322,7 @@ class Daemon:
             if least is None or size < least:
                 least, deadline = size, time.monotonic() + seconds * SCALE
             elif time.monotonic() > deadline:
-                raise AssertionError(f"{size} in the queue, and it gets no shorter: {self.counters()}")
+                raise AssertionError(f"{size} in the queue, and it gets no shorter: {self.counters()}\n{self.complaints()}")
             time.sleep(0.05)
 
     def inbound_sessions(self):

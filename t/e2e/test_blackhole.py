@@ -74,7 +74,7 @@ class Blackhole(TestCase):
         (self.own.dir / "mainlog").rename(self.own.dir / "mainlog.killed")
         self.own.configure(BASE_CONFIG, more="Blackhole = true\n")
         self.own.start()
-        wait_for(lambda: self.own.counters()["Total Queue Size"] == 0, "an empty queue", 60)
+        self.own.wait_empty(60)
         self.own.stop()
         self.assertEqual([], self.pending())
         after = [(record["id"], f"{record['to_local']}@{record['domain']}") for record in self.own.mainlog("D")]

@@ -215,7 +215,7 @@ class Conformance(TestCase):
         self.assertEqual([220, 250, 250, 354, 250, 221], [witness.reply()[0] for _ in range(6)])
         witness.close()
         self.served.wait_mail("witness")
-        wait_for(lambda: self.served.counters()["Total Queue Size"] == 0, "the queue to empty")
+        self.served.wait_empty()
         for case in rows:
             if case.stored is not None or case.received:
                 with self.subTest(f"{case}: what is stored"):

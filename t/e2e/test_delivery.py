@@ -159,7 +159,7 @@ class Gateway(TestCase):
             self.assertEqual(("127.0.0.1", str(sink.port)), (record["peer"], record["port"]))
             self.assertEqual("esmtp", record["protocol"])
             self.assertIn("2.0.0 taken", record["response"])
-        wait_for(lambda: daemon.counters()["Total Queue Size"] == 0, "an empty queue")
+        daemon.wait_empty()
 
     def test_without_pipelining(self):
         daemon, sink = self.pair(extensions=())
@@ -197,7 +197,7 @@ class Gateway(TestCase):
         daemon, sink = self.pair(lambda session, verb, line: "550 5.7.1 no" if verb == "RCPT" else None)
         self.send(daemon, sender="")
         daemon.wait_mainlog("P", 1)
-        wait_for(lambda: daemon.counters()["Total Queue Size"] == 0, "an empty queue")
+        daemon.wait_empty()
         self.assertEqual(["R"], [record["kind"] for record in daemon.mainlog() if record["kind"] in "RD"])
 
     def test_a_temporary_failure_is_tried_again(self):
@@ -251,7 +251,7 @@ class Gateway(TestCase):
         self.assertIn(b"bob@remote.example", bounce)
         self.assertIn(b"Subject: hello", bounce)  # its header comes back
         daemon.wait_mainlog("P", 1)
-        wait_for(lambda: daemon.counters()["Total Queue Size"] == 0, "an empty queue")
+        daemon.wait_empty()
 
     def test_8bitmime(self):
         message = "Subject: Grüße\r\n\r\näöü\r\n".encode()

@@ -170,7 +170,7 @@ class Large(Pair):
         self.far.kill9()
         self.far.start()
         self.assert_arrived(whole, "one")
-        wait_for(lambda: self.near.counters()["Total Queue Size"] == 0, "an empty queue")
+        self.near.wait_empty()
         self.assertEqual(1, len(self.arrived("one")))
 
     def test_damaged_while_it_is_sent(self):

@@ -413,7 +413,7 @@ class Envelope(TestCase):
             wait_for(lambda: len(daemon.maildir("alice")) >= goal, f"{goal} reports")
             daemon.kill9()
             daemon.start()
-        wait_for(lambda: daemon.counters()["Total Queue Size"] == 0, "an empty queue", 60)
+        daemon.wait_empty(60)
         reports = {}
         for raw in daemon.maildir("alice"):
             text = raw.decode()
@@ -439,7 +439,7 @@ class Envelope(TestCase):
         raw = daemon.wait_mail("alice")[0].decode()
         for part in ("\nStatus: 5.3.0\n", "\nOriginal-Envelope-Id: mine\n", "was damaged while it was kept here"):
             self.assertIn(part, raw)
-        wait_for(lambda: daemon.counters()["Total Queue Size"] == 0, "an empty queue")
+        daemon.wait_empty()
         self.assertIn("message-damaged", daemon.log())
         self.assertEqual([], sink.messages)
         self.assertEqual(1, len(list((daemon.dir / "spool" / "quarantine").iterdir())))

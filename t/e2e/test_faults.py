@@ -16,7 +16,7 @@ import unittest
 from pathlib import Path
 
 from client import Smtp
-from harness import BASE_CONFIG, Daemon, TestCase, free_port, is_sanitized, make_certificate, wait_for
+from harness import BASE_CONFIG, Daemon, TestCase, free_port, is_sanitized, make_certificate, settled, wait_for
 from test_privileges import USER, open_the_way
 
 FIRST = """\
@@ -149,14 +149,7 @@ class Faults(TestCase):
 
     def resting(self):
         """The state, when it has been the same for some looks."""
-        seen = []
-
-        def same():
-            seen.append(self.state())
-            return len(seen) >= 5 and all(one == seen[-1] for one in seen[-5:])
-
-        wait_for(same, "nothing changes any more")
-        return seen[-1]
+        return settled(self.state, "nothing changes any more")
 
     def assert_unchanged(self, what):
         """At once, or as soon as the sessions of this test have ended."""

@@ -250,7 +250,7 @@ class Hostile(TestCase):
         self.assertEqual({"bob", "dave"}, {record["to_local"] for record in daemon.wait_mainlog("P", 2)})
         self.assertIn(b"5.5.4", daemon.wait_mail("alice")[0])
         self.assertEqual([], sink.messages)
-        wait_for(lambda: daemon.counters()["Total Queue Size"] == 0, "an empty queue")
+        daemon.wait_empty()
 
     def test_pipelining_that_is_none(self):
         """It forgets what came along with a command."""
@@ -293,7 +293,7 @@ class Hostile(TestCase):
                 daemon = self.begin(sink)
                 self.send(*(f"{name}@bad.example" for name in ("a", "never1", "later1", "b", "never2", "later2")))
                 # Those two go together or apart.
-                wait_for(lambda: daemon.counters()["Total Queue Size"] == 0, "an empty queue")
+                daemon.wait_empty()
                 taken = sorted(address.split("@")[0] for message in sink.messages for address in message.recipients)
                 self.assertEqual(["a", "b", "later1", "later2"], taken)
                 for name in ("a", "b", "never1", "never2"):
@@ -336,7 +336,7 @@ class Hostile(TestCase):
         for number in range(10):
             self.send(f"u{number}@bad.example")
         daemon.wait_mainlog("D", 10)
-        wait_for(lambda: daemon.counters()["Total Queue Size"] == 0, "an empty queue")
+        daemon.wait_empty()
         self.assertEqual({f"u{number}@bad.example" for number in range(10)},
                          {message.recipients[0] for message in sink.messages})
         self.assertEqual(10, len(sink.messages))
@@ -356,7 +356,7 @@ class Hostile(TestCase):
         for number in range(5):
             self.send(f"u{number}@bad.example", message=MESSAGE + b"%d\r\n" % number)
         self.assertEqual(5, len(sink.wait(5)))
-        wait_for(lambda: daemon.counters()["Total Queue Size"] == 0, "an empty queue")
+        daemon.wait_empty()
         self.assertEqual(5, len(kept))
         self.assertEqual(5, len(sink.messages))
         for message in sink.messages:
