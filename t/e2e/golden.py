@@ -26,7 +26,7 @@ import shutil
 from pathlib import Path
 
 from client import Smtp
-from harness import BASE_CONFIG, Daemon, find_program, free_port, make_certificate, wait_for
+from harness import BASE_CONFIG, Daemon, free_port, make_certificate, wait_for
 
 FOLDER = Path(__file__).resolve().parent / "golden"
 

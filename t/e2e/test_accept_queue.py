@@ -5,7 +5,7 @@ import json
 import unittest
 
 from client import Smtp
-from harness import BASE_CONFIG, Daemon, TestCase, Threads, free_port
+from harness import BASE_CONFIG, Daemon, TestCase, Threads
 
 MESSAGE = b"Subject: hello\r\n\r\nhi\r\n"
 LISTEN = 'Listen "127.0.0.1:@smtp@" { }'

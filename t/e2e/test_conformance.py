@@ -12,7 +12,7 @@ import unittest
 
 from conformance import authentication, core, data, extensions, lmtp, secured
 from client import Smtp
-from harness import Daemon, TestCase, free_port, make_certificate, wait_for
+from harness import Daemon, TestCase, free_port, make_certificate
 
 # Groups of the list that are nobody's business here, and where they are tested.
 ELSEWHERE = {

@@ -10,9 +10,9 @@ import os
 import re
 import unittest
 
-from golden import FOLDER, Golden, Matcher, Play, find_program
+from golden import FOLDER, Golden, Matcher, Play
 from golden_players import ConsolePlayer, PipePlayer, TerminalPlayer
-from harness import TestCase, timeout
+from harness import TestCase, find_program, timeout
 
 UPDATE = bool(os.environ.get("IMPULSE_GOLDEN_UPDATE"))
 PLAYERS = {"nc": PipePlayer, "socat": PipePlayer, "console": ConsolePlayer, "terminal": TerminalPlayer}

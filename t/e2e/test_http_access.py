@@ -1,7 +1,6 @@
 """Who may use HTTP, and the listener below it: TLS, PROXY, limits, reloads, the end."""
 
 import base64
-import http.client
 import json
 import socket
 import ssl

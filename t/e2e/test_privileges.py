@@ -3,12 +3,11 @@
 import grp
 import os
 import pwd
-import signal
 import socket
 import unittest
 
 from client import Smtp
-from harness import BASE_CONFIG, Daemon, TestCase, wait_for
+from harness import BASE_CONFIG, Daemon, TestCase
 
 MESSAGE = b"From: alice@client.example\r\nSubject: hi\r\n\r\nhi\r\n"
 USER = "nobody"

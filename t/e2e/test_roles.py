@@ -5,7 +5,6 @@ import hashlib
 import json
 import os
 import pwd
-import socket
 import subprocess
 import unittest
 

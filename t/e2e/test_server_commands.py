@@ -9,7 +9,7 @@ import time
 import unittest
 
 from client import Smtp
-from harness import BASE_CONFIG, BINDIR, SCALE, Daemon, TestCase, make_certificate, wait_for
+from harness import BASE_CONFIG, SCALE, Daemon, TestCase, make_certificate, wait_for
 
 MESSAGE = b"From: alice@client.example\r\nSubject: hi\r\n\r\nhi\r\n"
 

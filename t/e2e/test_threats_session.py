@@ -4,7 +4,7 @@ time, TLS, and what must not survive it."""
 import socket
 import ssl
 
-from harness import SCALE, Threads, timeout
+from harness import SCALE, Threads
 from threats import HEAD, SMUGGLED, whole, single_bytes, random_cuts, Client, Threat
 
 

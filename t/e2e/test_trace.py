@@ -4,7 +4,7 @@ import json
 import unittest
 
 from client import Smtp
-from harness import BASE_CONFIG, TestCase, read, wait_for
+from harness import TestCase, read, wait_for
 from sink import SmtpSink
 
 MESSAGE = b"Subject: hello\r\n\r\nsecret body\r\n"

@@ -5,7 +5,7 @@ import socket
 import unittest
 
 from client import Smtp
-from harness import Ectl, TestCase, is_sanitized, wait_for
+from harness import TestCase, is_sanitized
 
 MESSAGE = b"Subject: hello\r\n\r\nhi\r\n"
 

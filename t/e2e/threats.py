@@ -4,7 +4,6 @@ stream, a client that says what it is told to, and a daemon that has to stand it
 import random
 import re
 import select
-import socket
 
 from client import Smtp
 from harness import Daemon, TestCase, free_port, make_certificate
